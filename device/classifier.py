@@ -1,0 +1,67 @@
+"""Turns face crops into verdicts with a .tflite on its card's terms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from device.crop import crop_face
+from device.errors import ModelError
+from device.faces import Box, Face, Luma
+from device.model_card import ModelCard, read_card
+from device.tflite import TFLite
+
+MODELS = Path(__file__).parent.parent / "models"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the classifier says of one face."""
+
+    box: Box
+    face_score: float  # on the face finder's scale
+    scores: tuple[float, ...]  # 0-1 each, in the order of the card's labels
+    alarm_score: float  # 0-1, the alarm label's
+    label: str  # the alarm label at or above the card's threshold, else the likeliest other
+
+
+class Classifier:
+    """A .tflite model, proven against its card before the runtime sees it."""
+
+    card: ModelCard
+
+    def __init__(self, model: str, threads: int = 1) -> None:
+        """Load a model by name ("simple": models/simple.tflite) or by the path of its .tflite.
+
+        Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
+        """
+        path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
+        self.card, content = read_card(path)
+        self._network = TFLite(content, threads)
+        size = self.card.input_size
+        _require(path, "takes", self._network.takes, f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0")
+        _require(path, "gives", self._network.gives, f"float32 [1, {len(self.card.labels)}]")
+
+    def scores(self, crop: Luma) -> npt.NDArray[np.float32]:
+        """Return the scores, float32 (labels,) in 0-1, of one crop, uint8 (input_size, input_size) luma."""
+        return self._network.run(crop)
+
+    def judge(self, luma: Luma, faces: Sequence[Face]) -> list[Verdict]:
+        """Judge the faces of a luma picture, uint8 (height, width)."""
+        margin, size = self.card.crop_margin, self.card.input_size
+        return [self.verdict(face, self.scores(crop_face(luma, face.box, margin, size))) for face in faces]
+
+    def verdict(self, face: Face, scores: npt.NDArray[np.float32]) -> Verdict:
+        """Return what scores, float32 (labels,), say of a face."""
+        card = self.card
+        alarm = card.labels.index(card.alarm_label)
+        likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=lambda i: float(scores[i]))
+        label = card.labels[alarm if scores[alarm] >= card.threshold else likeliest]
+        return Verdict(face.box, face.score, tuple(float(s) for s in scores), float(scores[alarm]), label)
+
+
+def _require(path: Path, side: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise ModelError(f"{path}: {side} {found}, its card says {expected}: run `make convert`")

@@ -1,0 +1,151 @@
+"""Reads the JSON card beside a .tflite: what the model is, what it wants, and what was measured of it.
+
+The trainer writes cards, the device reads them, both through the dataclasses below. A card with a missing, unknown or
+ill-typed key is refused, and so is a model file whose SHA-256 isn't the card's.
+"""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from device.errors import ModelError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Where a model comes from: enough to train it again."""
+
+    source: str  # the name of the photos' folder or set
+    photos: dict[str, int]  # usable photos of each label
+    no_face: int  # photos in which the finder saw no face; they were used whole
+    refused: int  # files that are no usable pictures
+    dataset_sha256: str  # over the photos' own hashes and labels
+    split: str  # "grouped" or "random"
+    groups: int  # groups of near copies and of photos of one person
+    leak: float  # share of test photos with a group member in the training part, 0-1
+    random_split_leak: float  # what a plain random split of the same photos leaks, 0-1
+    train: int  # photos
+    validation: int  # photos
+    test: int  # photos
+    epochs: int
+    best_epoch: int  # counted from 1
+    seed: int
+    threads: int
+    versions: dict[str, str]
+    commit: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the .tflite did on the test part, and how it compares with the Keras model it was made from."""
+
+    n: int  # photos
+    no_face: int  # photos of them in which the finder saw no face
+    accuracy: float  # 0-1
+    accuracy_interval: tuple[float, float]  # 95 %, Wilson
+    balanced_accuracy: float  # 0-1
+    balanced_accuracy_interval: tuple[float, float]  # 95 %
+    recall: dict[str, float]  # of each label, 0-1
+    keras_accuracy: float  # 0-1
+    parity: float  # share of photos on which .tflite and Keras give the same verdict, 0-1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The contract between trainer and device."""
+
+    format: int
+    name: str
+    practice: bool  # trained on drawn faces: for trying things out, never for a door
+    network: str
+    sha256: str  # of the .tflite
+    labels: tuple[str, ...]  # in the order of the model's outputs
+    alarm_label: str
+    input_size: int  # px, a square of uint8 luma
+    face_finder: str  # whose boxes the training crops came from
+    crop_margin: float  # added on each side, as a share of the box's longer side
+    threshold: float  # score of the alarm label, 0-1: at or above it the verdict is the alarm label
+    release: float  # 0-1, at most the threshold: an alarm ends below it
+    trained_on: TrainedOn
+    measured: Measured
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ModelError(f"has card format {self.format}, expected {FORMAT}: convert it with this version")
+        if self.alarm_label not in self.labels or len(set(self.labels)) != len(self.labels):
+            raise ModelError(f"has alarm label {self.alarm_label!r} and labels {self.labels}: convert the model again")
+        if not 0 < self.release <= self.threshold < 1:
+            raise ModelError(
+                f"has release {self.release} and threshold {self.threshold}, expected 0 < release <= threshold < 1"
+            )
+        if self.input_size < 1 or self.crop_margin < 0:
+            raise ModelError(f"has input size {self.input_size} and crop margin {self.crop_margin}: convert it again")
+
+
+def read_card(model: Path) -> tuple[ModelCard, bytes]:
+    """Read the card beside a model file, and the model's bytes, proven to be those that the card was written for.
+
+    Raises ModelError with one line that names the file.
+    """
+    path = model.with_suffix(".json")
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = model.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `make train convert`") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is not UTF-8 text, expected a model card: run `make convert`") from error
+    try:
+        card = _parse(ModelCard, json.loads(text), "card")
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: is not JSON ({error}), expected a model card: run `make convert`") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.sha256:
+        raise ModelError(
+            f"{model}: has SHA-256 {found[:12]}…, its card says {card.sha256[:12]}…: copy both files again or run "
+            "`make convert`"
+        )
+    return card, content
+
+
+def card_json(card: ModelCard) -> str:
+    """Return the card as the text that `read_card` reads."""
+    return json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n"
+
+
+def _parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+    """Check a JSON value against a type of the card's dataclasses and return it as that type."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if dataclasses.is_dataclass(wanted):
+        fields = typing.get_type_hints(wanted)
+        if not isinstance(value, dict):
+            raise ModelError(f"{where} is {_shown(value)}, expected an object")
+        if odd := sorted(fields.keys() ^ value.keys()):
+            state = "is missing" if odd[0] in fields else "is unknown"
+            raise ModelError(f"key {odd[0]!r} of {where} {state}: the card is of another version, or was edited")
+        return typing.cast(type, wanted)(**{key: _parse(kind, value[key], key) for key, kind in fields.items()})
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is tuple and isinstance(value, list):
+        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
+        if len(kinds) == len(value):
+            return tuple(_parse(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is wanted:
+        return value
+    raise ModelError(f"key {where!r} is {_shown(value)}, expected {getattr(wanted, '__name__', wanted)}")
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,58 @@
+"""Turns picture files into upright arrays, or says in one line why a file is not a usable picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import PictureError
+from device.faces import Luma
+
+SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+SMALLEST_SIDE = 16  # px: nothing can be told about a face from less
+
+
+def read_luma(path: Path) -> Luma:
+    """Read a picture as uint8 luma (height, width), turned upright by its EXIF orientation.
+
+    16-bit pictures are reduced to 8 bits, CMYK and palettes converted, the first frame of an animation taken.
+    Raises PictureError for what is missing, empty, damaged, cut short, no picture, or under 16 pixels on a side.
+    """
+    return _decode(path, cv2.IMREAD_GRAYSCALE)
+
+
+def read_color(path: Path) -> npt.NDArray[np.uint8]:
+    """Read a picture as uint8 BGR (height, width, 3), as `read_luma` does; only for showing it to people."""
+    return _decode(path, cv2.IMREAD_COLOR)
+
+
+def picture_files(folder: Path) -> Iterator[Path]:
+    """Yield the picture files below a folder, by suffix, in order of their paths; what is hidden is left out."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield path
+
+
+def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
+    if not encoded:
+        raise PictureError(f"{path}: is empty, expected a picture: copy it again or remove it")
+    if encoded.startswith(b"\xff\xd8") and encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda"):
+        # Older OpenCV releases fill the missing part of a JPEG with grey and call it a picture.
+        raise PictureError(f"{path}: is cut short, expected a whole JPEG: copy it again or remove it")
+    try:
+        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
+    except cv2.error:  # more pixels than OpenCV is willing to hold
+        picture = None
+    if picture is None:
+        raise PictureError(f"{path}: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: remove it")
+    height, width = picture.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise PictureError(f"{path}: is {width}x{height}, expected at least {SMALLEST_SIDE} pixels a side: remove it")
+    return np.asarray(picture, dtype=np.uint8)

@@ -1,0 +1,49 @@
+"""Runs a .tflite on luma pictures, with ai-edge-litert or, where that isn't installed, tflite-runtime."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import ModelError
+from device.faces import Luma
+
+
+class TFLite:
+    """A model that takes one luma picture and gives one float vector.
+
+    `takes` and `gives` describe its tensors, as "uint8 [1, 100, 100, 1] scale 1.0 zero 0" and "float32 [1, 2]".
+    """
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        self._interpreter = _interpreter_class()(model_content=content, num_threads=threads)
+        self._interpreter.allocate_tensors()
+        (takes,) = self._interpreter.get_input_details()
+        (gives,) = self._interpreter.get_output_details()
+        self.takes, self.gives = _terms(takes), _terms(gives)
+        self._input, self._output = takes["index"], gives["index"]
+
+    def run(self, luma: Luma) -> npt.NDArray[np.float32]:
+        """Return the output, float32 (n,), for a luma picture, uint8 (height, width) as the model takes it."""
+        self._interpreter.set_tensor(self._input, luma[np.newaxis, :, :, np.newaxis])
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output)[0], dtype=np.float32)
+
+
+def _terms(tensor: dict[str, Any]) -> str:
+    kind, shape = np.dtype(tensor["dtype"]).name, tensor["shape"].tolist()
+    scale, zero = tensor["quantization"]
+    return f"{kind} {shape}" + (f" scale {scale} zero {zero}" if scale else "")
+
+
+def _interpreter_class() -> Any:  # noqa: ANN401
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError:
+            raise ModelError(
+                "neither ai-edge-litert nor tflite-runtime is installed: run `make .venv`, or `make deploy` for a Pi"
+            ) from None
+    return Interpreter
