@@ -1,0 +1,78 @@
+"""The device's command line: run the door, or judge pictures."""
+
+import argparse
+import dataclasses
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device.classifier import Classifier
+from device.errors import KioskError, PictureError
+from device.faces import HaarFaceFinder
+from device.judge import as_json, as_text, draw, judge_all
+from device.kiosk import run
+from device.settings import read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 when done, 1 if a picture was unusable, 2 when refused with one line on stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except KioskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    if options.camera:
+        settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
+    if options.model:
+        settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
+    return run(settings, HaarFaceFinder(), options.pins)
+
+
+def _judge(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
+    classifier, finder = Classifier(options.model), HaarFaceFinder()
+    failed = 0
+    for judgement in judge_all(options.paths, classifier, finder, options.cropped):
+        if isinstance(judgement, PictureError):
+            print(judgement, file=sys.stderr)
+            failed = 1
+            continue
+        print((as_json if options.json else as_text)(judgement, classifier), flush=True)
+        if options.draw:
+            draw(judgement, classifier, options.draw)
+    return failed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m device", description="Tell whether people before a camera wear masks")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
+    door.set_defaults(command=_run)
+    door.add_argument("--camera", help="pi, usb:0, a video file, or a folder of pictures (default: the settings')")
+    door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
+    door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
+    door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    judge = commands.add_parser("judge", help="judge the faces in pictures")
+    judge.set_defaults(command=_judge)
+    judge.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+    judge.add_argument("--cropped", action="store_true", help="each picture is a face crop already: take it whole")
+    judge.add_argument("--json", action="store_true", help="one JSON object a line and picture")
+    judge.add_argument("--draw", type=Path, metavar="DIR", help="also write the pictures with their boxes there")
+    judge.add_argument("--model", default="simple", help="a name in models/ or a .tflite (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

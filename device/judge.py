@@ -1,0 +1,126 @@
+"""Turns picture files into verdicts on the faces in them: a JSON object or a line for people each, and drawings."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from device.classifier import Classifier, Verdict
+from device.crop import whole_picture
+from device.errors import PictureError
+from device.faces import Box, Face, FaceFinder
+from device.pictures import picture_files, read_color, read_luma
+
+ALARM_COLOR, CLEAR_COLOR = (0, 0, 220), (60, 160, 0)  # BGR
+LINE_WIDTH = 1 / 200  # of the picture's longer side
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdicts on one picture."""
+
+    file: str  # relative to the folder that was given
+    path: Path
+    size: tuple[int, int]  # width, height in pixels
+    verdicts: tuple[Verdict, ...]
+
+
+def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    """List the pictures named and those below the folders named, each with its name relative to what was given.
+
+    Raises PictureError for a path that doesn't exist and a folder without pictures.
+    """
+    found: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [(picture.relative_to(path).as_posix(), picture) for picture in picture_files(path)]
+            if not inside:
+                raise PictureError(f"{path}: holds no pictures, expected some: check the path")
+            found += inside
+        elif path.exists():
+            found.append((path.name, path))
+        else:
+            raise PictureError(f"{path}: no such file or folder: check the path")
+    return found
+
+
+def judge_all(
+    paths: Sequence[Path], classifier: Classifier, finder: FaceFinder, cropped: bool
+) -> Iterator[Judgement | PictureError]:
+    """Judge picture after picture; one that is unusable gives its error in place of a judgement."""
+    for file, path in pictures(paths):
+        try:
+            yield judge(file, path, classifier, finder, cropped)
+        except PictureError as error:
+            yield error
+
+
+def judge(file: str, path: Path, classifier: Classifier, finder: FaceFinder, cropped: bool) -> Judgement:
+    """Judge every face in a picture, or the picture itself as one face if it is cropped. Raises PictureError."""
+    luma = read_luma(path)
+    height, width = luma.shape
+    if cropped:
+        face = Face(Box(0, 0, width, height), 1.0)
+        verdicts = [classifier.verdict(face, classifier.scores(whole_picture(luma, classifier.card.input_size)))]
+    else:
+        verdicts = classifier.judge(luma, finder.find(luma))
+    return Judgement(file, path, (width, height), tuple(verdicts))
+
+
+def as_json(judgement: Judgement, classifier: Classifier) -> str:
+    """Return a judgement as one line of JSON; a practice model marks each of its lines."""
+    mask = classifier.card.labels.index("with_mask")
+    line: dict[str, Any] = {
+        "file": judgement.file,
+        "size": judgement.size,
+        "faces": [
+            {
+                "box": verdict.box,
+                "face_score": round(verdict.face_score, 4),
+                "mask_score": round(verdict.scores[mask], 4),
+                "label": verdict.label,
+            }
+            for verdict in judgement.verdicts
+        ],
+    }
+    if classifier.card.practice:
+        line["practice"] = True
+    return json.dumps(line, ensure_ascii=False)
+
+
+def as_text(judgement: Judgement, classifier: Classifier) -> str:
+    """Return a judgement as one line for people."""
+    faces = "; ".join(_words(verdict, classifier) for verdict in judgement.verdicts) or "no face"
+    return f"{'PRACTICE  ' if classifier.card.practice else ''}{judgement.file}: {faces}"
+
+
+def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:
+    """Write the picture with its boxes below a folder, as FILE.png."""
+    picture = read_color(judgement.path)
+    width = max(1, round(max(judgement.size) * LINE_WIDTH))
+    for verdict in judgement.verdicts:
+        alarm = verdict.label == classifier.card.alarm_label
+        color = ALARM_COLOR if alarm else CLEAR_COLOR
+        x, y, w, h = verdict.box
+        cv2.rectangle(picture, (x, y), (x + w, y + h), color, width)
+        _write(picture, verdict.label, (x, y - 2 * width), color, width)
+    if classifier.card.practice:
+        _write(picture, "PRACTICE", (2 * width, judgement.size[1] - 2 * width), ALARM_COLOR, width)
+    target = folder / f"{judgement.file}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(target), picture):
+        raise PictureError(f"{target}: can't be written: check the folder's permissions and free space")
+
+
+def _words(verdict: Verdict, classifier: Classifier) -> str:
+    score = verdict.scores[classifier.card.labels.index(verdict.label)]
+    x, y, w, h = verdict.box
+    return f"{verdict.label} {score:.2f} at {x},{y} {w}x{h}"
+
+
+def _write(picture: cv2.typing.MatLike, text: str, place: tuple[int, int], color: tuple[int, ...], width: int) -> None:
+    size, thickness = 0.25 * (width + 1), max(1, width // 2)
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, thickness, cv2.LINE_AA)

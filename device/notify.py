@@ -1,0 +1,48 @@
+"""Tells systemd that the kiosk is ready, alive and in which state, through the socket that NOTIFY_SOCKET names."""
+
+import socket
+from types import TracebackType
+from typing import Self
+
+from device.decision import State
+
+ALIVE_SECONDS = 1.0  # between two WATCHDOG=1, on the camera's clock
+
+
+class Notifier:
+    """The messages of sd_notify(3), sent by hand; without an address none are sent."""
+
+    def __init__(self, address: str | None) -> None:
+        """Take the value of NOTIFY_SOCKET: a path, or @NAME for an abstract socket."""
+        self._socket: socket.socket | None = None
+        self._alive_at: float | None = None  # seconds: when WATCHDOG=1 was last sent
+        if address:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            self._socket.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._socket is None:
+            return
+        with self._socket:
+            if error is not None:
+                self.status(f"{State.FAULT} {error}")
+            self._send("STOPPING=1")
+
+    def decided(self, now: float) -> None:
+        """Say that the frame taken at `now`, in seconds, was decided; the first one makes the service ready."""
+        if self._alive_at is None:
+            self._send("READY=1")
+        if self._alive_at is None or now - self._alive_at >= ALIVE_SECONDS:
+            self._alive_at = now
+            self._send("WATCHDOG=1")
+
+    def status(self, text: str) -> None:
+        """Show one line in `systemctl status`."""
+        self._send(f"STATUS={' '.join(text.split())}")
+
+    def _send(self, message: str) -> None:
+        if self._socket is not None:
+            self._socket.send(message.encode())

@@ -1,0 +1,26 @@
+"""Fixtures that several test files use."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from toy_model import toy_model
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy model's .tflite, its card beside it; not to be changed by a test."""
+    return toy_model(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture
+def picamera2(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The fake picamera2, imported anew."""
+    monkeypatch.syspath_prepend(Path(__file__).parent / "fakes")
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    import picamera2
+
+    yield picamera2
+    del sys.modules["picamera2"]

@@ -1,0 +1,211 @@
+import logging
+import queue
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from device import camera as module
+from device.camera import open_camera
+from device.errors import CameraError
+
+BACKEND = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
+
+
+def refusal(source: Path | str) -> str:
+    with pytest.raises(CameraError) as error:
+        open_camera(str(source))
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def write_video(path: Path, greys: list[int], codec: str = "MJPG") -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25.0, (64, 48))
+    for grey in greys:
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4", ".MKV"])
+def test_a_video_runs_on_its_own_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(f"door:1{suffix}")  # ffmpeg takes it for a protocol
+    write_video(path.absolute(), [0, 64, 128, 255])
+    with open_camera(str(path)) as camera:
+        frames = list(camera.frames())
+    assert [round(frame.taken, 3) for frame in frames] == [0.0, 0.04, 0.08, 0.12]
+    assert [(frame.luma.dtype.name, frame.luma.shape) for frame in frames] == [("uint8", (48, 64))] * 4
+    assert [round(frame.luma.mean()) for frame in frames] == pytest.approx([0, 64, 128, 255], abs=2)
+
+
+def test_the_clock_of_a_video_is_its_timestamps_and_not_its_frame_rate(tmp_path: Path) -> None:
+    path = tmp_path / "uneven.mkv"
+    write_video(path, [0, 64, 128, 255])
+    whole = path.read_bytes()
+    last_block = b"\x81" + (120).to_bytes(2, "big") + b"\x80"  # track 1, 120 ms, key frame
+    assert whole.count(last_block) == 1
+    path.write_bytes(whole.replace(last_block, b"\x81" + (500).to_bytes(2, "big") + b"\x80"))
+    with open_camera(str(path)) as camera:
+        assert [round(frame.taken, 3) for frame in camera.frames()] == [0.0, 0.04, 0.08, 0.5]
+
+
+def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("text.mp4", "text.txt", "empty.avi"):
+        (tmp_path / name).write_bytes(b"no video\n" * (100 if name.startswith("text") else 0))
+        assert refusal(tmp_path / name) == (
+            f"{tmp_path / name}: is damaged or no video, expected one of .avi, .m4v, .mkv, .mov, .mp4, .mpeg, .mpg, "
+            ".webm"
+        )
+    write_video(tmp_path / "whole.mp4", [0, 255], codec="mp4v")
+    (tmp_path / "cut.mp4").write_bytes((tmp_path / "whole.mp4").read_bytes()[:500])
+    assert refusal(tmp_path / "cut.mp4").startswith(f"{tmp_path}/cut.mp4: is damaged or no video")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_lines_of_ffmpeg_about_a_damaged_video_are_kept_off_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "damaged.mp4"
+    write_video(path, [0, 64, 128, 255], codec="mp4v")
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"\x00\x00\x01\xb6") + 6  # in the last picture, behind the code that starts it
+    content[place : place + 8] = bytes(255 - byte for byte in content[place : place + 8])
+    path.write_bytes(content)
+    with open_camera(str(path)) as camera:
+        assert len(list(camera.frames())) == 4
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_is_a_recording_of_ten_pictures_a_second(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, grey in (("b.png", 20), ("a.png", 10), ("d.png", 40)):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64), grey, np.uint8))
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    with open_camera(str(tmp_path)) as camera, caplog.at_level(logging.INFO):
+        shown = [(frame.taken, int(frame.luma.mean()), frame.luma.shape) for frame in camera.frames()]
+    assert shown == [(0.0, 10, (48, 64)), (0.1, 20, (48, 64)), (0.3, 40, (48, 64))]
+    assert caplog.messages == [
+        f"{tmp_path}/c.png: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: remove it"
+    ]
+
+
+def test_a_camera_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(tmp_path) == f"{tmp_path}: holds no pictures, expected a folder with JPEG, PNG or WebP files"
+    for source in (tmp_path / "absent.mp4", "usb:", "usb:x", "webcam"):
+        assert refusal(source) == (
+            f"{source}: no such camera, expected pi, usb:0, a video file or a folder of pictures"
+        )
+    assert refusal("usb:99") == (
+        "usb:99: can't be opened: check the plug, and that the user is in the group video"
+    )
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    assert refusal("pi").startswith("pi: picamera2 can't be imported (")
+
+
+class Capture:
+    """A cv2.VideoCapture that gives what the test puts into it, and notes when it is asked for more."""
+
+    def __init__(self) -> None:
+        self.pictures: queue.Queue[Any] = queue.Queue()
+        self.asked: queue.Queue[None] = queue.Queue()
+        self.released: queue.Queue[None] = queue.Queue()
+
+    def isOpened(self) -> bool:
+        return True
+
+    def set(self, propId: int, value: float) -> bool:
+        assert (propId, value) == (cv2.CAP_PROP_BUFFERSIZE, 1)
+        return True
+
+    def read(self) -> tuple[bool, Any]:
+        self.asked.put(None)
+        picture = self.pictures.get()
+        return picture is not None, picture
+
+    def release(self) -> None:
+        self.released.put(None)
+
+
+@pytest.fixture
+def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
+    """What OpenCV opens as usb:0."""
+    capture = Capture()
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *asked: {(0, BACKEND): capture}[asked])
+    return capture
+
+
+def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None:
+    with open_camera("usb:0") as camera:
+        frames = camera.frames()
+        for grey in (1, 2, 3):
+            capture.pictures.put(np.full((48, 64, 3), grey, np.uint8))
+        for _ in range(4):  # by the fourth time three frames have been kept
+            capture.asked.get(timeout=10)
+        first = next(frames)
+        capture.pictures.put(np.full((48, 64, 3), 4, np.uint8))
+        second = next(frames)
+        capture.pictures.put(None)
+        with pytest.raises(CameraError, match=r"^usb:0: stopped giving frames: check its cable, then start again$"):
+            next(frames)
+    assert [int(frame.luma.mean()) for frame in (first, second)] == [3, 4]
+    assert first.luma.shape == (48, 64)
+    assert first.taken < second.taken
+    assert capture.released.qsize() == 1
+
+
+def test_a_usb_camera_that_hangs_is_an_error(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALL_SECONDS", 0.05)
+    stalled = pytest.raises(CameraError, match=r"^usb:0: no frame for 0\.05 s: check its cable, then start again$")
+    with open_camera("usb:0") as camera, stalled:
+        next(camera.frames())
+    capture.pictures.put(None)  # lets the thread end
+    capture.released.get(timeout=10)
+
+
+def test_a_fault_in_the_reading_thread_reaches_the_loop(capture: Capture) -> None:
+    with open_camera("usb:0") as camera:
+        capture.pictures.put("no picture")
+        with pytest.raises(AttributeError):
+            next(camera.frames())
+    assert capture.released.qsize() == 1
+
+
+def test_the_pi_camera_gives_the_luma_plane_until_it_stalls(picamera2: ModuleType) -> None:
+    planes = np.zeros((720, 704), np.uint8)  # rows longer than the picture, and the colour planes below it
+    planes[:480, :640] = np.arange(640) % 251
+    planes[480:] = 255
+    picamera2.FRAMES.append(planes)
+    with open_camera("pi") as camera:
+        frames = camera.frames()
+        frame = next(frames)
+        with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s: start again, and check the ribbon cable"):
+            next(frames)
+    assert np.array_equal(frame.luma, planes[:480, :640])
+    assert frame.luma.flags.c_contiguous
+    asked = {
+        "main": {"size": (1280, 960)}, "lores": {"size": (640, 480), "format": "YUV420"}, "buffer_count": 4,
+        "queue": False, "controls": {"FrameDurationLimits": (33333, 100000)},
+    }
+    calls = list(picamera2.CALLS)
+    assert calls == ["open", asked, "start", "release", "cancel", "stop", "close"]
+
+
+def test_a_pi_camera_in_use_is_refused_and_closed(picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picamera2, "START_ERROR", RuntimeError("Failed to acquire camera"))
+    assert refusal("pi") == (
+        "pi: the camera doesn't start (Failed to acquire camera): is another program using it?"
+    )
+    assert picamera2.CALLS[-1] == "close"
+
+
+def test_a_pi_without_a_camera_is_refused(picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_camera() -> None:  # as picamera2 fails
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(picamera2, "Picamera2", no_camera)
+    assert refusal("pi") == (
+        "pi: no camera found (list index out of range): check the ribbon cable and restart the Pi"
+    )

@@ -1,0 +1,256 @@
+import dataclasses
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+from gpiozero import Device
+
+from device.classifier import MODELS
+from device.errors import CameraError, KioskError, ModelError
+from device.faces import Box, Face, HaarFaceFinder, Luma
+from device.kiosk import run
+from device.model_card import card_json, read_card
+from device.notify import Notifier
+from device.pictures import read_color
+from device.settings import CameraSettings, ModelSettings, Settings, SignalSettings
+
+TREE = Path(__file__).parent.parent
+EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
+VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 20  # 7 s at 10 frames a second
+LINES = [
+    "1.20 s  CHECKING  not sure yet 0.90",
+    "1.50 s  ALARM  without a mask 0.90",
+    "3.70 s  CLEAR  with a mask 0.61",
+    "5.70 s  IDLE  nobody there",
+]
+OFF_ON = [False, True, False]
+PINS = {"red": 17, "green": 27, "buzzer": 22}
+
+
+class SquareFinder:
+    """Finds a square that isn't black in the middle of the picture, and calls act() at one frame of the recording."""
+
+    name = "haar"
+
+    def __init__(self, act_at: int = -1, act: str = "") -> None:
+        self.frames, self.act_at, self.act = 0, act_at, act
+
+    def find(self, luma: Luma) -> list[Face]:
+        self.frames += 1
+        if self.frames == self.act_at + 1:
+            if self.act == "fail":
+                raise ZeroDivisionError("no such face")
+            sys.stdin.readline()
+        box = Box(40, 20, 80, 80)
+        return [Face(box, 5.0)] if luma[60, 80] > 0 else []
+
+
+@pytest.fixture
+def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A door at which VISIT is seen."""
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    folder = tmp_path / "visit"
+    folder.mkdir()
+    for place, grey in enumerate(VISIT):
+        picture = np.zeros((120, 160), np.uint8)
+        picture[20:100, 40:120] = grey
+        cv2.imwrite(str(folder / f"{place:03}.png"), picture)
+    return Settings(model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)))
+
+
+def histories() -> dict[str, list[bool]]:
+    return {name: [change.state for change in Device.pin_factory.pin(pin).states] for name, pin in PINS.items()}
+
+
+def with_card(toy: Path, folder: Path, **changes: object) -> str:
+    """Write the toy model with another card; return its path."""
+    card, content = read_card(toy)
+    (folder / "other.tflite").write_bytes(content)
+    (folder / "other.json").write_text(card_json(dataclasses.replace(card, **changes)))  # type: ignore[arg-type]
+    return str(folder / "other.tflite")
+
+
+class Listener:
+    """A NOTIFY_SOCKET that collects messages up to STOPPING=1."""
+
+    def __init__(self, address: str) -> None:
+        self.messages: list[bytes] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.settimeout(30)
+        self._thread = threading.Thread(target=self._listen)  # the kernel queues no more than ten messages
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while self.messages[-1:] != [b"STOPPING=1"]:
+            self.messages.append(self._socket.recv(4096))
+        self._socket.close()
+
+    def heard(self) -> list[bytes]:
+        self._thread.join()
+        return self.messages
+
+
+@pytest.fixture
+def listener(tmp_path: Path, door: Settings, monkeypatch: pytest.MonkeyPatch) -> Listener:
+    address = str(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    return Listener(address)
+
+
+def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert run(door, SquareFinder(), "mock") == 0
+    assert capfd.readouterr().out.splitlines() == LINES
+    assert histories() == {"red": OFF_ON, "green": OFF_ON, "buzzer": [False, *[True, False] * 3]}
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_video_is_judged_as_the_pictures_are(
+    door: Settings, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "visit.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (160, 120))
+    for picture in sorted(Path(door.camera.source).iterdir()):
+        video.write(read_color(picture))
+    video.release()
+    assert run(dataclasses.replace(door, camera=CameraSettings(str(path))), SquareFinder(), "mock") == 0
+    shown = [line.split()[:3] for line in capfd.readouterr().out.splitlines()]
+    assert [state for _, _, state in shown] == ["CHECKING", "ALARM", "CLEAR", "IDLE"]
+    expected = [float(line.split()[0]) for line in LINES]
+    assert [float(seconds) for seconds, _, _ in shown] == pytest.approx(expected, abs=0.11)
+
+
+def test_systemd_hears_of_decided_frames_and_of_every_change(door: Settings, listener: Listener) -> None:
+    run(door, SquareFinder(), "mock")
+    alive, status = b"WATCHDOG=1", [f"STATUS={' '.join(line.split())}".encode() for line in LINES]
+    assert listener.heard() == [
+        b"READY=1", alive, alive, *status[:2], alive, alive, status[2], alive, alive, status[3], alive, b"STOPPING=1",
+    ]
+
+
+def test_an_abstract_socket_is_spoken_to_as_well() -> None:
+    listener = Listener(f"\0mask-kiosk-{os.getpid()}")
+    with Notifier(f"@mask-kiosk-{os.getpid()}") as notifier:
+        for now in (7.0, 7.5, 8.0):
+            notifier.decided(now)
+    assert listener.heard() == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_a_practice_model_says_so_on_every_line(
+    door: Settings, toy: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(dataclasses.replace(door, model=ModelSettings(with_card(toy, tmp_path, practice=True))), SquareFinder(), "mock")
+    assert capfd.readouterr().out.splitlines() == [f"PRACTICE  {line}" for line in LINES]
+
+
+def test_a_fault_switches_everything_off_and_is_told_to_systemd(door: Settings, listener: Listener) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(door, SquareFinder(act_at=16, act="fail"), "mock")
+    assert histories() == {"red": OFF_ON, "green": [False], "buzzer": OFF_ON}
+    assert listener.heard()[-2:] == [b"STATUS=FAULT no such face", b"STOPPING=1"]
+
+
+def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_camera_is_closed(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    planes = np.full((720, 640), BARE, np.uint8)
+    picamera2.FRAMES.extend([planes] * 8)
+    clock = itertools.count(5000, 0.125)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    at_stop: list[dict[str, list[bool]]] = []
+    monkeypatch.setattr(picamera2, "ON_STOP", lambda: at_stop.append(histories()))
+    with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s"):
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert capfd.readouterr().out.splitlines() == [
+        "0.25 s  CHECKING  not sure yet 0.90", "0.50 s  ALARM  without a mask 0.90",
+    ]
+    assert at_stop == [{"red": OFF_ON, "green": [False], "buzzer": OFF_ON}]
+    assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]
+
+
+def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settings, toy: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    door = dataclasses.replace(door, signals=SignalSettings(lamps_active_high=False, buzzer_active_high=False))
+    refusals: list[tuple[Settings, type[KioskError], str]] = [
+        (dataclasses.replace(door, camera=CameraSettings(str(text))), CameraError, "is damaged or no video"),
+        (dataclasses.replace(door, model=ModelSettings("absent")), ModelError, "can't be read"),
+        (
+            dataclasses.replace(door, model=ModelSettings(with_card(toy, tmp_path, face_finder="yunet"))), ModelError,
+            "model toy was trained on faces found by 'yunet', this device finds them with 'haar': run `make train "
+            "convert` with this version",
+        ),
+    ]
+    for settings, kind, part in refusals:
+        with pytest.raises(kind) as error:
+            run(settings, SquareFinder(), "mock")
+        assert part in str(error.value)
+        assert "\n" not in str(error.value)
+        assert histories() == {name: [False, True] for name in PINS}
+
+
+def kiosk_process(model: str, folder: str, act: str) -> None:
+    """Run in a process of its own: a kiosk that does something while it rings, then a line with the pins' histories."""
+    settings = Settings(model=ModelSettings(model), camera=CameraSettings(folder))
+    code = 1
+    try:
+        code = run(settings, SquareFinder(act_at=16, act=act), "mock")
+    finally:
+        print(histories(), flush=True)
+    sys.exit(code)
+
+
+def start(door: Settings, act: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", "import sys, test_kiosk; test_kiosk.kiosk_process(*sys.argv[1:])",
+         door.model.name, door.camera.source, act],
+        env=os.environ | {"PYTHONPATH": f"{TREE}{os.pathsep}{TREE / 'tests'}"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_with_everything_off(door: Settings, number: signal.Signals, code: int) -> None:
+    process = start(door, "wait")
+    assert process.stdout is not None
+    shown = [process.stdout.readline(), process.stdout.readline()]
+    process.send_signal(number)  # while it rings
+    rest, _ = process.communicate("go on\n")
+    assert shown == [f"{line}\n" for line in LINES[:2]]
+    assert rest == f"{ {'red': OFF_ON, 'green': [False], 'buzzer': OFF_ON} }\n"
+    assert process.returncode == code
+
+
+def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: Settings) -> None:
+    process = start(door, "fail")
+    out, err = process.communicate()
+    assert out.splitlines() == [*LINES[:2], f"{ {'red': OFF_ON, 'green': [False], 'buzzer': OFF_ON} }"]
+    assert err.count("Traceback") == 1
+    assert err.splitlines()[-1] == "ZeroDivisionError: no such face"
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif("CLIPS" not in os.environ, reason="CLIPS names no folder with the four clips")
+@pytest.mark.skipif(not (MODELS / "simple.tflite").is_file(), reason="models/simple.tflite isn't there")
+def test_real_clips_end_with_outputs_off_and_in_sensible_states(capfd: pytest.CaptureFixture[str]) -> None:
+    seen = {}
+    for name in ("bare-man", "masked-desk", "puts-mask-on", "tv-masks"):
+        clip = Path(os.environ["CLIPS"]) / f"{name}.mp4"
+        assert run(Settings(camera=CameraSettings(str(clip))), HaarFaceFinder(), "mock") == 0
+        seen[name] = {line.split()[2] for line in capfd.readouterr().out.splitlines()}
+        assert [history[-1] for history in histories().values()] == [False] * 3
+    assert all("CHECKING" in states for states in seen.values())
+    assert "ALARM" in seen["bare-man"]
+    assert "CLEAR" not in seen["bare-man"]

@@ -1,0 +1,74 @@
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from device.errors import SettingsError
+from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings, read_settings
+
+SHIPPED = Path(__file__).parent.parent / "deploy" / "kiosk.toml"
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(SettingsError) as error:
+        read_settings(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_shipped_file_names_every_key_and_holds_the_defaults() -> None:
+    assert read_settings(SHIPPED) == read_settings(None) == Settings()
+    uncommented = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert tomllib.loads(uncommented) == dataclasses.asdict(Settings())
+
+
+def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text('[camera]\nsource = "usb:1"\n[decision]\nhold_seconds = 3\n[signals]\nbeeps = 5\n')
+    assert read_settings(path) == Settings(
+        camera=CameraSettings("usb:1"), decision=DecisionSettings(hold_seconds=3.0), signals=SignalSettings(beeps=5)
+    )
+    assert type(read_settings(path).decision.hold_seconds) is float
+
+
+def test_an_output_whose_pin_is_left_out_beside_others_is_not_wired(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[signals]\nred_pin = 5\n")
+    assert read_settings(path).signals == SignalSettings(red_pin=5, green_pin=None, buzzer_pin=None)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, camera, decision, signals"),
+        ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
+        ('camera = "pi"', "[camera] is 'pi', expected a section"),
+        ("[camera]\nsource = 0", "[camera] source is 0, expected a text"),
+        ('[camera]\nsource = ""', "[camera] source is '', expected a text"),
+        ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),
+        ("[signals]\nred_pin = true", "[signals] red_pin is True, expected a whole number"),
+        ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),
+        ("[signals]\nbeeps = 2.0", "[signals] beeps is 2.0, expected a whole number from 0 to 20"),
+        ("[signals]\nbeeps = 21", "[signals] beeps is 21, expected a whole number from 0 to 20"),
+        ("[decision]\nwindow_seconds = 0.1", "[decision] window_seconds is 0.1, expected a number from 0.2 to 10.0"),
+        ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
+    ],
+)
+def test_a_key_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, line: str) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(content)
+    assert refusal(path) == f"{path}: {line}"
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "absent.toml") == (
+        f"{tmp_path}/absent.toml: can't be read (No such file or directory): check the path and its permissions"
+    )
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[signals\n")
+    assert refusal(path).startswith(f"{path}: is no valid TOML (")
+    path.write_bytes(b"\xff\xfe")
+    assert refusal(path).startswith(f"{path}: is no valid TOML (")

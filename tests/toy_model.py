@@ -1,0 +1,53 @@
+"""Writes a .tflite of a few KB and its card: the brighter the crop, the surer it is of a face without a mask."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
+
+LABELS = ("with_mask", "without_mask")
+
+
+def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = False) -> Path:
+    """Write NAME.tflite and NAME.json; the score of without_mask is the mean brightness of the crop, 0-1."""
+    path = folder / f"{name}.tflite"
+    path.write_bytes(_tflite(size))
+    card = ModelCard(
+        format=FORMAT, name=name, practice=practice, network="mean brightness",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), labels=LABELS, alarm_label="without_mask",
+        input_size=size, face_finder="haar", crop_margin=0.0, threshold=0.6, release=0.4,
+        trained_on=TrainedOn(
+            source="nothing", photos=dict.fromkeys(LABELS, 0), no_face=0, refused=0, dataset_sha256="", split="grouped",
+            groups=0, leak=0.0, random_split_leak=0.0, train=0, validation=0, test=0, epochs=0, best_epoch=0, seed=0,
+            threads=1, versions={}, commit="", command="",
+        ),
+        measured=Measured(
+            n=0, no_face=0, accuracy=0.0, accuracy_interval=(0.0, 0.0), balanced_accuracy=0.0,
+            balanced_accuracy_interval=(0.0, 0.0), recall=dict.fromkeys(LABELS, 0.0), keras_accuracy=0.0, parity=0.0,
+        ),
+    )
+    path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
+    return path
+
+
+def _tflite(size: int) -> bytes:
+    import tensorflow as tf  # takes seconds
+
+    picture = tf.keras.Input(batch_shape=(1, size, size, 1))
+    brightness = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.Rescaling(1 / 255)(picture))
+    dense = tf.keras.layers.Dense(2)
+    model = tf.keras.Model(picture, dense(brightness))
+    dense.set_weights([np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])])
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
+    # Black and white pictures, so that the input's scale is 1 and its zero point 0.
+    converter.representative_dataset = lambda: ([np.full((1, size, size, 1), v, np.float32)] for v in (0, 128, 255))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
+        content: bytes = converter.convert()
+    return content
