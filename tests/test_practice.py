@@ -1,0 +1,105 @@
+import hashlib
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from device.errors import KioskError
+from device.faces import Box, HaarFaceFinder, Luma
+from trainer.heads import random_person
+from trainer.practice import draw_face, draw_practice_set
+
+PEOPLE = 60
+
+Faces = dict[bool, list[tuple[Luma, Box]]]  # masked: pictures and true boxes
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def overlap(one: Box, other: Box) -> float:
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    both = max(width, 0) * max(height, 0)
+    return both / (one.width * one.height + other.width * other.height - both)
+
+
+@pytest.fixture(scope="module")
+def faces() -> Faces:
+    drawn: Faces = {True: [], False: []}
+    for number in range(PEOPLE):
+        person = random_person(np.random.default_rng([9, number]))
+        for masked, pictures in drawn.items():
+            picture, box = draw_face(np.random.default_rng([9, number, masked]), masked, person)
+            pictures.append((np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), box))
+    return drawn
+
+
+def test_a_set_is_a_photo_folder_that_its_seed_decides(tmp_path: Path) -> None:
+    draw_practice_set(tmp_path / "one", people=3, seed=1)
+    draw_practice_set(tmp_path / "again", people=3, seed=1)
+    draw_practice_set(tmp_path / "other", people=3, seed=2)
+    one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
+    assert sorted(one) == [f"{name}/person-000{n}.jpg" for name in ("with_mask", "without_mask") for n in range(3)]
+    assert one == digests(tmp_path / "again")
+    assert sorted(other) == sorted(one)
+    assert len({*one.values(), *other.values()}) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "one", "other"]
+    for name in one:
+        picture = cv2.imread(str(tmp_path / "one" / name), cv2.IMREAD_UNCHANGED)
+        assert picture is not None
+        assert picture.dtype == np.uint8
+        assert picture.shape[2] == 3
+        assert 200 <= min(picture.shape[:2]) <= max(picture.shape[:2]) <= 320
+
+
+def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        if any(tmp_path.rglob("*.jpg")):
+            signal.setitimer(signal.ITIMER_REAL, 0)  # one Ctrl-C, not a second one into the clearing up
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            draw_practice_set(tmp_path / "practice", people=10_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(KioskError) as refusal:
+        draw_practice_set(tmp_path, people=1)
+    assert str(refusal.value) == (
+        f"{tmp_path} holds files, a practice set needs a new or empty folder: remove it or name another"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(("masked", "least"), [(False, 0.8), (True, 0.6)])
+def test_the_face_finder_finds_drawn_faces_where_they_are(faces: Faces, masked: bool, least: float) -> None:
+    finder = HaarFaceFinder()
+    found = [any(overlap(face.box, box) >= 0.5 for face in finder.find(luma)) for luma, box in faces[masked]]
+    assert np.mean(found) >= least
+
+
+def test_brightness_does_not_tell_the_classes(faces: Faces) -> None:
+    def brightness(masked: bool) -> npt.NDArray[np.float64]:
+        return np.array([luma[y:y + h, x:x + w].mean() for luma, (x, y, w, h) in faces[masked]])
+
+    with_mask, without_mask = brightness(masked=True), brightness(masked=False)
+    accuracies = [
+        (np.mean(with_mask >= level) + np.mean(without_mask < level)) / 2 for level in (*with_mask, *without_mask)
+    ]
+    assert max(*accuracies, *(1 - accuracy for accuracy in accuracies)) < 0.65

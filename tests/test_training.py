@@ -1,0 +1,123 @@
+"""A network is trained, stopped, gone on with, and its best epoch is what is kept."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from drawn_photos import drawn_photos
+
+from trainer.dataset import Dataset, load_dataset
+from trainer.networks import simple
+from trainer.runs import Plan, Run, load_run, open_run
+from trainer.split import Split, split_photos
+from trainer.training import predict, train
+
+SIZE = 24  # px
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Split]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    dataset = load_dataset(drawn_photos(tmp_path / "photos", 40), SIZE, cropped=True)
+    return dataset, split_photos(dataset, "grouped", seed=0)
+
+
+def plan(dataset: Dataset, seed: int = 0) -> Plan:
+    return Plan("simple", SIZE, "grouped", seed, 2, False, dataset.sha256, str(dataset.folder), dataset.names[:3])
+
+
+@pytest.mark.parametrize(("size", "parameters"), [(100, 2_827_252), (224, 14_762_252)])
+def test_the_simple_network_is_the_originals(size: int, parameters: int) -> None:
+    network = simple(size)
+
+    assert network.count_params() == parameters
+    assert [type(layer).__name__ for layer in network.layers] == [
+        "Rescaling", "Conv2D", "ReLU", "MaxPooling2D", "Conv2D", "ReLU", "MaxPooling2D", "Flatten", "Dropout", "Dense",
+        "Dense",
+    ]
+    assert network.output_shape == (None, 2)
+
+
+def test_the_best_epoch_is_kept_and_a_second_call_goes_on(photos: tuple[Dataset, Split], tmp_path: Path) -> None:
+    dataset, split = photos
+    first = train(open_run(plan(dataset), tmp_path), dataset, split, epochs=2)
+    second = train(open_run(plan(dataset), tmp_path), dataset, split, epochs=4)
+
+    losses = second.state.history["val_loss"]
+    assert first.state.history["val_loss"] == losses[:2]
+    assert (first.state.epochs, second.state.epochs, len(losses)) == (2, 4, 4)
+    assert second.state.best_epoch == int(np.argmin(losses))
+    assert sorted(path.name for path in second.folder.glob("*.keras")) == sorted({second.state.best, second.state.last})
+
+    best = keras.saving.load_model(second.folder / second.state.best)
+    labels = keras.utils.to_categorical(dataset.labels, 2)[split.validation]
+    loss, _ = best.evaluate(dataset.crops[split.validation], labels, verbose=0)
+    assert loss == pytest.approx(min(losses), abs=1e-5)
+
+    done = train(second, dataset, split, epochs=4)
+    assert done.state == second.state
+    assert load_run(None, tmp_path) == second
+
+
+def test_training_stops_when_validation_loss_no_longer_falls(photos: tuple[Dataset, Split], tmp_path: Path) -> None:
+    dataset, split = photos
+    run = open_run(plan(dataset), tmp_path)
+    one = train(run, dataset, split, epochs=1)
+    # Nothing can be better than a loss of -1, so patience is all that is left.
+    state = json.loads((run.folder / "state.json").read_text())
+    state["history"]["val_loss"] = [-1.0]
+    state["callbacks"]["stopping"]["best"] = state["callbacks"]["plateau"]["best"] = -1.0
+    (run.folder / "state.json").write_text(json.dumps(state))
+
+    stopped = train(open_run(plan(dataset), tmp_path), dataset, split, epochs=40)
+
+    assert (stopped.state.epochs, stopped.state.stopped) == (4, True)
+    assert stopped.state.best == one.state.best
+    rates = stopped.state.history["learning_rate"]
+    assert rates[:3] == pytest.approx([1e-3] * 3)
+    assert rates[3] == pytest.approx(3e-4)
+    assert train(stopped, dataset, split, epochs=40).state == stopped.state
+
+
+def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tmp_path: Path) -> None:
+    dataset, split = photos
+    scores = []
+    for folder in ("a", "b"):
+        run: Run = train(open_run(plan(dataset), tmp_path / folder), dataset, split, epochs=1)
+        scores.append(predict(keras.saving.load_model(run.folder / run.state.best), dataset.crops[split.test]))
+
+    assert (scores[0] == scores[1]).all()
+
+
+def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 40)
+    command = [sys.executable, "-m", "trainer", "train", "--data", str(folder), "--size", str(SIZE)]
+    command += ["--runs", str(tmp_path / "runs"), "--epochs"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
+
+    with subprocess.Popen([*command, "500"], env=environment, text=True, stdout=subprocess.PIPE) as training:
+        assert training.stdout is not None
+        for line in training.stdout:
+            if line.startswith("Epoch 3/"):
+                training.send_signal(signal.SIGINT)
+                break
+        training.stdout.read()
+    assert training.returncode == 130
+
+    stopped = load_run(None, tmp_path / "runs")
+    assert 2 <= stopped.state.epochs < 500
+    kept = shutil.copytree(stopped.folder, tmp_path / "kept")
+    assert keras.saving.load_model(kept / stopped.state.best).count_params() == simple(SIZE).count_params()
+
+    wanted = str(stopped.state.epochs + 1)
+    resumed = subprocess.run([*command, wanted], env=environment, text=True, capture_output=True, check=True)
+    assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
+    assert load_run(None, tmp_path / "runs").folder == stopped.folder
+    assert (stopped.folder / "report.html").exists()

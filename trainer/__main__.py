@@ -1,0 +1,157 @@
+"""The trainer's command line: train, convert, evaluate."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from device.errors import KioskError
+
+# TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+MODELS = Path(__file__).parent.parent / "models"
+RUNS = Path(__file__).parent.parent / "runs"
+SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
+CALIBRATION_PHOTOS = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except KioskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from trainer.sources import photos_folder
+
+    folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
+    import keras
+    import numpy as np
+
+    from trainer.dataset import load_dataset
+    from trainer.report import write_report
+    from trainer.runs import Plan, open_run
+    from trainer.split import split_photos
+    from trainer.training import predict, set_threads, train
+
+    dataset = load_dataset(folder, options.size)
+    split = split_photos(dataset, options.split, options.seed)
+    print(
+        f"{len(dataset.names)} photos in {split.groups} groups, no face found in {dataset.no_face.sum()}\n"
+        f"{split.kind} split: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test; "
+        f"{split.leak:.1%} of the test photos share a group with training, {split.random_leak:.1%} in a random split"
+    )
+    if split.kind == "random":
+        print("SPLIT=random repeats the original's split on purpose: its test score flatters")
+    chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
+    plan = Plan(
+        network=options.model,
+        size=options.size,
+        split=options.split,
+        seed=options.seed,
+        threads=options.threads,
+        practice=practice,
+        dataset_sha256=dataset.sha256,
+        data=str(folder),
+        calibration=tuple(dataset.names[i] for i in sorted(chosen)),
+    )
+    set_threads(options.threads)
+    run = train(open_run(plan, options.runs), dataset, split, options.epochs)
+    best = keras.saving.load_model(run.folder / run.state.best)
+    report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]))
+    print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from trainer.convert import convert
+    from trainer.dataset import load_dataset
+    from trainer.runs import RunError, load_run
+    from trainer.split import split_photos
+
+    run = load_run(options.run, options.runs)
+    dataset = load_dataset(Path(run.plan.data), run.plan.size)
+    if dataset.sha256 != run.plan.dataset_sha256:
+        raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
+    card = convert(run, dataset, split_photos(dataset, run.plan.split, run.plan.seed), options.models)
+    low, high = card.measured.accuracy_interval
+    print(
+        f"{'PRACTICE ' if card.practice else ''}{options.models / card.name}.tflite and its card: test accuracy "
+        f"{card.measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {card.measured.n} photos, same "
+        f"verdict as Keras on {card.measured.parity:.1%}"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
+
+    evaluation = evaluate(options.model, options.data, options.cropped)
+    if options.json:
+        write_evaluation(evaluation, options.json)
+    print(describe_evaluation(evaluation))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
+    train.set_defaults(command=_train)
+    train.add_argument(
+        "--data", help="folder that holds with_mask and without_mask; without it the original's photos are fetched"
+    )
+    train.add_argument("--model", choices=["simple"], default="simple", help="network (default: %(default)s)")
+    train.add_argument("--size", type=_size, default=100, help="side of the crops in pixels (default: %(default)s)")
+    train.add_argument("--epochs", type=_positive, default=40, help="at most so many (default: %(default)s)")
+    train.add_argument("--seed", type=int, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument(
+        "--split",
+        choices=["grouped", "random"],
+        default="grouped",
+        help="grouped keeps photos of one person on one side; random is the original's (default: %(default)s)",
+    )
+    train.add_argument(
+        "--threads", type=_positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
+    )
+    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+
+    convert = commands.add_parser("convert", help="turn a run's best checkpoint into a .tflite and its card")
+    convert.set_defaults(command=_convert)
+    convert.add_argument("--run", type=Path, help="folder of the run (default: the one trained last)")
+    convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
+
+    evaluate = commands.add_parser("evaluate", help="measure a .tflite on a labelled folder of photos")
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("--data", type=Path, required=True, help="folder that holds with_mask and without_mask")
+    evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
+    evaluate.add_argument("--model", default="simple", help="a name in models/ or a .tflite (default: %(default)s)")
+    evaluate.add_argument("--json", type=Path, help="also write the figures there")
+    return parser
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if not SMALLEST <= size <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{size} is not between {SMALLEST} and {LARGEST} pixels")
+    return size
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Turns a run's best checkpoint into a full-integer .tflite and its card, after proving that both judge alike."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import io
+import platform
+import subprocess
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from device.errors import KioskError
+from device.faces import HaarFaceFinder, Luma
+from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
+from device.tflite import TFLite
+from trainer.cache import write_whole
+from trainer.dataset import CROP_MARGIN, Dataset
+from trainer.photos import ALARM_LABEL, LABELS
+from trainer.runs import Plan, Run, State
+from trainer.scores import DIGITS, score
+from trainer.split import Split
+from trainer.training import predict
+
+THRESHOLD = 0.5  # score of the alarm label, 0-1
+RELEASE = 0.35  # 0-1
+LEAST_PARITY = 0.995  # share of test photos on which .tflite and Keras give the same verdict
+MOST_ACCURACY_LOST = 0.005  # either way
+PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
+
+
+class ConversionError(KioskError, RuntimeError):
+    """A .tflite that isn't the network it was made from."""
+
+
+def convert(run: Run, dataset: Dataset, split: Split, models: Path) -> ModelCard:
+    """Convert the best checkpoint, measure the result on the test part, and write NAME.tflite and NAME.json.
+
+    Nothing is written unless the .tflite agrees with Keras. Raises ConversionError.
+    """
+    plan = run.plan
+    network = keras.saving.load_model(run.folder / run.state.best)
+    places = {name: i for i, name in enumerate(dataset.names)}
+    content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
+    expected = verdicts(predict(network, dataset.crops[split.test]))
+    found = verdicts(run_tflite(content, dataset.crops[split.test]))
+    measured = _measure(dataset, split, found, expected)
+    if measured.parity < LEAST_PARITY:
+        raise ConversionError(
+            f"{plan.name}.tflite agrees with Keras on {measured.parity:.2%} of {measured.n} test photos, expected at "
+            f"least {LEAST_PARITY:.1%}: nothing was written; train with more photos or another SEED"
+        )
+    if abs(measured.accuracy - measured.keras_accuracy) > MOST_ACCURACY_LOST:
+        raise ConversionError(
+            f"{plan.name}.tflite has accuracy {measured.accuracy}, Keras {measured.keras_accuracy}, expected at most "
+            f"{MOST_ACCURACY_LOST} between them: nothing was written; train with more photos or another SEED"
+        )
+    card = ModelCard(
+        format=FORMAT,
+        name=plan.name,
+        practice=plan.practice,
+        network=plan.network,
+        sha256=hashlib.sha256(content).hexdigest(),
+        labels=LABELS,
+        alarm_label=ALARM_LABEL,
+        input_size=plan.size,
+        face_finder=HaarFaceFinder.name,
+        crop_margin=CROP_MARGIN,
+        threshold=THRESHOLD,
+        release=RELEASE,
+        trained_on=_trained_on(plan, run.state, dataset, split),
+        measured=measured,
+    )
+    # The device refuses a pair that doesn't belong together, so a power cut between these two is noticed.
+    write_whole(models / f"{plan.name}.tflite", content)
+    write_whole(models / f"{plan.name}.json", card_json(card).encode())
+    return card
+
+
+def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
+    """Return a full-integer .tflite: uint8 luma in with scale 1 and zero point 0, batch 1, float32 scores out.
+
+    calibration: uint8 (n, size, size) crops. One pixel of each is set to 0 and one to 255: without them the range of
+    dull photos would scale the input, and camera bytes would be misread.
+    """
+    import tensorflow as tf
+
+    size = calibration.shape[1]
+    pinned = calibration.astype(np.float32)
+    pinned[:, 0, 0], pinned[:, 0, 1] = 0, 255
+
+    def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for crop in tqdm(pinned, "calibration", disable=None):
+            yield [crop[np.newaxis, :, :, np.newaxis]]
+
+    # A fixed batch lets the runtime delegate the whole graph.
+    fixed = keras.Input(batch_shape=(1, size, size, 1))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, network(fixed)))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = samples
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.float32
+    # tflite-runtime 2.14 crashes on arm64 when dense weights are quantized per channel.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
+        content = bytes(converter.convert())
+    if len(content) < network.count_params():
+        raise ConversionError(
+            f"the .tflite has {len(content)} bytes for {network.count_params()} weights, expected one each: the "
+            "converter has lost them; nothing was written"
+        )
+    return content
+
+
+def run_tflite(content: bytes, crops: Luma) -> npt.NDArray[np.float32]:
+    """Return a .tflite's scores, float32 (n, labels), of uint8 crops (n, size, size)."""
+    network = TFLite(content)
+    return np.stack([network.run(crop) for crop in tqdm(crops, "tflite", disable=None)])
+
+
+def verdicts(scores: npt.NDArray[np.float32], threshold: float = THRESHOLD) -> npt.NDArray[np.intp]:
+    """Return label indices (n,) of scores (n, 2): the alarm label at or above the threshold, 0-1."""
+    alarm = LABELS.index(ALARM_LABEL)
+    return np.where(scores[:, alarm] >= threshold, alarm, 1 - alarm).astype(np.intp)
+
+
+def _measure(
+    dataset: Dataset, split: Split, found: npt.NDArray[np.intp], expected: npt.NDArray[np.intp]
+) -> Measured:
+    labels = dataset.labels[split.test]
+    scores = score(labels, found)
+    return Measured(
+        n=scores.n,
+        no_face=int(dataset.no_face[split.test].sum()),
+        accuracy=scores.accuracy,
+        accuracy_interval=scores.accuracy_interval,
+        balanced_accuracy=scores.balanced_accuracy,
+        balanced_accuracy_interval=scores.balanced_accuracy_interval,
+        recall=scores.recall,
+        keras_accuracy=score(labels, expected).accuracy,
+        parity=round(float((found == expected).mean()), DIGITS),
+    )
+
+
+def _trained_on(plan: Plan, state: State, dataset: Dataset, split: Split) -> TrainedOn:
+    source = "drawn faces" if plan.practice else dataset.folder.name
+    asked = f"MODEL={plan.network} SIZE={plan.size} SEED={plan.seed} SPLIT={plan.split} THREADS={plan.threads}"
+    return TrainedOn(
+        source=source,
+        photos={label: int((dataset.labels == i).sum()) for i, label in enumerate(LABELS)},
+        no_face=int(dataset.no_face.sum()),
+        refused=len(dataset.refused),
+        dataset_sha256=dataset.sha256,
+        split=split.kind,
+        groups=split.groups,
+        leak=round(split.leak, DIGITS),
+        random_split_leak=round(split.random_leak, DIGITS),
+        train=len(split.train),
+        validation=len(split.validation),
+        test=len(split.test),
+        epochs=state.epochs,
+        best_epoch=state.best_epoch + 1,
+        seed=plan.seed,
+        threads=plan.threads,
+        versions=_versions(),
+        commit=_commit(),
+        command="make train convert " + ("" if plan.practice else f"DATA={source} ") + asked,
+    )
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[package] = importlib.metadata.version(package)
+    return {"python": platform.python_version(), "machine": platform.machine(), **installed}
+
+
+def _commit() -> str:
+    """Return the tree's commit, with -changed if tracked files differ from it, or "unknown" outside a checkout."""
+    git = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]
+    try:
+        here = Path(__file__).parent
+        return subprocess.run(git, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,60 @@
+"""Turns a folder with one folder a class into a list of photos, each with its label and hash."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import KioskError
+from device.pictures import picture_files
+
+LABELS = ("with_mask", "without_mask")
+ALARM_LABEL = "without_mask"
+FEWEST = 10  # photos a class
+
+
+class PhotosError(KioskError, ValueError):
+    """A folder of photos that can't be trained on or measured with."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture file below the folder of its class."""
+
+    path: Path
+    name: str  # the class folder and what follows, as with_mask/anna.jpg
+    label: int  # index into LABELS
+    sha256: str
+
+
+def find_photos(folder: Path) -> list[Photo]:
+    """List the photos of a folder that holds one folder a class, in a stable order; the files aren't decoded yet.
+
+    Raises PhotosError for a folder that is absent, lacks a class, or holds another folder: what isn't understood is
+    never left out in silence.
+    """
+    if not folder.is_dir():
+        raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check DATA")
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    if unknown := sorted(folders - set(LABELS)):
+        raise PhotosError(
+            f"{folder}: has a folder {unknown[0]!r}, expected only {' and '.join(LABELS)}: move it elsewhere"
+        )
+    for label in LABELS:
+        if label not in folders:
+            raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
+    return [
+        Photo(path, path.relative_to(folder).as_posix(), label, hashlib.sha256(path.read_bytes()).hexdigest())
+        for label, name in enumerate(LABELS)
+        for path in picture_files(folder / name)
+    ]
+
+
+def require_enough(labels: list[int], folder: Path) -> None:
+    """Raise PhotosError unless each class has at least 10 usable photos."""
+    counts = Counter(labels)
+    for label, name in enumerate(LABELS):
+        if counts[label] < FEWEST:
+            raise PhotosError(
+                f"{folder / name}: has {counts[label]} usable photos, expected at least {FEWEST}: add photos"
+            )

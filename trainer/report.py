@@ -1,0 +1,108 @@
+"""Turns a finished training run into plots and one report.html that opens without a network."""
+
+import base64
+import html
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+from trainer.cache import write_whole
+from trainer.dataset import Dataset
+from trainer.photos import LABELS
+from trainer.runs import Run
+from trainer.scores import score
+from trainer.split import Split
+
+WORST = 16  # photos shown
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+img{{max-width:100%}}td{{padding:.1rem 1.5rem .1rem 0}}</style>
+<h1>{title}</h1>
+<table>{rows}</table>
+{figures}
+</html>
+"""
+
+mpl.use("agg")
+
+
+def write_report(run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[np.float32]) -> Path:
+    """Write the plots as PNG and report.html into the run's folder and return the page's path.
+
+    scores: float32 (n, labels), the best checkpoint's on the test part.
+    """
+    labels = dataset.labels[split.test]
+    verdicts = scores.argmax(axis=1)
+    result = score(labels, verdicts)
+    low, high = result.accuracy_interval
+    rows = {
+        "photos": ", ".join(f"{(dataset.labels == i).sum()} {name}" for i, name in enumerate(LABELS)),
+        "no face found, used whole": f"{dataset.no_face.sum()}",
+        "left out": "; ".join(dataset.refused) or "none",
+        "split": f"{split.kind}: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test",
+        "groups of near copies and persons": f"{split.groups}",
+        "test photos that share a group with training": f"{split.leak:.1%} (random split: {split.random_leak:.1%})",
+        "epochs": f"{run.state.epochs}, best {run.state.best_epoch + 1}",
+        "test accuracy": f"{result.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})",
+        "recall": ", ".join(f"{name} {share:.1%}" for name, share in result.recall.items()),
+    }
+    figures = {
+        "loss": _curves(run, "loss", "categorical cross-entropy"),
+        "accuracy": _curves(run, "accuracy", "share of photos judged right"),
+        "confusion": _confusion(labels, verdicts),
+        "worst": _worst(dataset, split, scores),
+    }
+    for name, figure in figures.items():
+        figure.savefig(run.folder / f"{name}.png", dpi=120)
+    title = f"{'PRACTICE: ' if run.plan.practice else ''}{run.plan.name} at {run.plan.size} pixels"
+    page = PAGE.format(
+        title=html.escape(title),
+        rows="".join(f"<tr><td>{html.escape(k)}<td>{html.escape(v)}" for k, v in rows.items()),
+        figures="\n".join(_inline(run.folder / f"{name}.png", name) for name in figures),
+    )
+    write_whole(run.folder / "report.html", page.encode())
+    return run.folder / "report.html"
+
+
+def _curves(run: Run, name: str, unit: str) -> Figure:
+    figure = Figure((7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    epochs = range(1, run.state.epochs + 1)
+    axes.plot(epochs, run.state.history[name], "o-", label="train", markersize=3)
+    axes.plot(epochs, run.state.history[f"val_{name}"], "o-", label="validation", markersize=3)
+    axes.axvline(run.state.best_epoch + 1, color="grey", linestyle=":", label="best checkpoint")
+    axes.set(title=name, xlabel="epoch", ylabel=unit)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure
+
+
+def _confusion(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Figure:
+    figure = Figure((4.5, 4), layout="constrained")
+    matrix = confusion_matrix(labels, verdicts, labels=range(len(LABELS)))
+    ConfusionMatrixDisplay(matrix, display_labels=LABELS).plot(ax=figure.subplots(), colorbar=False, cmap="Blues")
+    return figure
+
+
+def _worst(dataset: Dataset, split: Split, scores: npt.NDArray[np.float32]) -> Figure:
+    true = scores[np.arange(len(split.test)), dataset.labels[split.test]]
+    figure = Figure((8, 9), layout="constrained")
+    figure.suptitle(f"the {WORST} test photos with the lowest score of their true label")
+    for axes, i in zip(figure.subplots(4, 4).flat, np.argsort(true)[:WORST], strict=False):
+        photo = split.test[i]
+        axes.imshow(dataset.crops[photo], cmap="gray", vmin=0, vmax=255)
+        axes.set_title(f"{dataset.names[photo]}\n{true[i]:.2f}", fontsize=6)
+    for axes in figure.axes:
+        axes.set_axis_off()
+    return figure
+
+
+def _inline(path: Path, name: str) -> str:
+    encoded = base64.b64encode(path.read_bytes()).decode()
+    return f'<h2>{name}</h2><img alt="{name}" src="data:image/png;base64,{encoded}">'

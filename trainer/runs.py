@@ -1,0 +1,111 @@
+"""Keeps a training run on disk so that it can be stopped at any moment and gone on with.
+
+A run is a folder below runs/: run.json says what was asked and with which photos, state.json says how far it has come
+and which two files hold its weights. state.json is written last and whole, so it never points at half a file.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from device.errors import KioskError
+from trainer.cache import write_whole
+
+
+class RunError(KioskError, ValueError):
+    """A training run that is absent, unfinished, or made from other photos."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run was asked to do; two runs that differ in any of this have different folders."""
+
+    network: str
+    size: int  # px, side of the crops
+    split: str  # "grouped" or "random"
+    seed: int
+    threads: int
+    practice: bool
+    dataset_sha256: str
+    data: str  # the folder of photos; the same photos elsewhere make the same run
+    calibration: tuple[str, ...]  # names of training photos whose crops set the ranges of the integers
+
+    @property
+    def name(self) -> str:
+        """What the model will be called."""
+        if self.practice:
+            return "practice"
+        return self.network if self.split == "grouped" else f"{self.network}-{self.split}"
+
+    def folder(self, runs: Path) -> Path:
+        """Return the folder of this run below `runs`."""
+        asked = [v for k, v in dataclasses.asdict(self).items() if k != "data"]
+        digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
+        return runs / f"{self.name}-{self.size}px-{digest}"
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run has come. Epochs count from 0 inside, as Keras counts them."""
+
+    epochs: int = 0  # finished
+    best: str = ""  # file of the weights with the lowest validation loss
+    best_epoch: int = 0
+    last: str = ""  # file of the model and optimizer after the last finished epoch
+    stopped: bool = False  # validation loss has stopped falling
+    history: dict[str, list[float]] = field(default_factory=dict)
+    callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A plan, how far it has come, and the folder that holds both."""
+
+    plan: Plan
+    state: State
+    folder: Path
+
+
+def open_run(plan: Plan, runs: Path) -> Run:
+    """Write run.json where it isn't yet, make this the current run, and return it as far as it has come."""
+    folder = plan.folder(runs)
+    write_whole(folder / "run.json", _json(plan))
+    write_whole(runs / "current", folder.name.encode())
+    return Run(plan, load_state(folder), folder)
+
+
+def save_state(state: State, folder: Path) -> None:
+    """Write state.json, then remove the weights it no longer points at."""
+    write_whole(folder / "state.json", _json(state))
+    for path in folder.glob("*.keras"):
+        if path.name not in (state.best, state.last):
+            path.unlink()
+
+
+def load_state(folder: Path) -> State:
+    """Read state.json; a run that hasn't finished an epoch has none."""
+    path = folder / "state.json"
+    return State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else State()
+
+
+def load_run(folder: Path | None, runs: Path) -> Run:
+    """Read a run that has finished an epoch at least, by default the one trained last. Raises RunError."""
+    if folder is None:
+        pointer = runs / "current"
+        if not pointer.exists():
+            raise RunError(f"{runs}: holds no trained network, expected one: run `make train`")
+        folder = runs / pointer.read_text(encoding="utf-8")
+    if not (folder / "run.json").exists():
+        raise RunError(f"{folder}: is no training run, expected a folder with run.json: run `make train`")
+    asked: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    state = load_state(folder)
+    if not state.best:
+        raise RunError(f"{folder}: has not finished an epoch, expected at least one: run `make train`")
+    return Run(Plan(**{**asked, "calibration": tuple(asked["calibration"])}), state, folder)
+
+
+def _json(value: Plan | State) -> bytes:
+    return (json.dumps(dataclasses.asdict(value), indent=1) + "\n").encode()

@@ -1,0 +1,54 @@
+"""Turns labels and verdicts into the figures of a card: accuracy, recall, balanced accuracy, with 95 % intervals."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binomtest
+
+from trainer.photos import LABELS
+
+Interval = tuple[float, float]
+DIGITS = 4  # after the point: a photo more or less shows in any set of under 10,000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How often verdicts were right. Shares are 0-1, intervals cover 95 %."""
+
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    balanced_accuracy: float
+    balanced_accuracy_interval: Interval
+    recall: dict[str, float]
+    recall_interval: dict[str, Interval]
+
+
+def score(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Scores:
+    """Compare verdicts, indices into LABELS of shape (n,), with the true labels; both classes must be present.
+
+    Shares have Wilson intervals. Balanced accuracy is the mean of the recalls; its interval joins theirs by the MOVER
+    rule (Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    right = labels == verdicts
+    accuracy, accuracy_interval = _share(int(right.sum()), len(labels))
+    shares = [_share(int(right[labels == i].sum()), int((labels == i).sum())) for i in range(len(LABELS))]
+    balanced = sum(recall for recall, _ in shares) / len(shares)
+    below = math.hypot(*(recall - low for recall, (low, _) in shares)) / len(shares)
+    above = math.hypot(*(high - recall for recall, (_, high) in shares)) / len(shares)
+    return Scores(
+        n=len(labels),
+        accuracy=accuracy,
+        accuracy_interval=accuracy_interval,
+        balanced_accuracy=round(balanced, DIGITS),
+        balanced_accuracy_interval=(round(balanced - below, DIGITS), round(balanced + above, DIGITS)),
+        recall={name: share[0] for name, share in zip(LABELS, shares, strict=True)},
+        recall_interval={name: share[1] for name, share in zip(LABELS, shares, strict=True)},
+    )
+
+
+def _share(hits: int, n: int) -> tuple[float, Interval]:
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return round(hits / n, DIGITS), (round(float(interval.low), DIGITS), round(float(interval.high), DIGITS))

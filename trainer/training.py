@@ -1,0 +1,116 @@
+"""Trains a network on the crops of a dataset, epoch by epoch, so that it can be stopped and gone on with."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from device.faces import Luma
+from trainer.dataset import Dataset
+from trainer.networks import NETWORKS
+from trainer.photos import LABELS
+from trainer.runs import Plan, Run, State, save_state
+from trainer.split import Split
+
+BATCH = 32  # photos, Keras' own default and the original's
+LEARNING_RATE = 1e-3
+STOP_PATIENCE = 3  # epochs without a lower validation loss
+PLATEAU_PATIENCE = 2  # epochs, before the learning rate is lowered
+PLATEAU_FACTOR = 0.3
+
+
+def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
+    """Train until `epochs` are done or validation loss stops falling, from where the run's state left off.
+
+    KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
+    """
+    plan, state, folder = run.plan, run.state, run.folder
+    if state.stopped or state.epochs >= epochs:
+        return run
+    keras.utils.set_random_seed(plan.seed + state.epochs)  # a resumed run must not see the first epochs' order again
+    network = keras.saving.load_model(folder / state.last) if state.last else _compiled(plan)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=STOP_PATIENCE)
+    plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
+    best = keras.callbacks.ModelCheckpoint(
+        str(folder / "best-{epoch:03d}.keras"),
+        "val_loss",
+        save_best_only=True,
+        initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
+    )
+    keeper = _StateKeeper(state, folder, stopping, plateau)
+    labels = keras.utils.to_categorical(dataset.labels, len(LABELS))
+    network.fit(
+        dataset.crops[split.train],
+        labels[split.train],
+        validation_data=(dataset.crops[split.validation], labels[split.validation]),
+        batch_size=BATCH,
+        epochs=epochs,
+        initial_epoch=state.epochs,
+        callbacks=[stopping, plateau, best, keeper],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    return Run(plan, keeper.state, folder)
+
+
+def set_threads(threads: int) -> None:
+    """Set how many threads one operation may use; the count changes the weights, so it belongs to a run."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def default_threads() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def predict(network: Any, crops: Luma) -> npt.NDArray[np.float32]:  # noqa: ANN401
+    """Return a Keras network's scores, float32 (n, labels), of uint8 crops (n, size, size)."""
+    return np.asarray(network.predict(crops, batch_size=BATCH, verbose=0))
+
+
+def _compiled(plan: Plan) -> Any:  # noqa: ANN401
+    network = NETWORKS[plan.network](plan.size)
+    network.compile(keras.optimizers.Adam(LEARNING_RATE), "categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+class _StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes the run's state after each epoch, and gives the other callbacks theirs back on resuming.
+
+    It must be the last of the callbacks: Keras calls them in order, and each resets itself when training begins.
+    """
+
+    def __init__(self, state: State, folder: Path, stopping: Any, plateau: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.state = state
+        self._folder = folder
+        self._others = {"stopping": stopping, "plateau": plateau}
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        for name, kept in self.state.callbacks.items():
+            for attribute, value in kept.items():
+                setattr(self._others[name], attribute, value)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        best = f"best-{epoch + 1:03d}.keras"
+        improved = figures["val_loss"] < min(self.state.history.get("val_loss", []), default=float("inf"))
+        last = f"last-{epoch + 1:03d}.keras"
+        self.model.save(self._folder / last)
+        self.state = State(
+            epochs=epoch + 1,
+            best=best if improved else self.state.best,
+            best_epoch=epoch if improved else self.state.best_epoch,
+            last=last,
+            stopped=self.model.stop_training,
+            history={name: [*self.state.history.get(name, []), value] for name, value in figures.items()},
+            callbacks={
+                name: {"best": float(callback.best), "wait": callback.wait} for name, callback in self._others.items()
+            },
+        )
+        save_state(self.state, self._folder)
