@@ -1,0 +1,79 @@
+# The verbs of Mask Kiosk. `make` alone prints them.
+#   DATA    folder of photos with one folder a class: with_mask, without_mask (default: the original's, fetched)
+#   MODEL   network to train, or model to run: simple, practice, or a path to a .tflite
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/bash
+
+PYTHON ?= python3
+MODEL ?= simple
+SIZE ?= 100
+EPOCHS ?= 40
+SEED ?= 0
+SPLIT ?= grouped
+THREADS ?= 2
+CAMERA ?= usb:0
+RUNS ?= runs
+MODELS ?= models
+
+venv := .venv/bin/python
+# Where the tests find real photos; each test says which of these it misses.
+export DATA KNOWN_GROUPS SCENES CLIPS CROPS
+
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate run judge test lint bench deploy lock clean
+
+help:  ## print the verbs
+	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
+
+.venv: .venv/ready  ## make the environment of the workstation
+train: .venv/ready  ## photos -> runs/: make train [DATA= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random]
+	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") --model "$(MODEL)" --size $(SIZE) --epochs $(EPOCHS) \
+		--seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)"
+convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card
+	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)"
+evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL=]
+	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)"
+run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL=]
+	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)"
+judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]
+	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)"
+test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS=]
+	@$(venv) -m pytest
+lint: .venv/ready  ## check style and types
+	@$(venv) -m ruff check
+	@$(venv) -m mypy
+bench: .venv/ready  ## measure start-up and memory of the device
+	@$(venv) -m tests.footprint
+deploy:  ## put device/ and models/ on a Pi and start the service: make deploy HOST=pi@kiosk.local
+	@deploy/deploy.sh "$(HOST)"
+lock:  ## pin the versions in pyproject.toml again (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \
+		--output-file requirements.lock
+	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links tests/tflite-runtime.in --output-file tests/tflite-runtime.lock
+clean:  ## remove the environment and the training runs; models/ stays
+	@rm -rf .venv .venv-tflite-runtime .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
+
+# `python -m` everywhere: scripts in a venv don't start from a path with a space.
+.venv/ready: requirements.lock
+	@$(call make_venv,.venv,$<,13)
+# The device on its second runtime; tflite-runtime exists up to Python 3.11.
+.venv-tflite-runtime: .venv-tflite-runtime/ready
+.venv-tflite-runtime/ready: tests/tflite-runtime.lock
+	@$(call make_venv,.venv-tflite-runtime,$<,11)
+
+# $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
+define make_venv
+	set -e; echo "making $(1) from $(2)"; rm -rf $(1); \
+	if command -v uv >/dev/null; then \
+		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
+		uv pip install --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \
+	else \
+		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' || { \
+			echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.$(3): set PYTHON=" >&2; \
+			exit 2; }; \
+		$(PYTHON) -m venv $(1); \
+		$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(2); \
+	fi; touch $(1)/ready
+endef
