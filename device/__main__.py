@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import logging
 import signal
 import sys
@@ -40,6 +41,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _judge(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     classifier, finder = Classifier(options.model), HaarFaceFinder()
     failed = 0
     for judgement in judge_all(options.paths, classifier, finder, options.cropped):

@@ -39,7 +39,10 @@ class Classifier:
         """
         path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
         self.card, content = read_card(path)
-        self._network = TFLite(content, threads)
+        try:
+            self._network = TFLite(content, threads)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
         size = self.card.input_size
         _require(path, "takes", self._network.takes, f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0")
         _require(path, "gives", self._network.gives, f"float32 [1, {len(self.card.labels)}]")
@@ -56,10 +59,12 @@ class Classifier:
     def verdict(self, face: Face, scores: npt.NDArray[np.float32]) -> Verdict:
         """Return what scores, float32 (labels,), say of a face."""
         card = self.card
+        # As Python floats, because NumPy 1 and 2 compare a float32 with a float in different precisions.
+        shares = tuple(float(score) for score in scores)
         alarm = card.labels.index(card.alarm_label)
-        likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=lambda i: float(scores[i]))
-        label = card.labels[alarm if scores[alarm] >= card.threshold else likeliest]
-        return Verdict(face.box, face.score, tuple(float(s) for s in scores), float(scores[alarm]), label)
+        likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=shares.__getitem__)
+        label = card.labels[alarm if shares[alarm] >= card.threshold else likeliest]
+        return Verdict(face.box, face.score, shares, shares[alarm], label)
 
 
 def _require(path: Path, side: str, found: str, expected: str) -> None:

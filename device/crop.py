@@ -17,7 +17,9 @@ def crop_face(luma: Luma, box: Box, margin: float, size: int) -> Luma:
     left = box.x + box.width / 2 - side / 2
     top = box.y + box.height / 2 - side / 2
     x0, y0 = round(left), round(top)
-    x1, y1 = max(x0 + 1, round(left + side)), max(y0 + 1, round(top + side))
+    # Both ways as many pixels, where rounding each end by itself could make one more.
+    pixels = max(1, round(left + side) - x0)
+    x1, y1 = x0 + pixels, y0 + pixels
     height, width = luma.shape
     inside = luma[max(0, y0) : max(0, min(height, y1)), max(0, x0) : max(0, min(width, x1))]
     if inside.size == 0:

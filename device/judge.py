@@ -72,7 +72,6 @@ def judge(file: str, path: Path, classifier: Classifier, finder: FaceFinder, cro
 
 def as_json(judgement: Judgement, classifier: Classifier) -> str:
     """Return a judgement as one line of JSON; a practice model marks each of its lines."""
-    mask = classifier.card.labels.index("with_mask")
     line: dict[str, Any] = {
         "file": judgement.file,
         "size": judgement.size,
@@ -80,7 +79,7 @@ def as_json(judgement: Judgement, classifier: Classifier) -> str:
             {
                 "box": verdict.box,
                 "face_score": round(verdict.face_score, 4),
-                "mask_score": round(verdict.scores[mask], 4),
+                "mask_score": round(1 - verdict.alarm_score, 4),
                 "label": verdict.label,
             }
             for verdict in judgement.verdicts
@@ -105,14 +104,17 @@ def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:
         alarm = verdict.label == classifier.card.alarm_label
         color = ALARM_COLOR if alarm else CLEAR_COLOR
         x, y, w, h = verdict.box
-        cv2.rectangle(picture, (x, y), (x + w, y + h), color, width)
+        cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), color, width)
         _write(picture, verdict.label, (x, y - 2 * width), color, width)
     if classifier.card.practice:
         _write(picture, "PRACTICE", (2 * width, judgement.size[1] - 2 * width), ALARM_COLOR, width)
     target = folder / f"{judgement.file}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(target), picture):
-        raise PictureError(f"{target}: can't be written: check the folder's permissions and free space")
+    _, content = cv2.imencode(".png", picture)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.tobytes())
+    except OSError as error:
+        raise PictureError(f"{target}: can't be written ({error.strerror}): choose another --draw") from error
 
 
 def _words(verdict: Verdict, classifier: Classifier) -> str:

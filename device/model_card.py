@@ -85,7 +85,7 @@ class ModelCard:
             raise ModelError(
                 f"has release {self.release} and threshold {self.threshold}, expected 0 < release <= threshold < 1"
             )
-        if self.input_size < 1 or self.crop_margin < 0:
+        if self.input_size < 1 or not 0 <= self.crop_margin <= 1:  # JSON may say NaN
             raise ModelError(f"has input size {self.input_size} and crop margin {self.crop_margin}: convert it again")
 
 

@@ -1,5 +1,6 @@
 """Turns picture files into upright arrays, or says in one line why a file is not a usable picture."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from device.errors import PictureError
 from device.faces import Luma
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# Inside compressed data, 0xff is followed by 0x00 or a restart marker (ITU-T T.81, B.1.1).
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 SMALLEST_SIDE = 16  # px: nothing can be told about a face from less
 
 
@@ -43,9 +48,8 @@ def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
         raise PictureError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
     if not encoded:
         raise PictureError(f"{path}: is empty, expected a picture: copy it again or remove it")
-    if encoded.startswith(b"\xff\xd8") and encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda"):
-        # Older OpenCV releases fill the missing part of a JPEG with grey and call it a picture.
-        raise PictureError(f"{path}: is cut short, expected a whole JPEG: copy it again or remove it")
+    if _is_cut_short(encoded):
+        raise PictureError(f"{path}: is cut short, expected a whole picture: copy it again or remove it")
     try:
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), mode)
     except cv2.error:  # more pixels than OpenCV is willing to hold
@@ -56,3 +60,18 @@ def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
     if min(height, width) < SMALLEST_SIDE:
         raise PictureError(f"{path}: is {width}x{height}, expected at least {SMALLEST_SIDE} pixels a side: remove it")
     return np.asarray(picture, dtype=np.uint8)
+
+
+def _is_cut_short(encoded: bytes) -> bool:
+    # OpenCV lets libpng complain of this on stderr, and older releases fill the missing part of a JPEG with grey.
+    if encoded.startswith(PNG_START):
+        return PNG_END not in encoded
+    if not encoded.startswith(JPEG_START):
+        return False
+    # Segment by segment, because a thumbnail before the picture and a film after it hold markers of their own.
+    place = len(JPEG_START)
+    while marker := JPEG_MARKER.search(encoded, place):
+        if marker.group() == JPEG_END:
+            return False
+        place = marker.end() + int.from_bytes(encoded[marker.end() : marker.end() + 2], "big")
+    return True

@@ -16,10 +16,17 @@ class TFLite:
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        self._interpreter = _interpreter_class()(model_content=content, num_threads=threads)
-        self._interpreter.allocate_tensors()
-        (takes,) = self._interpreter.get_input_details()
-        (gives,) = self._interpreter.get_output_details()
+        """Load a model from the bytes of its .tflite. Raises ModelError if the runtime can't run it."""
+        interpreter_class = _interpreter_class()
+        try:
+            self._interpreter = interpreter_class(model_content=content, num_threads=threads)
+            self._interpreter.allocate_tensors()
+            (takes,) = self._interpreter.get_input_details()
+            (gives,) = self._interpreter.get_output_details()
+        except (RuntimeError, ValueError) as error:  # no model, newer operators than the runtime's, several inputs
+            found = str(error).splitlines()[0]
+            runtime = interpreter_class.__module__.partition(".")[0]
+            raise ModelError(f"can't be run by {runtime} ({found}): update it, or run `make convert`") from error
         self.takes, self.gives = _terms(takes), _terms(gives)
         self._input, self._output = takes["index"], gives["index"]
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 from gpiozero import Device
+from real_data import real_data
 
-from device.classifier import MODELS
 from device.errors import CameraError, KioskError, ModelError
 from device.faces import Box, Face, HaarFaceFinder, Luma
 from device.kiosk import run
@@ -242,12 +242,11 @@ def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: 
     assert process.returncode == 1
 
 
-@pytest.mark.skipif("CLIPS" not in os.environ, reason="CLIPS names no folder with the four clips")
-@pytest.mark.skipif(not (MODELS / "simple.tflite").is_file(), reason="models/simple.tflite isn't there")
 def test_real_clips_end_with_outputs_off_and_in_sensible_states(capfd: pytest.CaptureFixture[str]) -> None:
+    (clips,) = real_data("CLIPS")
     seen = {}
     for name in ("bare-man", "masked-desk", "puts-mask-on", "tv-masks"):
-        clip = Path(os.environ["CLIPS"]) / f"{name}.mp4"
+        clip = clips / f"{name}.mp4"
         assert run(Settings(camera=CameraSettings(str(clip))), HaarFaceFinder(), "mock") == 0
         seen[name] = {line.split()[2] for line in capfd.readouterr().out.splitlines()}
         assert [history[-1] for history in histories().values()] == [False] * 3

@@ -1,0 +1,82 @@
+"""Measures what the device costs in each runtime's environment: CPU time of its imports, peak memory of a judgement."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from device.faces import Luma
+
+TREE = Path(__file__).parent.parent
+TFLITE_RUNTIME = TREE / ".venv-tflite-runtime/bin/python"
+DEVICE_MODULES = tuple(
+    "device" if path.stem == "__init__" else f"device.{path.stem}" for path in sorted((TREE / "device").glob("*.py"))
+)
+MODEL = TREE / "models" / "simple.tflite"
+
+IMPORT = "import importlib, sys, time; [importlib.import_module(name) for name in sys.argv[1:]]; "
+IMPORT += "print(time.process_time())"
+# Not getrusage: its peak includes the parent's, from before the interpreter replaced it.
+JUDGE = """
+import sys
+from device.__main__ import main
+status = main(sys.argv[1:])
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(int(peak.split()[1]) / 1024)
+sys.exit(status)
+"""
+
+
+def import_seconds(python: str) -> float:
+    """Return the CPU seconds, user and system, of starting Python and importing every module of the device."""
+    return float(_last_line([python, "-c", IMPORT, *DEVICE_MODULES]))
+
+
+def peak_megabytes(python: str, model: Path) -> float:
+    """Return the peak resident memory, in MB of 1024 x 1024 bytes, of a device process that judged a drawn face."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "face.png"
+        cv2.imwrite(str(picture), drawn_face())
+        return float(_last_line([python, "-c", JUDGE, "judge", str(picture), "--json", "--model", str(model)]))
+
+
+def drawn_face(width: int = 640, height: int = 480, x: int = 220, y: int = 120, side: int = 200) -> Luma:
+    """Return a picture, uint8 (height, width), with a face in the square at (x, y) that the Haar cascade finds."""
+    picture = np.full((height, width), 90, np.uint8)
+    for center_x, center_y, half_width, half_height, grey in (  # shares of the side
+        (0.5, 0.55, 0.42, 0.56, 190),  # head
+        (0.3, 0.36, 0.14, 0.09, 110), (0.7, 0.36, 0.14, 0.09, 110),  # eye sockets
+        (0.3, 0.38, 0.07, 0.04, 40), (0.7, 0.38, 0.07, 0.04, 40),  # eyes
+        (0.5, 0.5, 0.05, 0.16, 215),  # nose
+        (0.5, 0.82, 0.16, 0.05, 90),  # mouth
+    ):  # fmt: skip
+        center, axes = (x + center_x * side, y + center_y * side), (half_width * side, half_height * side)
+        cv2.ellipse(picture, (*map(round, center),), (*map(round, axes),), 0, 0, 360, grey, cv2.FILLED)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), side / 50), dtype=np.uint8)
+
+
+def _last_line(command: list[str]) -> str:
+    return subprocess.run(command, cwd=TREE, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+
+
+def main() -> int:
+    """Print the table; the model is the first argument, by default models/simple.tflite."""
+    model = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
+    print(f"{'environment':24}{'import, CPU s':>16}{'judging, peak MB':>20}")
+    for python in (sys.executable, str(TFLITE_RUNTIME)):
+        name = Path(python).parent.parent.name
+        if not Path(python).is_file():
+            print(f"{name:24}{'absent':>16}")
+            continue
+        peak = f"{peak_megabytes(python, model.absolute()):.1f}" if model.is_file() else "no model"
+        print(f"{name:24}{import_seconds(python):16.2f}{peak:>20}")
+    if not model.is_file():
+        print(f"{model}: no such file: run `make train convert`, or name another .tflite")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

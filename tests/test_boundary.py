@@ -1,0 +1,52 @@
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from footprint import DEVICE_MODULES, TREE, import_seconds, peak_megabytes
+from runtimes import PYTHONS
+
+TRAINING = (
+    "keras", "matplotlib", "pandas", "PIL", "pooch", "requests", "scipy", "sklearn", "tensorflow", "tqdm", "trainer",
+)  # fmt: skip
+LARGEST_IMPORT_SECONDS = 1.0  # CPU
+LARGEST_PEAK_MEGABYTES = 110.0
+IMPORT_WITHOUT = """
+import importlib, sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"{name} is not for the device")
+
+blocked = sys.argv[1].split(",")
+sys.meta_path.insert(0, Blocker())
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+"""
+
+
+def import_without(*modules: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", IMPORT_WITHOUT, ",".join((*TRAINING, "picamera2", "libcamera", "lgpio")), *modules]
+    return subprocess.run(command, cwd=TREE, check=False, capture_output=True, text=True)
+
+
+def test_the_device_needs_nothing_that_trains() -> None:
+    assert {"device", "device.__main__", "device.pi_camera", "device.kiosk"} <= set(DEVICE_MODULES)
+    result = import_without(*DEVICE_MODULES)
+    assert (result.returncode, result.stderr) == (0, "")
+    for name in ("tqdm", "trainer"):  # the wall stands
+        assert import_without(name).stderr.endswith(f"ModuleNotFoundError: {name} is not for the device\n")
+
+
+def test_the_devices_packages_are_few() -> None:
+    extras = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = [requirement.split(">")[0] for requirement in extras["device"]]
+    assert names == ["numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero"]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_device_is_light(toy: Path, python: str) -> None:
+    assert import_seconds(python) <= LARGEST_IMPORT_SECONDS
+    assert peak_megabytes(python, toy) <= LARGEST_PEAK_MEGABYTES

@@ -1,0 +1,133 @@
+import dataclasses
+import hashlib
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from footprint import drawn_face
+from runtimes import PYTHONS, run_device, told
+
+from device.classifier import Classifier
+from device.errors import ModelError
+from device.faces import Box, Face
+from device.model_card import card_json, read_card
+
+FACE = Face(Box(1, 2, 30, 40), 5.5)
+INT8_STEPS = 0.012  # of the toy model's brightness and score: about three of 1/256
+
+
+def with_card(toy: Path, folder: Path, content: bytes | None = None, **changes: Any) -> Path:
+    """Write a model, by default the toy, with a card changed to fit or not; return its path."""
+    card, toy_content = read_card(toy)
+    content = toy_content if content is None else content
+    path = folder / "other.tflite"
+    path.write_bytes(content)
+    changed = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest(), **changes)
+    path.with_suffix(".json").write_text(card_json(changed), encoding="utf-8")
+    return path
+
+
+def float_model(size: int) -> bytes:
+    import tensorflow as tf
+
+    picture = tf.keras.Input(batch_shape=(1, size, size, 1))
+    model = tf.keras.Model(picture, tf.keras.layers.Dense(2)(tf.keras.layers.Flatten()(picture)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
+        content: bytes = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {"input_size": 24},
+            "takes uint8 [1, 16, 16, 1] scale 1.0 zero 0, its card says uint8 [1, 24, 24, 1] scale 1.0 zero 0",
+        ),
+        ({"labels": ("a", "b", "without_mask")}, "gives float32 [1, 2], its card says float32 [1, 3]"),
+        ({"labels": ("without_mask",)}, "gives float32 [1, 2], its card says float32 [1, 1]"),
+    ],
+)
+def test_a_model_that_is_not_what_its_card_says_is_refused(
+    toy: Path, tmp_path: Path, changes: dict[str, Any], line: str
+) -> None:
+    path = with_card(toy, tmp_path, **changes)
+    with pytest.raises(ModelError) as error:
+        Classifier(str(path))
+    assert str(error.value) == f"{path}: {line}: run `make convert`"
+
+
+def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) -> None:
+    path = with_card(toy, tmp_path, float_model(16))
+    with pytest.raises(ModelError) as error:
+        Classifier(str(path))
+    assert str(error.value) == (
+        f"{path}: takes float32 [1, 16, 16, 1], its card says uint8 [1, 16, 16, 1] scale 1.0 zero 0: run `make convert`"
+    )
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_the_runtime_refuses_is_told_in_one_line(toy: Path, tmp_path: Path, python: str) -> None:
+    path = with_card(toy, tmp_path, b"no model at all, and yet the card's hash is its own")
+    result = run_device(python, "judge", tmp_path, "--model", path)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = [line for line in told(result) if line.startswith("error: ")]
+    prefix = re.escape(f"error: {path}: can't be run by ")
+    assert re.fullmatch(prefix + r"(ai_edge_litert|tflite_runtime) \(.+\): update it, or run `make convert`", line)
+
+
+def test_a_model_is_found_by_its_name_in_models(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"models/absent\.json: can't be read \(No such file or directory\)"):
+        Classifier("absent")
+
+
+def test_the_toy_model_scores_brightness(toy: Path) -> None:
+    classifier = Classifier(str(toy))
+    for grey in (0, 51, 128, 204, 255):
+        scores = classifier.scores(np.full((16, 16), grey, np.uint8))
+        assert scores.dtype == np.float32
+        assert scores.shape == (2,)
+        assert scores == pytest.approx([1 - grey / 255, grey / 255], abs=INT8_STEPS)
+
+
+def test_every_face_is_judged_by_its_own_crop_and_the_frame_is_left_alone(toy: Path) -> None:
+    classifier = Classifier(str(toy))
+    luma = np.zeros((60, 120), np.uint8)
+    luma[:, 60:] = 255
+    before = luma.copy()
+    left, right = Face(Box(0, 0, 40, 40), 1.0), Face(Box(70, 10, 40, 40), 2.0)
+    verdicts = classifier.judge(luma, [right, left])
+    assert [(v.box, v.face_score, v.label) for v in verdicts] == [
+        (right.box, 2.0, "without_mask"), (left.box, 1.0, "with_mask"),
+    ]  # fmt: skip
+    assert [v.alarm_score for v in verdicts] == pytest.approx([1.0, 0.0], abs=INT8_STEPS)
+    assert luma.tolist() == before.tolist()
+    assert classifier.judge(luma, []) == []
+    # A frame whose rows and columns lie apart in memory.
+    wide = np.repeat(drawn_face(), 2, axis=1)
+    assert classifier.judge(wide[:, ::2], [FACE]) == classifier.judge(drawn_face(), [FACE])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "alarm", "label"),
+    [
+        (0.5, 0.5, "without_mask"),
+        (0.5, np.nextafter(np.float32(0.5), np.float32(0)), "with_mask"),
+        (0.75, 0.75, "without_mask"),
+        (0.25, 0.3, "without_mask"),  # though the other is likelier
+        (0.7, 0.7, "with_mask"),  # the nearest float32 is below 0.7
+    ],
+)
+def test_a_score_at_the_threshold_is_the_alarm(
+    toy: Path, tmp_path: Path, threshold: float, alarm: float, label: str
+) -> None:
+    path = with_card(toy, tmp_path, threshold=threshold, release=0.1)
+    scores = np.array([1 - alarm, alarm], np.float32)
+    verdict = Classifier(str(path)).verdict(FACE, scores)
+    assert (verdict.box, verdict.face_score, verdict.label) == (FACE.box, 5.5, label)
+    assert verdict.scores == (float(scores[0]), float(scores[1]))
+    assert verdict.alarm_score == float(scores[1])
