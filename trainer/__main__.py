@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device.errors import KioskError
+from trainer.quiet import native_code_quiet
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -35,7 +36,8 @@ def _train(options: argparse.Namespace) -> None:
     from trainer.sources import photos_folder
 
     folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
-    import keras
+    with native_code_quiet():
+        import keras
     import numpy as np
 
     from trainer.dataset import load_dataset
@@ -73,7 +75,8 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from trainer.convert import convert
+    with native_code_quiet():
+        from trainer.convert import convert
     from trainer.dataset import load_dataset
     from trainer.runs import RunError, load_run
     from trainer.split import split_photos

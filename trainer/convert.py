@@ -23,13 +23,12 @@ from device.tflite import TFLite
 from trainer.cache import write_whole
 from trainer.dataset import CROP_MARGIN, Dataset
 from trainer.photos import ALARM_LABEL, LABELS
+from trainer.quiet import native_code_quiet
 from trainer.runs import Plan, Run, State
-from trainer.scores import DIGITS, score
+from trainer.scores import DIGITS, RELEASE, THRESHOLD, score, verdicts
 from trainer.split import Split
 from trainer.training import predict
 
-THRESHOLD = 0.5  # score of the alarm label, 0-1
-RELEASE = 0.35  # 0-1
 LEAST_PARITY = 0.995  # share of test photos on which .tflite and Keras give the same verdict
 MOST_ACCURACY_LOST = 0.005  # either way
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
@@ -48,8 +47,8 @@ def convert(run: Run, dataset: Dataset, split: Split, models: Path) -> ModelCard
     network = keras.saving.load_model(run.folder / run.state.best)
     places = {name: i for i, name in enumerate(dataset.names)}
     content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
-    expected = verdicts(predict(network, dataset.crops[split.test]))
-    found = verdicts(run_tflite(content, dataset.crops[split.test]))
+    expected = verdicts(predict(network, dataset.crops[split.test]), THRESHOLD)
+    found = verdicts(run_tflite(content, dataset.crops[split.test]), THRESHOLD)
     measured = _measure(dataset, split, found, expected)
     if measured.parity < LEAST_PARITY:
         raise ConversionError(
@@ -99,9 +98,9 @@ def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
         for crop in tqdm(pinned, "calibration", disable=None):
             yield [crop[np.newaxis, :, :, np.newaxis]]
 
-    # A fixed batch lets the runtime delegate the whole graph.
-    fixed = keras.Input(batch_shape=(1, size, size, 1))
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, network(fixed)))
+    # A fixed batch lets the runtime delegate the whole graph. Names end up in the file: Keras would count them up.
+    luma = keras.Input(batch_shape=(1, size, size, 1), name="luma")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(luma, network(luma), name="model"))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -109,7 +108,7 @@ def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
     converter.inference_output_type = tf.float32
     # tflite-runtime 2.14 crashes on arm64 when dense weights are quantized per channel.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
         warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
         content = bytes(converter.convert())
     if len(content) < network.count_params():
@@ -124,12 +123,6 @@ def run_tflite(content: bytes, crops: Luma) -> npt.NDArray[np.float32]:
     """Return a .tflite's scores, float32 (n, labels), of uint8 crops (n, size, size)."""
     network = TFLite(content)
     return np.stack([network.run(crop) for crop in tqdm(crops, "tflite", disable=None)])
-
-
-def verdicts(scores: npt.NDArray[np.float32], threshold: float = THRESHOLD) -> npt.NDArray[np.intp]:
-    """Return label indices (n,) of scores (n, 2): the alarm label at or above the threshold, 0-1."""
-    alarm = LABELS.index(ALARM_LABEL)
-    return np.where(scores[:, alarm] >= threshold, alarm, 1 - alarm).astype(np.intp)
 
 
 def _measure(

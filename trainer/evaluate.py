@@ -10,9 +10,8 @@ from tqdm import tqdm
 
 from device.classifier import Classifier
 from trainer.cache import write_whole
-from trainer.convert import verdicts
 from trainer.dataset import load_dataset
-from trainer.scores import Scores, score
+from trainer.scores import Scores, score, verdicts
 
 
 @dataclass(frozen=True)

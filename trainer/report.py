@@ -15,7 +15,7 @@ from trainer.cache import write_whole
 from trainer.dataset import Dataset
 from trainer.photos import LABELS
 from trainer.runs import Run
-from trainer.scores import score
+from trainer.scores import THRESHOLD, score, verdicts
 from trainer.split import Split
 
 WORST = 16  # photos shown
@@ -38,8 +38,8 @@ def write_report(run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[n
     scores: float32 (n, labels), the best checkpoint's on the test part.
     """
     labels = dataset.labels[split.test]
-    verdicts = scores.argmax(axis=1)
-    result = score(labels, verdicts)
+    found = verdicts(scores, THRESHOLD)
+    result = score(labels, found)
     low, high = result.accuracy_interval
     rows = {
         "photos": ", ".join(f"{(dataset.labels == i).sum()} {name}" for i, name in enumerate(LABELS)),
@@ -55,7 +55,7 @@ def write_report(run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[n
     figures = {
         "loss": _curves(run, "loss", "categorical cross-entropy"),
         "accuracy": _curves(run, "accuracy", "share of photos judged right"),
-        "confusion": _confusion(labels, verdicts),
+        "confusion": _confusion(labels, found),
         "worst": _worst(dataset, split, scores),
     }
     for name, figure in figures.items():
@@ -83,9 +83,9 @@ def _curves(run: Run, name: str, unit: str) -> Figure:
     return figure
 
 
-def _confusion(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Figure:
+def _confusion(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Figure:
     figure = Figure((4.5, 4), layout="constrained")
-    matrix = confusion_matrix(labels, verdicts, labels=range(len(LABELS)))
+    matrix = confusion_matrix(labels, found, labels=range(len(LABELS)))
     ConfusionMatrixDisplay(matrix, display_labels=LABELS).plot(ax=figure.subplots(), colorbar=False, cmap="Blues")
     return figure
 

@@ -7,9 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from trainer.photos import LABELS
+from trainer.photos import ALARM_LABEL, LABELS
 
 Interval = tuple[float, float]
+# Of the alarm label's score, 0-1. It lies between two of the 256 steps that an integer model's scores have: on a step,
+# rounding would decide ties for the alarm.
+THRESHOLD = 128.5 / 256
+RELEASE = 0.35  # 0-1: an alarm ends below it
 DIGITS = 4  # after the point: a photo more or less shows in any set of under 10,000
 
 
@@ -24,6 +28,12 @@ class Scores:
     balanced_accuracy_interval: Interval
     recall: dict[str, float]
     recall_interval: dict[str, Interval]
+
+
+def verdicts(scores: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.intp]:
+    """Return label indices (n,) of scores (n, 2): the alarm label at or above the threshold, 0-1."""
+    alarm = LABELS.index(ALARM_LABEL)
+    return np.where(scores[:, alarm] >= threshold, alarm, 1 - alarm).astype(np.intp)
 
 
 def score(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Scores:

@@ -1,0 +1,165 @@
+"""A conversion keeps its promises to the device, or writes nothing."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from drawn_photos import drawn_photos
+
+from device.classifier import Classifier
+from device.errors import ModelError
+from trainer.__main__ import main
+from trainer.convert import LEAST_PARITY, run_tflite
+from trainer.dataset import load_dataset
+from trainer.evaluate import evaluate
+from trainer.runs import Run, load_run
+from trainer.scores import THRESHOLD, verdicts
+from trainer.split import split_photos
+from trainer.training import predict
+
+SIZE = 24  # px
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run of three epochs on drawn photos, and the folder that everything of it is below."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        photos = drawn_photos(folder / "photos", 40)
+        wanted = ["--data", str(photos), "--size", str(SIZE), "--epochs", "3", "--runs", str(folder / "runs")]
+        assert main(["train", *wanted]) == 0
+    return load_run(None, folder / "runs"), folder
+
+
+@pytest.fixture(autouse=True)
+def _shared_cache(trained: tuple[Run, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(trained[1] / "cache"))
+
+
+def convert(folder: Path, models: Path) -> int:
+    return main(["convert", "--runs", str(folder / "runs"), "--models", str(models)])
+
+
+def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    run, folder = trained
+    assert convert(folder, tmp_path) == 0
+
+    interpreter = Interpreter(model_path=str(tmp_path / "simple.tflite"))
+    (takes,), (gives,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert (takes["dtype"], takes["shape"].tolist(), takes["quantization"]) == (np.uint8, [1, SIZE, SIZE, 1], (1.0, 0))
+    assert (gives["dtype"], gives["shape"].tolist()) == (np.float32, [1, 2])
+    scales = {
+        tuple(tensor["shape"].tolist()): len(tensor["quantization_parameters"]["scales"])
+        for tensor in interpreter.get_tensor_details()
+        if tensor["dtype"] == np.int8 and len(tensor["shape"]) in (2, 4) and tensor["shape"][0] > 1
+    }
+    assert scales == {(200, 3, 3, 1): 200, (100, 3, 3, 200): 100, (50, 1600): 1, (2, 50): 1}
+
+    card = Classifier(str(tmp_path / "simple.tflite")).card
+    dataset = load_dataset(folder / "photos", SIZE)
+    split = split_photos(dataset, "grouped", seed=0)
+    crops, labels = dataset.crops[split.test], dataset.labels[split.test]
+    found = verdicts(run_tflite((tmp_path / "simple.tflite").read_bytes(), crops), THRESHOLD)
+    wanted = verdicts(predict(keras.saving.load_model(run.folder / run.state.best), crops), THRESHOLD)
+    assert (found == wanted).mean() == card.measured.parity >= LEAST_PARITY
+    assert (found == labels).mean() == pytest.approx(card.measured.accuracy, abs=1e-4)
+    assert card.measured.n == len(split.test) == card.trained_on.test
+    assert card.trained_on.photos == {"with_mask": 40, "without_mask": 40}
+    assert (card.trained_on.epochs, card.trained_on.best_epoch) == (3, run.state.best_epoch + 1)
+    assert (card.practice, card.trained_on.leak, card.trained_on.split) == (False, 0.0, "grouped")
+    assert str(folder) not in (tmp_path / "simple.json").read_text()
+
+
+def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> None:
+    run, folder = trained
+    dataset = load_dataset(folder / "photos", SIZE)
+    split = split_photos(dataset, "grouped", seed=0)
+
+    assert len(run.plan.calibration) == len(set(run.plan.calibration)) == len(split.train)
+    assert set(run.plan.calibration) <= {dataset.names[i] for i in split.train}
+
+
+def test_the_same_run_converts_to_the_same_bytes(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    assert convert(trained[1], tmp_path / "a") == convert(trained[1], tmp_path / "b") == 0
+
+    assert (tmp_path / "a" / "simple.tflite").read_bytes() == (tmp_path / "b" / "simple.tflite").read_bytes()
+
+
+def test_a_network_that_integers_cannot_follow_is_not_written(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    copy = tmp_path / "runs" / run.folder.name
+    copy.mkdir(parents=True)
+    for name in ("run.json", "state.json"):
+        (copy / name).write_bytes((run.folder / name).read_bytes())
+    network = keras.saving.load_model(run.folder / run.state.best)
+    last = network.layers[-1]
+    weights, bias = last.get_weights()
+    # Scores differ by less than one step of eight bits, and lie on both sides of the threshold.
+    logits = keras.Model(network.inputs, network.layers[-2].output)
+    hidden = predict(logits, load_dataset(trained[1] / "photos", SIZE).crops)
+    middle = np.median(hidden @ weights, axis=0)
+    last.set_weights([weights * 1e-5, (bias - bias) - middle * 1e-5])
+    network.save(copy / run.state.best)
+
+    assert main(["convert", "--run", str(copy), "--models", str(tmp_path / "models")]) == 2
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: simple.tflite agrees with Keras on ")
+    assert "nothing was written" in line
+    assert not (tmp_path / "models").exists()
+
+
+def test_photos_that_changed_since_the_training_are_refused(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, folder = trained
+    extra = folder / "photos" / "with_mask" / "extra.png"
+    extra.write_bytes((folder / "photos" / "with_mask" / "0.png").read_bytes())
+    code = convert(folder, tmp_path / "models")
+    extra.unlink()
+
+    assert code == 2
+    assert "has changed since the training" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_without_a_trained_run_convert_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert convert(tmp_path, tmp_path / "models") == 2
+
+    expected = f"error: {tmp_path / 'runs'}: holds no trained network, expected one: run `make train`\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_evaluate_counts_what_the_model_says(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    _, folder = trained
+    assert convert(folder, tmp_path) == 0
+    model, others = str(tmp_path / "simple.tflite"), drawn_photos(tmp_path / "others", 30, seed=1)
+    (others / "with_mask" / "bad.png").write_bytes(b"no picture")
+
+    figures = tmp_path / "figures.json"
+    command = ["evaluate", "--data", str(others), "--cropped", "--model", model, "--json", str(figures)]
+    assert main(command) == 0
+
+    classifier = Classifier(model)
+    dataset = load_dataset(others, SIZE, cropped=True)
+    scores = np.stack([classifier.scores(crop) for crop in dataset.crops])
+    right = verdicts(scores, classifier.card.threshold) == dataset.labels
+    recall = {"with_mask": round(right[:30].mean(), 4), "without_mask": round(right[30:].mean(), 4)}
+    found = json.loads(figures.read_text())
+    assert (found["n"], found["no_face"], found["refused"], found["cropped"]) == (60, 0, 1, True)
+    assert found["recall"] == recall
+    assert found["balanced_accuracy"] == pytest.approx(sum(recall.values()) / 2, abs=1e-4)
+    assert found["interval"][0] <= found["balanced_accuracy"] <= found["interval"][1]
+    assert evaluate(model, others, cropped=False).no_face == 60
+
+
+def test_evaluate_refuses_a_model_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"nowhere\.json: can't be read"):
+        evaluate(str(tmp_path / "nowhere.tflite"), drawn_photos(tmp_path / "photos", 10), cropped=True)

@@ -1,0 +1,108 @@
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from device.crop import crop_face, whole_picture
+from device.faces import Box, Luma
+from trainer.groups import describe, find_groups, shared_group_fraction
+
+FACE = Box(110, 80, 100, 100)
+
+
+def drawn_photo(seed: int) -> Luma:
+    """A head before a backdrop, 320x280, its face at FACE; everything about it depends on the seed."""
+    random = np.random.default_rng(seed)
+    backdrop = random.integers(40, 220, (5, 5), dtype=np.uint8)
+    photo = np.asarray(cv2.resize(backdrop, (320, 280), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    cv2.ellipse(photo, (160, 280), (int(random.integers(80, 140)), 90), 0, 180, 360, int(random.integers(20, 240)), -1)
+    cv2.ellipse(photo, (160, 110), (int(random.integers(60, 80)), 80), 0, 180, 360, int(random.integers(0, 120)), -1)
+    cv2.ellipse(photo, (160, 135), (int(random.integers(46, 58)), 66), 0, 0, 360, int(random.integers(90, 230)), -1)
+    brow, tilt, apart = int(random.integers(98, 108)), int(random.integers(-9, 10)), int(random.integers(17, 27))
+    for side in (-1, 1):
+        eye = (160 + side * apart, int(random.integers(114, 122)))
+        cv2.ellipse(photo, eye, (int(random.integers(7, 13)), int(random.integers(3, 7))), 0, 0, 360, 250, -1)
+        cv2.circle(photo, eye, int(random.integers(2, 6)), int(random.integers(0, 60)), -1)
+        brow_ends = ((160 + side * (apart - 11), brow + tilt), (160 + side * (apart + 11), brow - tilt))
+        cv2.line(photo, *brow_ends, int(random.integers(0, 80)), int(random.integers(2, 8)))
+    cv2.line(photo, (160, 118), (160 + int(random.integers(-8, 9)), 145), 60, 3)
+    cv2.ellipse(photo, (160, 168), (int(random.integers(12, 28)), 6), 0, 0, 360, 50, -1)
+    return photo
+
+
+def with_drawn_mask(photo: Luma) -> Luma:
+    masked = photo.copy()
+    cv2.rectangle(masked, (118, 138), (202, 196), 235, -1)
+    return masked
+
+
+def warped(photo: Luma, turn_degrees: float, zoom: float) -> Luma:
+    height, width = photo.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn_degrees, zoom)
+    # Black corners, as augmenters leave them.
+    return np.asarray(cv2.warpAffine(photo, matrix, (width, height)), dtype=np.uint8)
+
+
+def recompressed(photo: Luma) -> Luma:
+    small = cv2.resize(photo, (160, 140), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 0), dtype=np.uint8)
+
+
+def noisy(photo: Luma) -> Luma:
+    noise = np.random.default_rng(7).normal(0, 30, photo.shape)
+    return np.clip(photo + noise, 0, 255).astype(np.uint8)
+
+
+def whole(photo: Luma) -> npt.NDArray[np.uint8]:
+    return describe(photo, whole_picture(photo, 100))
+
+
+def test_copies_of_a_photo_are_a_group_and_other_photos_are_not() -> None:
+    descriptions, expected = [], []
+    for seed in range(12):
+        photo = drawn_photo(seed)
+        copies = [
+            photo, recompressed(photo), noisy(photo), np.ascontiguousarray(photo[:, ::-1]), warped(photo, 0, 1.15),
+            warped(photo, -17, 1), warped(photo, 12, 1), warped(photo[:, ::-1], 20, 1), warped(photo, 10, 1.1),
+        ]
+        descriptions += [whole(copy) for copy in copies]
+        expected += [seed] * len(copies)
+    groups = find_groups(np.array(descriptions), [f"shot_{i}.jpg" for i in range(len(expected))])
+    assert groups.tolist() == expected
+
+
+def test_the_eyes_link_a_drawn_mask_before_another_backdrop() -> None:
+    descriptions = []
+    for seed in range(6):
+        photo = drawn_photo(seed)
+        elsewhere = drawn_photo(seed + 100)[::-1].copy()
+        elsewhere[60:220, 90:230] = with_drawn_mask(photo)[60:220, 90:230]
+        jumped = Box(FACE.x + 5, FACE.y - 5, FACE.width, FACE.height)
+        descriptions += [describe(photo, crop_face(photo, FACE, 0.2, 100)),
+                         describe(elsewhere, crop_face(elsewhere, jumped, 0.2, 100))]
+    groups = find_groups(np.array(descriptions), [f"shot_{i}.jpg" for i in range(12)])
+    assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_only_a_numbered_name_with_a_suffix_links() -> None:
+    names = ["with_mask/12-with-mask.jpg", "with_mask/augmented_image_7.jpg", "without_mask/augmented_image_7.jpg",
+             "without_mask/12.jpg", "without_mask/augmented_image.jpg", "without_mask/12-3.jpg"]
+    descriptions = np.array([whole(drawn_photo(seed)) for seed in range(6)])
+    assert find_groups(descriptions, names).tolist() == [0, 1, 2, 0, 3, 4]
+
+
+def test_no_photos_and_blank_photos() -> None:
+    assert find_groups(np.empty((0, len(whole(drawn_photo(0)))), dtype=np.uint8), []).tolist() == []
+    blank = whole(np.full((1, 1), 9, dtype=np.uint8))
+    descriptions = np.array([blank, whole(drawn_photo(0)), blank])
+    assert find_groups(descriptions, ["a.jpg", "b.jpg", "c.jpg"]).tolist() == [0, 1, 0]
+
+
+def test_descriptions_must_match_the_names() -> None:
+    with pytest.raises(ValueError, match=r"descriptions have the shape \(2, 7\), not \(3, 4806\)"):
+        find_groups(np.zeros((2, 7), dtype=np.uint8), ["a.jpg", "b.jpg", "c.jpg"])
+
+
+def test_shared_group_fraction_counts_test_photos_with_a_relative_outside() -> None:
+    groups = np.array([0, 0, 1, 1, 2, 3])
+    assert shared_group_fraction(groups, np.array([True, False, True, True, True, False])) == 0.25

@@ -1,0 +1,28 @@
+"""Keeps what TensorFlow's native code prints from burying what the trainer says."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def native_code_quiet() -> Iterator[None]:
+    """Hold back what native code writes to stderr, and show it only if the block fails; Python's own stderr goes on."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held, os.fdopen(terminal, "w", closefd=False) as shown:
+        python_stderr, sys.stderr = sys.stderr, shown
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            shown.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            shown.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            sys.stderr = python_stderr
