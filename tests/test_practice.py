@@ -7,12 +7,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from device.__main__ import main as device
+from device.decision import overlap
 from device.errors import KioskError
 from device.faces import Box, HaarFaceFinder, Luma
+from device.model_card import read_card
+from trainer.__main__ import main as trainer
 from trainer.heads import random_person
 from trainer.practice import draw_face, draw_practice_set
 
 PEOPLE = 60
+NAMES = ("with_mask/person-000", "-masked"), ("without_mask/person-000", "")
 
 Faces = dict[bool, list[tuple[Luma, Box]]]  # masked: pictures and true boxes
 
@@ -22,13 +27,6 @@ def digests(folder: Path) -> dict[str, str]:
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*") if path.is_file()
     }
-
-
-def overlap(one: Box, other: Box) -> float:
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    both = max(width, 0) * max(height, 0)
-    return both / (one.width * one.height + other.width * other.height - both)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +45,8 @@ def test_a_set_is_a_photo_folder_that_its_seed_decides(tmp_path: Path) -> None:
     draw_practice_set(tmp_path / "again", people=3, seed=1)
     draw_practice_set(tmp_path / "other", people=3, seed=2)
     one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
-    assert sorted(one) == [f"{name}/person-000{n}.jpg" for name in ("with_mask", "without_mask") for n in range(3)]
+    masked, bare = ([f"{name}{n}{end}.jpg" for n in range(3)] for name, end in NAMES)
+    assert sorted(one) == masked + bare
     assert one == digests(tmp_path / "again")
     assert sorted(other) == sorted(one)
     assert len({*one.values(), *other.values()}) == 12
@@ -103,3 +102,27 @@ def test_brightness_does_not_tell_the_classes(faces: Faces) -> None:
         (np.mean(with_mask >= level) + np.mean(without_mask < level)) / 2 for level in (*with_mask, *without_mask)
     ]
     assert max(*accuracies, *(1 - accuracy for accuracy in accuracies)) < 0.65
+
+
+def test_without_photos_and_network_a_practice_model_comes_out_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nobody answers there
+    runs, models = tmp_path / "runs", tmp_path / "models"
+
+    assert trainer(["train", "--size", "24", "--epochs", "2", "--runs", str(runs)]) == 0
+    assert trainer(["convert", "--runs", str(runs), "--models", str(models)]) == 0
+
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if "PRACTICE" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("raw.githubusercontent.com can't be reached (ProxyError): drawn faces are used")
+    assert sorted(path.name for path in models.iterdir()) == ["practice.json", "practice.tflite"]
+    card, _ = read_card(models / "practice.tflite")
+    assert (card.practice, card.trained_on.source, card.trained_on.photos) == (
+        True, "drawn faces", {"with_mask": 200, "without_mask": 200},
+    )
+    picture = next((tmp_path / "cache").glob("mask-kiosk/practice-*/with_mask/person-0000-masked.jpg"))
+    assert device(["judge", "--cropped", "--model", str(models / "practice.tflite"), str(picture)]) == 0
+    assert capsys.readouterr().out.startswith("PRACTICE  person-0000-masked.jpg: ")

@@ -38,8 +38,11 @@ def draw_practice_set(folder: Path, people: int = 200, seed: int = 0) -> None:
             person = random_person(np.random.default_rng([seed, number]))
             for index, name in enumerate(LABELS):
                 rng = np.random.default_rng([seed, number, index])
-                picture, _ = draw_face(rng, masked=name != ALARM_LABEL, person=person)
-                _write_jpeg(drawn / name / f"person-{number:04d}.jpg", picture, quality=int(rng.integers(55, 96)))
+                masked = name != ALARM_LABEL
+                picture, _ = draw_face(rng, masked, person)
+                # The names tell trainer.groups that both are one person.
+                path = drawn / name / f"person-{number:04d}{'-masked' if masked else ''}.jpg"
+                _write_jpeg(path, picture, quality=int(rng.integers(55, 96)))
 
 
 def draw_face(rng: np.random.Generator, masked: bool, person: Person | None = None) -> tuple[Picture, Box]:
