@@ -1,0 +1,72 @@
+"""The verbs are there, say what they do, and work from a folder whose name has a space."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+TREE = Path(__file__).parent.parent
+VERBS = {
+    "help", ".venv", "train", "convert", "evaluate", "run", "judge", "test", "lint", "bench", "deploy", "lock", "clean",
+}
+
+
+def make(*arguments: str, tree: Path = TREE) -> subprocess.CompletedProcess[str]:
+    """Run make as a user would: without the variables of a make that runs the tests."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS")) and k != "DATA"}
+    return subprocess.run(["make", *arguments], cwd=tree, env=inherited, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def spaced_tree(tmp_path: Path) -> Path:
+    """A copy of the tree in a folder whose name has a space; the environment is this one's."""
+    if not (TREE / ".venv" / "ready").exists():
+        pytest.skip("needs the environment that make .venv makes")
+    tree = tmp_path / "a kiosk"
+    tree.mkdir()
+    for name in ("device", "trainer", "models", "Makefile", "requirements.lock", "pyproject.toml"):
+        source = TREE / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tree / name)
+    (tree / ".venv").symlink_to(TREE / ".venv")
+    return tree
+
+
+def test_make_alone_prints_every_verb_with_what_it_does() -> None:
+    printed = make()
+
+    lines = [re.match(r"(\S+) {2,}(\S.*)", line) for line in printed.stdout.splitlines()]
+    assert printed.returncode == 0
+    assert {match[1] for match in lines if match} == VERBS
+    assert all(lines)
+
+
+def test_judge_works_with_spaces_in_every_path(spaced_tree: Path, toy: Path) -> None:
+    pictures, models = spaced_tree / "my pictures", spaced_tree / "my models"
+    pictures.mkdir()
+    cv2.imwrite(str(pictures / "a b.png"), np.full((40, 40), 128, np.uint8))
+    shutil.copytree(toy.parent, models)
+
+    judged = make("judge", f"PICTURES={pictures}", f"MODEL={models / toy.name}", tree=spaced_tree)
+
+    assert judged.stdout == "a b.png: no face\n"
+    assert judged.returncode == 0
+
+
+def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
+    refused = make("train", "convert", "DATA=no such folder", tree=spaced_tree)
+
+    assert refused.returncode == 2
+    assert f"error: {spaced_tree / 'no such folder'}: no such folder" in refused.stderr.splitlines()[0]
+    assert not (spaced_tree / "runs").exists()
+
+
+def test_every_make_command_of_the_readme_exists() -> None:
+    commands = re.findall(r"(?:^ {4}|`)make ?([a-z]*)", (TREE / "README.md").read_text(), re.MULTILINE)
+
+    assert len(commands) >= 10
+    assert {command or "help" for command in commands} <= VERBS
