@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -17,22 +16,14 @@ import numpy as np
 
 from device.errors import CameraError, PictureError
 from device.faces import Luma
+from device.frame import STALL_SECONDS, Frame
 from device.pictures import picture_files, read_luma
 
-STALL_SECONDS = 2.0  # a live camera without a new frame for this long has failed
 FOLDER_FRAMES_PER_SECOND = 10.0
 # ffmpeg would open a text file as a video too: as a recording of a terminal.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of the camera."""
-
-    luma: Luma  # uint8 (height, width)
-    taken: float  # seconds on the camera's own clock: time.monotonic() if live, else from the recording's start
 
 
 class Camera(AbstractContextManager["Camera"], Protocol):

@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from device.camera import STALL_SECONDS, Frame
 from device.errors import CameraError
+from device.frame import STALL_SECONDS, Frame
 
 WIDTH, HEIGHT = 640, 480  # px of the frames
 # Asked for at the frames' size, the IMX219 would be run in a mode that cuts the edges of the view off.
