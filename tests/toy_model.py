@@ -36,6 +36,9 @@ def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = 
 def _tflite(size: int) -> bytes:
     import tensorflow as tf  # takes seconds
 
+    from trainer.training import set_threads
+
+    set_threads(2)  # the trainer's default: a later test that trains in this process can't set it any more
     picture = tf.keras.Input(batch_shape=(1, size, size, 1))
     brightness = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.Rescaling(1 / 255)(picture))
     dense = tf.keras.layers.Dense(2)

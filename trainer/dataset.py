@@ -1,6 +1,7 @@
 """Turns photos into the arrays that networks learn from, and keeps them in the cache until a photo changes."""
 
 import hashlib
+import inspect
 import json
 import sys
 from collections.abc import Sequence
@@ -12,17 +13,20 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from device import crop, faces, pictures
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
 from device.faces import Face, FaceFinder, HaarFaceFinder, Luma
 from device.pictures import read_luma
+from trainer import groups
 from trainer.cache import cache_folder, whole_folder
 from trainer.groups import describe
 from trainer.photos import Photo, find_photos, require_enough
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
 DESCRIBED_SIZE = 100  # px: what trainer.groups describes
-ARRAYS_FORMAT = 1  # part of the cache's key: raise it when the same photos give other arrays
+# Part of the cache's key: with other code, the same photos may give other arrays.
+SHAPING_CODE = (crop, faces, groups, pictures)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ def load_dataset(folder: Path, size: int, cropped: bool = False) -> Dataset:
     photos = find_photos(folder)
     dataset_sha256 = hashlib.sha256("".join(f"{photo.sha256} {photo.label}\n" for photo in photos).encode()).hexdigest()
     finder = None if cropped else HaarFaceFinder()
-    shaping = [ARRAYS_FORMAT, size, CROP_MARGIN, finder.name if finder else None, cv2.__version__, dataset_sha256]
+    code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
+    shaping = [code, size, CROP_MARGIN, finder.name if finder else None, cv2.__version__, dataset_sha256]
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
     arrays = cache_folder() / "arrays" / key
     if not arrays.is_dir():
@@ -84,11 +89,11 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
         except PictureError as error:
             refused.append(f"left out: {error}")
             continue
-        faces = finder.find(luma) if finder else []
+        found = finder.find(luma) if finder else []
         kept.append(i)
-        crops.append(_cut(luma, faces, size))
-        no_face.append(not faces)
-        descriptions.append(describe(luma, _cut(luma, faces, DESCRIBED_SIZE)))
+        crops.append(_cut(luma, found, size))
+        no_face.append(not found)
+        descriptions.append(describe(luma, _cut(luma, found, DESCRIBED_SIZE)))
     with whole_folder(folder) as partial:
         np.save(partial / "crops.npy", np.array(crops, dtype=np.uint8).reshape(-1, size, size))
         np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
@@ -96,5 +101,5 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
 
 
-def _cut(luma: Luma, faces: Sequence[Face], size: int) -> Luma:
-    return crop_face(luma, faces[0].box, CROP_MARGIN, size) if faces else whole_picture(luma, size)
+def _cut(luma: Luma, found: Sequence[Face], size: int) -> Luma:
+    return crop_face(luma, found[0].box, CROP_MARGIN, size) if found else whole_picture(luma, size)

@@ -1,6 +1,5 @@
 """Trains a network on the crops of a dataset, epoch by epoch, so that it can be stopped and gone on with."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,15 +56,14 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
 
 
 def set_threads(threads: int) -> None:
-    """Set how many threads one operation may use; the count changes the weights, so it belongs to a run."""
+    """Set how many threads one operation may use; the count changes the weights, so it belongs to a run.
+
+    TensorFlow allows it once in a process, before anything is computed.
+    """
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-
-
-def default_threads() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def predict(network: Any, crops: Luma) -> npt.NDArray[np.float32]:  # noqa: ANN401
