@@ -32,10 +32,12 @@ train: .venv/ready  ## photos -> runs/: make train [DATA= MODEL= SIZE= EPOCHS= S
 convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card
 	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)"
 evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL=]
+	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)"
 run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL=]
 	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)"
 judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]
+	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
 	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)"
 test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS=]
 	@$(venv) -m pytest
@@ -65,7 +67,7 @@ clean:  ## remove the environment and the training runs; models/ stays
 
 # $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
 define make_venv
-	set -e; echo "making $(1) from $(2)"; rm -rf $(1); \
+	set -e; echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
 	if command -v uv >/dev/null; then \
 		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
 		uv pip install --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \

@@ -18,7 +18,7 @@ compgen -G 'models/*.tflite' | grep -qv '/practice\.' ||
 remote=(ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR)
 if ! error=$("${remote[@]}" "$host" true 2>&1 </dev/null); then
     error=${error%$'\r'} # ssh ends its own lines with it
-    refuse "$host isn't reached (${error##*$'\n'}), expected a login by key: run \`ssh $host\` once, then \`ssh-copy-id $host\`"
+    refuse "$host isn't reached (${error##*$'\n'}), expected a login by key: check its name, power and network; with \`ssh-copy-id $host\` it takes your key"
 fi
 "${remote[@]}" "$host" bash -s <deploy/check.sh
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from device.arguments import Parser
 from device.classifier import Classifier
 from device.errors import KioskError, PictureError
 from device.faces import HaarFaceFinder
@@ -57,7 +58,7 @@ def _judge(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m device", description="Tell whether people before a camera wear masks")
+    parser = Parser("python -m device", description="Tell whether people before a camera wear masks")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")

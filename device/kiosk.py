@@ -59,7 +59,7 @@ def run(settings: Settings, finder: FaceFinder, pins: str = "auto") -> int:
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:
     """Return what the terminal shows of a change; `started` is the time of the first frame, in seconds."""
     line = f"{alert.at - started:.2f} s  {alert.state}  {WORDS[alert.state]}"
-    if alert.score is not None:
+    if alert.score is not None and alert.state is not State.CHECKING:
         line += f" {1 - alert.score if alert.state is State.CLEAR else alert.score:.2f}"
     return f"PRACTICE  {line}" if card.practice else line
 

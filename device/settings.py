@@ -44,11 +44,11 @@ class DecisionSettings:
 
 @dataclass(frozen=True)
 class SignalSettings:
-    """What is wired where. Pins are GPIO (BCM) numbers from 2 to 27; None: not wired."""
+    """What is wired where. Pins are GPIO (BCM) numbers from 2 to 27; 0: not wired."""
 
-    red_pin: int | None = 17
-    green_pin: int | None = 27
-    buzzer_pin: int | None = 22
+    red_pin: int = 17
+    green_pin: int = 27
+    buzzer_pin: int = 22
     lamps_active_high: bool = True  # false: the lamps light when their pin is low
     buzzer_active_high: bool = True  # false: as the buzzer modules that sound at a low level
     beeps: int = _ranged(3, 0, 20)  # how often the buzzer sounds in one alarm
@@ -69,7 +69,6 @@ class Settings:
 def read_settings(path: Path | None) -> Settings:
     """Read a kiosk.toml; what it leaves out keeps its default, and without a file everything does.
 
-    Pins are an exception: where any pin is named, an output whose pin isn't named is not wired.
     Raises SettingsError with one line that names the file and the key.
     """
     if path is None:
@@ -92,8 +91,6 @@ def _section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
     kinds = typing.get_type_hints(wanted)
     _check_names(table, fields, f"{where} key")
     values = {key: _value(kinds[key], fields[key].metadata, value, f"{where} {key}") for key, value in table.items()}
-    if values.keys() & set(PINS):
-        values = dict.fromkeys(PINS) | values
     return wanted(**values)
 
 

@@ -15,6 +15,7 @@ from device.errors import WiringError
 from device.settings import PINS, SignalSettings
 
 BOARD = Path("/proc/device-tree/model")  # on a Raspberry Pi it says so
+NOT_WIRED = 0
 FIRST_PIN, LAST_PIN = 2, 27  # of the 40-pin header; 0 and 1 are kept for add-on boards
 
 log = logging.getLogger(__name__)
@@ -73,9 +74,9 @@ class Signals:
 
 
 def _output(
-    outputs: ExitStack, kind: type[DigitalOutputDevice], key: str, pin: int | None, active_high: bool
+    outputs: ExitStack, kind: type[DigitalOutputDevice], key: str, pin: int, active_high: bool
 ) -> DigitalOutputDevice | None:
-    if pin is None:
+    if pin == NOT_WIRED:
         return None
     try:
         output = kind(pin, active_high=active_high, initial_value=False)
@@ -94,12 +95,12 @@ def _check(settings: SignalSettings) -> None:
     used: dict[int, str] = {}
     for key in PINS:
         pin = getattr(settings, key)
-        if pin is None:
+        if pin == NOT_WIRED:
             continue
         if not FIRST_PIN <= pin <= LAST_PIN:
             raise WiringError(
-                f"[signals] {key} is {pin}, expected a GPIO (BCM) number from {FIRST_PIN} to {LAST_PIN}: count GPIO "
-                "names, not places on the header"
+                f"[signals] {key} is {pin}, expected a GPIO (BCM) number from {FIRST_PIN} to {LAST_PIN}, or "
+                f"{NOT_WIRED} for none: count GPIO names, not places on the header"
             )
         if pin in used:
             raise WiringError(f"[signals] {used[pin]} and {key} are both {pin}: give each output a pin of its own")

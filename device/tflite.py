@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from device.errors import ModelError
 from device.faces import Luma
+from device.quiet import native_code_quiet
 
 
 class TFLite:
@@ -19,8 +20,9 @@ class TFLite:
         """Load a model from the bytes of its .tflite. Raises ModelError if the runtime can't run it."""
         interpreter_class = _interpreter_class()
         try:
-            self._interpreter = interpreter_class(model_content=content, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with native_code_quiet():
+                self._interpreter = interpreter_class(model_content=content, num_threads=threads)
+                self._interpreter.allocate_tensors()
             (takes,) = self._interpreter.get_input_details()
             (gives,) = self._interpreter.get_output_details()
         except (RuntimeError, ValueError) as error:  # no model, newer operators than the runtime's, several inputs

@@ -67,7 +67,7 @@ def test_says_in_one_line_that_nobody_answers(tree: Path, tmp_path: Path) -> Non
     assert code == 2
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
         "deploy: pi@127.0.0.1 isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "
-        "login by key: run `ssh pi@127.0.0.1` once, then `ssh-copy-id pi@127.0.0.1`"
+        "login by key: check its name, power and network; with `ssh-copy-id pi@127.0.0.1` it takes your key"
     ]
 
 

@@ -28,7 +28,7 @@ TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
 VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 20  # 7 s at 10 frames a second
 LINES = [
-    "1.20 s  CHECKING  not sure yet 0.90",
+    "1.20 s  CHECKING  not sure yet",
     "1.50 s  ALARM  without a mask 0.90",
     "3.70 s  CLEAR  with a mask 0.61",
     "5.70 s  IDLE  nobody there",
@@ -174,7 +174,7 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
     with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s"):
         run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
     assert capfd.readouterr().out.splitlines() == [
-        "0.25 s  CHECKING  not sure yet 0.90", "0.50 s  ALARM  without a mask 0.90",
+        "0.25 s  CHECKING  not sure yet", "0.50 s  ALARM  without a mask 0.90",
     ]
     assert at_stop == [{"red": OFF_ON, "green": [False], "buzzer": OFF_ON}]
     assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]

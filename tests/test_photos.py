@@ -55,13 +55,15 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     (folder / "with_mask" / "cut.png").write_bytes(good[: len(good) // 2])
     (folder / "with_mask" / "empty.jpg").touch()
     (folder / "without_mask" / "dot.png").write_bytes(cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes())
-    (folder / "without_mask" / "notes.txt").write_text("not a photo, and not named as one")
+    (folder / "without_mask" / "phone.heic").write_text("a format that isn't read")
+    (folder / "without_mask" / ".DS_Store").touch()
 
     dataset = load_dataset(folder, 24)
 
     named = [line.removeprefix("left out: ").split(": ")[0] for line in capsys.readouterr().err.splitlines()]
-    assert named == [str(folder / n) for n in ("with_mask/cut.png", "with_mask/empty.jpg", "without_mask/dot.png")]
-    assert len(dataset.refused) == 3
+    bad = "with_mask/cut.png", "with_mask/empty.jpg", "without_mask/dot.png", "without_mask/phone.heic"
+    assert named == [str(folder / name) for name in bad]
+    assert len(dataset.refused) == 4
     assert dataset.crops.shape == (24, 24, 24)
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 

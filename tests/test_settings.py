@@ -33,10 +33,10 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     assert type(read_settings(path).decision.hold_seconds) is float
 
 
-def test_an_output_whose_pin_is_left_out_beside_others_is_not_wired(tmp_path: Path) -> None:
+def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     path.write_text("[signals]\nred_pin = 5\n")
-    assert read_settings(path).signals == SignalSettings(red_pin=5, green_pin=None, buzzer_pin=None)
+    assert read_settings(path).signals == SignalSettings(red_pin=5, green_pin=27, buzzer_pin=22)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_outputs_that_are_active_low_are_driven_high_from_the_start_to_the_end()
 
 
 def test_an_output_without_a_pin_is_left_alone() -> None:
-    with Signals(SignalSettings(green_pin=None, buzzer_pin=None), "mock") as signals:
+    with Signals(SignalSettings(green_pin=0, buzzer_pin=0), "mock") as signals:
         signals.show(State.ALARM, 0.0)
         assert [pin.info.name for pin in Device.pin_factory.pins.values()] == ["GPIO17"]
     assert history(17) == OFF_ON
@@ -79,13 +79,13 @@ def test_an_output_without_a_pin_is_left_alone() -> None:
         ),
         (
             SignalSettings(green_pin=28),
-            "[signals] green_pin is 28, expected a GPIO (BCM) number from 2 to 27: count GPIO names, not places on the "
-            "header",
+            "[signals] green_pin is 28, expected a GPIO (BCM) number from 2 to 27, or 0 for none: count GPIO names, "
+            "not places on the header",
         ),
         (
             SignalSettings(red_pin=1),
-            "[signals] red_pin is 1, expected a GPIO (BCM) number from 2 to 27: count GPIO names, not places on the "
-            "header",
+            "[signals] red_pin is 1, expected a GPIO (BCM) number from 2 to 27, or 0 for none: count GPIO names, not "
+            "places on the header",
         ),
     ],
 )

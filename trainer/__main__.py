@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from device.arguments import Parser
 from device.errors import KioskError
-from trainer.quiet import native_code_quiet
+from device.quiet import native_code_quiet
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -85,12 +86,15 @@ def _convert(options: argparse.Namespace) -> None:
     dataset = load_dataset(Path(run.plan.data), run.plan.size)
     if dataset.sha256 != run.plan.dataset_sha256:
         raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
+    target = options.models / f"{run.plan.name}.tflite"
+    replaced = target.exists()
     card = convert(run, dataset, split_photos(dataset, run.plan.split, run.plan.seed), options.models)
-    low, high = card.measured.accuracy_interval
+    measured = card.measured
+    low, high = measured.accuracy_interval
     print(
-        f"{'PRACTICE ' if card.practice else ''}{options.models / card.name}.tflite and its card: test accuracy "
-        f"{card.measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {card.measured.n} photos, same "
-        f"verdict as Keras on {card.measured.parity:.1%}"
+        f"{'PRACTICE ' if card.practice else ''}{target} and its card {'replaced' if replaced else 'made'}: "
+        f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
+        f"same verdict as Keras on {measured.parity:.1%}"
     )
 
 
@@ -104,7 +108,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
+    parser = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")

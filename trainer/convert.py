@@ -19,11 +19,11 @@ from tqdm import tqdm
 from device.errors import KioskError
 from device.faces import HaarFaceFinder, Luma
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
+from device.quiet import native_code_quiet
 from device.tflite import TFLite
 from trainer.cache import write_whole
 from trainer.dataset import CROP_MARGIN, Dataset
 from trainer.photos import ALARM_LABEL, LABELS
-from trainer.quiet import native_code_quiet
 from trainer.runs import Plan, Run, State
 from trainer.scores import DIGITS, RELEASE, THRESHOLD, score, verdicts
 from trainer.split import Split
@@ -159,7 +159,8 @@ def _measure(
 
 def _trained_on(plan: Plan, state: State, dataset: Dataset, split: Split) -> TrainedOn:
     source = "drawn faces" if plan.practice else dataset.folder.name
-    asked = f"MODEL={plan.network} SIZE={plan.size} SEED={plan.seed} SPLIT={plan.split} THREADS={plan.threads}"
+    asked = "" if plan.practice else f"DATA={source} "
+    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={state.epochs} SEED={plan.seed} SPLIT={plan.split} "
     return TrainedOn(
         source=source,
         photos={label: int((dataset.labels == i).sum()) for i, label in enumerate(LABELS)},
@@ -179,7 +180,7 @@ def _trained_on(plan: Plan, state: State, dataset: Dataset, split: Split) -> Tra
         threads=plan.threads,
         versions=_versions(),
         commit=_commit(),
-        command="make train convert " + ("" if plan.practice else f"DATA={source} ") + asked,
+        command=f"make train convert {asked}THREADS={plan.threads}",
     )
 
 

@@ -17,7 +17,7 @@ from device import crop, faces, pictures
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
 from device.faces import Face, FaceFinder, HaarFaceFinder, Luma
-from device.pictures import read_luma
+from device.pictures import SUFFIXES, read_luma
 from trainer import groups
 from trainer.cache import cache_folder, whole_folder
 from trainer.groups import describe
@@ -85,6 +85,8 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
     kept, refused, crops, no_face, descriptions = [], [], [], [], []
     for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
         try:
+            if photo.path.suffix.lower() not in SUFFIXES:
+                raise PictureError(f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}")
             luma = read_luma(photo.path)
         except PictureError as error:
             refused.append(f"left out: {error}")

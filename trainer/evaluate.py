@@ -24,6 +24,7 @@ class Evaluation(Scores):
     practice: bool
     data: str
     cropped: bool
+    seen: bool  # they are the very photos that the model was trained on
     no_face: int  # photos in which no face was found; they were used whole
     refused: int  # files that are no usable pictures
 
@@ -47,6 +48,7 @@ def evaluate(model: str, data: Path, cropped: bool) -> Evaluation:
         practice=card.practice,
         data=data.name,
         cropped=cropped,
+        seen=dataset.sha256 == card.trained_on.dataset_sha256,
         no_face=0 if cropped else int(dataset.no_face.sum()),
         refused=len(dataset.refused),
     )
@@ -66,4 +68,5 @@ def describe_evaluation(evaluation: Evaluation) -> str:
         f"balanced accuracy {evaluation.balanced_accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})\n"
         f"recall            {recall}\n"
         f"no face found in  {evaluation.no_face} (judged whole), left out {evaluation.refused}"
+        + "\nThe model was trained on these photos: its card says how it does on unseen ones." * evaluation.seen
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import KioskError
-from device.pictures import picture_files
 
 LABELS = ("with_mask", "without_mask")
 ALARM_LABEL = "without_mask"
@@ -19,7 +18,7 @@ class PhotosError(KioskError, ValueError):
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture file below the folder of its class."""
+    """A file below the folder of its class, hopefully a picture."""
 
     path: Path
     name: str  # the class folder and what follows, as with_mask/anna.jpg
@@ -28,7 +27,9 @@ class Photo:
 
 
 def find_photos(folder: Path) -> list[Photo]:
-    """List the photos of a folder that holds one folder a class, in a stable order; the files aren't decoded yet.
+    """List the files of a folder that holds one folder a class, in a stable order, hidden ones left out.
+
+    They aren't decoded yet.
 
     Raises PhotosError for a folder that is absent, lacks a class, or holds another folder: what isn't understood is
     never left out in silence.
@@ -46,7 +47,8 @@ def find_photos(folder: Path) -> list[Photo]:
     return [
         Photo(path, path.relative_to(folder).as_posix(), label, hashlib.sha256(path.read_bytes()).hexdigest())
         for label, name in enumerate(LABELS)
-        for path in picture_files(folder / name)
+        for path in sorted((folder / name).rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 

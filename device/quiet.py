@@ -1,4 +1,4 @@
-"""Keeps what TensorFlow's native code prints from burying what the trainer says."""
+"""Keeps what TensorFlow and its runtimes print in native code from burying what this program says."""
 
 import os
 import sys
