@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 MODELS = Path(__file__).parent.parent / "models"
 RUNS = Path(__file__).parent.parent / "runs"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
-CALIBRATION_PHOTOS = 200
+CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
