@@ -38,6 +38,7 @@ set_threads(2)  # the default of `train`, and only possible before TensorFlow's 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("trainer.slices.PEOPLE", 3)  # drawing one takes a while
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from trainer.practice import draw_face
 
 BARE = LABELS.index(ALARM_LABEL)
 MASKED = 1 - BARE
-MOST = 300  # photos a slice and class
-PEOPLE = 100  # drawn people a slice and class
+MOST = 250  # photos a slice and class
+PEOPLE = 60  # drawn people a slice and class
 MASK_KINDS = ("pale", "dark", "ffp2", "ffp2_dark", "pattern", "gaiter", "transparent")
 WRONG_KINDS = ("nose_out", "under_chin", "on_ear")
 COVER_KINDS = ("hand", "paper", "phone", "cup", "microphone", "beard")
