@@ -35,7 +35,7 @@ convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card
 evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1 SLICES=1]
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices)
 crossval: .venv/ready  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS=]
-	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
+	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
 		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS)
 compare: .venv/ready  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1]
 	@set -e; for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || \

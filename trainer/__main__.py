@@ -122,7 +122,8 @@ def _crossval(options: argparse.Namespace) -> None:
 
     set_threads(options.threads)
     recipe = NETWORKS["door" if options.model == LINEAR else options.model]
-    material = gather([Path(path) for path in options.data], options.size or recipe.size, [])
+    apart = [Path(path) for path in options.apart]
+    material = gather([Path(path) for path in options.data], options.size or recipe.size, apart)
     folds = by_source(material, options.folds) if options.by == "source" else by_group(material, options.folds, 0)
     shares = []
     for fold in cross_validate(
@@ -176,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     crossval = commands.add_parser("crossval", help="train without each source or group in turn, and judge it")
     crossval.set_defaults(command=_crossval)
     crossval.add_argument("--data", type=_folder, nargs="+", required=True, help="folders of photos")
+    crossval.add_argument("--apart", type=_folder, nargs="*", default=[], help="leave out what resembles these")
     crossval.add_argument("--by", choices=["source", "group"], default="source")
     crossval.add_argument("--folds", type=_positive, default=99, help="at most so many (default: each source is one)")
     crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
