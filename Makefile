@@ -1,14 +1,14 @@
 # The verbs of Mask Kiosk. `make` alone prints them.
 #   DATA    folder of photos with one folder a class: with_mask, without_mask (default: the original's, fetched)
-#   MODEL   network to train, or model to run: simple, practice, or a path to a .tflite
+#   EXTRA   more folders to train on, and APART folders to measure with: photos that resemble theirs are left out
+#           (what a folder may hold stands in trainer/photos.py)
+#   MODEL   network to train (door, simple, resnet, vgg19), or model to run: its name, practice, or a path to a .tflite
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 SHELL := /bin/bash
 
 PYTHON ?= python3
-MODEL ?= simple
-SIZE ?= 100
-EPOCHS ?= 40
+MODEL ?= door
 SEED ?= 0
 SPLIT ?= grouped
 THREADS ?= 2
@@ -20,20 +20,29 @@ venv := .venv/bin/python
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS
 
-.PHONY: help .venv .venv-tflite-runtime train convert evaluate run judge test lint bench deploy lock clean
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare run judge test lint bench deploy lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready  ## photos -> runs/: make train [DATA= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random]
-	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") --model "$(MODEL)" --size $(SIZE) --epochs $(EPOCHS) \
-		--seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)"
-convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card
-	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)"
-evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL=]
+train: .venv/ready  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random]
+	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
+		$(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(SIZE),--size $(SIZE)) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)"
+convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card [MISS_COST=]
+	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)" $(if $(MISS_COST),--miss-cost $(MISS_COST))
+evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1 SLICES=1]
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
-	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)"
+	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices)
+crossval: .venv/ready  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS=]
+	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
+		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS)
+compare: .venv/ready  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1]
+	@set -e; for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || \
+		$(MAKE) --no-print-directory train convert MODEL=$$name; done
+	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
+		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
 run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL=]
 	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)"
 judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]

@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--cropped", action="store_true", help="each picture is a face crop already: take it whole")
     judge.add_argument("--json", action="store_true", help="one JSON object a line and picture")
     judge.add_argument("--draw", type=Path, metavar="DIR", help="also write the pictures with their boxes there")
-    judge.add_argument("--model", default="simple", help="a name in models/ or a .tflite (default: %(default)s)")
+    judge.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     return parser
 
 

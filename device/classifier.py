@@ -33,7 +33,7 @@ class Classifier:
     card: ModelCard
 
     def __init__(self, model: str, threads: int = 1) -> None:
-        """Load a model by name ("simple": models/simple.tflite) or by the path of its .tflite.
+        """Load a model by name ("door": models/door.tflite) or by the path of its .tflite.
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """

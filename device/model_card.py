@@ -14,7 +14,7 @@ from typing import Any
 
 from device.errors import ModelError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class TrainedOn:
 
     source: str  # the name of the photos' folder or set
     photos: dict[str, int]  # usable photos of each label
+    sources: dict[str, int]  # usable photos of each source
+    near_copies: dict[str, int]  # photos of each source left out because a measuring set holds a copy
+    measuring: dict[str, str]  # SHA-256 over the photos of each of those sets
     no_face: int  # photos in which the finder saw no face; they were used whole
     refused: int  # files that are no usable pictures
     dataset_sha256: str  # over the photos' own hashes and labels
@@ -35,6 +38,8 @@ class TrainedOn:
     test: int  # photos
     epochs: int
     best_epoch: int  # counted from 1
+    temperature: float  # what the logits were divided by, so that scores are shares of right verdicts
+    miss_cost: float  # what a missed bare face costs, in false alarms: threshold and release follow from it
     seed: int
     threads: int
     versions: dict[str, str]

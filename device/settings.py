@@ -21,7 +21,7 @@ def _ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
 class ModelSettings:
     """Which classifier judges."""
 
-    name: str = "simple"  # models/NAME.tflite, or the path of a .tflite
+    name: str = "door"  # models/NAME.tflite, or the path of a .tflite
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ TFLITE_RUNTIME = TREE / ".venv-tflite-runtime/bin/python"
 DEVICE_MODULES = tuple(
     "device" if path.stem == "__init__" else f"device.{path.stem}" for path in sorted((TREE / "device").glob("*.py"))
 )
-MODEL = TREE / "models" / "simple.tflite"
+MODEL = TREE / "models" / "door.tflite"
 
 IMPORT = "import importlib, sys, time; [importlib.import_module(name) for name in sys.argv[1:]]; "
 IMPORT += "print(time.process_time())"
@@ -63,7 +63,7 @@ def _last_line(command: list[str]) -> str:
 
 
 def main() -> int:
-    """Print the table; the model is the first argument, by default models/simple.tflite."""
+    """Print the table; the model is the first argument, by default models/door.tflite."""
     model = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
     print(f"{'environment':24}{'import, CPU s':>16}{'judging, peak MB':>20}")
     for python in (sys.executable, str(TFLITE_RUNTIME)):

@@ -12,10 +12,11 @@ from device.classifier import Classifier
 from device.errors import ModelError
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, run_tflite
+from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.runs import Run, load_run
-from trainer.scores import THRESHOLD, verdicts
+from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
 from trainer.training import predict
 
@@ -30,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         photos = drawn_photos(folder / "photos", 40)
         wanted = ["--data", str(photos), "--size", str(SIZE), "--epochs", "3", "--runs", str(folder / "runs")]
-        assert main(["train", *wanted]) == 0
+        assert main(["train", "--model", "simple", *wanted]) == 0
     return load_run(None, folder / "runs"), folder
 
 
@@ -62,10 +63,10 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
 
     card = Classifier(str(tmp_path / "simple.tflite")).card
     dataset = load_dataset(folder / "photos", SIZE)
-    split = split_photos(dataset, "grouped", seed=0)
+    split = split_photos(alone(dataset), "grouped", seed=0)
     crops, labels = dataset.crops[split.test], dataset.labels[split.test]
-    found = verdicts(run_tflite((tmp_path / "simple.tflite").read_bytes(), crops), THRESHOLD)
-    wanted = verdicts(predict(keras.saving.load_model(run.folder / run.state.best), crops), THRESHOLD)
+    found = verdicts(run_tflite((tmp_path / "simple.tflite").read_bytes(), crops), threshold(1.0))
+    wanted = verdicts(predict(keras.saving.load_model(run.folder / run.state.best), crops), threshold(1.0))
     assert (found == wanted).mean() == card.measured.parity >= LEAST_PARITY
     assert (found == labels).mean() == pytest.approx(card.measured.accuracy, abs=1e-4)
     assert card.measured.n == len(split.test) == card.trained_on.test
@@ -78,7 +79,7 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
 def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> None:
     run, folder = trained
     dataset = load_dataset(folder / "photos", SIZE)
-    split = split_photos(dataset, "grouped", seed=0)
+    split = split_photos(alone(dataset), "grouped", seed=0)
 
     assert len(run.plan.calibration) == len(set(run.plan.calibration)) == len(split.train)
     assert set(run.plan.calibration) <= {dataset.names[i] for i in split.train}

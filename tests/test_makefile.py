@@ -12,7 +12,8 @@ import pytest
 
 TREE = Path(__file__).parent.parent
 VERBS = {
-    "help", ".venv", "train", "convert", "evaluate", "run", "judge", "test", "lint", "bench", "deploy", "lock", "clean",
+    "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "run", "judge", "test", "lint", "bench",
+    "deploy", "lock", "clean",
 }
 
 

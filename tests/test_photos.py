@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from device.crop import whole_picture
+from device.pictures import read_luma
 from trainer.__main__ import main
 from trainer.dataset import load_dataset
-from trainer.photos import PhotosError
+from trainer.photos import PhotosError, find_photos
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +94,66 @@ def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) 
     folder = drawn_photos(tmp_path / "photos", 9)
     with pytest.raises(PhotosError, match="has 9 usable photos"):
         load_dataset(folder, 24, cropped=True)
+
+
+def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "crops", 12)
+    (folder / "mask_weared_incorrect").mkdir()
+    shutil.copy(folder / "with_mask" / "0.png", folder / "mask_weared_incorrect" / "chin.png")
+    rows = [f"{label}/{n}.png,{label},shop,real," for label in ("with_mask", "without_mask") for n in range(11)]
+    rows += ["with_mask/11.png,with_mask,web,synthetic,", "without_mask/11.png,without_mask,web,real,from_scene;hand_x",
+             "mask_weared_incorrect/chin.png,mask_weared_incorrect,web,real,chin_mask"]
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    picture = np.zeros((80, 120), np.uint8)
+    picture[20:60, 10:50] = 200
+    for number in range(12):
+        cv2.imwrite(str(scenes / f"hall-{number}.png"), picture)
+    boxes = [f"hall-{n}.png,{x},20,40,40,{label}" for n in range(12)
+             for x, label in ((10, "with_mask"), (70, "without_mask"))]
+    boxes += ["hall-0.png,0,0,30,30,face", "hall-1.png,0,0,10,30,with_mask"]
+    boxes += ["hall-2.png,60,5,30,30,mask_weared_incorrect"]
+    (scenes / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *boxes]))
+
+    dataset = load_dataset([folder, scenes], 24)
+
+    assert dataset.sources == ("shop",) * 22 + ("web",) * 3 + ("hall",) * 25
+    assert [(name, dataset.slices[i], dataset.drawn[i]) for i, name in enumerate(dataset.names[22:25], start=22)] == [
+        ("with_mask/11.png", "", True), ("without_mask/11.png", "hand_near_mouth", False),
+        ("mask_weared_incorrect/chin.png", "worn_wrong", False),
+    ]
+    assert dataset.names[-1] == "hall-2.png#60,5,30,30"
+    assert (dataset.slices[-1], dataset.labels[-1]) == ("worn_wrong", 1)
+    assert not dataset.no_face.any()
+    assert (dataset.crops[0] == whole_picture(read_luma(folder / "with_mask" / "0.png"), 24)).all()
+    assert [int(dataset.crops[i][12, 12]) for i in (25, 26)] == [200, 0]
+    assert (dataset.wide.shape, dataset.wide[25][15, 15]) == ((50, 30, 30), 200)
+
+
+@pytest.mark.parametrize(("table", "content", "line"), [
+    ("crops.csv", "file,label,source,kind\n", "crops.csv: has no column 'note'"),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n", "crops.csv: has the label 'mask'"),
+    ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: can't be read"),
+    ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,wide,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
+])
+def test_a_table_that_cannot_be_meant_is_one_line(table: str, content: str, line: str, tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / table).write_text(content)
+
+    with pytest.raises(PhotosError) as refusal:
+        find_photos(folder)
+
+    assert line in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_masks_worn_wrong_count_as_no_mask(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / "mask_weared_incorrect").mkdir()
+    shutil.copy(folder / "with_mask" / "0.png", folder / "mask_weared_incorrect" / "chin.png")
+
+    dataset = load_dataset(folder, 24, cropped=True)
+
+    assert np.bincount(dataset.labels).tolist() == [12, 13]
+    assert (dataset.names[-1], dataset.slices[-1]) == ("mask_weared_incorrect/chin.png", "worn_wrong")

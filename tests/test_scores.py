@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.scores import score
+from trainer.scores import release, score, threshold
 
 
 def test_scores_of_a_known_table() -> None:
@@ -27,3 +27,13 @@ def test_a_model_that_says_the_same_of_everything_is_worth_half() -> None:
     scores = score(np.repeat([0, 1], [90, 10]), np.zeros(100, np.intp))
 
     assert (scores.accuracy, scores.balanced_accuracy) == (0.9, 0.5)
+
+
+@pytest.mark.parametrize("miss_cost", [0.1, 0.5, 1.0, 3.0, 20.0])
+def test_the_threshold_weighs_a_miss_and_lies_between_two_steps_of_an_integer_model(miss_cost: float) -> None:
+    level = threshold(miss_cost)
+
+    assert level * 256 % 1 == 0.5
+    # At the level, an alarm's cost 1 - p is silence's cost miss_cost * p, to within a step.
+    assert 1 - level == pytest.approx(miss_cost * level, abs=(1 + miss_cost) / 256)
+    assert 0 < release(miss_cost) < level < 1

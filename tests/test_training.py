@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
 from trainer.runs import Plan, Run, load_run, open_run
@@ -26,7 +27,7 @@ SIZE = 24  # px
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Dataset, Split]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     dataset = load_dataset(drawn_photos(tmp_path / "photos", 40), SIZE, cropped=True)
-    return dataset, split_photos(dataset, "grouped", seed=0)
+    return dataset, split_photos(alone(dataset), "grouped", seed=0)
 
 
 def plan(dataset: Dataset, seed: int = 0) -> Plan:

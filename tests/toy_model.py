@@ -20,9 +20,10 @@ def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = 
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(), labels=LABELS, alarm_label="without_mask",
         input_size=size, face_finder="haar", crop_margin=0.0, threshold=0.6, release=0.4,
         trained_on=TrainedOn(
-            source="nothing", photos=dict.fromkeys(LABELS, 0), no_face=0, refused=0, dataset_sha256="", split="grouped",
-            groups=0, leak=0.0, random_split_leak=0.0, train=0, validation=0, test=0, epochs=0, best_epoch=0, seed=0,
-            threads=1, versions={}, commit="", command="",
+            source="nothing", photos=dict.fromkeys(LABELS, 0), sources={}, near_copies={}, measuring={},
+            no_face=0, refused=0, dataset_sha256="", split="grouped", groups=0, leak=0.0, random_split_leak=0.0,
+            train=0, validation=0, test=0, epochs=0, best_epoch=0, temperature=1.0, miss_cost=1.0, seed=0, threads=1,
+            versions={}, commit="", command="",
         ),
         measured=Measured(
             n=0, no_face=0, accuracy=0.0, accuracy_interval=(0.0, 0.0), balanced_accuracy=0.0,

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ CALIBRATION_PHOTOS = 1000  # at most, of the training part
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
         options.command(options)
     except KioskError as error:
@@ -41,25 +43,32 @@ def _train(options: argparse.Namespace) -> None:
         import keras
     import numpy as np
 
-    from trainer.dataset import load_dataset
+    from trainer.calibration import calibrate
+    from trainer.copies import gather
+    from trainer.networks import NETWORKS
     from trainer.report import write_report
     from trainer.runs import Plan, open_run
     from trainer.split import split_photos
     from trainer.training import predict, set_threads, train
 
-    dataset = load_dataset(folder, options.size)
-    split = split_photos(dataset, options.split, options.seed)
+    recipe = NETWORKS[options.model]
+    size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
+    material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart])
+    dataset = material.dataset
+    split = split_photos(material, options.split, options.seed, recipe.validation_parts)
     print(
         f"{len(dataset.names)} photos in {split.groups} groups, no face found in {dataset.no_face.sum()}\n"
         f"{split.kind} split: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test; "
         f"{split.leak:.1%} of the test photos share a group with training, {split.random_leak:.1%} in a random split"
     )
+    if apart:
+        print(f"{sum(material.dropped.values())} left out because a measuring folder holds a copy: {material.dropped}")
     if split.kind == "random":
         print("SPLIT=random repeats the original's split on purpose: its test score flatters")
     chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
     plan = Plan(
         network=options.model,
-        size=options.size,
+        size=size,
         split=options.split,
         seed=options.seed,
         threads=options.threads,
@@ -67,28 +76,31 @@ def _train(options: argparse.Namespace) -> None:
         dataset_sha256=dataset.sha256,
         data=str(folder),
         calibration=tuple(dataset.names[i] for i in sorted(chosen)),
+        extra=extra,
+        apart=apart,
     )
     set_threads(options.threads)
-    run = train(open_run(plan, options.runs), dataset, split, options.epochs)
+    run = train(open_run(plan, options.runs), dataset, split, options.epochs or recipe.epochs)
     best = keras.saving.load_model(run.folder / run.state.best)
-    report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]))
+    calibrate(best, dataset, split.validation, plan.seed)
+    report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]), best)
     print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
 
 
 def _convert(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.convert import convert
-    from trainer.dataset import load_dataset
-    from trainer.runs import RunError, load_run
+    from trainer.copies import gather_again
+    from trainer.networks import NETWORKS
+    from trainer.runs import load_run
     from trainer.split import split_photos
 
     run = load_run(options.run, options.runs)
-    dataset = load_dataset(Path(run.plan.data), run.plan.size)
-    if dataset.sha256 != run.plan.dataset_sha256:
-        raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
+    material = gather_again(run.plan)
+    split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
-    card = convert(run, dataset, split_photos(dataset, run.plan.split, run.plan.seed), options.models)
+    card = convert(run, material, split, options.models, options.miss_cost)
     measured = card.measured
     low, high = measured.accuracy_interval
     print(
@@ -101,10 +113,41 @@ def _convert(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
 
-    evaluation = evaluate(options.model, options.data, options.cropped)
+    evaluation = evaluate(options.model, options.data, options.cropped, options.slices)
     if options.json:
         write_evaluation(evaluation, options.json)
     print(describe_evaluation(evaluation))
+
+
+def _crossval(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.crossval import LINEAR, by_group, by_source, cross_validate
+    from trainer.copies import gather
+    from trainer.networks import NETWORKS
+    from trainer.training import set_threads
+
+    set_threads(options.threads)
+    recipe = NETWORKS["door" if options.model == LINEAR else options.model]
+    apart = [Path(path) for path in options.apart]
+    material = gather([Path(path) for path in options.data], options.size or recipe.size, apart)
+    folds = by_source(material, options.folds) if options.by == "source" else by_group(material, options.folds, 0)
+    shares = []
+    for fold in cross_validate(
+        material, folds, options.model, options.epochs or recipe.epochs, options.seed, options.by == "source"
+    ):
+        wrong = f", {fold.worn_wrong_called_with_mask:.1%} of {fold.worn_wrong} worn wrong called with_mask"
+        print(f"{fold.name:12}{fold.balanced_accuracy:7.1%} of {fold.n}{wrong if fold.worn_wrong else ''}", flush=True)
+        shares += [fold.balanced_accuracy] if fold.n else []
+    print(f"{options.model}: mean {sum(shares) / len(shares):.1%}, worst {min(shares):.1%}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.compare import compare, table, write_comparison
+
+    rows = compare(options.model, options.data, options.cropped)
+    print(table(rows), end="")
+    print(write_comparison(rows, options.runs))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,9 +159,15 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--data", help="folder that holds with_mask and without_mask; without it the original's photos are fetched"
     )
-    train.add_argument("--model", choices=["simple"], default="simple", help="network (default: %(default)s)")
-    train.add_argument("--size", type=_size, default=100, help="side of the crops in pixels (default: %(default)s)")
-    train.add_argument("--epochs", type=_positive, default=40, help="at most so many (default: %(default)s)")
+    train.add_argument("--extra", type=_folder, nargs="*", default=[], help="more folders of photos to train on")
+    train.add_argument(
+        "--apart", type=_folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
+    )
+    train.add_argument(
+        "--model", choices=["door", "simple", "resnet", "vgg19"], default="door", help="network (default: %(default)s)"
+    )
+    train.add_argument("--size", type=_size, help="side of the crops in pixels (default: the network's)")
+    train.add_argument("--epochs", type=_positive, help="at most so many (default: the network's)")
     train.add_argument("--seed", type=int, default=0, help="of split, weights and order (default: %(default)s)")
     train.add_argument(
         "--split",
@@ -131,17 +180,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
 
+    crossval = commands.add_parser("crossval", help="train without each source or group in turn, and judge it")
+    crossval.set_defaults(command=_crossval)
+    crossval.add_argument("--data", type=_folder, nargs="+", required=True, help="folders of photos")
+    crossval.add_argument("--apart", type=_folder, nargs="*", default=[], help="leave out what resembles these")
+    crossval.add_argument("--by", choices=["source", "group"], default="source")
+    crossval.add_argument("--folds", type=_positive, default=99, help="at most so many (default: each source is one)")
+    crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
+    crossval.add_argument("--size", type=_size, help="side of the crops in pixels (default: the network's)")
+    crossval.add_argument("--epochs", type=_positive, help="of each training (default: the network's)")
+    crossval.add_argument("--seed", type=int, default=0)
+    crossval.add_argument("--threads", type=_positive, default=2, help="of one operation")
+
+    compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
+    compare.set_defaults(command=_compare)
+    compare.add_argument("--data", type=Path, nargs="+", required=True, help="labelled photos, crops or scenes")
+    compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
+    compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
+    compare.add_argument("--runs", type=Path, default=RUNS, help="where compare.md goes (default: runs/)")
+
     convert = commands.add_parser("convert", help="turn a run's best checkpoint into a .tflite and its card")
     convert.set_defaults(command=_convert)
     convert.add_argument("--run", type=Path, help="folder of the run (default: the one trained last)")
     convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
     convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
 
-    evaluate = commands.add_parser("evaluate", help="measure a .tflite on a labelled folder of photos")
+    convert.add_argument(
+        "--miss-cost", type=_cost, default=1.0,
+        help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
+    )
+
+    evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
-    evaluate.add_argument("--data", type=Path, required=True, help="folder that holds with_mask and without_mask")
+    evaluate.add_argument("--data", type=Path, required=True, help="labelled photos, crops or scenes")
     evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
-    evaluate.add_argument("--model", default="simple", help="a name in models/ or a .tflite (default: %(default)s)")
+    evaluate.add_argument(
+        "--slices", action="store_true", help="also measure masks, hands and light drawn on these photos, by name"
+    )
+    evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
     return parser
 
@@ -151,6 +227,17 @@ def _size(text: str) -> int:
     if not SMALLEST <= size <= LARGEST:
         raise argparse.ArgumentTypeError(f"{size} is not between {SMALLEST} and {LARGEST} pixels")
     return size
+
+
+def _folder(text: str) -> str:
+    return str(Path(text).expanduser().resolve())
+
+
+def _cost(text: str) -> float:
+    cost = float(text)
+    if not 0.1 <= cost <= 20:
+        raise argparse.ArgumentTypeError(f"{cost} is not between 0.1 and 20 false alarms")
+    return cost
 
 
 def _positive(text: str) -> int:

@@ -7,6 +7,7 @@ import io
 import platform
 import subprocess
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
 from device.quiet import native_code_quiet
 from device.tflite import TFLite
 from trainer.cache import write_whole
+from trainer.calibration import calibrate
+from trainer.copies import Material
 from trainer.dataset import CROP_MARGIN, Dataset
 from trainer.photos import ALARM_LABEL, LABELS
-from trainer.runs import Plan, Run, State
-from trainer.scores import DIGITS, RELEASE, THRESHOLD, score, verdicts
+from trainer.runs import Run
+from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.split import Split
 from trainer.training import predict
 
@@ -39,19 +42,21 @@ class ConversionError(KioskError, RuntimeError):
     """A .tflite that isn't the network it was made from."""
 
 
-def convert(run: Run, dataset: Dataset, split: Split, models: Path) -> ModelCard:
+def convert(run: Run, material: Material, split: Split, models: Path, miss_cost: float = 1.0) -> ModelCard:
     """Convert the best checkpoint, measure the result on the test part, and write NAME.tflite and NAME.json.
 
-    Nothing is written unless the .tflite agrees with Keras. Raises ConversionError.
+    miss_cost: what a missed bare face costs, in false alarms. Nothing is written unless the .tflite agrees with Keras.
+    Raises ConversionError.
     """
-    plan = run.plan
+    plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
     network = keras.saving.load_model(run.folder / run.state.best)
+    temperature = calibrate(network, dataset, split.validation, plan.seed)
     places = {name: i for i, name in enumerate(dataset.names)}
     content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
     crops, labels = dataset.crops[split.test], dataset.labels[split.test]
     exact, rounded = predict(network, crops), run_tflite(content, crops)
-    require_parity(exact, rounded, labels, plan.name)
-    measured = _measure(dataset, split, verdicts(rounded, THRESHOLD), verdicts(exact, THRESHOLD))
+    require_parity(exact, rounded, labels, plan.name, level)
+    measured = _measure(dataset, split, verdicts(rounded, level), verdicts(exact, level))
     card = ModelCard(
         format=FORMAT,
         name=plan.name,
@@ -63,9 +68,9 @@ def convert(run: Run, dataset: Dataset, split: Split, models: Path) -> ModelCard
         input_size=plan.size,
         face_finder=HaarFaceFinder.name,
         crop_margin=CROP_MARGIN,
-        threshold=THRESHOLD,
-        release=RELEASE,
-        trained_on=_trained_on(plan, run.state, dataset, split),
+        threshold=level,
+        release=release(miss_cost),
+        trained_on=_trained_on(run, material, split, temperature, miss_cost),
         measured=measured,
     )
     # The device refuses a pair that doesn't belong together, so a power cut between these two is noticed.
@@ -112,17 +117,19 @@ def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
 
 
 def require_parity(
-    exact: npt.NDArray[np.float32], rounded: npt.NDArray[np.float32], labels: npt.NDArray[np.intp], name: str
+    exact: npt.NDArray[np.float32], rounded: npt.NDArray[np.float32], labels: npt.NDArray[np.intp], name: str,
+    level: float,
 ) -> None:
     """Raise ConversionError unless two sets of scores, float32 (n, labels), lead to the same verdicts.
 
-    exact: Keras's; rounded: the .tflite's; labels: the true ones, intp (n,). Photos whose exact score lies within a few
+    exact: Keras's; rounded: the .tflite's; labels: the true ones, intp (n,). level: the threshold.
+    Photos whose exact score lies within a few
     rounding steps of the threshold are ties and left out: of fewer than 200 photos, a single one would be too many.
     """
-    sure = np.abs(exact[:, LABELS.index(ALARM_LABEL)] - THRESHOLD) > TIE
+    sure = np.abs(exact[:, LABELS.index(ALARM_LABEL)] - level) > TIE
     if not sure.any():
         raise ConversionError(f"{name} says nothing of any test photo, expected verdicts: train with more EPOCHS")
-    expected, found = verdicts(exact[sure], THRESHOLD), verdicts(rounded[sure], THRESHOLD)
+    expected, found = verdicts(exact[sure], level), verdicts(rounded[sure], level)
     parity = float((expected == found).mean())
     lost = abs(float((expected == labels[sure]).mean() - (found == labels[sure]).mean()))
     if parity < LEAST_PARITY or lost > MOST_ACCURACY_LOST:
@@ -157,13 +164,20 @@ def _measure(
     )
 
 
-def _trained_on(plan: Plan, state: State, dataset: Dataset, split: Split) -> TrainedOn:
+def _trained_on(run: Run, material: Material, split: Split, temperature: float, miss_cost: float) -> TrainedOn:
+    plan, dataset = run.plan, material.dataset
     source = "drawn faces" if plan.practice else dataset.folder.name
     asked = "" if plan.practice else f"DATA={source} "
-    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={state.epochs} SEED={plan.seed} SPLIT={plan.split} "
+    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={run.state.epochs} SEED={plan.seed} SPLIT={plan.split} "
+    asked += f"THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
+    for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
+        asked += f' {name}="{" ".join(Path(folder).name for folder in folders)}"' if folders else ""
     return TrainedOn(
-        source=source,
+        source=" ".join([source, *(Path(folder).name for folder in plan.extra)]),
         photos={label: int((dataset.labels == i).sum()) for i, label in enumerate(LABELS)},
+        sources=dict(sorted(Counter(dataset.sources).items())),
+        near_copies=material.dropped,
+        measuring=material.measuring,
         no_face=int(dataset.no_face.sum()),
         refused=len(dataset.refused),
         dataset_sha256=dataset.sha256,
@@ -174,13 +188,15 @@ def _trained_on(plan: Plan, state: State, dataset: Dataset, split: Split) -> Tra
         train=len(split.train),
         validation=len(split.validation),
         test=len(split.test),
-        epochs=state.epochs,
-        best_epoch=state.best_epoch + 1,
+        epochs=run.state.epochs,
+        best_epoch=run.state.best_epoch + 1,
+        temperature=round(temperature, DIGITS),
+        miss_cost=miss_cost,
         seed=plan.seed,
         threads=plan.threads,
         versions=_versions(),
         commit=_commit(),
-        command=f"make train convert {asked}THREADS={plan.threads}",
+        command=f"make train convert {asked}",
     )
 
 

@@ -1,5 +1,6 @@
 """Turns photos into the arrays that networks learn from, and keeps them in the cache until a photo changes."""
 
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from device import crop, faces, pictures
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
-from device.faces import Face, FaceFinder, HaarFaceFinder, Luma
+from device.faces import Box, FaceFinder, HaarFaceFinder, Luma
 from device.pictures import SUFFIXES, read_luma
 from trainer import groups
 from trainer.cache import cache_folder, whole_folder
@@ -25,17 +26,22 @@ from trainer.photos import Photo, find_photos, require_enough
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
 DESCRIBED_SIZE = 100  # px: what trainer.groups describes
+CONTEXT = 1.25  # sides of a wide crop in those of the crop itself: what augmentation may turn, move and zoom out into
 # Part of the cache's key: with other code, the same photos may give other arrays.
-SHAPING_CODE = (crop, faces, groups, pictures)
+SHAPING_CODE = (crop, faces, groups, pictures, sys.modules[__name__])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The usable photos of a folder, in the folder's order; n is their number."""
+    """The usable photos of one or several folders, in the folders' order; n is their number."""
 
-    folder: Path
+    folder: Path  # the first
     names: tuple[str, ...]  # n, as with_mask/anna.jpg
+    sources: tuple[str, ...]  # n
+    slices: tuple[str, ...]  # n, as worn_wrong, or nothing
+    drawn: npt.NDArray[np.bool_]  # (n,): the mask in it was drawn
     crops: Luma  # uint8 (n, size, size)
+    wide: Luma  # uint8 (n, size * CONTEXT, size * CONTEXT): the same with more around it
     labels: npt.NDArray[np.intp]  # (n,), indices into LABELS
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
@@ -48,16 +54,21 @@ class Dataset:
         return int(self.crops.shape[1])
 
 
-def load_dataset(folder: Path, size: int, cropped: bool = False) -> Dataset:
-    """Read the photos of a folder with one folder a class, as crops of size x size pixels.
+def load_dataset(
+    folders: Path | Sequence[Path], size: int, cropped: bool = False, finder: FaceFinder | None = None
+) -> Dataset:
+    """Read the photos of folders as trainer.photos describes them, as crops of size x size pixels.
 
-    The largest face of each photo is cut out; a photo in which none is found is used whole, and so is every photo when
-    `cropped` says that they are face crops already. The arrays are kept in the cache under a key made of every photo's
-    hash and of all that shapes them. Raises PhotosError.
+    A known box is cut out, else the largest face that `finder` finds (by default the Haar cascade); a photo in which
+    none is found is used whole, and so are face crops, and every photo when `cropped` says that they are crops already.
+    The arrays are kept in the cache under a key made of every photo's hash and of all that shapes them.
+    Raises PhotosError.
     """
-    photos = find_photos(folder)
-    dataset_sha256 = hashlib.sha256("".join(f"{photo.sha256} {photo.label}\n" for photo in photos).encode()).hexdigest()
-    finder = None if cropped else HaarFaceFinder()
+    folders = [folders] if isinstance(folders, Path) else folders
+    photos = [photo for folder in folders for photo in find_photos(folder)]
+    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
+    dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
+    finder = None if cropped else finder or HaarFaceFinder()
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
     shaping = [code, size, CROP_MARGIN, finder.name if finder else None, cv2.__version__, dataset_sha256]
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
@@ -68,11 +79,15 @@ def load_dataset(folder: Path, size: int, cropped: bool = False) -> Dataset:
     kept = [photos[i] for i in index["kept"]]
     for line in index["refused"]:
         print(line, file=sys.stderr)
-    require_enough([photo.label for photo in kept], folder)
+    require_enough([photo.label for photo in kept], folders[0])
     return Dataset(
-        folder=folder,
+        folder=folders[0],
         names=tuple(photo.name for photo in kept),
+        sources=tuple(photo.source for photo in kept),
+        slices=tuple(photo.slice for photo in kept),
+        drawn=np.array([photo.drawn for photo in kept]),
         crops=np.load(arrays / "crops.npy"),
+        wide=np.load(arrays / "wide.npy"),
         labels=np.array([photo.label for photo in kept], dtype=np.intp),
         no_face=np.load(arrays / "no_face.npy"),
         descriptions=np.load(arrays / "descriptions.npy"),
@@ -81,8 +96,27 @@ def load_dataset(folder: Path, size: int, cropped: bool = False) -> Dataset:
     )
 
 
+def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
+    """Return a dataset of only these photos, by index."""
+    return dataclasses.replace(
+        dataset,
+        names=tuple(dataset.names[i] for i in chosen),
+        sources=tuple(dataset.sources[i] for i in chosen),
+        slices=tuple(dataset.slices[i] for i in chosen),
+        **{
+            name: getattr(dataset, name)[chosen]
+            for name in ("drawn", "crops", "wide", "labels", "no_face", "descriptions")
+        },
+    )
+
+
+def _place(photo: Photo) -> str:
+    # Nothing for plain photos: their datasets keep the hash that older cards name.
+    return f" {photo.box}" if photo.box else " cropped" if photo.cropped else ""
+
+
 def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, folder: Path) -> None:
-    kept, refused, crops, no_face, descriptions = [], [], [], [], []
+    kept, refused, crops, wide, no_face, descriptions = [], [], [], [], [], []
     for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
         try:
             if photo.path.suffix.lower() not in SUFFIXES:
@@ -91,17 +125,32 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
         except PictureError as error:
             refused.append(f"left out: {error}")
             continue
-        found = finder.find(luma) if finder else []
+        box = photo.box
+        if not (box or photo.cropped) and finder and (found := finder.find(luma)):
+            box = found[0].box
         kept.append(i)
-        crops.append(_cut(luma, found, size))
-        no_face.append(not found)
-        descriptions.append(describe(luma, _cut(luma, found, DESCRIBED_SIZE)))
+        crops.append(_cut(luma, box, size))
+        wide.append(_cut(luma, box, round(size * CONTEXT), CONTEXT))
+        no_face.append(box is None and not photo.cropped)
+        descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
     with whole_folder(folder) as partial:
         np.save(partial / "crops.npy", np.array(crops, dtype=np.uint8).reshape(-1, size, size))
+        np.save(partial / "wide.npy", np.array(wide, dtype=np.uint8).reshape(-1, *[round(size * CONTEXT)] * 2))
         np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
         np.save(partial / "descriptions.npy", np.array(descriptions))
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
 
 
-def _cut(luma: Luma, found: Sequence[Face], size: int) -> Luma:
-    return crop_face(luma, found[0].box, CROP_MARGIN, size) if found else whole_picture(luma, size)
+def _cut(luma: Luma, box: Box | None, size: int, context: float = 1.0) -> Luma:
+    if box is not None:
+        return crop_face(luma, box, (context * (1 + 2 * CROP_MARGIN) - 1) / 2, size)
+    if context > 1:
+        height, width = luma.shape
+        rows, columns = round(height * (context - 1) / 2), round(width * (context - 1) / 2)
+        return whole_picture(cv2.copyMakeBorder(luma, rows, rows, columns, columns, cv2.BORDER_REPLICATE), size)
+    return whole_picture(luma, size)
+
+
+def _surroundings(luma: Luma, box: Box | None) -> Luma:
+    # Of a scene with several faces, each is described by what is near it: whole scenes would all be copies.
+    return luma if box is None else crop_face(luma, box, CROP_MARGIN, DESCRIBED_SIZE)

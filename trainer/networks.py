@@ -1,11 +1,27 @@
-"""The networks that can be trained, by name."""
+"""The networks that can be trained, by name, and how each is trained."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from trainer.photos import LABELS
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    build: Callable[[int], Any]  # side of the crops in px -> a Keras network for uint8 luma (size, size, 1)
+    size: int  # px, unless asked otherwise
+    epochs: int  # at most, unless asked otherwise
+    augmented: bool  # batches come from trainer.sampling, and the learning rate falls to nothing along half a cosine
+    batch: int = 32  # photos, Keras' own default and the original's
+    batches: int = 0  # an epoch, where augmented; else an epoch is every photo once
+    learning_rate: float = 1e-3
+    validation_parts: int = 5  # one of so many of the training photos: a fifth, as in the original
 
 
 def simple(size: int) -> keras.Model:
@@ -33,4 +49,72 @@ def simple(size: int) -> keras.Model:
     )
 
 
-NETWORKS: dict[str, Callable[[int], Any]] = {"simple": simple}
+def door(size: int) -> keras.Model:
+    """Build the appliance's network: 68 thousand weights, 6 million multiply-adds at 64 pixels.
+
+    Plain 3x3 convolutions while there is much to look at and few channels, which processors do fastest; depthwise
+    separable ones at the end, where weights would grow (Howard et al., MobileNets, arXiv 1704.04861). A depthwise
+    convolution over all that is left takes the place of average pooling (Chen et al., MobileFaceNets, arXiv
+    1804.07573), because it matters where on the face something is.
+    """
+    layers = keras.layers
+
+    def normalised(x: Any) -> Any:  # noqa: ANN401
+        return layers.BatchNormalization(momentum=0.97)(x)
+
+    def plain(x: Any, filters: int, strides: int) -> Any:  # noqa: ANN401
+        y = layers.ReLU()(normalised(layers.Conv2D(filters, 3, strides, "same", use_bias=False)(x)))
+        return layers.Add()([x, y]) if x.shape == y.shape else y
+
+    def separable(x: Any, filters: int, strides: int) -> Any:  # noqa: ANN401
+        y = layers.ReLU()(normalised(layers.DepthwiseConv2D(3, strides, "same", use_bias=False)(x)))
+        y = layers.ReLU()(normalised(layers.Conv2D(filters, 1, use_bias=False)(y)))
+        return layers.Add()([x, y]) if x.shape == y.shape else y
+
+    luma = keras.Input((size, size, 1))
+    x = layers.Rescaling(1 / 255)(luma)
+    for filters, strides in ((16, 2), (32, 2), (32, 1), (48, 2), (48, 1)):
+        x = plain(x, filters, strides)
+    for filters, strides in ((96, 2), (96, 1)):
+        x = separable(x, filters, strides)
+    x = normalised(layers.DepthwiseConv2D(x.shape[1:3], use_bias=False)(x))
+    x = layers.Dropout(0.2)(layers.Flatten()(x))
+    x = layers.Dense(len(LABELS), name="logits")(x)
+    return keras.Model(luma, layers.Softmax()(x), name="door")
+
+
+def resnet(size: int) -> keras.Model:
+    """Build ResNet50 (He et al., CVPR 2016) with two scores at its end."""
+    return _borrowed("resnet", keras.applications.ResNet50, size, mean=(103.939, 116.779, 123.68))
+
+
+def vgg19(size: int) -> keras.Model:
+    """Build VGG19 (Simonyan and Zisserman, ICLR 2015) with two scores at its end."""
+    return _borrowed("vgg19", keras.applications.VGG19, size, mean=(103.939, 116.779, 123.68))
+
+
+def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float, ...]) -> keras.Model:
+    # Grey stands for all three channels; the mean of ImageNet's colours is taken off as these networks expect.
+    layers = keras.layers
+    luma = keras.Input((size, size, 1))
+    x = layers.Concatenate()([layers.Rescaling(1.0, offset=-channel)(luma) for channel in mean])
+    x = build(include_top=False, weights=_weights(name), input_shape=(size, size, 3), pooling="avg")(x)
+    x = layers.Dense(len(LABELS), name="logits")(layers.Dropout(0.3)(x))
+    return keras.Model(luma, layers.Softmax()(x), name=name)
+
+
+WEIGHTS = Path.home() / ".cache" / "mask-kiosk" / "weights"  # NAME.weights.h5, keras.applications' file without a top
+
+
+def _weights(name: str) -> str | None:
+    path = WEIGHTS / f"{name}.weights.h5"
+    print(f"{name}: " + (f"ImageNet weights from {path}" if path.exists() else f"from scratch, no {path}"))
+    return str(path) if path.exists() else None
+
+
+NETWORKS: dict[str, Recipe] = {
+    "door": Recipe(door, 64, 40, augmented=True, batch=64, batches=160, learning_rate=3e-3, validation_parts=10),
+    "simple": Recipe(simple, 100, 40, augmented=False),
+    "resnet": Recipe(resnet, 64, 8, augmented=True, batch=32, batches=160, learning_rate=5e-4, validation_parts=10),
+    "vgg19": Recipe(vgg19, 64, 8, augmented=True, batch=32, batches=160, learning_rate=1e-4, validation_parts=10),
+}

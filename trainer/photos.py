@@ -1,15 +1,32 @@
-"""Turns a folder with one folder a class into a list of photos, each with its label and hash."""
+"""Turns a folder of photos into a list of them, each with its label, source and hash.
 
+A folder is one of three kinds, told by what it holds:
+- photos: with_mask/ and without_mask/, any pictures below them, and where there are any mask_weared_incorrect/: masks
+  worn wrong, which count as without_mask. The largest face found is cut out of each.
+- face crops: the same beside a table crops.csv (file,label,source,kind,note; other columns are ignored), taken whole.
+- scenes: pictures beside a table boxes.csv (file,x,y,w,h,label; whole pixels). Each box is a face to cut out; boxes
+  with another label than those three are left out. A picture's source is its name up to the first hyphen.
+"""
+
+import csv
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import KioskError
+from device.faces import Box
 
 LABELS = ("with_mask", "without_mask")
 ALARM_LABEL = "without_mask"
 FEWEST = 10  # photos a class
+WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
+WORN_WRONG_SLICE = "worn_wrong"
+CROPS_TABLE, BOXES_TABLE = "crops.csv", "boxes.csv"
+SMALLEST_BOX = 20  # px, the shorter side: below it people can't tell either
+# What crops.csv says of a crop, as the name of the slice it is measured in.
+NOTES = {"hand": "hand_near_mouth", "cloth": "hand_near_mouth"}
 
 
 class PhotosError(KioskError, ValueError):
@@ -18,26 +35,33 @@ class PhotosError(KioskError, ValueError):
 
 @dataclass(frozen=True)
 class Photo:
-    """A file below the folder of its class, hopefully a picture."""
+    """A face to learn from: a picture file, or a box in one."""
 
     path: Path
-    name: str  # the class folder and what follows, as with_mask/anna.jpg
+    name: str  # the path below the folder, as with_mask/anna.jpg; of a box also its place, as hall.jpg#12,40,96,96
     label: int  # index into LABELS
-    sha256: str
+    sha256: str  # of the file
+    source: str  # photos of one source share light, sharpness and framing
+    slice: str = ""  # what makes it special, as worn_wrong, or nothing
+    drawn: bool = False  # the mask in it, or all of it, was drawn
+    cropped: bool = False  # it is a face crop already
+    box: Box | None = None  # of the face, where it is known
 
 
 def find_photos(folder: Path) -> list[Photo]:
-    """List the files of a folder that holds one folder a class, in a stable order, hidden ones left out.
-
-    They aren't decoded yet.
+    """List the photos of a folder, in a stable order; the files aren't decoded yet.
 
     Raises PhotosError for a folder that is absent, lacks a class, or holds another folder: what isn't understood is
     never left out in silence.
     """
     if not folder.is_dir():
         raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check DATA")
+    if (folder / BOXES_TABLE).exists():
+        return _boxes(folder)
+    if (folder / CROPS_TABLE).exists():
+        return _crops(folder)
     folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if unknown := sorted(folders - set(LABELS)):
+    if unknown := sorted(folders - {*LABELS, WORN_WRONG}):
         raise PhotosError(
             f"{folder}: has a folder {unknown[0]!r}, expected only {' and '.join(LABELS)}: move it elsewhere"
         )
@@ -45,14 +69,80 @@ def find_photos(folder: Path) -> list[Photo]:
         if label not in folders:
             raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
     return [
-        Photo(path, path.relative_to(folder).as_posix(), label, hashlib.sha256(path.read_bytes()).hexdigest())
+        Photo(path, path.relative_to(folder).as_posix(), label, _sha256(path), folder.name)
         for label, name in enumerate(LABELS)
-        for path in sorted((folder / name).rglob("*"))
+        for path in _files(folder / name)
+    ] + [
+        Photo(path, path.relative_to(folder).as_posix(), LABELS.index(ALARM_LABEL), _sha256(path), folder.name,
+              WORN_WRONG_SLICE)
+        for path in (_files(folder / WORN_WRONG) if WORN_WRONG in folders else ())
+    ]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 
-def require_enough(labels: list[int], folder: Path) -> None:
+def _crops(folder: Path) -> list[Photo]:
+    photos = []
+    for row in _rows(folder / CROPS_TABLE, {"file", "label", "source", "kind", "note"}):
+        wrong = row["label"] == WORN_WRONG
+        notes = [name for word, name in NOTES.items() if row["note"].partition(";")[2].startswith(word)
+                 or row["note"].startswith(word)]
+        photos.append(Photo(
+            folder / row["file"], row["file"], _label(row["label"], folder / CROPS_TABLE),
+            _sha256(folder / row["file"]), row["source"],
+            WORN_WRONG_SLICE if wrong else (notes or [""])[0], row["kind"] == "synthetic", cropped=True,
+        ))
+    return photos
+
+
+def _boxes(folder: Path) -> list[Photo]:
+    photos, digests = [], dict[str, str]()
+    for row in _rows(folder / BOXES_TABLE, {"file", "x", "y", "w", "h", "label"}):
+        file, label = row["file"], row["label"]
+        try:
+            box = Box(*(round(float(row[side])) for side in "xywh"))
+        except ValueError:
+            raise PhotosError(f"{folder / BOXES_TABLE}: {file} has a side that is no number, expected pixels") from None
+        if label not in (*LABELS, WORN_WRONG) or min(box.width, box.height) < SMALLEST_BOX:
+            continue
+        if file not in digests:
+            digests[file] = _sha256(folder / file)
+        photos.append(Photo(
+            folder / file, f"{file}#{','.join(map(str, box))}", _label(label, folder / BOXES_TABLE), digests[file],
+            file.partition("-")[0], WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
+        ))
+    return photos
+
+
+def _rows(table: Path, columns: set[str]) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if lacking := sorted(columns - set(reader.fieldnames or ())):
+        raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(sorted(columns))}: add it")
+    return rows
+
+
+def _label(name: str, table: Path) -> int:
+    if name not in (*LABELS, WORN_WRONG):
+        raise PhotosError(f"{table}: has the label {name!r}, expected {', '.join((*LABELS, WORN_WRONG))}: correct it")
+    return LABELS.index(name) if name in LABELS else LABELS.index(ALARM_LABEL)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise PhotosError(f"{path}: can't be read ({error.strerror}), a table names it: correct the table") from error
+
+
+def require_enough(labels: Sequence[int], folder: Path) -> None:
     """Raise PhotosError unless each class has at least 10 usable photos."""
     counts = Counter(labels)
     for label, name in enumerate(LABELS):

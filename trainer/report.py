@@ -3,7 +3,9 @@
 import base64
 import html
 from pathlib import Path
+from typing import Any
 
+import cv2
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +15,14 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from trainer.cache import write_whole
 from trainer.dataset import Dataset
-from trainer.photos import LABELS
+from trainer.occlusion import occlusion_map
+from trainer.photos import ALARM_LABEL, LABELS
 from trainer.runs import Run
-from trainer.scores import THRESHOLD, score, verdicts
+from trainer.scores import score, threshold, verdicts
 from trainer.split import Split
 
 WORST = 16  # photos shown
+BINS = 10  # of the reliability plot
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
@@ -32,13 +36,15 @@ img{{max-width:100%}}td{{padding:.1rem 1.5rem .1rem 0}}</style>
 mpl.use("agg")
 
 
-def write_report(run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[np.float32]) -> Path:
+def write_report(
+    run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[np.float32], network: Any  # noqa: ANN401
+) -> Path:
     """Write the plots as PNG and report.html into the run's folder and return the page's path.
 
-    scores: float32 (n, labels), the best checkpoint's on the test part.
+    scores: float32 (n, labels), the best checkpoint's on the test part. network: that checkpoint, in Keras.
     """
     labels = dataset.labels[split.test]
-    found = verdicts(scores, THRESHOLD)
+    found = verdicts(scores, threshold(1.0))
     result = score(labels, found)
     low, high = result.accuracy_interval
     rows = {
@@ -56,7 +62,8 @@ def write_report(run: Run, dataset: Dataset, split: Split, scores: npt.NDArray[n
         "loss": _curves(run, "loss", "categorical cross-entropy"),
         "accuracy": _curves(run, "accuracy", "share of photos judged right"),
         "confusion": _confusion(labels, found),
-        "worst": _worst(dataset, split, scores),
+        "reliability": _reliability(labels, scores),
+        "worst": _worst(dataset, split, scores, network),
     }
     for name, figure in figures.items():
         figure.savefig(run.folder / f"{name}.png", dpi=120)
@@ -90,13 +97,33 @@ def _confusion(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Fig
     return figure
 
 
-def _worst(dataset: Dataset, split: Split, scores: npt.NDArray[np.float32]) -> Figure:
+def _reliability(labels: npt.NDArray[np.intp], scores: npt.NDArray[np.float32]) -> Figure:
+    alarm = LABELS.index(ALARM_LABEL)
+    levels = np.clip((scores[:, alarm] * BINS).astype(int), 0, BINS - 1)
+    figure = Figure((4.5, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for level in range(BINS):
+        of = levels == level
+        if of.any():
+            axes.plot(scores[of, alarm].mean(), (labels[of] == alarm).mean(), "o", markersize=2 + np.sqrt(of.sum()) / 2)
+    axes.set(xlabel=f"score of {ALARM_LABEL}", ylabel=f"share that is {ALARM_LABEL}", title="test photos, by score")
+    return figure
+
+
+def _worst(dataset: Dataset, split: Split, scores: npt.NDArray[np.float32], network: Any) -> Figure:  # noqa: ANN401
     true = scores[np.arange(len(split.test)), dataset.labels[split.test]]
-    figure = Figure((8, 9), layout="constrained")
-    figure.suptitle(f"the {WORST} test photos with the lowest score of their true label")
+    figure = Figure((8, 9.5), layout="constrained")
+    figure.suptitle(
+        f"the {WORST} test photos with the lowest score of their true label;\n"
+        "red: what speaks for the wrong verdict, where hiding it raises that score"
+    )
     for axes, i in zip(figure.subplots(4, 4).flat, np.argsort(true)[:WORST], strict=False):
-        photo = split.test[i]
+        photo, side = split.test[i], dataset.size
         axes.imshow(dataset.crops[photo], cmap="gray", vmin=0, vmax=255)
+        misled = np.maximum(-occlusion_map(network, dataset.crops[photo], dataset.labels[photo]), 0)
+        heat = cv2.resize(misled, (side, side), interpolation=cv2.INTER_CUBIC)
+        axes.imshow(heat, cmap="Reds", alpha=np.clip(heat / max(float(heat.max()), 0.05), 0, 1) * 0.6)
         axes.set_title(f"{dataset.names[photo]}\n{true[i]:.2f}", fontsize=6)
     for axes in figure.axes:
         axes.set_axis_off()

@@ -32,6 +32,8 @@ class Plan:
     dataset_sha256: str
     data: str  # the folder of photos; the same photos elsewhere make the same run
     calibration: tuple[str, ...]  # names of training photos whose crops set the ranges of the integers
+    extra: tuple[str, ...] = ()  # more folders of photos
+    apart: tuple[str, ...] = ()  # folders to measure with: photos that resemble theirs were left out
 
     @property
     def name(self) -> str:
@@ -42,7 +44,7 @@ class Plan:
 
     def folder(self, runs: Path) -> Path:
         """Return the folder of this run below `runs`."""
-        asked = [v for k, v in dataclasses.asdict(self).items() if k != "data"]
+        asked = [v for k, v in dataclasses.asdict(self).items() if k not in ("data", "extra", "apart")]
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
         return runs / f"{self.name}-{self.size}px-{digest}"
 
@@ -104,7 +106,8 @@ def load_run(folder: Path | None, runs: Path) -> Run:
     state = load_state(folder)
     if not state.best:
         raise RunError(f"{folder}: has not finished an epoch, expected at least one: run `make train`")
-    return Run(Plan(**{**asked, "calibration": tuple(asked["calibration"])}), state, folder)
+    lists = {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
+    return Run(Plan(**{**asked, **lists}), state, folder)
 
 
 def _json(value: Plan | State) -> bytes:

@@ -10,10 +10,7 @@ from scipy.stats import binomtest
 from trainer.photos import ALARM_LABEL, LABELS
 
 Interval = tuple[float, float]
-# Of the alarm label's score, 0-1. It lies between two of the 256 steps that an integer model's scores have: on a step,
-# rounding would decide ties for the alarm.
-THRESHOLD = 128.5 / 256
-RELEASE = 0.35  # 0-1: an alarm ends below it
+STEPS = 256  # that an integer model's scores have from 0 to 1
 DIGITS = 4  # after the point: a photo more or less shows in any set of under 10,000
 
 
@@ -30,6 +27,21 @@ class Scores:
     recall_interval: dict[str, Interval]
 
 
+def threshold(miss_cost: float) -> float:
+    """Return from which score of the alarm label an alarm costs less than silence, 0-1.
+
+    miss_cost: what a missed bare face costs, in false alarms. Scores are taken for probabilities: an alarm at score p
+    costs 1 - p, silence costs miss_cost * p. The threshold lies between two of the steps that an integer model's scores
+    have: on a step, rounding would decide ties.
+    """
+    return (round(STEPS / (1 + miss_cost)) + 0.5) / STEPS
+
+
+def release(miss_cost: float) -> float:
+    """Return below which score an alarm ends: where it would begin if a miss cost twice as much."""
+    return threshold(2 * miss_cost)
+
+
 def verdicts(scores: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.intp]:
     """Return label indices (n,) of scores (n, 2): the alarm label at or above the threshold, 0-1."""
     alarm = LABELS.index(ALARM_LABEL)
@@ -43,8 +55,8 @@ def score(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Score
     rule (Zou and Donner, Statistics in Medicine 27, 2008).
     """
     right = labels == verdicts
-    accuracy, accuracy_interval = _share(int(right.sum()), len(labels))
-    shares = [_share(int(right[labels == i].sum()), int((labels == i).sum())) for i in range(len(LABELS))]
+    accuracy, accuracy_interval = share(int(right.sum()), len(labels))
+    shares = [share(int(right[labels == i].sum()), int((labels == i).sum())) for i in range(len(LABELS))]
     balanced = sum(recall for recall, _ in shares) / len(shares)
     below = math.hypot(*(recall - low for recall, (low, _) in shares)) / len(shares)
     above = math.hypot(*(high - recall for recall, (_, high) in shares)) / len(shares)
@@ -54,11 +66,12 @@ def score(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Score
         accuracy_interval=accuracy_interval,
         balanced_accuracy=round(balanced, DIGITS),
         balanced_accuracy_interval=(round(balanced - below, DIGITS), round(balanced + above, DIGITS)),
-        recall={name: share[0] for name, share in zip(LABELS, shares, strict=True)},
-        recall_interval={name: share[1] for name, share in zip(LABELS, shares, strict=True)},
+        recall={name: part[0] for name, part in zip(LABELS, shares, strict=True)},
+        recall_interval={name: part[1] for name, part in zip(LABELS, shares, strict=True)},
     )
 
 
-def _share(hits: int, n: int) -> tuple[float, Interval]:
+def share(hits: int, n: int) -> tuple[float, Interval]:
+    """Return hits / n and its Wilson interval."""
     interval = binomtest(hits, n).proportion_ci(method="wilson")
     return round(hits / n, DIGITS), (round(float(interval.low), DIGITS), round(float(interval.high), DIGITS))

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from device.errors import KioskError
-from trainer.dataset import Dataset
-from trainer.groups import find_groups, shared_group_fraction
+from trainer.copies import Material
+from trainer.groups import shared_group_fraction
 
 TEST_PARTS = 10  # a tenth is the test part, as in the original
 VALIDATION_PARTS = 5  # a fifth of the rest is the validation part, as in the original
@@ -33,14 +33,18 @@ class Split:
     random_leak: float  # what the plain random split leaks, 0-1
 
 
-def split_photos(dataset: Dataset, kind: str, seed: int) -> Split:
+def split_photos(material: Material, kind: str, seed: int, validation_parts: int = VALIDATION_PARTS) -> Split:
     """Split by group, or at random as the original did; stratified by label, repeatable by seed.
+
+    The validation part is one of `validation_parts` parts of what the test part leaves.
 
     Raises LeakError if a grouped split has a group on both sides.
     """
-    groups = find_groups(dataset.descriptions, dataset.names)
-    at_random = _random_parts(dataset.labels, seed)
-    train, validation, test = at_random if kind == "random" else _grouped_parts(dataset.labels, groups, seed)
+    groups, labels = material.groups, material.dataset.labels
+    at_random = _random_parts(labels, seed)
+    train, validation, test = at_random if kind == "random" else _grouped_parts(
+        labels, groups, seed, validation_parts
+    )
     everything = np.arange(len(groups))
     leak = shared_group_fraction(groups, np.isin(everything, test))
     if kind == "grouped" and (leak or set(groups[train]) & set(groups[validation])):
@@ -56,9 +60,9 @@ def split_photos(dataset: Dataset, kind: str, seed: int) -> Split:
     )
 
 
-def _grouped_parts(labels: Indices, groups: Indices, seed: int) -> tuple[Indices, Indices, Indices]:
+def _grouped_parts(labels: Indices, groups: Indices, seed: int, parts: int) -> tuple[Indices, Indices, Indices]:
     rest, test = _first_fold(labels, groups, TEST_PARTS, seed)
-    train, validation = _first_fold(labels[rest], groups[rest], VALIDATION_PARTS, seed)
+    train, validation = _first_fold(labels[rest], groups[rest], parts, seed)
     return rest[train], rest[validation], test
 
 

@@ -1,5 +1,6 @@
 """Trains a network on the crops of a dataset, epoch by epoch, so that it can be stopped and gone on with."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.dataset import Dataset
-from trainer.networks import NETWORKS
+from trainer.networks import NETWORKS, Recipe
 from trainer.photos import LABELS
 from trainer.runs import Plan, Run, State, save_state
+from trainer.sampling import Batches
 from trainer.split import Split
 
-BATCH = 32  # photos, Keras' own default and the original's
-LEARNING_RATE = 1e-3
+BATCH = 32  # photos, to predict with
 STOP_PATIENCE = 3  # epochs without a lower validation loss
 PLATEAU_PATIENCE = 2  # epochs, before the learning rate is lowered
 PLATEAU_FACTOR = 0.3
@@ -27,12 +28,13 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
 
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
     """
-    plan, state, folder = run.plan, run.state, run.folder
+    plan, state, folder, recipe = run.plan, run.state, run.folder, NETWORKS[run.plan.network]
     if state.stopped or state.epochs >= epochs:
         return run
+    keras.utils.clear_session()  # layers' names end up in the .tflite: count them from the start in every training
     keras.utils.set_random_seed(plan.seed + state.epochs)  # a resumed run must not see the first epochs' order again
     network = keras.saving.load_model(folder / state.last) if state.last else _compiled(plan)
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=STOP_PATIENCE)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     best = keras.callbacks.ModelCheckpoint(
         str(folder / "best-{epoch:03d}.keras"),
@@ -40,19 +42,32 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         save_best_only=True,
         initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
     )
-    keeper = _StateKeeper(state, folder, stopping, plateau)
+    keeper = _StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
+                          {"stopping": stopping, "plateau": plateau})
     labels = keras.utils.to_categorical(dataset.labels, len(LABELS))
+    batches = (
+        Batches(dataset, split.train, recipe.batch, recipe.batches, plan.seed, state.epochs)
+        if recipe.augmented
+        else None
+    )
     network.fit(
-        dataset.crops[split.train],
-        labels[split.train],
+        batches or dataset.crops[split.train],
+        None if batches else labels[split.train],
         validation_data=(dataset.crops[split.validation], labels[split.validation]),
-        batch_size=BATCH,
+        batch_size=None if batches else recipe.batch,
         epochs=epochs,
         initial_epoch=state.epochs,
-        callbacks=[stopping, plateau, best, keeper],
+        callbacks=[stopping, falling_rate(recipe, epochs) if batches else plateau, best, keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return Run(plan, keeper.state, folder)
+
+
+def falling_rate(recipe: Recipe, epochs: int) -> Any:  # noqa: ANN401
+    """Return the callback that lets the learning rate fall to nothing over so many epochs, along half a cosine."""
+    return keras.callbacks.LearningRateScheduler(
+        lambda epoch: recipe.learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+    )
 
 
 def set_threads(threads: int) -> None:
@@ -72,8 +87,9 @@ def predict(network: Any, crops: Luma) -> npt.NDArray[np.float32]:  # noqa: ANN4
 
 
 def _compiled(plan: Plan) -> Any:  # noqa: ANN401
-    network = NETWORKS[plan.network](plan.size)
-    network.compile(keras.optimizers.Adam(LEARNING_RATE), "categorical_crossentropy", metrics=["accuracy"])
+    recipe = NETWORKS[plan.network]
+    network = recipe.build(plan.size)
+    network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy", metrics=["accuracy"])
     return network
 
 
@@ -83,11 +99,11 @@ class _StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     It must be the last of the callbacks: Keras calls them in order, and each resets itself when training begins.
     """
 
-    def __init__(self, state: State, folder: Path, stopping: Any, plateau: Any) -> None:  # noqa: ANN401
+    def __init__(self, state: State, folder: Path, others: dict[str, Any]) -> None:
         super().__init__()
         self.state = state
         self._folder = folder
-        self._others = {"stopping": stopping, "plateau": plateau}
+        self._others = others
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         for name, kept in self.state.callbacks.items():

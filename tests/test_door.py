@@ -1,0 +1,243 @@
+"""The appliance's own classifier: its material, its training, its calibration, and what it costs."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from drawn_photos import drawn_photos
+
+from device.faces import Box, Face, Luma
+from device.model_card import read_card
+from device.pictures import read_luma
+from trainer.__main__ import main
+from trainer.calibration import find_temperature
+from trainer.compare import PEER, compare, multiply_adds, peer, table
+from trainer.convert import quantize
+from trainer.copies import alone, gather
+from trainer.crossval import by_source, cross_validate
+from trainer.dataset import Dataset, load_dataset
+from trainer.evaluate import evaluate, overlap
+from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.networks import NETWORKS, door, resnet, vgg19
+from trainer.occlusion import occlusion_map
+from trainer.runs import load_run
+from trainer.sampling import Batches
+from trainer.slices import drawn_slices
+from trainer.training import set_threads
+
+SIZE = 24  # px
+set_threads(2)  # the default of `train`, and only possible before TensorFlow's first operation
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("trainer.slices.PEOPLE", 3)  # drawing one takes a while
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Dataset:
+    return load_dataset(drawn_photos(tmp_path / "photos", 40), SIZE, cropped=True)
+
+
+def test_the_networks_are_as_large_as_they_say() -> None:
+    assert door(64).count_params() == 67_810
+    content = quantize(door(64), np.random.default_rng(0).integers(0, 256, (8, 64, 64), np.uint8))
+    assert len(content) <= 150_000
+    # Convolutions by hand: output side² x kernel² x channels in x channels out.
+    plain = 32**2 * 9 * 16 + 16**2 * 9 * (16 * 32 + 32 * 32) + 8**2 * 9 * (32 * 48 + 48 * 48)
+    separable = 4**2 * (9 * 48 + 48 * 96) + 4**2 * (9 * 96 + 96 * 96)
+    assert multiply_adds(content) == plain + separable + 16 * 96 + 96 * 2
+    for build, parameters in ((resnet, 23_591_810), (vgg19, 20_025_410)):
+        network = build(32)
+        assert (network.input_shape, network.output_shape) == ((None, 32, 32, 1), (None, 2))
+        assert network.count_params() == parameters
+
+
+def test_a_copy_of_a_measuring_photo_is_not_trained_on(tmp_path: Path) -> None:
+    folder, apart = drawn_photos(tmp_path / "train", 20), drawn_photos(tmp_path / "measure", 20, seed=1)
+    picture = read_luma(apart / "with_mask" / "3.png")[:, ::-1].copy()
+    cv2.imwrite(str(folder / "with_mask" / "copy.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+
+    everything, material = gather([folder], SIZE, []), gather([folder], SIZE, [apart])
+
+    assert "with_mask/copy.jpg" in everything.dataset.names
+    assert "with_mask/copy.jpg" not in material.dataset.names
+    assert sum(material.dropped.values()) == len(everything.dataset.names) - len(material.dataset.names)
+    assert len(material.groups) == len(material.dataset.names) == len(material.dataset.wide)
+    assert material.measuring == {"measure": load_dataset(apart, SIZE).sha256}
+
+
+def test_batches_are_repeatable_and_a_source_without_masks_shows_both_classes(photos: Dataset) -> None:
+    bare = np.flatnonzero(photos.labels == 1)
+    first, again, next_seed = (Batches(photos, bare, 16, 4, seed, 0) for seed in (0, 0, 1))
+    crops, labels = first[2]
+
+    assert (crops.shape, labels.shape, len(first)) == ((16, SIZE, SIZE, 1), (16, 2), 4)
+    assert crops.dtype == np.uint8
+    assert (again[2][0] == crops).all()
+    assert (next_seed[2][0] != crops).any()
+    again.on_epoch_end()
+    assert (again[2][0] != crops).any()
+    assert labels.sum(axis=1) == pytest.approx(np.ones(16), abs=1e-6)
+    assert Counter(np.argmax(np.concatenate([first[i][1] for i in range(4)]), axis=1).tolist()).keys() == {0, 1}
+
+
+def test_what_is_drawn_covers_the_mouth_and_leaves_the_eyes() -> None:
+    face = np.full((80, 80), 120, np.uint8)
+    eyes, mouth = np.s_[26:36, 24:56], np.s_[52:58, 36:44]
+    for draw, kind, covers in (
+        (draw_mask, "dark", True),
+        (draw_cover, "hand", True),
+        (draw_cover, "paper", True),
+        (draw_worn_wrong, "under_chin", False),
+    ):
+        changed = np.mean([draw(np.random.default_rng(seed), face, kind) != face for seed in range(20)], axis=0)
+        assert (changed[mouth].mean() > 0.9) == covers
+        assert changed[eyes].mean() < 0.15
+        assert changed[60:].mean() > 0.1
+    assert (draw_mask(np.random.default_rng(3), face) == draw_mask(np.random.default_rng(3), face)).all()
+
+
+def test_slices_have_names_and_one_truth_each(photos: Dataset) -> None:
+    slices = {name: (crops, labels) for name, crops, labels in drawn_slices(photos)}
+
+    assert {"mask_dark", "nose_out", "hand_before_mouth", "low_light", "backlight", "people_dark_skin"} <= set(slices)
+    assert all(crops.shape == (len(labels), SIZE, SIZE) for crops, labels in slices.values())
+    assert {name: set(slices[name][1].tolist()) for name in ("mask_dark", "nose_out", "low_light")} == {
+        "mask_dark": {0}, "nose_out": {1}, "low_light": {0, 1},
+    }
+    again = {name: crops for name, crops, _ in drawn_slices(photos)}
+    assert all((again[name] == crops).all() for name, (crops, _) in slices.items())
+
+
+def test_the_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 2)).astype(np.float32)
+    chance = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    labels = (rng.random(len(chance)) < chance).astype(np.intp)
+
+    assert find_temperature(logits, labels) == pytest.approx(1, abs=0.05)
+    assert find_temperature(logits * 3, labels) == pytest.approx(3, abs=0.15)
+
+
+def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NETWORKS, "door", replace(NETWORKS["door"], batches=12))
+    data, extra = drawn_photos(tmp_path / "photos", 40), drawn_photos(tmp_path / "more", 20, seed=2)
+    apart = tmp_path / "apart"
+    shutil.copytree(extra, apart)
+    for label in ("with_mask", "without_mask"):
+        for path in sorted((apart / label).iterdir())[12:]:
+            path.unlink()
+
+    def train(runs: str, epochs: int) -> None:
+        assert main([
+            "train", "--model", "door", "--data", str(data), "--extra", str(extra), "--apart", str(apart), "--size",
+            str(SIZE), "--epochs", str(epochs), "--runs", str(tmp_path / runs),
+        ]) == 0  # fmt: skip
+
+    train("a", 6)
+    train("b", 6)
+    wanted = ["convert", "--miss-cost", "3", "--runs", str(tmp_path / "a"), "--models", str(tmp_path / "a")]
+    assert main(wanted) == main([word.replace(str(tmp_path / "a"), str(tmp_path / "b")) for word in wanted]) == 0
+    card, content = read_card(tmp_path / "a" / "door.tflite")
+    assert content == (tmp_path / "b" / "door.tflite").read_bytes()
+    assert (card.input_size, card.threshold, card.trained_on.miss_cost) == (SIZE, 64.5 / 256, 3.0)
+    assert card.trained_on.sources.keys() == {"photos", "more"}
+    assert card.trained_on.near_copies["more"] >= 24
+    assert card.trained_on.measuring.keys() == {"apart"}
+    assert card.trained_on.command == (
+        'make train convert DATA=photos MODEL=door SIZE=24 EPOCHS=6 SEED=0 SPLIT=grouped THREADS=2 MISS_COST=3 '
+        'EXTRA="more" APART="apart"'
+    )
+    assert card.measured.parity >= 0.995
+
+    train("b", 8)
+    resumed = load_run(None, tmp_path / "b").state
+    assert (resumed.epochs, len(resumed.history["val_loss"])) == (8, 8)
+    assert resumed.history["val_loss"][:6] == load_run(None, tmp_path / "a").state.history["val_loss"]
+
+
+class KnownFaces:
+    """A finder that knows where the faces of the one picture are, and imagines one more."""
+
+    name = "known"
+
+    def find(self, luma: Luma) -> list[Face]:
+        return [Face(Box(10, 20, 40, 40), 1.0), Face(Box(100, 0, 20, 20), 1.0)]
+
+
+def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_path: Path) -> None:
+    picture = np.zeros((80, 120), np.uint8)
+    rows = []
+    for number in range(6):
+        picture[:] = 250 if number % 2 else 5
+        cv2.imwrite(str(tmp_path / f"hall-{number}.png"), picture)
+        rows += [f"hall-{number}.png,12,22,40,40,{'without_mask' if number % 2 else 'with_mask'}"]
+    rows += ["hall-0.png,70,30,40,40,with_mask", "hall-5.png,8,20,40,40,mask_weared_incorrect"]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+
+    assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
+    assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
+    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
+
+
+def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "door", replace(NETWORKS["door"], batches=12))
+    folders = [drawn_photos(tmp_path / name, 20, seed=seed) for seed, name in enumerate(("red", "green", "blue"))]
+    material = alone(load_dataset(folders, SIZE, cropped=True))
+
+    parts = by_source(material, 99)
+    assert [sorted({material.dataset.sources[i] for i in part}) for part in parts] == [["blue"], ["green"], ["red"]]
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(120))
+    found = list(cross_validate(material, parts, "linear", 1, 0, per_source=True))
+    assert [(fold.name, fold.n) for fold in found] == [("blue", 40), ("green", 40), ("red", 40)]
+    assert [len(list(cross_validate(material, parts[:1], "door", 1, 0, per_source=True)))] == [1]
+
+
+def test_the_table_puts_models_side_by_side(toy: Path, tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "strangers", 12)
+    rows = compare([toy], [folder], cropped=True)
+
+    assert [row.name for row in rows] == ["toy", PEER]
+    assert rows[0].cpu_ms < rows[1].cpu_ms
+    assert rows[1].accuracy == {}
+    assert 752_682 < rows[1].kilobytes * 1000 < 0.85e6  # a byte for each weight, and what the file adds
+    assert table(rows).splitlines()[0] == "| model | strangers | kB | million multiply-adds | CPU ms |"
+    assert rows[1].multiply_adds == multiply_adds(peer()) / 1e6
+
+
+def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:
+    size = 40
+    inputs = keras.Input((size, size, 1))
+    bright = keras.layers.GlobalAveragePooling2D()(keras.layers.Cropping2D(((0, 20), (0, 20)))(inputs))
+    network = keras.Model(inputs, keras.layers.Concatenate()([bright, bright]))
+    crop = np.zeros((size, size), np.uint8)
+    crop[:20, :20] = 200
+
+    places = occlusion_map(network, crop, 0)
+
+    rows = len(places) // 2
+    assert places[:3, :3].min() > 0
+    assert np.abs(places[rows + 2 :, rows + 2 :]).max() == 0
+
+
+def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:
+    folder, figures = drawn_photos(tmp_path / "strangers", 12), tmp_path / "figures.json"
+    model = str(toy)
+    assert main(["evaluate", "--data", str(folder), "--cropped", "--slices", "--model", model, "--json",
+                 str(figures)]) == 0
+
+    found = json.loads(figures.read_text())
+    assert {"mask_dark", "hand_before_mouth", "people_dark_skin"} <= set(found["slices"])
+    assert found["slices"]["mask_dark"]["right"] == found["slices"]["mask_dark"]["called_with_mask"]

@@ -1,0 +1,69 @@
+"""Turns photos to train on and photos to measure with into the former without any that resemble the latter."""
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.cache import cache_folder, write_whole
+from trainer.dataset import Dataset, load_dataset, part_of
+from trainer.groups import find_groups
+from trainer.runs import Plan, RunError
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is left to train on."""
+
+    dataset: Dataset
+    groups: npt.NDArray[np.intp]  # (n,): copies and photos of one person share a number
+    dropped: dict[str, int]  # photos left out, by source, because a measuring folder holds a copy
+    measuring: dict[str, str]  # SHA-256 over the photos of each measuring folder
+
+
+def gather(folders: Sequence[Path], size: int, measuring: Sequence[Path]) -> Material:
+    """Load folders of photos, and leave out what shares a group with a photo of a measuring folder.
+
+    A group is what trainer.groups links: copies, turned and zoomed copies, bursts of one person.
+    """
+    dataset = load_dataset(folders, size)
+    others = [load_dataset(folder, size) for folder in measuring]
+    together = (dataset, *others)
+    found = known_groups(
+        np.concatenate([part.descriptions for part in together]), [name for part in together for name in part.names]
+    )
+    n = len(dataset.names)
+    kept = np.flatnonzero(~np.isin(found[:n], found[n:]))
+    dropped = Counter(dataset.sources[i] for i in np.setdiff1d(np.arange(n), kept))
+    groups = np.unique(found[kept], return_inverse=True)[1].astype(np.intp)
+    return Material(part_of(dataset, kept) if dropped else dataset, groups, dict(sorted(dropped.items())),
+                    {other.folder.name: other.sha256 for other in others})
+
+
+def alone(dataset: Dataset) -> Material:
+    """Return a dataset with its groups, nothing left out."""
+    return Material(dataset, known_groups(dataset.descriptions, dataset.names), {}, {})
+
+
+def gather_again(plan: Plan) -> Material:
+    """Load what a run was trained on. Raises RunError if the photos have changed since."""
+    material = gather([Path(plan.data), *map(Path, plan.extra)], plan.size, [Path(path) for path in plan.apart])
+    if material.dataset.sha256 != plan.dataset_sha256:
+        raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
+    return material
+
+
+def known_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the group of each photo as trainer.groups finds it, from the cache where it was found before."""
+    key = hashlib.sha256(descriptions.tobytes() + "\n".join(names).encode()).hexdigest()[:32]
+    path = cache_folder() / "groups" / f"{key}.npy"
+    if not path.exists():
+        content = io.BytesIO()
+        np.save(content, find_groups(descriptions, names))
+        write_whole(path, content.getvalue())
+    return np.asarray(np.load(path), np.intp)

@@ -1,0 +1,81 @@
+"""Turns a dataset into an endless choice of augmented batches in which a photo's source doesn't tell its class."""
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from device.faces import Luma
+from trainer.augment import photograph_again
+from trainer.dataset import Dataset
+from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.photos import ALARM_LABEL, LABELS
+
+BARE = LABELS.index(ALARM_LABEL)
+MASKED = 1 - BARE
+SOURCE_POWER = 0.6  # a source is seen as its size to this power: 1 lets the largest win, 0 repeats the smallest
+DRAWN_SHARE = 0.25  # how often a photo whose mask was drawn is taken when it comes up: few kinds of mask, many copies
+DRAWN_MASK = 0.18  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
+DRAWN_COVER = 0.10  # share of the bare photos that get a hand or something else before the mouth
+DRAWN_WRONG = 0.06  # share of the bare photos that get a mask worn wrong
+SMOOTHING = 0.03  # labels are 0.985 and 0.015: some are wrong
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of (uint8 (batch, size, size, 1), float32 (batch, labels)); the same seed and epoch give the same ones.
+
+    A source is drawn first, then a class, evenly; a source without masks shows drawn ones on its bare faces instead,
+    one without bare faces shows its masks.
+    """
+
+    def __init__(self, dataset: Dataset, chosen: npt.NDArray[np.intp], batch: int, batches: int, seed: int,
+                 epoch: int) -> None:
+        """Sample from the photos `chosen`, `batches` times `batch` an epoch, beginning with this epoch."""
+        super().__init__()
+        self._wide, self._size = dataset.wide, dataset.size
+        self._batch, self._batches, self._seed, self._epoch = batch, batches, seed, epoch
+        sources = np.array(dataset.sources)[chosen]
+        names, counts = np.unique(sources, return_counts=True)
+        self._shares = counts**SOURCE_POWER / (counts**SOURCE_POWER).sum()
+        plain = np.array([not name for name in dataset.slices])
+        self._pools = []
+        for name in names:
+            of_source = chosen[sources == name]
+            masked, bare = (of_source[dataset.labels[of_source] == label] for label in (MASKED, BARE))
+            self._pools.append((_weighted(masked, dataset), _weighted(bare, dataset), bare[plain[bare]]))
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's photos."""
+        self._epoch += 1
+
+    def __getitem__(self, index: int) -> tuple[Luma, npt.NDArray[np.float32]]:
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        drawn = [self._example(rng) for _ in range(self._batch)]
+        labels = np.full((self._batch, len(LABELS)), SMOOTHING / len(LABELS), np.float32)
+        labels[np.arange(self._batch), [label for _, label in drawn]] += 1 - SMOOTHING
+        return np.stack([photo for photo, _ in drawn])[..., np.newaxis], labels
+
+    def _example(self, rng: np.random.Generator) -> tuple[Luma, int]:
+        masked, bare, plain = self._pools[rng.choice(len(self._pools), p=self._shares)]
+        label = int(rng.integers(2))
+        if label == MASKED and not len(masked[0]) and not len(plain):
+            label = BARE  # nothing but masks worn wrong
+        if label == MASKED and len(plain) and (not len(masked[0]) or rng.random() < DRAWN_MASK):
+            wide = draw_mask(rng, self._wide[rng.choice(plain)])
+        elif label == MASKED or not len(bare[0]):
+            label, wide = MASKED, self._wide[rng.choice(masked[0], p=masked[1])]
+        else:
+            wide, kind = self._wide[rng.choice(bare[0], p=bare[1])], rng.random()
+            if len(plain) and kind < DRAWN_COVER + DRAWN_WRONG:
+                draw = draw_cover if kind < DRAWN_COVER else draw_worn_wrong
+                wide = draw(rng, self._wide[rng.choice(plain)])
+        return photograph_again(rng, wide, self._size), label
+
+
+def _weighted(
+    photos: npt.NDArray[np.intp], dataset: Dataset
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+    weights = np.where(dataset.drawn[photos], DRAWN_SHARE, 1.0)
+    return photos, weights / max(weights.sum(), 1e-9)
