@@ -41,7 +41,7 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card["measured"].update(accuracy_interval=[0.9]), "key 'accuracy_interval' is [0.9], expected tuple"),
     (lambda card: card["measured"].update(recall={"a": "1"}), "key 'recall.a' is \"1\", expected float"),
     (lambda card: card.update(measured=[]), "measured is [], expected an object"),
-    (lambda card: card.update(format=2), "has card format 2, expected 1: convert it with this version"),
+    (lambda card: card.update(format=3), "has card format 3, expected 2: convert it with this version"),
     (
         lambda card: card.update(threshold=0.4, release=0.5),
         "has release 0.5 and threshold 0.4, expected 0 < release <= threshold < 1",
