@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ CALIBRATION_PHOTOS = 1000  # at most, of the training part
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
         options.command(options)
     except KioskError as error:
