@@ -11,6 +11,7 @@ from drawn_photos import drawn_photos
 from trainer.__main__ import main
 from trainer.dataset import load_dataset
 from trainer.photos import PhotosError
+from trainer.split import split_photos
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +93,23 @@ def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) 
     folder = drawn_photos(tmp_path / "photos", 9)
     with pytest.raises(PhotosError, match="has 9 usable photos"):
         load_dataset(folder, 24, cropped=True)
+
+
+def test_photos_of_too_few_people_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for path in (folder / "with_mask").iterdir():
+        path.write_bytes((folder / "with_mask" / "0.png").read_bytes())
+
+    assert main(["train", "--data", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]) == 2
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: the photos of one class show 1 people or scenes that differ, expected some for each")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_smallest_folder_has_both_classes_in_every_part(seed: int, tmp_path: Path) -> None:
+    dataset = load_dataset(drawn_photos(tmp_path / "photos", 10), 24, cropped=True)
+    split = split_photos(dataset, "grouped", seed)
+
+    for part in (split.train, split.validation, split.test):
+        assert set(dataset.labels[part]) == {0, 1}

@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {error.filename or options.command.__name__.strip('_')}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
@@ -45,7 +48,7 @@ def _train(options: argparse.Namespace) -> None:
 
     from trainer.dataset import load_dataset
     from trainer.report import write_report
-    from trainer.runs import Plan, open_run
+    from trainer.runs import Plan, only_one, open_run
     from trainer.split import split_photos
     from trainer.training import predict, set_threads, train
 
@@ -71,7 +74,9 @@ def _train(options: argparse.Namespace) -> None:
         calibration=tuple(dataset.names[i] for i in sorted(chosen)),
     )
     set_threads(options.threads)
-    run = train(open_run(plan, options.runs), dataset, split, options.epochs)
+    run = open_run(plan, options.runs)
+    with only_one(run.folder):
+        run = train(run, dataset, split, options.epochs)
     best = keras.saving.load_model(run.folder / run.state.best)
     report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]))
     print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
@@ -86,7 +91,7 @@ def _convert(options: argparse.Namespace) -> None:
 
     run = load_run(options.run, options.runs)
     dataset = load_dataset(Path(run.plan.data), run.plan.size)
-    if dataset.sha256 != run.plan.dataset_sha256:
+    if dataset.sha256 != run.plan.dataset_sha256 or not set(run.plan.calibration) <= set(dataset.names):
         raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
@@ -121,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--model", choices=["simple"], default="simple", help="network (default: %(default)s)")
     train.add_argument("--size", type=_size, default=100, help="side of the crops in pixels (default: %(default)s)")
     train.add_argument("--epochs", type=_positive, default=40, help="at most so many (default: %(default)s)")
-    train.add_argument("--seed", type=int, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument("--seed", type=_seed, default=0, help="of split, weights and order (default: %(default)s)")
     train.add_argument(
         "--split",
         choices=["grouped", "random"],
@@ -153,6 +158,13 @@ def _size(text: str) -> int:
     if not SMALLEST <= size <= LARGEST:
         raise argparse.ArgumentTypeError(f"{size} is not between {SMALLEST} and {LARGEST} pixels")
     return size
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not 0 <= seed < 2**32:
+        raise argparse.ArgumentTypeError(f"{seed} is not between 0 and {2**32 - 1}")
+    return seed
 
 
 def _positive(text: str) -> int:

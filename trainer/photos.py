@@ -5,10 +5,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from device import model_card
 from device.errors import KioskError
 
-LABELS = ("with_mask", "without_mask")
-ALARM_LABEL = "without_mask"
+LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 FEWEST = 10  # photos a class
 
 
@@ -45,11 +45,18 @@ def find_photos(folder: Path) -> list[Photo]:
         if label not in folders:
             raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
     return [
-        Photo(path, path.relative_to(folder).as_posix(), label, hashlib.sha256(path.read_bytes()).hexdigest())
+        Photo(path, path.relative_to(folder).as_posix(), label, _sha256(path))
         for label, name in enumerate(LABELS)
         for path in sorted((folder / name).rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # the reader of pictures says so, by name
 
 
 def require_enough(labels: list[int], folder: Path) -> None:
