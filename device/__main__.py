@@ -27,15 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # standard output is closed or full
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
 
 def _run(options: argparse.Namespace) -> int:
     settings = read_settings(options.config)
-    if options.camera:
+    if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    if options.model:
+    if options.model is not None:
         settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
     return run(settings, HaarFaceFinder(), options.pins)
 

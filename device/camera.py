@@ -20,6 +20,7 @@ from device.frame import STALL_SECONDS, Frame
 from device.pictures import picture_files, read_luma
 
 FOLDER_FRAMES_PER_SECOND = 10.0
+LONGEST_NUMBER = 3  # digits of a video device
 # ffmpeg would open a text file as a video too: as a recording of a terminal.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
@@ -45,7 +46,7 @@ def open_camera(source: str) -> Camera:
         from device.pi_camera import PiCamera  # picamera2 exists on Raspberry Pi OS only
 
         return PiCamera()
-    if kind == "usb" and number.isdecimal():
+    if kind == "usb" and number.isdecimal() and len(number) <= LONGEST_NUMBER:
         return UsbCamera(int(number))
     if path.is_dir():
         return PictureFolder(path)

@@ -87,7 +87,7 @@ def as_json(judgement: Judgement, classifier: Classifier) -> str:
     }
     if classifier.card.practice:
         line["practice"] = True
-    return json.dumps(line, ensure_ascii=False)
+    return json.dumps(line)
 
 
 def as_text(judgement: Judgement, classifier: Classifier) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 from device.errors import ModelError
 
+LABELS = ("with_mask", "without_mask")  # in the order of every model's outputs
+ALARM_LABEL = "without_mask"
 FORMAT = 2
 
 
@@ -84,8 +86,11 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ModelError(f"has card format {self.format}, expected {FORMAT}: convert it with this version")
-        if self.alarm_label not in self.labels or len(set(self.labels)) != len(self.labels):
-            raise ModelError(f"has alarm label {self.alarm_label!r} and labels {self.labels}: convert the model again")
+        if (self.labels, self.alarm_label) != (LABELS, ALARM_LABEL):
+            raise ModelError(
+                f"has labels {self.labels} and alarm label {self.alarm_label!r}, expected {LABELS} and "
+                f"{ALARM_LABEL!r}: convert the model again"
+            )
         if not 0 < self.release <= self.threshold < 1:
             raise ModelError(
                 f"has release {self.release} and threshold {self.threshold}, expected 0 < release <= threshold < 1"
@@ -109,10 +114,10 @@ def read_card(model: Path) -> tuple[ModelCard, bytes]:
         raise ModelError(f"{path}: is not UTF-8 text, expected a model card: run `make convert`") from error
     try:
         card = _parse(ModelCard, json.loads(text), "card")
-    except json.JSONDecodeError as error:
-        raise ModelError(f"{path}: is not JSON ({error}), expected a model card: run `make convert`") from error
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or numbers and nesting beyond all bounds
+        raise ModelError(f"{path}: is not JSON ({error}), expected a model card: run `make convert`") from error
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
         raise ModelError(

@@ -77,7 +77,7 @@ def read_settings(path: Path | None) -> Settings:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
         raise SettingsError(f"{path}: is no valid TOML ({error}): correct it") from error
     sections = typing.get_type_hints(Settings)
     _check_names(content, sections, f"{path}: section")

@@ -45,7 +45,7 @@ def cropped_line(model: Path, file: str, path: Path) -> str:
     height, width = luma.shape
     label = LABELS[float(scores[1]) >= classifier.card.threshold]
     face = {"box": [0, 0, width, height], "face_score": 1.0, "mask_score": round(float(scores[0]), 4), "label": label}
-    return json.dumps({"file": file, "size": [width, height], "faces": [face]}, ensure_ascii=False)
+    return json.dumps({"file": file, "size": [width, height], "faces": [face]})
 
 
 def test_each_crop_gives_one_line_with_its_path_below_the_folder(toy: Path, folder: Path) -> None:

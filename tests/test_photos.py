@@ -11,8 +11,10 @@ from drawn_photos import drawn_photos
 from device.crop import whole_picture
 from device.pictures import read_luma
 from trainer.__main__ import main
+from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.photos import PhotosError, find_photos
+from trainer.split import split_photos
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +159,23 @@ def test_masks_worn_wrong_count_as_no_mask(tmp_path: Path) -> None:
 
     assert np.bincount(dataset.labels).tolist() == [12, 13]
     assert (dataset.names[-1], dataset.slices[-1]) == ("mask_weared_incorrect/chin.png", "worn_wrong")
+
+
+def test_photos_of_too_few_people_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for path in (folder / "with_mask").iterdir():
+        path.write_bytes((folder / "with_mask" / "0.png").read_bytes())
+
+    assert main(["train", "--data", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]) == 2
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: the photos of one class show 1 people or scenes that differ, expected some for each")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_smallest_folder_has_both_classes_in_every_part(seed: int, tmp_path: Path) -> None:
+    dataset = load_dataset(drawn_photos(tmp_path / "photos", 10), 24, cropped=True)
+    split = split_photos(alone(dataset), "grouped", seed)
+
+    for part in (split.train, split.validation, split.test):
+        assert set(dataset.labels[part]) == {0, 1}

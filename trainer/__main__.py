@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {error.filename or options.command.__name__.strip('_')}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
@@ -47,7 +50,7 @@ def _train(options: argparse.Namespace) -> None:
     from trainer.copies import gather
     from trainer.networks import NETWORKS
     from trainer.report import write_report
-    from trainer.runs import Plan, open_run
+    from trainer.runs import Plan, only_one, open_run
     from trainer.split import split_photos
     from trainer.training import predict, set_threads, train
 
@@ -80,7 +83,9 @@ def _train(options: argparse.Namespace) -> None:
         apart=apart,
     )
     set_threads(options.threads)
-    run = train(open_run(plan, options.runs), dataset, split, options.epochs or recipe.epochs)
+    run = open_run(plan, options.runs)
+    with only_one(run.folder):
+        run = train(run, dataset, split, options.epochs or recipe.epochs)
     best = keras.saving.load_model(run.folder / run.state.best)
     calibrate(best, dataset, split.validation, plan.seed)
     report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]), best)
@@ -92,12 +97,14 @@ def _convert(options: argparse.Namespace) -> None:
         from trainer.convert import convert
     from trainer.copies import gather_again
     from trainer.networks import NETWORKS
-    from trainer.runs import load_run
+    from trainer.runs import RunError, load_run
     from trainer.split import split_photos
 
     run = load_run(options.run, options.runs)
     material = gather_again(run.plan)
     split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
+    if not set(run.plan.calibration) <= set(material.dataset.names):
+        raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
     card = convert(run, material, split, options.models, options.miss_cost)
@@ -168,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--size", type=_size, help="side of the crops in pixels (default: the network's)")
     train.add_argument("--epochs", type=_positive, help="at most so many (default: the network's)")
-    train.add_argument("--seed", type=int, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument("--seed", type=_seed, default=0, help="of split, weights and order (default: %(default)s)")
     train.add_argument(
         "--split",
         choices=["grouped", "random"],
@@ -238,6 +245,13 @@ def _cost(text: str) -> float:
     if not 0.1 <= cost <= 20:
         raise argparse.ArgumentTypeError(f"{cost} is not between 0.1 and 20 false alarms")
     return cost
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not 0 <= seed < 2**32:
+        raise argparse.ArgumentTypeError(f"{seed} is not between 0 and {2**32 - 1}")
+    return seed
 
 
 def _positive(text: str) -> int:

@@ -31,7 +31,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield partial
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+            shutil.rmtree(partial)  # another process was faster, with the same content
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

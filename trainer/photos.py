@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from device import model_card
 from device.errors import KioskError
 from device.faces import Box
 
-LABELS = ("with_mask", "without_mask")
-ALARM_LABEL = "without_mask"
+LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 FEWEST = 10  # photos a class
 WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
 WORN_WRONG_SLICE = "worn_wrong"
@@ -69,11 +69,11 @@ def find_photos(folder: Path) -> list[Photo]:
         if label not in folders:
             raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
     return [
-        Photo(path, path.relative_to(folder).as_posix(), label, _sha256(path), folder.name)
+        Photo(path, path.relative_to(folder).as_posix(), label, _readable_sha256(path), folder.name)
         for label, name in enumerate(LABELS)
         for path in _files(folder / name)
     ] + [
-        Photo(path, path.relative_to(folder).as_posix(), LABELS.index(ALARM_LABEL), _sha256(path), folder.name,
+        Photo(path, path.relative_to(folder).as_posix(), LABELS.index(ALARM_LABEL), _readable_sha256(path), folder.name,
               WORN_WRONG_SLICE)
         for path in (_files(folder / WORN_WRONG) if WORN_WRONG in folders else ())
     ]
@@ -140,6 +140,13 @@ def _sha256(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise PhotosError(f"{path}: can't be read ({error.strerror}), a table names it: correct the table") from error
+
+
+def _readable_sha256(path: Path) -> str:
+    try:
+        return _sha256(path)
+    except PhotosError:
+        return ""  # the reader of pictures says so, by name
 
 
 def require_enough(labels: Sequence[int], folder: Path) -> None:

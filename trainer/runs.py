@@ -5,8 +5,11 @@ and which two files hold its weights. state.json is written last and whole, so i
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +88,17 @@ def save_state(state: State, folder: Path) -> None:
     for path in folder.glob("*.keras"):
         if path.name not in (state.best, state.last):
             path.unlink()
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a run's folder for this process; raise RunError while another one trains there."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{folder}: is being trained by another process: wait for it, or set RUNS=") from error
+        yield
 
 
 def load_state(folder: Path) -> State:

@@ -16,6 +16,10 @@ VALIDATION_PARTS = 5  # a fifth of the rest is the validation part, as in the or
 Indices = npt.NDArray[np.intp]
 
 
+class SplitError(KioskError, ValueError):
+    """Photos of too few people to stand on different sides."""
+
+
 class LeakError(KioskError, RuntimeError):
     """A grouped split that has one group on both sides."""
 
@@ -67,9 +71,16 @@ def _grouped_parts(labels: Indices, groups: Indices, seed: int, parts: int) -> t
 
 
 def _first_fold(labels: Indices, groups: Indices, parts: int, seed: int) -> tuple[Indices, Indices]:
-    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    rest, fold = next(folds.split(labels, labels, groups))
-    return rest, fold
+    fewest = min(len(set(groups[labels == label])) for label in set(labels))
+    if fewest >= 2:
+        folds = StratifiedGroupKFold(min(parts, fewest), shuffle=True, random_state=seed)
+        for rest, fold in folds.split(labels, labels, groups):
+            if len(set(labels[rest])) == len(set(labels[fold])) == len(set(labels)):
+                return rest, fold
+    raise SplitError(
+        f"the photos of one class show {fewest} people or scenes that differ, expected some for each part of the "
+        "split, better hundreds: add photos of other people, or use SPLIT=random to try things out"
+    )
 
 
 def _random_parts(labels: Indices, seed: int) -> tuple[Indices, Indices, Indices]:
