@@ -88,7 +88,6 @@ def predict(network: Any, crops: Luma) -> npt.NDArray[np.float32]:  # noqa: ANN4
 
 def _compiled(plan: Plan) -> Any:  # noqa: ANN401
     recipe = NETWORKS[plan.network]
-    keras.utils.clear_session()  # layers' names end up in the .tflite, and Keras counts them up within a process
     network = recipe.build(plan.size)
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy", metrics=["accuracy"])
     return network
