@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 MODELS = Path(__file__).parent.parent / "models"
 RUNS = Path(__file__).parent.parent / "runs"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
+PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
 CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 
@@ -85,7 +86,7 @@ def _train(options: argparse.Namespace) -> None:
     set_threads(options.threads)
     run = open_run(plan, options.runs)
     with only_one(run.folder):
-        run = train(run, dataset, split, options.epochs or recipe.epochs)
+        run = train(run, dataset, split, options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs))
     best = keras.saving.load_model(run.folder / run.state.best)
     calibrate(best, dataset, split.validation, plan.seed)
     report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]), best)
