@@ -99,8 +99,8 @@ def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tm
 
 def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 40)
-    command = [sys.executable, "-m", "trainer", "train", "--data", str(folder), "--size", str(SIZE)]
-    command += ["--runs", str(tmp_path / "runs"), "--epochs"]
+    command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--data", str(folder)]
+    command += ["--size", str(SIZE), "--runs", str(tmp_path / "runs"), "--epochs"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
 
     with subprocess.Popen([*command, "500"], env=environment, text=True, stdout=subprocess.PIPE) as training:
