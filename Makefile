@@ -1,5 +1,5 @@
 # The verbs of Mask Kiosk. `make` alone prints them.
-#   DATA    folder of photos with one folder a class: with_mask, without_mask (default: the original's, fetched)
+#   DATA    folder of photos with one folder a class: with_mask, without_mask (default: the notebook's, fetched)
 #   EXTRA   more folders to train on, and APART folders to measure with: photos that resemble theirs are left out
 #           (what a folder may hold stands in trainer/photos.py)
 #   MODEL   network to train (door, simple, resnet, vgg19), or model to run: its name, practice, or a path to a .tflite

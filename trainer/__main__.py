@@ -68,7 +68,7 @@ def _train(options: argparse.Namespace) -> None:
     if apart:
         print(f"{sum(material.dropped.values())} left out because a measuring folder holds a copy: {material.dropped}")
     if split.kind == "random":
-        print("SPLIT=random repeats the original's split on purpose: its test score flatters")
+        print("SPLIT=random repeats the notebook's split on purpose: its test score flatters")
     chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
     plan = Plan(
         network=options.model,
@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
     train.set_defaults(command=_train)
     train.add_argument(
-        "--data", help="folder that holds with_mask and without_mask; without it the original's photos are fetched"
+        "--data", help="folder that holds with_mask and without_mask; without it the notebook's photos are fetched"
     )
     train.add_argument("--extra", type=_folder, nargs="*", default=[], help="more folders of photos to train on")
     train.add_argument(
@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split",
         choices=["grouped", "random"],
         default="grouped",
-        help="grouped keeps photos of one person on one side; random is the original's (default: %(default)s)",
+        help="grouped keeps photos of one person on one side; random is the notebook's (default: %(default)s)",
     )
     train.add_argument(
         "--threads", type=_positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
