@@ -30,6 +30,8 @@ def fetch_photos(folder: Path, base_url: str = BASE_URL, hashes: Path = HASHES) 
     store = pooch.create(folder, base_url, registry=registry, retry_if_failed=2)
     pooch.get_logger().setLevel("ERROR")
     download = pooch.HTTPDownloader(timeout=TIMEOUT_SECONDS)
+    for name in registry:  # here: two connections that make the same folder at once would fail
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
     names = iter(registry)
     try:
         with tqdm(total=len(registry), desc="photos", unit="file", disable=None) as progress:
