@@ -10,6 +10,7 @@ A folder is one of three kinds, told by what it holds:
 
 import csv
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _crops(folder: Path) -> list[Photo]:
     photos = []
-    for row in _rows(folder / CROPS_TABLE, {"file", "label", "source", "kind", "note"}):
+    for row in read_rows(folder / CROPS_TABLE, ("file", "label", "source", "kind", "note")):
         wrong = row["label"] == WORN_WRONG
         notes = [name for word, name in NOTES.items() if row["note"].partition(";")[2].startswith(word)
                  or row["note"].startswith(word)]
@@ -103,7 +104,7 @@ def _crops(folder: Path) -> list[Photo]:
 
 def _boxes(folder: Path) -> list[Photo]:
     photos, digests = [], dict[str, str]()
-    for row in _rows(folder / BOXES_TABLE, {"file", "x", "y", "w", "h", "label"}):
+    for row in read_rows(folder / BOXES_TABLE, ("file", *"xywh", "label")):
         file, label = row["file"], row["label"]
         try:
             box = Box(*(round(float(row[side])) for side in "xywh"))
@@ -120,13 +121,24 @@ def _boxes(folder: Path) -> list[Photo]:
     return photos
 
 
-def _rows(table: Path, columns: set[str]) -> list[dict[str, str]]:
-    with table.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a table with a head line; a row that ends early has empty values. Raises PhotosError, by column."""
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(table)), restval="", strict=True)
         rows = list(reader)
-    if lacking := sorted(columns - set(reader.fieldnames or ())):
-        raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(sorted(columns))}: add it")
+    except csv.Error as error:
+        raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error
+    if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:
+        raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(columns)}: add it")
     return rows
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, with or without the mark that Excel puts before UTF-8. Raises PhotosError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PhotosError(f"{path}: is no UTF-8, expected text: save it as UTF-8") from error
 
 
 def _label(name: str, table: Path) -> int:
