@@ -96,7 +96,7 @@ def _trained(dataset: Dataset, train: Indices, name: str, epochs: int, seed: int
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
     if recipe.augmented:
         batches = Batches(dataset, train, recipe.batch, recipe.batches, seed, 0)
-        network.fit(batches, epochs=epochs, callbacks=[falling_rate(recipe, epochs)], verbose=0)
+        network.fit(batches, epochs=epochs, callbacks=[falling_rate(recipe.learning_rate, epochs)], verbose=0)
     else:
         labels = keras.utils.to_categorical(dataset.labels[train], len(LABELS))
         network.fit(dataset.crops[train], labels, batch_size=recipe.batch, epochs=epochs, verbose=0)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.dataset import Dataset
-from trainer.networks import NETWORKS, Recipe
+from trainer.networks import NETWORKS
 from trainer.photos import LABELS
 from trainer.runs import Plan, Run, State, save_state
 from trainer.sampling import Batches
@@ -42,7 +42,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         save_best_only=True,
         initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
     )
-    keeper = _StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
+    keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
                           {"stopping": stopping, "plateau": plateau})
     labels = keras.utils.to_categorical(dataset.labels, len(LABELS))
     batches = (
@@ -57,16 +57,16 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         batch_size=None if batches else recipe.batch,
         epochs=epochs,
         initial_epoch=state.epochs,
-        callbacks=[stopping, falling_rate(recipe, epochs) if batches else plateau, best, keeper],
+        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if batches else plateau, best, keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return Run(plan, keeper.state, folder)
 
 
-def falling_rate(recipe: Recipe, epochs: int) -> Any:  # noqa: ANN401
+def falling_rate(learning_rate: float, epochs: int) -> Any:  # noqa: ANN401
     """Return the callback that lets the learning rate fall to nothing over so many epochs, along half a cosine."""
     return keras.callbacks.LearningRateScheduler(
-        lambda epoch: recipe.learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        lambda epoch: learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
     )
 
 
@@ -93,7 +93,7 @@ def _compiled(plan: Plan) -> Any:  # noqa: ANN401
     return network
 
 
-class _StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
+class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the run's state after each epoch, and gives the other callbacks theirs back on resuming.
 
     It must be the last of the callbacks: Keras calls them in order, and each resets itself when training begins.

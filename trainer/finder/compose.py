@@ -66,18 +66,20 @@ class Composer:
         self._noise = np.random.default_rng(0).standard_normal(NOISE_BANK, np.float32)
 
     def compose(self, rng: np.random.Generator, width: int, height: int) -> tuple[Luma, Floats, Floats]:
-        """Return a picture (height, width), the boxes of its faces, and the boxes in which nothing said counts."""
+        """Return a picture (height, width), the boxes of its faces, and the boxes in which nothing said counts.
+
+        Its light is that of the photos; `photograph` makes a camera's picture of it.
+        """
         canvas = self._background(rng, width, height)
         boxes, ignored = np.empty((0, 4), np.float32), np.empty((0, 4), np.float32)
         for layer in range(rng.choice(len(LAYERS), p=LAYERS)):
             pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
             chosen = pool[rng.integers(len(pool))]
-            tile, seen, blurred, where = _lay(rng, canvas, chosen, layer > 0)
-            canvas = tile
+            seen, unsure, where = _lay(rng, canvas, chosen, layer > 0)
             covered = [_share_inside(box, where) for box in boxes]
-            ignored = np.concatenate([ignored, boxes[[0.1 < c for c in covered]], blurred]).astype(np.float32)
+            ignored = np.concatenate([ignored, boxes[[c > 0.1 for c in covered]], unsure]).astype(np.float32)
             boxes = np.concatenate([boxes[[c <= HIDDEN for c in covered]], seen]).astype(np.float32)
-        return self._photograph(rng, canvas), boxes, ignored
+        return canvas, boxes, ignored
 
     def _background(self, rng: np.random.Generator, width: int, height: int) -> Luma:
         if rng.random() < 0.12:
@@ -94,7 +96,7 @@ class Composer:
         source, matrix = _level(chosen, matrix)
         return _warp(source, matrix, np.array(source.shape[::-1]) / 2, middle, (width, height), cv2.BORDER_REFLECT_101)
 
-    def _photograph(self, rng: np.random.Generator, canvas: Luma) -> Luma:
+    def photograph(self, rng: np.random.Generator, canvas: Luma) -> Luma:
         """Light, blur and compress a picture, and add noise."""
         height, width = canvas.shape
         kind = rng.random()
@@ -108,7 +110,7 @@ class Composer:
             start, end = ((length - 1) / 2 + side * reach for side in (-1, 1))
             cv2.line(kernel, tuple(np.round(start).astype(int).tolist()), tuple(np.round(end).astype(int).tolist()), 1)
             canvas = np.asarray(cv2.filter2D(canvas, -1, kernel / kernel.sum()))
-        lit = canvas.astype(np.float32)
+        lit: cv2.typing.MatLike = canvas.astype(np.float32)
         if rng.random() < 0.6:
             levels = np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(np.exp(rng.normal(0, 0.35)))
             gain, offset = np.exp(rng.normal(0, 0.2)), rng.normal(0, 12)
@@ -134,11 +136,11 @@ class Composer:
         return photo
 
 
-def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) -> tuple[Luma, Floats, Floats, Floats]:
+def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) -> tuple[Floats, Floats, Floats]:
     """Lay a picture over a canvas, all of it, or as a tile around one of its faces.
 
-    Returns the new canvas, the boxes of its faces in it, those to be ignored, and the box that was covered, float32
-    (4,).
+    The canvas is changed in place. Returns the boxes of the picture's faces in it, those to be ignored, and the box
+    that was covered, float32 (4,).
     """
     height, width = canvas.shape
     size = np.array([width, height])
@@ -166,24 +168,29 @@ def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) ->
         around = face[2:].max() * rng.uniform(*TILE, 2)
         low, high = np.maximum(centre - around / 2, 0), np.minimum(centre + around / 2, reach[2:])
         reach = np.array([*low, *high])
-    placed = _warp(source, matrix_there, centre * ratio, middle, (width, height), cv2.BORDER_REFLECT_101)
     corners = reach[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
     corners = (corners - centre) @ matrix.T + middle
-    stencil = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(stencil, np.round(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    canvas = np.where(stencil > 127, placed, canvas)
+    # Only where the layer comes to lie: most layers are small.
+    low, high = np.clip(np.floor(corners.min(0)), 0, size).astype(int), np.clip(corners.max(0) + 1, 0, size).astype(int)
+    part = np.s_[low[1] : high[1], low[0] : high[0]]
+    if (high > low).all():
+        across = (int(high[0] - low[0]), int(high[1] - low[1]))
+        placed = _warp(source, matrix_there, centre * ratio, middle - low, across, cv2.BORDER_REFLECT_101)
+        stencil = np.zeros(placed.shape, np.uint8)
+        cv2.fillConvexPoly(stencil, np.round((corners - low) * 16).astype(np.int32), 255, cv2.LINE_8, 4)
+        cv2.copyTo(placed, stencil, canvas[part])
     inside = (chosen.boxes[:, :2] + chosen.boxes[:, 2:] / 2 > reach[:2]).all(1) & (
         chosen.boxes[:, :2] + chosen.boxes[:, 2:] / 2 < reach[2:]
     ).all(1)
     seen, ignored = _sorted_out(_moved(chosen.boxes[inside], matrix, centre, middle), size)
     others = _moved(np.concatenate([chosen.ignored, chosen.boxes[~inside]]), matrix, centre, middle)
     where = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    return canvas, seen, np.concatenate([ignored, _clipped(others, size)]).astype(np.float32), where
+    return seen, np.concatenate([ignored, _clipped(others, size)]).astype(np.float32), where
 
 
 def _level(chosen: Picture, matrix: npt.NDArray[np.float64]) -> tuple[Luma, npt.NDArray[np.float64]]:
     """Return the smallest level that still has a pixel for each of the canvas, and the matrix from there."""
-    shrunk = np.sqrt(abs(np.linalg.det(matrix)))
+    shrunk = np.hypot(*matrix[:, 1])
     number = int(np.clip(np.floor(-np.log2(max(shrunk, 1e-6)) + 0.2), 0, len(chosen.levels) - 1))
     source = chosen.levels[number]
     ratio = np.array(source.shape[::-1]) / np.array(chosen.levels[0].shape[::-1])

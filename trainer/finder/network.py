@@ -82,7 +82,7 @@ def target(boxes: Floats, ignored: Floats, columns: int, rows: int) -> Floats:
     return answer
 
 
-@keras.saving.register_keras_serializable("mask-kiosk")
+@keras.saving.register_keras_serializable("mask-kiosk")  # type: ignore[untyped-decorator]
 def finder_loss(wanted: Any, said: Any) -> Any:  # noqa: ANN401
     """Return the loss, one number: the score map's focal loss, and the boxes' generalized intersection over union.
 

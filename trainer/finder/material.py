@@ -1,0 +1,128 @@
+"""Turns folders into pictures that the face finder learns from, is watched with, and never sees."""
+
+import fnmatch
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from tqdm import tqdm
+
+from device.errors import PictureError
+from device.pictures import read_luma
+from trainer.finder.compose import Composer, Picture, picture
+from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
+from trainer.finder.teacher import taught
+
+VALIDATION = 16  # every so many pictures, one is not learned from, but watched
+# How often a layer shows a picture of each pool: scenes with a masked face and without, pictures that a teacher marked
+# with and without. Faces under masks are the harder half, and scenes without them the larger.
+SHARES = (0.35, 0.33, 0.17, 0.15)
+
+
+@dataclass(frozen=True)
+class FinderPlan:
+    """What a run was asked to do; two runs that differ in any of this have different folders."""
+
+    scenes: tuple[str, ...]  # folders
+    backgrounds: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    teacher: str  # YuNet's .onnx, or nothing
+    apart: tuple[str, ...]  # patterns of file names that are kept out
+    epochs: int
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a plan comes to."""
+
+    composer: Composer
+    validation: Composer
+    validation_scenes: list[Scene]
+    validation_backgrounds: list[Scene]
+    calibration: list[Scene]  # of those that are learned from
+    held_scenes: list[Scene]
+    held_backgrounds: list[Scene]
+    pictures: dict[str, int]  # that are learned from, by source
+    faces: dict[str, int]
+    backgrounds: dict[str, int]
+    sha256: str  # over the names, sizes and boxes of all
+
+
+def gather(plan: FinderPlan) -> Material:
+    """Read a plan's folders. What can't be used is named on stderr and left out. Raises PhotosError."""
+    scenes, held_scenes = _apart((s for folder in plan.scenes for s in _readable_scenes(Path(folder))), plan.apart)
+    plain, held_plain = _apart((s for folder in plan.backgrounds for s in read_backgrounds(Path(folder))), plan.apart)
+    # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
+    sources = {source_of(Path(pattern)) for pattern in plan.apart}
+    unlabelled = [
+        s for folder in plan.unlabelled for s in read_backgrounds(Path(folder)) if source_of(s.path) not in sources
+    ]
+    watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
+    learned = [s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)]
+    validation = [s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)]
+    pools = [
+        _load([s for s in learned if WITH_MASK in s.labels]),
+        _load([s for s in learned if WITH_MASK not in s.labels]),
+    ]
+    teacher = Path(plan.teacher) if plan.teacher else None
+    for masked in (True, False):
+        some = [s for s in unlabelled if (WITH_MASK in s.path.parts) == masked]
+        pools.append(list(taught(teacher, some)) if teacher else [])
+    backgrounds = [s for s, aside in zip(plain, watched, strict=False) if not aside]
+    watched_plain = [s for s, aside in zip(plain, watched, strict=False) if aside]
+    taught_count = {"taught": sum(len(pool) for pool in pools[2:])} if teacher else {}
+    return Material(
+        composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=True) if pool],
+                          _load(backgrounds)),
+        validation=Composer([(1.0, _load(validation))], _load(watched_plain)),
+        validation_scenes=validation,
+        validation_backgrounds=watched_plain,
+        calibration=[*learned, *backgrounds],
+        held_scenes=[s for s in held_scenes if len(s.boxes)],
+        held_backgrounds=held_plain,
+        pictures={**_count(s.source for s in learned), **taught_count},
+        faces={**_count(s.source for s in learned for _ in s.boxes),
+               **{name: sum(len(p.boxes) for pool in pools[2:] for p in pool) for name in taught_count}},
+        backgrounds=_count(s.source for s in backgrounds),
+        sha256=_digest([*scenes, *plain, *unlabelled]),
+    )
+
+
+def _readable_scenes(folder: Path) -> list[Scene]:
+    scenes, refused = read_scenes(folder)
+    for line in refused:
+        print(line, file=sys.stderr)
+    return scenes
+
+
+def _apart(scenes: Iterable[Scene], patterns: Sequence[str]) -> tuple[list[Scene], list[Scene]]:
+    inside, outside = list[Scene](), list[Scene]()
+    for scene in scenes:
+        name = PurePath(scene.name).name
+        (outside if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) else inside).append(scene)
+    return inside, outside
+
+
+def _load(scenes: Sequence[Scene]) -> list[Picture]:
+    pictures = []
+    for scene in tqdm(scenes, "reading", unit="picture", disable=None):
+        try:
+            pictures.append(picture(read_luma(scene.path), scene.boxes, scene.labels, scene.ignored))
+        except PictureError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return pictures
+
+
+def _count(sources: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(sources).items()))
+
+
+def _digest(scenes: Sequence[Scene]) -> str:
+    told = [[s.name, s.path.stat().st_size, s.boxes.tolist(), s.labels, s.ignored.tolist()] for s in scenes]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,52 @@
+"""Lets a known face detector, YuNet, mark the faces in pictures that nobody has marked."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from device.errors import PictureError
+from device.pictures import read_luma
+from trainer.finder.compose import Floats, Picture, picture
+from trainer.finder.scenes import Scene
+from trainer.photos import LABELS, WORN_WRONG
+
+LEAST_SCORE = 0.7  # of a face that is believed
+DOUBTED_SCORE = 0.3  # from here on to there, nothing is asked in the face's box
+AROUND = 0.3  # of a picture's sides, added before it is searched: face crops leave a detector nothing around the face
+LONGEST_SIDE = 400  # px
+WORDS = (*LABELS, WORN_WRONG)
+
+
+def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
+    """Yield those of the pictures in which the teacher, YuNet's .onnx, is sure of a face, with its boxes.
+
+    What the faces wear is taken from the folder that holds the picture, where that has a class's name.
+    """
+    detector = cv2.FaceDetectorYN.create(str(teacher), "", (320, 320), DOUBTED_SCORE, 0.3, 100)
+    for scene in tqdm(scenes, "teaching", unit="picture", disable=None):
+        try:
+            luma = read_luma(scene.path)
+        except PictureError:
+            continue
+        scale = min(1.0, LONGEST_SIDE / max(luma.shape))
+        if scale < 1:
+            luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        rows, columns = (round(AROUND * side) for side in luma.shape)
+        wide = cv2.copyMakeBorder(luma, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
+        detector.setInputSize(wide.shape[::-1])
+        _, found = detector.detect(cv2.cvtColor(wide, cv2.COLOR_GRAY2BGR))
+        found = np.empty((0, 15), np.float32) if found is None else found
+        boxes = _inside(found[:, :4] - (columns, rows, 0, 0), luma.shape[1], luma.shape[0])
+        sure = found[:, -1] >= LEAST_SCORE
+        if sure.any():
+            label = next((word for word in WORDS if word in scene.path.parts), "face")
+            yield picture(luma, boxes[sure], [label] * int(sure.sum()), boxes[~sure])
+
+
+def _inside(boxes: Floats, width: int, height: int) -> Floats:
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    low, high = np.clip(low, 0, (width, height)), np.clip(high, 0, (width, height))
+    return np.concatenate([low, high - low], axis=1).astype(np.float32)

@@ -1,0 +1,96 @@
+"""Trains the face finder on composed pictures, epoch by epoch, so that it can be stopped and gone on with."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from device.faces import Luma
+from device.heatmap import HEIGHT, STRIDE, WIDTH
+from trainer.finder.compose import Composer, Floats
+from trainer.finder.network import finder, finder_loss, target
+from trainer.runs import State
+from trainer.training import StateKeeper, falling_rate
+
+STEPS = 250  # an epoch
+LEARNING_RATE = 2e-3
+WEIGHT_DECAY = 1e-3
+# Faces are first learned on small canvases, where four times as many fit into the same work; only the last epochs see
+# the canvas of the device, on which alone the largest faces fit.
+CANVASES = ((0.4, WIDTH // 2, HEIGHT // 2, 96), (0.7, 192, 160, 38), (1.0, WIDTH, HEIGHT, 24))
+VALIDATION_BATCHES = 12  # on the device's canvas
+
+
+class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of (uint8 (batch, height, width, 1), targets); the same seed and epoch give the same ones."""
+
+    def __init__(self, composer: Composer, canvas: tuple[int, int, int], batches: int, seed: int, epoch: int) -> None:
+        """Compose `batches` an epoch of canvas (width, height, pictures a batch), beginning with this epoch."""
+        super().__init__(workers=2, max_queue_size=12)
+        self._composer, self._canvas, self._batches = composer, canvas, batches
+        self._seed, self._epoch = seed, epoch
+
+    def __len__(self) -> int:
+        return self._batches
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's pictures."""
+        self._epoch += 1
+
+    def __getitem__(self, index: int) -> tuple[Luma, Floats]:
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        width, height, count = self._canvas
+        photos, answers = [], []
+        for _ in range(count // 2):
+            canvas, *boxes = self._composer.compose(rng, width, height)
+            # Twice, once mirrored: composing costs as much as learning, and light and noise differ.
+            for luma, (faces, ignored) in ((canvas, boxes), (canvas[:, ::-1], [_mirrored(b, width) for b in boxes])):
+                photos.append(self._composer.photograph(rng, luma))
+                answers.append(target(faces, ignored, width // STRIDE, height // STRIDE))
+        return np.stack(photos)[..., np.newaxis], np.stack(answers)
+
+
+def _mirrored(boxes: Floats, width: int) -> Floats:
+    return np.concatenate([width - boxes[:, :1] - boxes[:, 2:3], boxes[:, 1:]], axis=1)
+
+
+def train_finder(folder: Path, state: State, composer: Composer, validation: Composer, epochs: int, seed: int) -> State:
+    """Train until `epochs` are done, from where the state left off; return the state then.
+
+    KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
+    """
+    cv2.setNumThreads(1)
+    keras.utils.set_random_seed(seed + state.epochs)
+    network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
+    unseen = Compositions(validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
+    held = [unseen[i] for i in range(VALIDATION_BATCHES)]
+    held_data = tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
+    for share, *canvas in CANVASES:
+        end = round(share * epochs)
+        if state.epochs >= end:
+            continue
+        best = keras.callbacks.ModelCheckpoint(
+            str(folder / "best-{epoch:03d}.keras"), "val_loss", save_best_only=True,
+            initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
+        )
+        keeper = StateKeeper(state, folder, {})
+        network.fit(
+            Compositions(composer, (canvas[0], canvas[1], canvas[2]), STEPS, seed, state.epochs),
+            validation_data=held_data,
+            validation_batch_size=24,
+            epochs=end,
+            initial_epoch=state.epochs,
+            callbacks=[falling_rate(LEARNING_RATE, epochs), best, keeper],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+        state = keeper.state
+    return state
+
+
+def _compiled() -> Any:  # noqa: ANN401
+    network = finder()
+    network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), finder_loss)
+    return network
