@@ -106,11 +106,13 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._others = others
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Give the other callbacks what they knew."""
         for name, kept in self.state.callbacks.items():
             for attribute, value in kept.items():
                 setattr(self._others[name], attribute, value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save the model, then the state that points at it."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
         best = f"best-{epoch + 1:03d}.keras"
         improved = figures["val_loss"] < min(self.state.history.get("val_loss", []), default=float("inf"))

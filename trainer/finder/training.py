@@ -11,6 +11,7 @@ import numpy as np
 from device.faces import Luma
 from device.heatmap import HEIGHT, STRIDE, WIDTH
 from trainer.finder.compose import Composer, Floats
+from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
 from trainer.runs import State
 from trainer.training import StateKeeper, falling_rate
@@ -29,7 +30,7 @@ class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, composer: Composer, canvas: tuple[int, int, int], batches: int, seed: int, epoch: int) -> None:
         """Compose `batches` an epoch of canvas (width, height, pictures a batch), beginning with this epoch."""
-        super().__init__(workers=2, max_queue_size=12)
+        super().__init__(workers=2, use_multiprocessing=True, max_queue_size=12)
         self._composer, self._canvas, self._batches = composer, canvas, batches
         self._seed, self._epoch = seed, epoch
 
@@ -57,7 +58,7 @@ def _mirrored(boxes: Floats, width: int) -> Floats:
     return np.concatenate([width - boxes[:, :1] - boxes[:, 2:3], boxes[:, 1:]], axis=1)
 
 
-def train_finder(folder: Path, state: State, composer: Composer, validation: Composer, epochs: int, seed: int) -> State:
+def train_finder(folder: Path, state: State, material: Material, epochs: int, seed: int) -> State:
     """Train until `epochs` are done, from where the state left off; return the state then.
 
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
@@ -65,7 +66,7 @@ def train_finder(folder: Path, state: State, composer: Composer, validation: Com
     cv2.setNumThreads(1)
     keras.utils.set_random_seed(seed + state.epochs)
     network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
-    unseen = Compositions(validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
+    unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]
     held_data = tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
     for share, *canvas in CANVASES:
@@ -78,7 +79,7 @@ def train_finder(folder: Path, state: State, composer: Composer, validation: Com
         )
         keeper = StateKeeper(state, folder, {})
         network.fit(
-            Compositions(composer, (canvas[0], canvas[1], canvas[2]), STEPS, seed, state.epochs),
+            Compositions(material.composer, (canvas[0], canvas[1], canvas[2]), STEPS, seed, state.epochs),
             validation_data=held_data,
             validation_batch_size=24,
             epochs=end,
@@ -88,6 +89,15 @@ def train_finder(folder: Path, state: State, composer: Composer, validation: Com
         )
         state = keeper.state
     return state
+
+
+def samples(done: int, epochs: int) -> int:
+    """Return how many pictures `done` epochs of `epochs` have shown."""
+    phases = [round(share * epochs) for share, *_ in CANVASES]
+    pictures = 0
+    for begin, end, (*_, batch) in zip([0, *phases], phases, CANVASES, strict=False):
+        pictures += max(0, min(done, end) - begin) * STEPS * batch
+    return pictures
 
 
 def _compiled() -> Any:  # noqa: ANN401

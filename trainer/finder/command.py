@@ -1,0 +1,79 @@
+"""Trains the face network and converts it: what `python -m trainer faces` does."""
+
+import dataclasses
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import keras
+from matplotlib.figure import Figure
+
+from trainer.cache import write_whole
+from trainer.finder.convert import convert_finder
+from trainer.finder.material import FinderPlan, Material, gather
+from trainer.finder.scenes import Scene, read_scenes
+from trainer.finder.training import train_finder
+from trainer.runs import State, load_state, only_one
+from trainer.training import set_threads
+
+HARD = "hard"  # folder of the backgrounds on which face finders are known to fire
+
+
+def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
+    """Train as planned, from where an earlier call was stopped, and convert; return what there is to say of it.
+
+    measured_on: folders of scenes to measure with beside what the plan keeps apart. Raises PhotosError,
+    ConversionError, or RunError while another process trains the same.
+    """
+    extra = {folder.name: read_scenes(folder)[0] for folder in measured_on}
+    material = gather(plan)
+    set_threads(plan.threads)
+    asked = json.dumps([dataclasses.asdict(plan), material.sha256])
+    folder = runs / f"faces-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
+    keras.utils.clear_session()
+    with only_one(folder):
+        state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed)
+    _plot_loss(state, folder)
+    card = convert_finder(plan, state, folder, material, {**_held(material), **extra}, models, _command(plan, extra))
+    lines = [f"{state.epochs} epochs, best {state.best_epoch + 1}: {models / 'faces.tflite'} and its card, "
+             f"a face from score {card.threshold:.2f} on"]
+    for name, found in card.measured.sets.items():
+        line = f"{name}: {found.false_boxes_a_picture:.3f} false boxes a picture in {found.pictures}"
+        if found.faces_masked or found.faces_bare:
+            line += f", found: {found.recall_masked:.1%} of {found.faces_masked} masked faces"
+            line += f" and {found.recall_bare:.1%} of {found.faces_bare} bare ones"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _held(material: Material) -> dict[str, list[Scene]]:
+    hard = [s for s in material.held_backgrounds if s.path.parent.name == HARD]
+    plain = [s for s in material.held_backgrounds if s.path.parent.name != HARD]
+    sets = {"held-out scenes": material.held_scenes, "held-out backgrounds": plain, "held-out hard backgrounds": hard}
+    return {name: scenes for name, scenes in sets.items() if scenes}
+
+
+def _command(plan: FinderPlan, extra: dict[str, list[Scene]]) -> str:
+    given = {
+        "SCENES": [Path(p).name for p in plan.scenes],
+        "BACKGROUNDS": [Path(p).name for p in plan.backgrounds],
+        "UNLABELLED": [Path(p).name for p in plan.unlabelled],
+        "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.apart),
+        "MEASURE": list(extra),
+        "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
+    }
+    return "make faces " + " ".join(f'{name}="{" ".join(values)}"' for name, values in given.items() if values)
+
+
+def _plot_loss(state: State, folder: Path) -> None:
+    figure = Figure((7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for name, label in (("loss", "train"), ("val_loss", "validation, on the device's canvas")):
+        axes.plot(range(1, state.epochs + 1), state.history[name], label=label)
+    axes.set(title="loss", xlabel="epoch", ylabel="focal loss + boxes", yscale="log")
+    axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    write_whole(folder / "loss.png", picture.getvalue())

@@ -1,0 +1,133 @@
+"""Turns a trained face network into a full-integer .tflite and its card, after proving that both see alike."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from device.cards import card_json
+from device.face_card import BOX, FORMAT, FaceCard, FacesFound, FacesMeasured, FacesTrainedOn
+
+from device.faces import Face, Luma
+from device.heatmap import HEIGHT, WIDTH, Floats, faces_of, fit
+from device.pictures import read_luma
+from device.tflite import TFLite
+from trainer.cache import write_whole
+from trainer.convert import ConversionError, commit, quantize, versions
+from trainer.finder.material import FinderPlan, Material
+from trainer.finder.measure import Contender, Figures, measure
+from trainer.finder.scenes import Scene
+from trainer.finder.training import samples
+from trainer.runs import State
+
+NAME = "faces"
+CALIBRATION_PICTURES = 400
+LOWEST_SCORE = 0.05  # of faces that are looked at when a threshold is chosen
+OVERLAP = 0.4  # intersection over union from which two boxes are one face's
+MOST_RECALL_LOST = 0.01  # by the integers, of the watched faces
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """A network as a face finder with a score of its own."""
+
+    answer: Callable[[Luma], Floats]
+    least_score: float
+
+    def find(self, luma: Luma) -> list[Face]:
+        fitted = fit(luma)
+        size = luma.shape[1], luma.shape[0]
+        return faces_of(self.answer(fitted.luma), fitted, size, self.least_score, OVERLAP)
+
+
+def convert_finder(
+    plan: FinderPlan, state: State, folder: Path, material: Material, measured_on: dict[str, list[Scene]], models: Path,
+    command: str,
+) -> FaceCard:
+    """Convert the best checkpoint, choose its threshold on the watched pictures, and write faces.tflite and its card.
+
+    measured_on: sets of scenes by name, none of which was learned from or watched. Raises ConversionError, and then
+    nothing is written.
+    """
+    network = keras.saving.load_model(folder / state.best)
+    rng = np.random.default_rng(plan.seed)
+    chosen = rng.permutation(len(material.calibration))[:CALIBRATION_PICTURES]
+    shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]
+    content = quantize(network, np.stack(shown))
+    exact, rounded = _Finder(_keras(network), LOWEST_SCORE), _Finder(TFLite(content).run, LOWEST_SCORE)
+    watched = [*material.validation_scenes, *material.validation_backgrounds]
+    (figures,) = measure([Contender(NAME, rounded.find, 1.0)], watched)
+    threshold = round(figures.quiet.threshold, DIGITS)
+    both = [Contender("keras", exact.find, threshold), Contender(NAME, rounded.find, threshold)]
+    lost = _recall_lost(*measure(both, watched))
+    if not threshold < 1 or lost > MOST_RECALL_LOST:
+        raise ConversionError(
+            f"{NAME}.tflite finds {lost:.1%} fewer of the watched faces than Keras at a threshold of {threshold}, "
+            f"expected at most {MOST_RECALL_LOST:.0%}: nothing was written; train with more EPOCHS"
+        )
+    sets = {name: measure(both, scenes) for name, scenes in measured_on.items()}
+    with_faces = [pair for pair in sets.values() if _faces(pair[0])]
+    card = FaceCard(
+        format=FORMAT,
+        name=NAME,
+        sha256=hashlib.sha256(content).hexdigest(),
+        input_size=(WIDTH, HEIGHT),
+        box=BOX,
+        threshold=threshold,
+        overlap=OVERLAP,
+        trained_on=_trained_on(plan, state, material, command),
+        measured=FacesMeasured(
+            sets={name: _found(pair[1]) for name, pair in sets.items()},
+            recall_lost=round(float(np.mean([_recall_lost(*pair) for pair in with_faces])), DIGITS) if with_faces
+            else round(lost, DIGITS),
+        ),
+    )
+    write_whole(models / f"{NAME}.tflite", content)
+    write_whole(models / f"{NAME}.json", card_json(card).encode())
+    return card
+
+
+def _keras(network: Any) -> Callable[[Luma], Floats]:  # noqa: ANN401
+    return lambda luma: np.asarray(network(luma[np.newaxis, :, :, np.newaxis].astype(np.float32))[0], np.float32)
+
+
+def _faces(figures: Figures) -> int:
+    return sum(share.n for share in figures.by_height)
+
+
+def _recall_lost(exact: Figures, rounded: Figures) -> float:
+    return sum(a.hits - b.hits for a, b in zip(exact.by_height, rounded.by_height, strict=True)) / max(_faces(exact), 1)
+
+
+def _found(figures: Figures) -> FacesFound:
+    masked, bare = figures.chosen.recall["masked"], figures.chosen.recall["bare"]
+    return FacesFound(
+        pictures=figures.pictures,
+        faces_masked=masked.n,
+        faces_bare=bare.n,
+        recall_masked=round(masked.hits / max(masked.n, 1), DIGITS),
+        recall_bare=round(bare.hits / max(bare.n, 1), DIGITS),
+        false_boxes_a_picture=round(figures.chosen.false_boxes / figures.pictures, DIGITS),
+    )
+
+
+def _trained_on(plan: FinderPlan, state: State, material: Material, command: str) -> FacesTrainedOn:
+    return FacesTrainedOn(
+        pictures=material.pictures,
+        faces=material.faces,
+        backgrounds=material.backgrounds,
+        held_out=plan.apart,
+        samples=samples(state.epochs, plan.epochs),
+        epochs=state.epochs,
+        seed=plan.seed,
+        threads=plan.threads,
+        teacher=hashlib.sha256(Path(plan.teacher).read_bytes()).hexdigest() if plan.teacher else "",
+        versions=versions(),
+        commit=commit(),
+        command=command,
+    )
+
