@@ -20,7 +20,7 @@ venv := .venv/bin/python
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS
 
-.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare run judge test lint bench deploy lock clean
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare compare-faces run judge test lint bench deploy lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -43,6 +43,10 @@ compare: .venv/ready  ## all networks side by side, trained where they aren't: m
 		$(MAKE) --no-print-directory train convert MODEL=$$name; done
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
+compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
+	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
+	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \
+		$(if $(YUNET),--yunet "$(YUNET)") $(if $(ONLY),--only $(foreach name,$(ONLY),"$(name)")) --runs "$(RUNS)"
 run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL=]
 	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)"
 judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]

@@ -2,7 +2,9 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +84,17 @@ def read_backgrounds(folder: Path) -> list[Scene]:
     if not scenes:
         raise PhotosError(f"{folder}: holds no pictures, expected some without faces: check the path")
     return scenes
+
+
+def named_like(scenes: Sequence[Scene], patterns: Sequence[str], folder: Path) -> list[Scene]:
+    """Return the scenes whose file name fits one of the patterns, as wider-*; all if there are none.
+
+    Raises PhotosError if no scene of the folder is left.
+    """
+    left = [scene for scene in scenes if not patterns or any(fnmatchcase(scene.path.name, p) for p in patterns)]
+    if not left:
+        raise PhotosError(f"{folder}: has no picture named {' or '.join(patterns)}, expected some: check ONLY")
+    return left
 
 
 def source_of(path: Path) -> str:

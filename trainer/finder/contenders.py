@@ -1,0 +1,60 @@
+"""Opens the face finders that are compared, each with the score from which its boxes count."""
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from device.errors import ModelError
+from device.faces import Box, Face, HaarFaceFinder
+from device.pictures import read_color
+from trainer.finder.measure import Contender, Picture
+
+YUNET_THRESHOLDS = (0.6, 0.7)
+YUNET_LEAST = 0.1  # score; below, its curve says nothing that matters at a door
+YUNET_OVERLAP, YUNET_MOST = 0.3, 500  # of its NMS, and boxes a picture
+YUNET_LONGEST_SIDE = 640  # px: larger pictures are made smaller
+
+
+def contenders(yunet: Path | None) -> list[Contender]:
+    """Return the finders to compare. YuNet, given by its .onnx, at both of its thresholds, in color and on luma.
+
+    A door's camera gives luma; in color YuNet is what others report of it. Raises ModelError.
+    """
+    known = [Contender("haar", HaarFaceFinder().find, -math.inf)]
+    if yunet:
+        color, luma = YuNet(yunet), YuNet(yunet)
+        known += [Contender(f"yunet in color, {score}", color.find, score, read_color) for score in YUNET_THRESHOLDS]
+        known += [Contender(f"yunet on luma, {score}", luma.find, score) for score in YUNET_THRESHOLDS]
+    return known
+
+
+class YuNet:
+    """OpenCV's face detector (Wu et al., YuNet, Machine Intelligence Research 20, 2023), to compare with."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file, expected YuNet's .onnx: check the path")
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), YUNET_LEAST, YUNET_OVERLAP, YUNET_MOST)
+        except cv2.error as error:
+            raise ModelError(f"{path}: is damaged or no model, expected YuNet's .onnx: fetch it again") from error
+
+    def find(self, picture: Picture) -> list[Face]:
+        """Return the faces of a picture, largest first; scores are 0-1.
+
+        picture: uint8 luma (height, width), or BGR (height, width, 3), which it was trained on.
+        """
+        height, width = picture.shape[:2]
+        scale = min(1.0, YUNET_LONGEST_SIDE / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        self._network.setInputSize(size)
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        _, rows = self._network.detect(small if picture.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2BGR))
+        sides = np.array([width / size[0], height / size[1]] * 2)
+        faces = [
+            Face(Box(*(round(side) for side in (row[:4] * sides).tolist())), float(row[-1]))
+            for row in (rows if rows is not None else ())
+        ]
+        return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
