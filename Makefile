@@ -19,8 +19,12 @@ MODELS ?= models
 venv := .venv/bin/python
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS
+# glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
+export MALLOC_MMAP_MAX_ = 0
+export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
-.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare compare-faces run judge test lint bench deploy lock clean
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
+	bench deploy lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -43,6 +47,13 @@ compare: .venv/ready  ## all networks side by side, trained where they aren't: m
 		$(MAKE) --no-print-directory train convert MODEL=$$name; done
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
+faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= EPOCHS=]
+	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
+		echo "error: SCENES and BACKGROUNDS are needed: make faces SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
+	@$(venv) -m trainer faces --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
+		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+		--runs "$(RUNS)" --models "$(MODELS)"
 compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \

@@ -12,8 +12,8 @@ import pytest
 
 TREE = Path(__file__).parent.parent
 VERBS = {
-    "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "compare-faces", "run", "judge", "test",
-    "lint", "bench", "deploy", "lock", "clean",
+    "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "run", "judge",
+    "test", "lint", "bench", "deploy", "lock", "clean",
 }
 
 

@@ -1,4 +1,4 @@
-"""The trainer's command line: train, convert, evaluate."""
+"""The trainer's command line."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from device.arguments import Parser
 from device.errors import KioskError
 from device.quiet import native_code_quiet
+from trainer.finder.commands import add_commands
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -158,25 +159,6 @@ def _compare(options: argparse.Namespace) -> None:
     print(write_comparison(rows, options.runs))
 
 
-def _compare_faces(options: argparse.Namespace) -> None:
-    from trainer.finder.compare import compare, table, write_comparison
-    from trainer.finder.contenders import contenders
-    from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
-
-    finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
-    for folder in options.scenes:
-        found, refused = read_scenes(folder)
-        name = folder.resolve().name
-        scenes[str(folder) if name in scenes else name] = named_like(found, options.only, folder)
-        for line in refused:
-            print(line, file=sys.stderr)
-    backgrounds = options.backgrounds
-    plain = named_like(read_backgrounds(backgrounds), options.only, backgrounds) if backgrounds else []
-    compared = compare(finders, scenes, plain)
-    print(table(compared))
-    print(write_comparison(compared, options.runs))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -246,18 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
-    _add_compare_faces(commands)
+    add_commands(commands, RUNS, MODELS, _positive, _seed)
     return parser
-
-
-def _add_compare_faces(commands: "argparse._SubParsersAction[Parser]") -> None:
-    faces = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
-    faces.set_defaults(command=_compare_faces)
-    faces.add_argument("--scenes", type=Path, nargs="+", required=True, help="folders of pictures with face boxes")
-    faces.add_argument("--backgrounds", type=Path, help="folder of pictures without faces; those in hard/ count apart")
-    faces.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
-    faces.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
-    faces.add_argument("--runs", type=Path, default=RUNS, help="where compare-faces.md goes (default: runs/)")
 
 
 def _size(text: str) -> int:

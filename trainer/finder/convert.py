@@ -120,7 +120,7 @@ def _trained_on(plan: FinderPlan, state: State, material: Material, command: str
         pictures=material.pictures,
         faces=material.faces,
         backgrounds=material.backgrounds,
-        held_out=plan.apart,
+        held_out=plan.hold_out,
         samples=samples(state.epochs, plan.epochs),
         epochs=state.epochs,
         seed=plan.seed,

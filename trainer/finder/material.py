@@ -1,13 +1,13 @@
 """Turns folders into pictures that the face finder learns from, is watched with, and never sees."""
 
-import fnmatch
 import hashlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -31,7 +31,7 @@ class FinderPlan:
     backgrounds: tuple[str, ...]
     unlabelled: tuple[str, ...]
     teacher: str  # YuNet's .onnx, or nothing
-    apart: tuple[str, ...]  # patterns of file names that are kept out
+    hold_out: tuple[str, ...]  # patterns of file names that are kept out
     epochs: int
     seed: int
     threads: int
@@ -56,10 +56,11 @@ class Material:
 
 def gather(plan: FinderPlan) -> Material:
     """Read a plan's folders. What can't be used is named on stderr and left out. Raises PhotosError."""
-    scenes, held_scenes = _apart((s for folder in plan.scenes for s in _readable_scenes(Path(folder))), plan.apart)
-    plain, held_plain = _apart((s for folder in plan.backgrounds for s in read_backgrounds(Path(folder))), plan.apart)
+    marked = [scene for folder in plan.scenes for scene in _readable_scenes(Path(folder))]
+    empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
+    (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
     # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
-    sources = {source_of(Path(pattern)) for pattern in plan.apart}
+    sources = {source_of(Path(pattern)) for pattern in plan.hold_out}
     unlabelled = [
         s for folder in plan.unlabelled for s in read_backgrounds(Path(folder)) if source_of(s.path) not in sources
     ]
@@ -104,8 +105,7 @@ def _readable_scenes(folder: Path) -> list[Scene]:
 def _apart(scenes: Iterable[Scene], patterns: Sequence[str]) -> tuple[list[Scene], list[Scene]]:
     inside, outside = list[Scene](), list[Scene]()
     for scene in scenes:
-        name = PurePath(scene.name).name
-        (outside if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) else inside).append(scene)
+        (outside if any(fnmatchcase(scene.path.name, pattern) for pattern in patterns) else inside).append(scene)
     return inside, outside
 
 

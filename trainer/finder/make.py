@@ -1,4 +1,4 @@
-"""Trains the face network and converts it: what `python -m trainer faces` does."""
+"""Trains the face network and converts it."""
 
 import dataclasses
 import hashlib
@@ -60,7 +60,7 @@ def _command(plan: FinderPlan, extra: dict[str, list[Scene]]) -> str:
         "SCENES": [Path(p).name for p in plan.scenes],
         "BACKGROUNDS": [Path(p).name for p in plan.backgrounds],
         "UNLABELLED": [Path(p).name for p in plan.unlabelled],
-        "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.apart),
+        "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.hold_out),
         "MEASURE": list(extra),
         "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
     }

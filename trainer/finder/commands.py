@@ -1,0 +1,92 @@
+"""The part of the trainer's command line that is about finding faces."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from device.arguments import Parser
+from device.quiet import native_code_quiet
+
+EPOCHS = 48
+
+
+def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, models: Path,
+                 positive: Callable[[str], int], seed: Callable[[str], int]) -> None:
+    """Add `faces` and `compare-faces`. positive, seed: the types of whole numbers of the other commands."""
+    faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
+    faces.set_defaults(command=_faces)
+    faces.add_argument("--scenes", type=_path, nargs="+", required=True,
+                       help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
+    faces.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
+    faces.add_argument("--unlabelled", type=_path, nargs="*", default=[],
+                       help="folders of pictures in which the teacher marks the faces")
+    faces.add_argument("--teacher", type=_path, help="YuNet's .onnx, which marks them")
+    faces.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
+                       help="pictures named so are measured with and never learned from, as 'wider-*'")
+    faces.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
+    faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
+    faces.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
+    faces.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
+    faces.add_argument("--runs", type=Path, default=runs, help="where runs are kept (default: runs/)")
+    faces.add_argument("--models", type=Path, default=models, help="where faces.tflite goes (default: models/)")
+
+    compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
+    compare.set_defaults(command=_compare_faces)
+    compare.add_argument("--scenes", type=Path, nargs="+", required=True, help="folders of pictures with face boxes")
+    compare.add_argument("--backgrounds", type=Path, help="folder of pictures without faces; hard/ counts apart")
+    compare.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
+    compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
+    compare.add_argument("--runs", type=Path, default=runs, help="where compare-faces.md goes (default: runs/)")
+
+
+def _faces(options: argparse.Namespace) -> None:
+    from trainer.photos import PhotosError
+
+    if options.unlabelled and not (options.teacher and options.teacher.is_file()):
+        raise PhotosError(
+            f"{options.teacher or 'no teacher'}: no such file, expected YuNet's .onnx, which marks the faces of "
+            "--unlabelled: set --teacher, or leave --unlabelled out"
+        )
+    with native_code_quiet():
+        from trainer.finder.make import make_faces
+    from trainer.finder.material import FinderPlan
+
+    plan = FinderPlan(
+        scenes=_texts(options.scenes),
+        backgrounds=_texts(options.backgrounds),
+        unlabelled=_texts(options.unlabelled),
+        teacher=str(options.teacher or ""),
+        hold_out=tuple(options.hold_out),
+        epochs=options.epochs,
+        seed=options.seed,
+        threads=options.threads,
+    )
+    print(make_faces(plan, options.measure, options.runs, options.models))
+
+
+def _compare_faces(options: argparse.Namespace) -> None:
+    from trainer.finder.compare import compare, table, write_comparison
+    from trainer.finder.contenders import contenders
+    from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
+
+    finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
+    for folder in options.scenes:
+        found, refused = read_scenes(folder)
+        name = folder.resolve().name
+        scenes[str(folder) if name in scenes else name] = named_like(found, options.only, folder)
+        for line in refused:
+            print(line, file=sys.stderr)
+    backgrounds = options.backgrounds
+    plain = named_like(read_backgrounds(backgrounds), options.only, backgrounds) if backgrounds else []
+    compared = compare(finders, scenes, plain)
+    print(table(compared))
+    print(write_comparison(compared, options.runs))
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def _texts(paths: list[Path]) -> tuple[str, ...]:
+    return tuple(map(str, paths))
