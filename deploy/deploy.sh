@@ -12,7 +12,7 @@ host=${1-}
 for program in ssh rsync; do
     [ -n "$(type -P $program)" ] || refuse "$program is missing on this computer, expected it on PATH: install it"
 done
-compgen -G 'models/*.tflite' | grep -qv '/practice\.' ||
+compgen -G 'models/*.tflite' | grep -Eqv '/(practice|faces)\.' ||
     refuse "models/ has no .tflite made from photos, expected one for the kiosk: run \`make train convert\`"
 
 remote=(ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR)

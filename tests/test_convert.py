@@ -1,6 +1,7 @@
 """A conversion keeps its promises to the device, or writes nothing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ from drawn_photos import drawn_photos
 
 from device.classifier import Classifier
 from device.errors import ModelError
+from device.finders import OwnFaceFinder
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, run_tflite
 from trainer.copies import alone
@@ -72,6 +74,7 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
     assert card.measured.n == len(split.test) == card.trained_on.test
     assert card.trained_on.photos == {"with_mask": 40, "without_mask": 40}
     assert (card.trained_on.epochs, card.trained_on.best_epoch) == (3, run.state.best_epoch + 1)
+    assert (card.face_finder, card.face_finder_sha256) == ("own", OwnFaceFinder().sha256)
     assert (card.practice, card.trained_on.leak, card.trained_on.split) == (False, 0.0, "grouped")
     assert str(folder) not in (tmp_path / "simple.json").read_text()
 
@@ -126,6 +129,23 @@ def test_photos_that_changed_since_the_training_are_refused(
 
     assert code == 2
     assert "has changed since the training" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_photos_cut_by_another_finder_than_todays_are_refused(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    copy = shutil.copytree(run.folder, tmp_path / "run")
+    plan = json.loads((copy / "run.json").read_text())
+    assert plan["finder_sha256"] == OwnFaceFinder().sha256
+    (copy / "run.json").write_text(json.dumps({**plan, "finder_sha256": "0" * 64}))
+
+    assert main(["convert", "--run", str(copy), "--models", str(tmp_path / "models")]) == 2
+
+    assert capsys.readouterr().err == (
+        "error: simple: was trained on faces cut by another finder than models/faces.tflite is now: run `make train`\n"
+    )
     assert not (tmp_path / "models").exists()
 
 

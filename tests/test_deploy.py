@@ -48,6 +48,7 @@ def test_refuses_a_host_that_is_none(tree: Path, host: str) -> None:
 @pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="needs ssh and rsync")
 def test_refuses_to_ship_a_practice_model_alone(tree: Path) -> None:
     (tree / "models" / "simple.tflite").rename(tree / "models" / "practice.tflite")
+    (tree / "models" / "faces.tflite").write_bytes(b"")
     assert outcome(tree / "deploy" / "deploy.sh", "pi@kiosk.local") == (
         2, ["deploy: models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"],
     )

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
-from device.crop import whole_picture
+from device.crop import crop_face, whole_picture
+from device.faces import Box, Face, Luma
 from device.pictures import read_luma
 from trainer.__main__ import main
 from trainer.copies import alone
-from trainer.dataset import load_dataset
+from trainer.dataset import CROP_MARGIN, load_dataset
 from trainer.photos import PhotosError, find_photos
 from trainer.split import split_photos
 
@@ -70,6 +71,27 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert len(dataset.refused) == 4
     assert dataset.crops.shape == (24, 24, 24)
     assert np.bincount(dataset.labels).tolist() == [12, 12]
+
+
+class Corner:
+    """A finder that sees a face in one corner of every picture."""
+
+    name = "corner"
+
+    def __init__(self, place: int) -> None:
+        self.sha256, self.box = str(place), Box(place, place, 20, 20)
+
+    def find(self, luma: Luma) -> list[Face]:
+        return [Face(self.box, 1.0)]
+
+
+def test_another_finder_of_the_same_name_cuts_the_photos_anew(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for place in (0, 40):
+        dataset = load_dataset(folder, 24, finder=Corner(place))
+        expected = crop_face(read_luma(folder / dataset.names[0]), Box(place, place, 20, 20), CROP_MARGIN, 24)
+        assert np.array_equal(dataset.crops[0], expected)
+        assert not dataset.no_face.any()
 
 
 def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> None:
