@@ -18,7 +18,7 @@ MODELS ?= models
 
 venv := .venv/bin/python
 # Where the tests find real photos; each test says which of these it misses.
-export DATA KNOWN_GROUPS SCENES CLIPS CROPS
+export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
 export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
@@ -63,7 +63,7 @@ run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER M
 judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
 	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)"
-test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS=]
+test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
 	@$(venv) -m pytest
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check

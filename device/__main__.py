@@ -12,10 +12,10 @@ from pathlib import Path
 from device.arguments import Parser
 from device.classifier import Classifier
 from device.errors import KioskError, PictureError
-from device.faces import HaarFaceFinder
+from device.finders import open_finder
 from device.judge import as_json, as_text, draw, judge_all
 from device.kiosk import run
-from device.settings import read_settings
+from device.settings import Settings, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,21 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    settings = read_settings(options.config)
+    settings = _settings(options)
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    if options.model is not None:
-        settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
-    return run(settings, HaarFaceFinder(), options.pins)
+    return run(settings, pins=options.pins)
 
 
 def _judge(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
-    classifier, finder = Classifier(options.model), HaarFaceFinder()
+    settings = _settings(options)
+    classifier, finder = Classifier(settings.model.name), None
+    if not options.cropped:
+        finder = open_finder(settings.faces)
+        classifier.require_crops_of(finder)
     failed = 0
-    for judgement in judge_all(options.paths, classifier, finder, options.cropped):
+    for judgement in judge_all(options.paths, classifier, finder):
         if isinstance(judgement, PictureError):
             print(judgement, file=sys.stderr)
             failed = 1
@@ -58,6 +60,13 @@ def _judge(options: argparse.Namespace) -> int:
         if options.draw:
             draw(judgement, classifier, options.draw)
     return failed
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = read_settings(options.config)
+    if options.model is None:
+        return settings
+    return dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--cropped", action="store_true", help="each picture is a face crop already: take it whole")
     judge.add_argument("--json", action="store_true", help="one JSON object a line and picture")
     judge.add_argument("--draw", type=Path, metavar="DIR", help="also write the pictures with their boxes there")
-    judge.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    judge.add_argument("--config", type=Path, help="a kiosk.toml, of which [model] and [faces] count here")
+    judge.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     return parser
 
 

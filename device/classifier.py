@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from device.crop import crop_face
 from device.errors import ModelError
-from device.faces import Box, Face, Luma
-from device.model_card import ModelCard, read_card
-from device.tflite import TFLite
+from device.faces import Box, Face, FaceFinder, Luma
+from device.model_card import MADE_BY, ModelCard, read_card
+from device.tflite import load
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -39,13 +39,19 @@ class Classifier:
         """
         path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
         self.card, content = read_card(path)
-        try:
-            self._network = TFLite(content, threads)
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from error
         size = self.card.input_size
-        _require(path, "takes", self._network.takes, f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0")
-        _require(path, "gives", self._network.gives, f"float32 [1, {len(self.card.labels)}]")
+        takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
+        self._network = load(path, content, takes, gives, MADE_BY, threads)
+
+    def require_crops_of(self, finder: FaceFinder) -> None:
+        """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""
+        card = self.card
+        if (card.face_finder, card.face_finder_sha256) != (finder.name, finder.sha256):
+            raise ModelError(
+                f"model {card.name} was trained on faces found by {card.face_finder!r} "
+                f"({card.face_finder_sha256[:12]}…), here {finder.name!r} ({finder.sha256[:12]}…) finds them: set "
+                f"[faces] finder, or run `{MADE_BY}` with this version"
+            )
 
     def scores(self, crop: Luma) -> npt.NDArray[np.float32]:
         """Return the scores, float32 (labels,) in 0-1, of one crop, uint8 (input_size, input_size) luma."""
@@ -65,8 +71,3 @@ class Classifier:
         likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=shares.__getitem__)
         label = card.labels[alarm if shares[alarm] >= card.threshold else likeliest]
         return Verdict(face.box, face.score, shares, shares[alarm], label)
-
-
-def _require(path: Path, side: str, found: str, expected: str) -> None:
-    if found != expected:
-        raise ModelError(f"{path}: {side} {found}, its card says {expected}: run `make convert`")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.faces import Box, Face, Luma
+from device.faces import Box, Face, Luma, largest_first
 
 WIDTH, HEIGHT = 256, 192  # px of the network's picture
 STRIDE = 8  # px a cell
@@ -79,16 +79,16 @@ def intersection_over_union(boxes: Floats, box: Floats) -> Floats:
     return np.asarray(both / (np.prod(boxes[:, 2:], axis=1) + np.prod(box[2:]) - both), np.float32)
 
 
-def faces_of(heatmap: Floats, fitted: Fitted, size: tuple[int, int], least_score: float, most_overlap: float
-             ) -> list[Face]:
+def faces_of(
+    heatmap: Floats, fitted: Fitted, size: tuple[int, int], least_score: float, most_overlap: float
+) -> list[Face]:
     """Return the faces of a map in pixels of the picture of this size (width, height), cut to it, largest first."""
     boxes, scores = decode(heatmap, least_score, most_overlap)
     scale = np.array([fitted.scale_x, fitted.scale_y], np.float32)
     low = np.round(np.clip(boxes[:, :2] * scale, 0, size)).astype(int)
     high = np.round(np.clip((boxes[:, :2] + boxes[:, 2:]) * scale, 0, size)).astype(int)
-    faces = [
+    return largest_first([
         Face(Box(int(x), int(y), int(right - x), int(bottom - y)), float(score))
         for (x, y), (right, bottom), score in zip(low, high, scores, strict=True)
         if right > x and bottom > y
-    ]
-    return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
+    ])

@@ -48,21 +48,21 @@ def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def judge_all(
-    paths: Sequence[Path], classifier: Classifier, finder: FaceFinder, cropped: bool
+    paths: Sequence[Path], classifier: Classifier, finder: FaceFinder | None
 ) -> Iterator[Judgement | PictureError]:
     """Judge picture after picture; one that is unusable gives its error in place of a judgement."""
     for file, path in pictures(paths):
         try:
-            yield judge(file, path, classifier, finder, cropped)
+            yield judge(file, path, classifier, finder)
         except PictureError as error:
             yield error
 
 
-def judge(file: str, path: Path, classifier: Classifier, finder: FaceFinder, cropped: bool) -> Judgement:
-    """Judge every face in a picture, or the picture itself as one face if it is cropped. Raises PictureError."""
+def judge(file: str, path: Path, classifier: Classifier, finder: FaceFinder | None) -> Judgement:
+    """Judge every face in a picture; without a finder, the picture itself as one face. Raises PictureError."""
     luma = read_luma(path)
     height, width = luma.shape
-    if cropped:
+    if finder is None:
         face = Face(Box(0, 0, width, height), 1.0)
         verdicts = [classifier.verdict(face, classifier.scores(whole_picture(luma, classifier.card.input_size)))]
     else:

@@ -9,8 +9,9 @@ from typing import Self
 from device.camera import open_camera
 from device.classifier import Classifier
 from device.decision import Alert, Decision, State
-from device.errors import ModelError
 from device.faces import FaceFinder
+from device.finders import open_finder
+from device.gate import Gate
 from device.model_card import ModelCard
 from device.notify import Notifier
 from device.settings import Settings
@@ -24,9 +25,10 @@ WORDS = {
 }
 
 
-def run(settings: Settings, finder: FaceFinder, pins: str = "auto") -> int:
+def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto") -> int:
     """Run the door until its recording ends or a signal stops it; return the exit code.
 
+    Faces are found by `finder`, by default the settings'.
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
     whatever else goes wrong, leaves the loop and switches the outputs off.
     """
@@ -37,13 +39,15 @@ def run(settings: Settings, finder: FaceFinder, pins: str = "auto") -> int:
         camera = devices.enter_context(open_camera(settings.camera.source))
         devices.callback(signals.off)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
-        _check_finder(classifier.card, finder)
+        finder = finder or open_finder(settings.faces)
+        classifier.require_crops_of(finder)
+        gate = Gate(finder)
         decision = Decision(settings.decision, classifier.card.threshold, classifier.card.release)
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
-            verdicts = classifier.judge(frame.luma, finder.find(frame.luma))
+            verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
             alert = decision.update(frame.taken, verdicts)
             signals.show(decision.state, frame.taken)
             notifier.decided(frame.taken)
@@ -79,12 +83,3 @@ class StopRequest:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = signal.Signals(number)
-
-
-def _check_finder(card: ModelCard, finder: FaceFinder) -> None:
-    # Another finder cuts faces differently, and the model has never seen such crops.
-    if card.face_finder != finder.name:
-        raise ModelError(
-            f"model {card.name} was trained on faces found by {card.face_finder!r}, this device finds them with "
-            f"{finder.name!r}: run `make train convert` with this version"
-        )

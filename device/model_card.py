@@ -1,22 +1,18 @@
-"""Reads the JSON card beside a .tflite: what the model is, what it wants, and what was measured of it.
+"""Describes a classifier's card: what the model is, what it wants, and what was measured of it.
 
-The trainer writes cards, the device reads them, both through the dataclasses below. A card with a missing, unknown or
-ill-typed key is refused, and so is a model file whose SHA-256 isn't the card's.
+The trainer writes cards, the device reads them, both through the dataclasses below.
 """
 
-import dataclasses
-import hashlib
-import json
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from device.cards import read_pair
 from device.errors import ModelError
 
 LABELS = ("with_mask", "without_mask")  # in the order of every model's outputs
 ALARM_LABEL = "without_mask"
-FORMAT = 2
+FORMAT = 3
+MADE_BY = "make train convert"
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,7 @@ class ModelCard:
     alarm_label: str
     input_size: int  # px, a square of uint8 luma
     face_finder: str  # whose boxes the training crops came from
+    face_finder_sha256: str  # of that finder's own model: another one frames faces differently
     crop_margin: float  # added on each side, as a share of the box's longer side
     threshold: float  # score of the alarm label, 0-1: at or above it the verdict is the alarm label
     release: float  # 0-1, at most the threshold: an alarm ends below it
@@ -100,62 +97,5 @@ class ModelCard:
 
 
 def read_card(model: Path) -> tuple[ModelCard, bytes]:
-    """Read the card beside a model file, and the model's bytes, proven to be those that the card was written for.
-
-    Raises ModelError with one line that names the file.
-    """
-    path = model.with_suffix(".json")
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = model.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `make train convert`") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: is not UTF-8 text, expected a model card: run `make convert`") from error
-    try:
-        card = _parse(ModelCard, json.loads(text), "card")
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or numbers and nesting beyond all bounds
-        raise ModelError(f"{path}: is not JSON ({error}), expected a model card: run `make convert`") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.sha256:
-        raise ModelError(
-            f"{model}: has SHA-256 {found[:12]}…, its card says {card.sha256[:12]}…: copy both files again or run "
-            "`make convert`"
-        )
-    return card, content
-
-
-def card_json(card: ModelCard) -> str:
-    """Return the card as the text that `read_card` reads."""
-    return json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n"
-
-
-def _parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
-    """Check a JSON value against a type of the card's dataclasses and return it as that type."""
-    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
-    if dataclasses.is_dataclass(wanted):
-        fields = typing.get_type_hints(wanted)
-        if not isinstance(value, dict):
-            raise ModelError(f"{where} is {_shown(value)}, expected an object")
-        if odd := sorted(fields.keys() ^ value.keys()):
-            state = "is missing" if odd[0] in fields else "is unknown"
-            raise ModelError(f"key {odd[0]!r} of {where} {state}: the card is of another version, or was edited")
-        return typing.cast(type, wanted)(**{key: _parse(kind, value[key], key) for key, kind in fields.items()})
-    if origin is dict and isinstance(value, dict):
-        return {str(key): _parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if origin is tuple and isinstance(value, list):
-        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
-        if len(kinds) == len(value):
-            return tuple(_parse(kind, item, where) for kind, item in zip(kinds, value, strict=True))
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is wanted:
-        return value
-    raise ModelError(f"key {where!r} is {_shown(value)}, expected {getattr(wanted, '__name__', wanted)}")
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+    """Read the card of a classifier, and its bytes, proven to be the card's. Raises ModelError in one line."""
+    return read_pair(ModelCard, model, MADE_BY)

@@ -6,7 +6,7 @@ import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from device.errors import SettingsError
 
@@ -22,6 +22,16 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """What finds faces. A classifier judges the crops of the finder that it was trained with only."""
+
+    finder: Literal["own", "yunet", "haar"] = "own"
+    yunet_path: str = "/etc/mask-kiosk/face_detection_yunet_2023mar.onnx"  # not shipped: it is put there by hand
+    yunet_sha256: str = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"  # of that file
+    yunet_score: float = _ranged(0.7, 0.1, 0.99)  # a face is one from this score on; at 0.9 most masked ones are missed
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Settings:
     """A kiosk.toml, section by section."""
 
     model: ModelSettings = ModelSettings()
+    faces: FaceSettings = FaceSettings()
     camera: CameraSettings = CameraSettings()
     decision: DecisionSettings = DecisionSettings()
     signals: SignalSettings = SignalSettings()
@@ -95,6 +106,10 @@ def _section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
 
 
 def _value(kind: Any, limits: typing.Mapping[str, float], value: Any, where: str) -> Any:  # noqa: ANN401
+    if typing.get_origin(kind) is Literal:
+        if value not in typing.get_args(kind):
+            raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
+        return value
     kinds = typing.get_args(kind) or (kind,)
     if float in kinds and type(value) is int:
         value = float(value)

@@ -1,5 +1,6 @@
 """Runs a .tflite on luma pictures, with ai-edge-litert or, where that isn't installed, tflite-runtime."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from device.quiet import native_code_quiet
 
 
 class TFLite:
-    """A model that takes one luma picture and gives one float vector.
+    """A model that takes one luma picture and gives one float array.
 
     `takes` and `gives` describe its tensors, as "uint8 [1, 100, 100, 1] scale 1.0 zero 0" and "float32 [1, 2]".
     """
@@ -28,15 +29,30 @@ class TFLite:
         except (RuntimeError, ValueError) as error:  # no model, newer operators than the runtime's, several inputs
             found = str(error).splitlines()[0]
             runtime = interpreter_class.__module__.partition(".")[0]
-            raise ModelError(f"can't be run by {runtime} ({found}): update it, or run `make convert`") from error
+            raise ModelError(f"can't be run by {runtime} ({found}): update it, or convert the model again") from error
         self.takes, self.gives = _terms(takes), _terms(gives)
         self._input, self._output = takes["index"], gives["index"]
 
     def run(self, luma: Luma) -> npt.NDArray[np.float32]:
-        """Return the output, float32 (n,), for a luma picture, uint8 (height, width) as the model takes it."""
+        """Return the output, float32 without its batch axis, for a picture, uint8 (height, width) of its size."""
         self._interpreter.set_tensor(self._input, luma[np.newaxis, :, :, np.newaxis])
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output)[0], dtype=np.float32)
+
+
+def load(model: Path, content: bytes, takes: str, gives: str, made_by: str, threads: int = 1) -> TFLite:
+    """Load a model from the bytes of its file, proven to take and give what its card says.
+
+    made_by: the command that makes the file. Raises ModelError with one line that names the file.
+    """
+    try:
+        network = TFLite(content, threads)
+    except ModelError as error:
+        raise ModelError(f"{model}: {error}") from error
+    for side, found, expected in (("takes", network.takes, takes), ("gives", network.gives, gives)):
+        if found != expected:
+            raise ModelError(f"{model}: {side} {found}, its card says {expected}: run `{made_by}`")
+    return network
 
 
 def _terms(tensor: dict[str, Any]) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from footprint import config_for
+from toy_faces import toy_faces
 from toy_model import toy_model
 
 
@@ -13,6 +15,18 @@ from toy_model import toy_model
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy model's .tflite, its card beside it; not to be changed by a test."""
     return toy_model(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def toy_config(toy: Path) -> Path:
+    """A kiosk.toml with the face finder that the toy model asks for."""
+    return config_for(toy, toy.parent)
+
+
+@pytest.fixture(scope="session")
+def face_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy face network's .tflite, its card beside it; not to be changed by a test."""
+    return toy_faces(tmp_path_factory.mktemp("faces"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from device.faces import Luma
+from device.model_card import read_card
 
 TREE = Path(__file__).parent.parent
 TFLITE_RUNTIME = TREE / ".venv-tflite-runtime/bin/python"
@@ -40,7 +41,16 @@ def peak_megabytes(python: str, model: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "face.png"
         cv2.imwrite(str(picture), drawn_face())
-        return float(_last_line([python, "-c", JUDGE, "judge", str(picture), "--json", "--model", str(model)]))
+        config = str(config_for(model, Path(folder)))
+        command = ["judge", str(picture), "--json", "--model", str(model), "--config", config]
+        return float(_last_line([python, "-c", JUDGE, *command]))
+
+
+def config_for(model: Path, folder: Path) -> Path:
+    """Write a kiosk.toml with the face finder whose crops a model was trained on; return its path."""
+    path = folder / f"{model.stem}.toml"
+    path.write_text(f'[faces]\nfinder = "{read_card(model)[0].face_finder}"\n')
+    return path
 
 
 def drawn_face(width: int = 640, height: int = 480, x: int = 220, y: int = 120, side: int = 200) -> Luma:

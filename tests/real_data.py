@@ -1,7 +1,7 @@
 """Names the real photos that a test needs, or skips it; they belong to other people and aren't in the tree.
 
 DATA: the original's photos, one folder a class. KNOWN_GROUPS: a table `file,group` of them. SCENES: a folder of
-pictures with people. CLIPS: a folder of short videos. CROPS: face crops, one folder a class.
+pictures with people. CLIPS: a folder of short videos. CROPS: face crops, one folder a class. YUNET: the .onnx of YuNet.
 """
 
 import os

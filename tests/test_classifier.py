@@ -10,10 +10,11 @@ import pytest
 from footprint import drawn_face
 from runtimes import PYTHONS, run_device, told
 
+from device.cards import card_json
 from device.classifier import Classifier
 from device.errors import ModelError
 from device.faces import Box, Face
-from device.model_card import card_json, read_card
+from device.model_card import read_card
 
 FACE = Face(Box(1, 2, 30, 40), 5.5)
 INT8_STEPS = 0.012  # of the toy model's brightness and score: about three of 1/256
@@ -56,7 +57,7 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(
     path = with_card(toy, tmp_path, **changes)
     with pytest.raises(ModelError) as error:
         Classifier(str(path))
-    assert str(error.value) == f"{path}: {line}: run `make convert`"
+    assert str(error.value) == f"{path}: {line}: run `make train convert`"
 
 
 def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) -> None:
@@ -64,7 +65,8 @@ def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) ->
     with pytest.raises(ModelError) as error:
         Classifier(str(path))
     assert str(error.value) == (
-        f"{path}: takes float32 [1, 16, 16, 1], its card says uint8 [1, 16, 16, 1] scale 1.0 zero 0: run `make convert`"
+        f"{path}: takes float32 [1, 16, 16, 1], its card says uint8 [1, 16, 16, 1] scale 1.0 zero 0: run `make train "
+        "convert`"
     )
 
 
@@ -75,7 +77,7 @@ def test_what_the_runtime_refuses_is_told_in_one_line(toy: Path, tmp_path: Path,
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = [line for line in told(result) if line.startswith("error: ")]
     prefix = re.escape(f"error: {path}: can't be run by ")
-    assert re.fullmatch(prefix + r"(ai_edge_litert|tflite_runtime) \(.+\): update it, or run `make convert`", line)
+    assert re.fullmatch(prefix + r"(ai_edge_litert|tflite_runtime) \(.+\): update it, or convert the model again", line)
 
 
 def test_a_model_is_found_by_its_name_in_models(tmp_path: Path) -> None:

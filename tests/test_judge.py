@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import sys
@@ -6,14 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TFLITE_RUNTIME, drawn_face
+from footprint import TFLITE_RUNTIME, config_for, drawn_face
 from real_data import real_data
 from runtimes import needs_tflite_runtime, run_device, told
+from test_classifier import with_card
 from toy_model import toy_model
 
 from device.classifier import MODELS, Classifier
 from device.crop import whole_picture
-from device.faces import HaarFaceFinder, Luma
+from device.faces import Luma
+from device.haar import HaarFaceFinder
 from device.judge import ALARM_COLOR, CLEAR_COLOR
 from device.pictures import picture_files, read_color, read_luma
 
@@ -75,18 +78,19 @@ def test_nothing_to_judge_is_refused(toy: Path, tmp_path: Path) -> None:
         ("absent", "no such file or folder: check the path"),
         ("empty", "holds no pictures, expected some: check the path"),
     ):
-        result = run_device(sys.executable, "judge", tmp_path / name, "--model", toy)
+        result = run_device(sys.executable, "judge", tmp_path / name, "--cropped", "--model", toy)
         assert (result.returncode, result.stdout, told(result)) == (2, "", [f"error: {tmp_path / name}: {line}"])
 
 
-def test_people_read_a_line_a_picture(toy: Path, tmp_path: Path) -> None:
+def test_people_read_a_line_a_picture(toy: Path, toy_config: Path, tmp_path: Path) -> None:
     write(tmp_path / "a.png", grey(255))
     write(tmp_path / "b.png", grey(0))
     result = run_device(sys.executable, "judge", tmp_path, "--cropped", "--model", toy)
     assert result.stdout.splitlines() == [
         "a.png: without_mask 1.00 at 0,0 40x30", "b.png: with_mask 1.00 at 0,0 40x30",
     ]  # fmt: skip
-    assert run_device(sys.executable, "judge", tmp_path, "--model", toy).stdout == "a.png: no face\nb.png: no face\n"
+    whole = run_device(sys.executable, "judge", tmp_path, "--model", toy, "--config", toy_config)
+    assert whole.stdout == "a.png: no face\nb.png: no face\n"
 
 
 def test_a_file_name_need_not_be_text(toy: Path, tmp_path: Path) -> None:
@@ -120,9 +124,10 @@ def test_drawings_that_can_not_be_written_end_it_in_one_line(toy: Path, tmp_path
     assert told(result) == [f"error: {path}/a.png.png: can't be written (File exists): choose another --draw"]
 
 
-def test_a_found_face_is_judged_and_drawn_where_it_is(toy: Path, tmp_path: Path) -> None:
-    path = write(tmp_path / "face.png", drawn_face())
-    result = run_device(sys.executable, "judge", path, "--json", "--model", toy, "--draw", tmp_path / "out")
+def test_a_found_face_is_judged_and_drawn_where_it_is(toy: Path, toy_config: Path, tmp_path: Path) -> None:
+    path, out = write(tmp_path / "face.png", drawn_face()), tmp_path / "out"
+    wanted = "--json", "--model", toy, "--config", toy_config, "--draw", out
+    result = run_device(sys.executable, "judge", path, *wanted)
     found = HaarFaceFinder().find(drawn_face())
     classifier = Classifier(str(toy))
     (verdict,) = classifier.judge(drawn_face(), found)
@@ -149,7 +154,8 @@ def test_a_practice_model_marks_every_line_and_drawing(tmp_path: Path) -> None:
         "PRACTICE  a.png: with_mask 1.00 at 0,0 300x300", "PRACTICE  b.png: without_mask 1.00 at 0,0 300x300",
     ]  # fmt: skip
     out = tmp_path / "out"
-    result = run_device(sys.executable, "judge", tmp_path / "in", "--json", "--model", model, "--draw", out)
+    wanted = "--json", "--model", model, "--config", config_for(model, tmp_path), "--draw", out
+    result = run_device(sys.executable, "judge", tmp_path / "in", *wanted)
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "size": [300, 300], "faces": [], "practice": True} for name in ("a.png", "b.png")
     ]
@@ -159,12 +165,12 @@ def test_a_practice_model_marks_every_line_and_drawing(tmp_path: Path) -> None:
 
 
 @needs_tflite_runtime
-def test_both_runtimes_give_the_same_verdicts(toy: Path, tmp_path: Path) -> None:
+def test_both_runtimes_give_the_same_verdicts(toy: Path, toy_config: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0)
     for number in range(12):
         write(tmp_path / f"in/{number:02}.png", noise.integers(0, 20 * number + 36, (50, 40), np.uint8))
     write(tmp_path / "in/face.png", drawn_face())
-    for cropped in ([], ["--cropped"]):
+    for cropped in (["--config", toy_config], ["--cropped"]):
         lines = []
         for python in (sys.executable, str(TFLITE_RUNTIME)):
             result = run_device(python, "judge", tmp_path / "in", *cropped, "--json", "--model", toy)
@@ -173,13 +179,14 @@ def test_both_runtimes_give_the_same_verdicts(toy: Path, tmp_path: Path) -> None
         scores = [[face.pop("mask_score") for line in run for face in line["faces"]] for run in lines]
         assert lines[0] == lines[1]
         assert scores[0] == pytest.approx(scores[1], abs=0.02)
-        assert len(scores[0]) == (13 if cropped else 1)
+        assert len(scores[0]) == (13 if cropped == ["--cropped"] else 1)
 
 
-def test_every_real_picture_gives_a_well_formed_line(toy: Path) -> None:
+def test_every_real_picture_gives_a_well_formed_line(tmp_path: Path) -> None:
     (scenes,) = real_data("SCENES")
     model = MODELS / "simple.tflite"
-    result = run_device(sys.executable, "judge", scenes, "--json", "--model", model if model.is_file() else toy)
+    config = config_for(model, tmp_path)
+    result = run_device(sys.executable, "judge", scenes, "--json", "--model", model, "--config", config)
     assert (result.returncode, told(result)) == (0, [])
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["file"] for line in lines] == [path.relative_to(scenes).as_posix() for path in picture_files(scenes)]
@@ -198,3 +205,17 @@ def test_every_real_picture_gives_a_well_formed_line(toy: Path) -> None:
             assert 0 <= face["mask_score"] <= 1
             assert face["label"] in LABELS
     assert sum(len(line["faces"]) for line in lines) >= len(lines) / 4
+
+
+def test_a_model_of_another_finders_crops_judges_crops_only(toy: Path, tmp_path: Path) -> None:
+    picture, config = write(tmp_path / "a.png", grey(0)), tmp_path / "kiosk.toml"
+    yunet = hashlib.sha256(b"another finder").hexdigest()
+    model = with_card(toy, tmp_path, face_finder_sha256=yunet)
+    config.write_text(f'[model]\nname = "{model}"\n[faces]\nfinder = "haar"\n')
+    result = run_device(sys.executable, "judge", picture, "--config", config)
+    assert (result.returncode, result.stdout, told(result)) == (2, "", [
+        f"error: model toy was trained on faces found by 'haar' ({yunet[:12]}…), here 'haar' "
+        f"({HaarFaceFinder().sha256[:12]}…) finds them: set [faces] finder, or run `make train convert` with this "
+        "version",
+    ])
+    assert run_device(sys.executable, "judge", picture, "--config", config, "--cropped").returncode == 0

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from real_data import real_data
 
-from device.faces import Box, Face, HaarFaceFinder
+from device.faces import Box, Face
+from device.haar import HaarFaceFinder
 from device.pictures import read_color
 from trainer.__main__ import main
 from trainer.finder.matching import Share, Sighting, Tally, tally

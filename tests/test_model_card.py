@@ -10,8 +10,9 @@ import pytest
 from footprint import TREE
 from runtimes import PYTHONS, run_device, told
 
+from device.cards import card_json
 from device.errors import ModelError
-from device.model_card import card_json, read_card
+from device.model_card import read_card
 
 JUDGE_WITH_EACH = """
 import contextlib, io, json, sys
@@ -41,7 +42,7 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card["measured"].update(accuracy_interval=[0.9]), "key 'accuracy_interval' is [0.9], expected tuple"),
     (lambda card: card["measured"].update(recall={"a": "1"}), "key 'recall.a' is \"1\", expected float"),
     (lambda card: card.update(measured=[]), "measured is [], expected an object"),
-    (lambda card: card.update(format=3), "has card format 3, expected 2: convert it with this version"),
+    (lambda card: card.update(format=2), "has card format 2, expected 3: convert it with this version"),
     (
         lambda card: card.update(threshold=0.4, release=0.5),
         "has release 0.5 and threshold 0.4, expected 0 < release <= threshold < 1",
@@ -66,7 +67,7 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.update(input_size=0), "has input size 0 and crop margin 0.0: convert it again"),
     (lambda card: card.update(crop_margin=float("nan")), "has input size 16 and crop margin nan: convert it again"),
 ]
-ANEW = "expected a model card: run `make convert`"
+ANEW = "expected a model card: run `make train convert`"
 
 
 def bad_models(toy: Path, folder: Path) -> dict[str, str]:
@@ -98,7 +99,7 @@ def bad_models(toy: Path, folder: Path) -> dict[str, str]:
     wanted = hashlib.sha256(model).hexdigest()[:12]
     for name, content in (("flipped", bytes(flipped)), ("cut", model[: len(model) // 2]), ("nothing", b"")):
         found = hashlib.sha256(content).hexdigest()[:12]
-        line = f"has SHA-256 {found}…, its card says {wanted}…: copy both files again or run `make convert`"
+        line = f"has SHA-256 {found}…, its card says {wanted}…: copy both files again or run `make train convert`"
         write(name, content, card.encode(), f"{{model}}: {line}")
     return said
 

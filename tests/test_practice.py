@@ -10,7 +10,8 @@ import pytest
 from device.__main__ import main as device
 from device.decision import overlap
 from device.errors import KioskError
-from device.faces import Box, HaarFaceFinder, Luma
+from device.faces import Box, Luma
+from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from trainer.__main__ import main as trainer
 from trainer.heads import random_person

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from footprint import config_for
 from real_data import real_data
 from sklearn.model_selection import StratifiedGroupKFold
 
 from device.classifier import MODELS
+from device.finders import open_finder
 from device.model_card import read_card
+from device.settings import read_settings
 from device.tflite import TFLite
 from trainer.__main__ import main
 from trainer.convert import run_tflite
@@ -43,10 +46,11 @@ def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def photos() -> Dataset:
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """All photos as the shipped models see them."""
     (data,) = real_data("DATA")
-    return load_dataset(data, 100)
+    settings = read_settings(config_for(MODELS / "simple.tflite", tmp_path_factory.mktemp("config")))
+    return load_dataset(data, 100, finder=open_finder(settings.faces))
 
 
 def known_groups(dataset: Dataset) -> npt.NDArray[np.intp]:

@@ -43,9 +43,12 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, camera, decision, signals"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
+        ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
+        ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
+        ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1.0, expected a number from 0.1 to 0.99"),
         ("[camera]\nsource = 0", "[camera] source is 0, expected a text"),
         ('[camera]\nsource = ""', "[camera] source is '', expected a text"),
         ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),

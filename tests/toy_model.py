@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
+from device.cards import card_json
+from device.haar import HaarFaceFinder
+from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 
 LABELS = ("with_mask", "without_mask")
 
@@ -18,7 +20,8 @@ def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = 
     card = ModelCard(
         format=FORMAT, name=name, practice=practice, network="mean brightness",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(), labels=LABELS, alarm_label="without_mask",
-        input_size=size, face_finder="haar", crop_margin=0.0, threshold=0.6, release=0.4,
+        input_size=size, face_finder="haar", face_finder_sha256=HaarFaceFinder().sha256,
+        crop_margin=0.0, threshold=0.6, release=0.4,
         trained_on=TrainedOn(
             source="nothing", photos=dict.fromkeys(LABELS, 0), sources={}, near_copies={}, measuring={},
             no_face=0, refused=0, dataset_sha256="", split="grouped", groups=0, leak=0.0, random_split_leak=0.0,

@@ -48,6 +48,7 @@ def _train(options: argparse.Namespace) -> None:
         import keras
     import numpy as np
 
+    from device.finders import OwnFaceFinder
     from trainer.calibration import calibrate
     from trainer.copies import gather
     from trainer.networks import NETWORKS
@@ -58,7 +59,8 @@ def _train(options: argparse.Namespace) -> None:
 
     recipe = NETWORKS[options.model]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
-    material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart])
+    finder = OwnFaceFinder()
+    material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
     dataset = material.dataset
     split = split_photos(material, options.split, options.seed, recipe.validation_parts)
     print(
@@ -83,6 +85,7 @@ def _train(options: argparse.Namespace) -> None:
         calibration=tuple(dataset.names[i] for i in sorted(chosen)),
         extra=extra,
         apart=apart,
+        finder_sha256=finder.sha256,
     )
     set_threads(options.threads)
     run = open_run(plan, options.runs)

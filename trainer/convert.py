@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from device.cards import card_json
 from device.errors import KioskError
-from device.faces import HaarFaceFinder, Luma
-from device.model_card import FORMAT, Measured, ModelCard, TrainedOn, card_json
+from device.faces import Luma
+from device.finders import OwnFaceFinder
+from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 from device.quiet import native_code_quiet
 from device.tflite import TFLite
 from trainer.cache import write_whole
@@ -66,7 +68,8 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
         labels=LABELS,
         alarm_label=ALARM_LABEL,
         input_size=plan.size,
-        face_finder=HaarFaceFinder.name,
+        face_finder=OwnFaceFinder.name,
+        face_finder_sha256=plan.finder_sha256,
         crop_margin=CROP_MARGIN,
         threshold=level,
         release=release(miss_cost),

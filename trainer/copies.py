@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from device.faces import FaceFinder
+from device.finders import OwnFaceFinder
 from trainer.cache import cache_folder, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
@@ -26,13 +28,16 @@ class Material:
     measuring: dict[str, str]  # SHA-256 over the photos of each measuring folder
 
 
-def gather(folders: Sequence[Path], size: int, measuring: Sequence[Path]) -> Material:
+def gather(
+    folders: Sequence[Path], size: int, measuring: Sequence[Path], finder: FaceFinder | None = None
+) -> Material:
     """Load folders of photos, and leave out what shares a group with a photo of a measuring folder.
 
     A group is what trainer.groups links: copies, turned and zoomed copies, bursts of one person.
+    Faces are found by `finder`, by default our own.
     """
-    dataset = load_dataset(folders, size)
-    others = [load_dataset(folder, size) for folder in measuring]
+    dataset = load_dataset(folders, size, finder=finder)
+    others = [load_dataset(folder, size, finder=finder) for folder in measuring]
     together = (dataset, *others)
     found = known_groups(
         np.concatenate([part.descriptions for part in together]), [name for part in together for name in part.names]
@@ -51,8 +56,14 @@ def alone(dataset: Dataset) -> Material:
 
 
 def gather_again(plan: Plan) -> Material:
-    """Load what a run was trained on. Raises RunError if the photos have changed since."""
-    material = gather([Path(plan.data), *map(Path, plan.extra)], plan.size, [Path(path) for path in plan.apart])
+    """Load what a run was trained on. Raises RunError if the photos or the face finder have changed since."""
+    finder = OwnFaceFinder()
+    if finder.sha256 != plan.finder_sha256:
+        raise RunError(
+            f"{plan.name}: was trained on faces cut by another finder than models/faces.tflite is now: run `make train`"
+        )
+    folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
+    material = gather(folders, plan.size, apart, finder)
     if material.dataset.sha256 != plan.dataset_sha256:
         raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
     return material

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from device import crop, faces, pictures
+from device import crop, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
-from device.faces import Box, FaceFinder, HaarFaceFinder, Luma
+from device.faces import Box, FaceFinder, Luma
+from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
 from trainer import groups
 from trainer.cache import cache_folder, whole_folder
@@ -28,7 +29,7 @@ CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and
 DESCRIBED_SIZE = 100  # px: what trainer.groups describes
 CONTEXT = 1.25  # sides of a wide crop in those of the crop itself: what augmentation may turn, move and zoom out into
 # Part of the cache's key: with other code, the same photos may give other arrays.
-SHAPING_CODE = (crop, faces, groups, pictures, sys.modules[__name__])
+SHAPING_CODE = (crop, faces, finders, groups, haar, heatmap, pictures, reduce, yunet, sys.modules[__name__])
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Dataset:
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
     refused: tuple[str, ...]  # one line for each file that is no usable picture
     sha256: str  # over the hashes and labels of all photos
+    finder: FaceFinder | None  # whose boxes were cut out, where any was needed
 
     @property
     def size(self) -> int:
@@ -59,18 +61,20 @@ def load_dataset(
 ) -> Dataset:
     """Read the photos of folders as trainer.photos describes them, as crops of size x size pixels.
 
-    A known box is cut out, else the largest face that `finder` finds (by default the Haar cascade); a photo in which
-    none is found is used whole, and so are face crops, and every photo when `cropped` says that they are crops already.
+    A known box is cut out, else the largest face that `finder` finds (by default our own); a photo in which none
+    is found is used whole, and so are face crops, and every photo when `cropped` says that they are crops already.
     The arrays are kept in the cache under a key made of every photo's hash and of all that shapes them.
-    Raises PhotosError.
+    Raises PhotosError, and ModelError where a finder is needed and can't be used.
     """
     folders = [folders] if isinstance(folders, Path) else folders
     photos = [photo for folder in folders for photo in find_photos(folder)]
     told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
     dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
-    finder = None if cropped else finder or HaarFaceFinder()
+    needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
+    finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
-    shaping = [code, size, CROP_MARGIN, finder.name if finder else None, cv2.__version__, dataset_sha256]
+    cut_by = [finder.name, finder.sha256] if finder else None
+    shaping = [code, size, CROP_MARGIN, cut_by, cv2.__version__, dataset_sha256]
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
     arrays = cache_folder() / "arrays" / key
     if not arrays.is_dir():
@@ -93,6 +97,7 @@ def load_dataset(
         descriptions=np.load(arrays / "descriptions.npy"),
         refused=tuple(index["refused"]),
         sha256=dataset_sha256,
+        finder=finder,
     )
 
 

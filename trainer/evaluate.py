@@ -11,7 +11,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.classifier import Classifier
-from device.faces import Box, FaceFinder, HaarFaceFinder, Luma
+from device.faces import Box, FaceFinder, Luma
+from device.finders import OwnFaceFinder
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.dataset import Dataset, load_dataset
@@ -53,16 +54,18 @@ def evaluate(
     """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
-    every face that the finder finds is judged, and those that meet a known box are counted.
-    Raises ModelError or PhotosError.
+    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default our
+    own, has to be the one that cut the model's training crops, as on the device. Raises ModelError or PhotosError.
     """
     classifier = Classifier(model)
     card = classifier.card
     if (data / BOXES_TABLE).exists():
-        judged = _judge_scenes(classifier, data, finder or HaarFaceFinder())
+        judged = _judge_scenes(classifier, data, finder or OwnFaceFinder())
         slices = {}
     else:
         dataset = load_dataset(data, card.input_size, cropped, finder)
+        if dataset.finder:
+            classifier.require_crops_of(dataset.finder)
         verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
         no_face = 0 if cropped else int(dataset.no_face.sum())
         judged = _Judged(dataset.labels, verdict, list(dataset.slices), no_face, len(dataset.refused))
@@ -103,6 +106,7 @@ class _Judged:
 
 
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> _Judged:
+    classifier.require_crops_of(finder)
     known: dict[Path, list[Photo]] = {}
     for photo in find_photos(folder):
         known.setdefault(photo.path, []).append(photo)

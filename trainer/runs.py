@@ -37,6 +37,7 @@ class Plan:
     calibration: tuple[str, ...]  # names of training photos whose crops set the ranges of the integers
     extra: tuple[str, ...] = ()  # more folders of photos
     apart: tuple[str, ...] = ()  # folders to measure with: photos that resemble theirs were left out
+    finder_sha256: str = ""  # of the face finder that cut the photos; runs of older versions name none
 
     @property
     def name(self) -> str:

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from device.errors import ModelError
-from device.faces import Box, Face, HaarFaceFinder
+from device.faces import Box, Face
+from device.haar import HaarFaceFinder
 from device.pictures import read_color
 from trainer.finder.measure import Contender, Picture
 

@@ -1,0 +1,85 @@
+"""Reads the JSON card beside a .tflite strictly, as the dataclass that it was written from.
+
+A card with a missing, unknown or ill-typed key is refused, and so is a model file whose SHA-256 isn't the card's.
+"""
+
+import dataclasses
+import hashlib
+import json
+import typing
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from device.errors import ModelError
+
+
+class _OfOneModel(Protocol):
+    @property
+    def sha256(self) -> str: ...
+
+
+Card = TypeVar("Card", bound=_OfOneModel)
+
+
+def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]:
+    """Read the card beside a model file, and the model's bytes, proven to be those that the card was written for.
+
+    kind: the card's dataclass. made_by: the command that makes both files, for the refusals.
+    Raises ModelError with one line that names the file.
+    """
+    path = model.with_suffix(".json")
+    anew = f"expected a model card: run `{made_by}`"
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = model.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is not UTF-8 text, {anew}") from error
+    try:
+        card = _parse(kind, json.loads(text), "card")
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or numbers and nesting beyond all bounds
+        raise ModelError(f"{path}: is not JSON ({error}), {anew}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.sha256:
+        raise ModelError(
+            f"{model}: has SHA-256 {found[:12]}…, its card says {card.sha256[:12]}…: copy both files again or run "
+            f"`{made_by}`"
+        )
+    return card, content
+
+
+def card_json(card: Any) -> str:  # noqa: ANN401
+    """Return a card's dataclass as the text that `read_pair` reads."""
+    return json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n"
+
+
+def _parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+    """Check a JSON value against a type of the card's dataclasses and return it as that type."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if dataclasses.is_dataclass(wanted):
+        fields = typing.get_type_hints(wanted)
+        if not isinstance(value, dict):
+            raise ModelError(f"{where} is {_shown(value)}, expected an object")
+        if odd := sorted(fields.keys() ^ value.keys()):
+            state = "is missing" if odd[0] in fields else "is unknown"
+            raise ModelError(f"key {odd[0]!r} of {where} {state}: the card is of another version, or was edited")
+        return typing.cast(type, wanted)(**{key: _parse(kind, value[key], key) for key, kind in fields.items()})
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is tuple and isinstance(value, list):
+        kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
+        if len(kinds) == len(value):
+            return tuple(_parse(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is wanted:
+        return value
+    raise ModelError(f"key {where!r} is {_shown(value)}, expected {getattr(wanted, '__name__', wanted)}")
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,44 @@
+"""Opens the face finder that the settings name: our own network, OpenCV's YuNet, or OpenCV's Haar cascade.
+
+None stands in for another: each frames faces in its own way, and classifiers know the crops of one.
+"""
+
+from pathlib import Path
+
+from device import heatmap
+from device.face_card import MADE_BY, read_face_card
+from device.faces import Face, FaceFinder, Luma
+from device.haar import HaarFaceFinder
+from device.settings import FaceSettings
+from device.tflite import load
+from device.yunet import YuNetFaceFinder
+
+OWN_MODEL = Path(__file__).parent.parent / "models" / "faces.tflite"
+
+
+def open_finder(settings: FaceSettings) -> FaceFinder:
+    """Open the finder that the settings name. Raises ModelError in one line where it can't be used."""
+    if settings.finder == YuNetFaceFinder.name:
+        return YuNetFaceFinder(Path(settings.yunet_path), settings.yunet_sha256, settings.yunet_score)
+    return HaarFaceFinder() if settings.finder == HaarFaceFinder.name else OwnFaceFinder()
+
+
+class OwnFaceFinder:
+    """The face network of models/faces.tflite, which finds masked faces too; its scores are 0-1."""
+
+    name = "own"
+
+    def __init__(self, model: Path = OWN_MODEL) -> None:
+        """Load a face network by the path of its .tflite, its card beside it. Raises ModelError."""
+        self.card, content = read_face_card(model)
+        self.sha256 = self.card.sha256
+        takes = f"uint8 [1, {heatmap.HEIGHT}, {heatmap.WIDTH}, 1] scale 1.0 zero 0"
+        gives = f"float32 [1, {heatmap.ROWS}, {heatmap.COLUMNS}, {heatmap.CHANNELS}]"
+        self._network = load(model, content, takes, gives, MADE_BY)
+
+    def find(self, luma: Luma) -> list[Face]:
+        """Return the faces of a luma picture, uint8 (height, width), largest first."""
+        fitted = heatmap.fit(luma)
+        size = luma.shape[1], luma.shape[0]
+        found = self._network.run(fitted.luma)
+        return heatmap.faces_of(found, fitted, size, self.card.threshold, self.card.overlap)

@@ -1,0 +1,103 @@
+"""A picture is fitted so that the map of the network can be read back as boxes in its pixels."""
+
+import numpy as np
+import pytest
+
+from device.faces import Box
+from device.heatmap import (
+    CHANNELS,
+    COLUMNS,
+    FILL,
+    HEIGHT,
+    OCTAVES,
+    REACH,
+    ROWS,
+    SMALLEST_SIDE,
+    STRIDE,
+    WIDTH,
+    Floats,
+    decode,
+    faces_of,
+    fit,
+    intersection_over_union,
+)  # fmt: skip
+
+TINY = 2e-3  # px: what float32 leaves
+
+
+def written(*faces: tuple[float, tuple[float, float, float, float]], cells: tuple[int, int] = (0, 0)) -> Floats:
+    """Return the map that says these faces: score and box, left, top, width, height, each seen `cells` off its own."""
+    heatmap = np.zeros((ROWS, COLUMNS, CHANNELS), np.float32)
+    for score, (left, top, width, height) in faces:
+        x, y = (left + width / 2) / STRIDE, (top + height / 2) / STRIDE
+        column, row = int(x) + cells[0], int(y) + cells[1]
+        offsets = [(at - cell - 0.5) / (2 * REACH) + 0.5 for at, cell in ((x, column), (y, row))]
+        sides = [np.log2(side / SMALLEST_SIDE) / OCTAVES for side in (width, height)]
+        heatmap[row, column] = [score, *offsets, *sides]
+    return heatmap
+
+
+@pytest.mark.parametrize(
+    ("shape", "inside", "scales"),
+    [
+        ((480, 640), (192, 256), (2.5, 2.5)),
+        ((192, 256), (192, 256), (1, 1)),
+        ((480, 480), (192, 192), (2.5, 2.5)),
+        ((360, 640), (144, 256), (2.5, 2.5)),
+        ((96, 128), (192, 256), (0.5, 0.5)),
+        ((6000, 8000), (192, 256), (31.25, 31.25)),
+        ((1, 1), (192, 192), (1 / 192, 1 / 192)),
+        ((16, 4000), (1, 256), (15.625, 16)),
+        ((4000, 16), (192, 1), (16, 4000 / 192)),
+    ],
+)
+def test_a_picture_of_any_shape_is_seen_whole(
+    shape: tuple[int, int], inside: tuple[int, int], scales: tuple[float, float]
+) -> None:
+    luma = np.full(shape, 40, np.uint8)
+    fitted = fit(luma)
+    expected = np.full((HEIGHT, WIDTH), FILL, np.uint8)
+    expected[: inside[0], : inside[1]] = 40
+    assert np.array_equal(fitted.luma, expected)
+    assert (fitted.scale_x, fitted.scale_y) == scales
+
+
+@pytest.mark.parametrize("cells", [(0, 0), (1, 0), (-1, 1)])
+def test_a_face_is_read_where_it_was_written(cells: tuple[int, int]) -> None:
+    box = (61.5, 30.25, 40.0, 52.0)
+    boxes, scores = decode(written((0.75, box), cells=cells), 0.5, 0.5)
+    assert boxes == pytest.approx(np.array([box]), abs=TINY)
+    assert scores.tolist() == [0.75]
+
+
+def test_the_surest_comes_first_and_hides_what_overlaps_it() -> None:
+    sure, near, apart, doubtful = (40, 40, 60, 60), (64, 40, 60, 60), (150, 90, 30, 40), (10, 120, 40, 40)
+    heatmap = written((0.9, sure), (0.8, near), (0.95, apart), (0.4, doubtful))
+    share = float(intersection_over_union(np.array([near], np.float32), np.array(sure, np.float32))[0])
+    assert share == pytest.approx(36 / 84)
+    assert decode(heatmap, 0.5, 0.42)[0] == pytest.approx(np.array([apart, sure], np.float32), abs=TINY)
+    assert decode(heatmap, 0.5, 0.44)[1] == pytest.approx([0.95, 0.9, 0.8])
+    assert decode(heatmap, 0.4, 0.44)[1] == pytest.approx([0.95, 0.9, 0.8, 0.4])
+
+
+def test_of_neighbouring_cells_the_surest_speaks() -> None:
+    heatmap = written((0.9, (40, 40, 60, 60)))
+    row, column = np.unravel_index(heatmap[:, :, 0].argmax(), (ROWS, COLUMNS))
+    heatmap[row + 1, column] = [0.89, 1, 1, 0, 0]  # says a small face far enough off to be one of its own
+    assert decode(heatmap, 0.5, 0.5)[1] == pytest.approx([0.9])
+
+
+def test_an_empty_map_has_no_faces() -> None:
+    boxes, scores = decode(np.zeros((ROWS, COLUMNS, CHANNELS), np.float32), 0.5, 0.5)
+    assert (boxes.shape, scores.shape) == ((0, 4), (0,))
+
+
+def test_faces_are_cut_to_the_picture_and_the_largest_comes_first() -> None:
+    luma = np.zeros((480, 640), np.uint8)
+    heatmap = written((0.9, (-10, 20, 40, 40)), (0.8, (100, 40, 80, 100)))
+    faces = faces_of(heatmap, fit(luma), (640, 480), 0.5, 0.5)
+    assert [face.box for face in faces] == [Box(250, 100, 200, 250), Box(0, 50, 75, 100)]
+    assert [face.score for face in faces] == pytest.approx([0.8, 0.9])
+    assert [type(value) for value in (*faces[0].box, faces[0].score)] == [int, int, int, int, float]
+    # The right half of the network's picture is filling here.
+    assert faces_of(written((0.9, (200, 40, 30, 30))), fit(luma[:, :240]), (240, 480), 0.5, 0.5) == []

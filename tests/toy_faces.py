@@ -1,0 +1,71 @@
+"""Writes a face network of a few KB and its card: a bright square of 40 pixels on black is a face."""
+
+import hashlib
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from device import heatmap
+from device.cards import card_json
+from device.face_card import BOX, FORMAT, FaceCard, FacesFound, FacesMeasured, FacesTrainedOn
+
+SIDE = 40  # px of the network's picture, of every box
+
+
+def toy_faces(folder: Path, name: str = "faces") -> Path:
+    """Write NAME.tflite and NAME.json; return the former's path."""
+    path = folder / f"{name}.tflite"
+    path.write_bytes(_tflite())
+    card = FaceCard(
+        format=FORMAT, name=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        input_size=(heatmap.WIDTH, heatmap.HEIGHT), box=BOX, threshold=0.6, overlap=0.3,
+        trained_on=FacesTrainedOn(
+            pictures={}, faces={}, backgrounds={}, held_out=(), samples=0, epochs=0, seed=0, threads=1, teacher="",
+            versions={}, commit="", command="",
+        ),
+        measured=FacesMeasured(
+            sets={"nothing": FacesFound(
+                pictures=0, faces_masked=0, faces_bare=0, recall_masked=0.0, recall_bare=0.0, false_boxes_a_picture=0.0,
+            )},
+            recall_lost=0.0,
+        ),
+    )  # fmt: skip
+    path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
+    return path
+
+
+def _tflite() -> bytes:
+    import tensorflow as tf  # takes seconds
+
+    from trainer.training import set_threads
+
+    set_threads(2)  # the trainer's default: a later test that trains in this process can't set it any more
+    cells = SIDE // heatmap.STRIDE
+    picture = tf.keras.Input(batch_shape=(1, heatmap.HEIGHT, heatmap.WIDTH, 1))
+    bright = tf.keras.layers.AveragePooling2D(heatmap.STRIDE)(tf.keras.layers.Rescaling(1 / 255)(picture))
+    head = tf.keras.layers.Conv2D(heatmap.CHANNELS, cells, padding="same", activation="sigmoid")
+    model = tf.keras.Model(picture, head(bright))
+    weights = np.zeros((cells, cells, 1, heatmap.CHANNELS))
+    weights[..., 0] = 16 / cells**2
+    size = math.log2(SIDE / heatmap.SMALLEST_SIDE) / heatmap.OCTAVES
+    head.set_weights([weights, np.array([-12, 0, 0, *[math.log(size / (1 - size))] * 2])])
+
+    def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for level in (0, 64, 128, 255):
+            sample = np.zeros((1, heatmap.HEIGHT, heatmap.WIDTH, 1), np.float32)
+            sample[:, 80:120, 80:120] = level
+            yield [sample]
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
+    converter.representative_dataset = samples
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
+        content: bytes = converter.convert()
+    return content
