@@ -85,21 +85,21 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
 def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
     """Return a full-integer .tflite: uint8 luma in with scale 1 and zero point 0, batch 1, float32 scores out.
 
-    calibration: uint8 (n, size, size) crops. One pixel of each is set to 0 and one to 255: without them the range of
-    dull photos would scale the input, and camera bytes would be misread.
+    calibration: uint8 (n, height, width), of what the network will see. One pixel of each is set to 0 and one to 255:
+    without them the range of dull photos would scale the input, and camera bytes would be misread.
     """
     import tensorflow as tf
 
-    size = calibration.shape[1]
+    height, width = calibration.shape[1:]
     pinned = calibration.astype(np.float32)
     pinned[:, 0, 0], pinned[:, 0, 1] = 0, 255
 
     def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for crop in tqdm(pinned, "calibration", disable=None):
-            yield [crop[np.newaxis, :, :, np.newaxis]]
+        for luma in tqdm(pinned, "calibration", disable=None):
+            yield [luma[np.newaxis, :, :, np.newaxis]]
 
     # A fixed batch lets the runtime delegate the whole graph. Names end up in the file: Keras would count them up.
-    luma = keras.Input(batch_shape=(1, size, size, 1), name="luma")
+    luma = keras.Input(batch_shape=(1, height, width, 1), name="luma")
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(luma, network(luma), name="model"))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
@@ -197,13 +197,14 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         miss_cost=miss_cost,
         seed=plan.seed,
         threads=plan.threads,
-        versions=_versions(),
-        commit=_commit(),
+        versions=versions(),
+        commit=commit(),
         command=f"make train convert {asked}",
     )
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the machine's kind, and the packages that a model depends on."""
     installed = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -211,7 +212,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **installed}
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the tree's commit, with -changed if tracked files differ from it, or "unknown" outside a checkout."""
     git = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]
     try:

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
+
 from device.cards import card_json
 from device.face_card import BOX, FORMAT, FaceCard, FacesFound, FacesMeasured, FacesTrainedOn
-
 from device.faces import Face, Luma
 from device.heatmap import HEIGHT, WIDTH, Floats, faces_of, fit
 from device.pictures import read_luma
