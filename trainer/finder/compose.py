@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from device.heatmap import FILL
+from trainer.covers import draw_cover
 from trainer.dataset import CONTEXT, CROP_MARGIN
-from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL
 
 Floats = npt.NDArray[np.float32]
