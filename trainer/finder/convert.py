@@ -50,10 +50,11 @@ def convert_finder(
 ) -> FaceCard:
     """Convert the best checkpoint, choose its threshold on the watched pictures, and write faces.tflite and its card.
 
+    Beside them it writes faces.keras, the same weights before rounding: another training can start from it.
     measured_on: sets of scenes by name, none of which was learned from or watched. Raises ConversionError, and then
     nothing is written.
     """
-    network = keras.saving.load_model(folder / state.best)
+    network = keras.saving.load_model(folder / state.best, compile=False)
     rng = np.random.default_rng(plan.seed)
     chosen = rng.permutation(len(material.calibration))[:CALIBRATION_PICTURES]
     shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]
@@ -84,6 +85,8 @@ def convert_finder(
             recall_lost=round(lost, DIGITS),
         ),
     )
+    network.save(folder / f"{NAME}.keras")  # what a training on other pictures may start from
+    write_whole(models / f"{NAME}.keras", (folder / f"{NAME}.keras").read_bytes())
     write_whole(models / f"{NAME}.tflite", content)
     write_whole(models / f"{NAME}.json", card_json(card).encode())
     return card
