@@ -99,7 +99,7 @@ def _keras(network: Any) -> Callable[[Luma], Floats]:  # noqa: ANN401
 def _recall_lost(pairs: Sequence[Sequence[Figures]]) -> float:
     """Return the share of faces, of all pairs of Keras's figures and the .tflite's, that only Keras finds; net."""
     exact, rounded = ([share for figures in side for share in figures.by_height] for side in zip(*pairs, strict=True))
-    return (sum(s.hits for s in exact) - sum(s.hits for s in rounded)) / max(sum(s.n for s in exact), 1)
+    return float((sum(s.hits for s in exact) - sum(s.hits for s in rounded)) / max(sum(s.n for s in exact), 1))
 
 
 def _found(figures: Figures) -> FacesFound:
