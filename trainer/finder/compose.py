@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
-from device.heatmap import FILL
+from device.heatmap import FILL, HEIGHT, WIDTH
 from trainer.covers import draw_cover
 from trainer.dataset import CONTEXT, CROP_MARGIN
 from trainer.fitted import draw_mask, draw_worn_wrong
@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float32]
 SMALLEST_FACE = 12.0  # px, the height: smaller ones are neither asked for nor held against the network
 LARGEST_FACE = 0.97  # of the picture's height
 LAYERS = (0.08, 0.56, 0.24, 0.12)  # shares of pictures with no, one, two, three layers
+# Share of the pictures of the device's size that show one picture whole, as the device fits it, but for a slight zoom.
+WHOLE, WHOLE_ZOOM, WHOLE_TILT_DEGREES = 0.55, (0.75, 1.4), 4.0
+GOOD_PHOTOS = 0.35  # share in which light and sharpness stay as they are
 LARGEST_TILE = 0.5  # of the height: faces of the second and third layer
 TILE = (1.3, 3.2)  # sides of such a tile, in those of its face
 TILT_DEGREES = 8.0  # standard deviation, at most three of them
@@ -71,16 +74,22 @@ class Composer:
 
         Its light is that of the photos; `photograph` makes a camera's picture of it.
         """
-        canvas = self._background(rng, width, height)
         boxes, ignored = np.empty((0, 4), np.float32), np.empty((0, 4), np.float32)
+        if (width, height) == (WIDTH, HEIGHT) and rng.random() < WHOLE:
+            canvas = np.full((height, width), FILL, np.uint8)
+            boxes, ignored, _ = _lay(rng, canvas, self._chosen(rng), whole=True)
+            return canvas, boxes, ignored
+        canvas = self._background(rng, width, height)
         for layer in range(rng.choice(len(LAYERS), p=LAYERS)):
-            pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
-            chosen = pool[rng.integers(len(pool))]
-            seen, unsure, where = _lay(rng, canvas, chosen, layer > 0)
+            seen, unsure, where = _lay(rng, canvas, self._chosen(rng), tile=layer > 0)
             covered = [_share_inside(box, where) for box in boxes]
             ignored = np.concatenate([ignored, boxes[[c > 0.1 for c in covered]], unsure]).astype(np.float32)
             boxes = np.concatenate([boxes[[c <= HIDDEN for c in covered]], seen]).astype(np.float32)
         return canvas, boxes, ignored
+
+    def _chosen(self, rng: np.random.Generator) -> Picture:
+        pool = self._pools[rng.choice(len(self._pools), p=self._shares)]
+        return pool[rng.integers(len(pool))]
 
     def _background(self, rng: np.random.Generator, width: int, height: int) -> Luma:
         if rng.random() < 0.12:
@@ -99,6 +108,8 @@ class Composer:
 
     def photograph(self, rng: np.random.Generator, canvas: Luma) -> Luma:
         """Light, blur and compress a picture, and add noise."""
+        if rng.random() < GOOD_PHOTOS:
+            return canvas
         height, width = canvas.shape
         kind = rng.random()
         if kind < 0.12:
@@ -137,8 +148,10 @@ class Composer:
         return photo
 
 
-def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) -> tuple[Floats, Floats, Floats]:
-    """Lay a picture over a canvas, all of it, or as a tile around one of its faces.
+def _lay(
+    rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool = False, whole: bool = False
+) -> tuple[Floats, Floats, Floats]:
+    """Lay a picture over a canvas: as one of its faces asks, as a tile around that face, or fitted whole.
 
     The canvas is changed in place. Returns the boxes of the picture's faces in it, those to be ignored, and the box
     that was covered, float32 (4,).
@@ -149,8 +162,10 @@ def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) ->
     face = chosen.boxes[which]
     largest = height * (LARGEST_TILE if tile else LARGEST_FACE)
     wanted = np.exp(rng.uniform(np.log(SMALLEST_FACE), np.log(largest)))
-    scale = min(wanted / face[3], ENLARGED)
-    turn = np.deg2rad(np.clip(rng.normal(0, TILT_DEGREES), -3 * TILT_DEGREES, 3 * TILT_DEGREES))
+    full, degrees = np.array(chosen.levels[0].shape[::-1]), WHOLE_TILT_DEGREES if whole else TILT_DEGREES
+    fitted = float((size / full).min() * np.exp(rng.uniform(*np.log(WHOLE_ZOOM))))
+    scale = fitted if whole else min(wanted / face[3], ENLARGED)
+    turn = np.deg2rad(np.clip(rng.normal(0, degrees), -3 * degrees, 3 * degrees))
     stretch = np.exp(rng.normal(0, 0.06))
     cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
     matrix = np.array([[cos * stretch, -sin / stretch], [sin * stretch, cos / stretch]])
@@ -159,11 +174,15 @@ def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) ->
     sides = face[2:] * scale
     room = np.maximum(size - sides, 0) if rng.random() >= CUT_OFF else size
     middle = (size - room) / 2 + rng.uniform(0, 1, 2) * room
+    if whole:  # somewhere in the canvas if it is smaller; else the canvas is somewhere in it
+        across = full[0] - face[0] - face[2] / 2 if matrix[0, 0] < 0 else face[0] + face[2] / 2
+        middle = (size - full * scale) * rng.uniform(0, 1, 2) + np.array([across, face[1] + face[3] / 2]) * scale
     source, matrix_there = _level(chosen, matrix)
-    ratio = source.shape[1] / chosen.levels[0].shape[1]
+    ratio = np.array(source.shape[::-1]) / np.array(chosen.levels[0].shape[::-1])
     centre = face[:2] + face[2:] / 2
-    if chosen.bare[which] and min(face[2:]) * ratio >= UNDRESSED_SIDE and rng.random() < DRESSED:
-        source = _dressed(rng, source, face * ratio)
+    there = np.concatenate([face[:2] * ratio, face[2:] * ratio])
+    if chosen.bare[which] and min(there[2:]) >= UNDRESSED_SIDE and rng.random() < DRESSED:
+        source = _dressed(rng, source, there)
     reach = np.array([0.0, 0.0, *chosen.levels[0].shape[::-1]])
     if tile:
         around = face[2:].max() * rng.uniform(*TILE, 2)
@@ -178,15 +197,17 @@ def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) ->
         across = (int(high[0] - low[0]), int(high[1] - low[1]))
         placed = _warp(source, matrix_there, centre * ratio, middle - low, across, cv2.BORDER_REFLECT_101)
         stencil = np.zeros(placed.shape, np.uint8)
-        cv2.fillConvexPoly(stencil, np.round((corners - low) * 16).astype(np.int32), 255, cv2.LINE_8, 4)
+        cv2.fillConvexPoly(stencil, np.round((corners - low - 0.5) * 16).astype(np.int32), 255, cv2.LINE_8, 4)
         cv2.copyTo(placed, stencil, canvas[part])
-    inside = (chosen.boxes[:, :2] + chosen.boxes[:, 2:] / 2 > reach[:2]).all(1) & (
-        chosen.boxes[:, :2] + chosen.boxes[:, 2:] / 2 < reach[2:]
-    ).all(1)
-    seen, ignored = _sorted_out(_moved(chosen.boxes[inside], matrix, centre, middle), size)
-    others = _moved(np.concatenate([chosen.ignored, chosen.boxes[~inside]]), matrix, centre, middle)
+    canvas_frame = np.array([0.0, 0.0, *size])
+    # A face at the tile's edge is as large as what the tile shows of it.
+    shown, share = cut(chosen.boxes, reach)
+    boxes, of_shown = cut(_moved(shown, matrix, centre, middle), canvas_frame)
+    counts = (share * of_shown >= SEEN) & (boxes[:, 3] >= SMALLEST_FACE * 0.95)
+    others, left = cut(_moved(cut(chosen.ignored, reach)[0], matrix, centre, middle), canvas_frame)
+    ignored = np.concatenate([boxes[~counts & (share * of_shown > 0)], others[left > 0]])
     where = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    return seen, np.concatenate([ignored, clipped(others, size)]).astype(np.float32), where
+    return boxes[counts], ignored, where
 
 
 def _level(chosen: Picture, matrix: npt.NDArray[np.float64]) -> tuple[Luma, npt.NDArray[np.float64]]:
@@ -201,7 +222,8 @@ def _level(chosen: Picture, matrix: npt.NDArray[np.float64]) -> tuple[Luma, npt.
 def _warp(source: Luma, matrix: npt.NDArray[np.float64], centre: npt.NDArray[np.float64],
           middle: npt.NDArray[np.float64], size: tuple[int, int], border: int) -> Luma:
     """Draw `source` so that its point `centre` comes to `middle`, on a canvas of this size (width, height)."""
-    shift = middle - matrix @ centre
+    # Places are counted from the picture's edge, OpenCV's from the middle of its first pixel.
+    shift = middle - matrix @ (centre - 0.5) - 0.5
     moved = cv2.warpAffine(source, np.column_stack([matrix, shift]), size, flags=cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(moved, np.uint8)
 
@@ -229,18 +251,11 @@ def _moved(boxes: Floats, matrix: npt.NDArray[np.float64], centre: npt.NDArray[n
     return np.asarray(np.concatenate([middles - sides / 2, sides], axis=1), np.float32)
 
 
-def _sorted_out(boxes: Floats, size: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Return the boxes, cut to the canvas, of faces that count, and of those too small or hardly in the picture."""
-    cut = clipped(boxes, size)
-    share = np.prod(cut[:, 2:], axis=1) / np.maximum(np.prod(boxes[:, 2:], axis=1), 1e-6)
-    counts = (share >= SEEN) & (cut[:, 3] >= SMALLEST_FACE * 0.95)
-    return cut[counts], cut[~counts & (share > 0)]
-
-
-def clipped(boxes: Floats, size: npt.NDArray[np.intp]) -> Floats:
-    """Return boxes, float32 (n, 4), cut to a picture of this size, (width, height) in px."""
-    low, high = np.clip(boxes[:, :2], 0, size), np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
-    return np.concatenate([low, high - low], axis=1).astype(np.float32)
+def cut(boxes: Floats, frame: npt.NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """Return boxes cut to a frame (left, top, right, bottom), and which share of each is left, float32 (n,) 0-1."""
+    low, high = np.clip(boxes[:, :2], frame[:2], frame[2:]), np.clip(boxes[:, :2] + boxes[:, 2:], frame[:2], frame[2:])
+    cut = np.concatenate([low, high - low], axis=1).astype(np.float32)
+    return cut, np.prod(cut[:, 2:], axis=1) / np.maximum(np.prod(boxes[:, 2:], axis=1), 1e-6)
 
 
 def _share_inside(box: Floats, where: Floats) -> float:

@@ -120,7 +120,7 @@ def _trained_on(plan: FinderPlan, state: State, material: Material, command: str
         faces=material.faces,
         backgrounds=material.backgrounds,
         held_out=plan.hold_out,
-        samples=samples(state.epochs, plan.epochs),
+        samples=samples(state.epochs, plan.epochs, bool(plan.start)),
         epochs=state.epochs,
         seed=plan.seed,
         threads=plan.threads,

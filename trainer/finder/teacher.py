@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from device.errors import PictureError
 from device.pictures import read_luma
-from trainer.finder.compose import Picture, clipped, picture
+from trainer.finder.compose import Picture, cut, picture
 from trainer.finder.contenders import YuNet
 from trainer.finder.scenes import Scene
 from trainer.photos import LABELS, WORN_WRONG
@@ -39,7 +39,7 @@ def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
         wide = cv2.copyMakeBorder(luma, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
         found = [face for face in detector.find(np.asarray(wide, np.uint8)) if face.score >= DOUBTED_SCORE]
         boxes = np.array([face.box for face in found], np.float32).reshape(-1, 4) - (columns, rows, 0, 0)
-        boxes = clipped(boxes.astype(np.float32), np.array(luma.shape[::-1]))
+        boxes, _ = cut(boxes.astype(np.float32), np.array([0.0, 0.0, *luma.shape[::-1]]))
         sure = np.array([face.score >= LEAST_SCORE for face in found], bool)
         if sure.any():
             label = next((word for word in WORDS if word in scene.path.parts), "face")

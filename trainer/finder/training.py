@@ -22,6 +22,7 @@ WEIGHT_DECAY = 1e-3
 # Faces are first learned on small canvases, where four times as many fit into the same work; only the last epochs see
 # the canvas of the device, on which alone the largest faces fit.
 CANVASES = ((0.4, WIDTH // 2, HEIGHT // 2, 96), (0.7, 192, 160, 38), (1.0, WIDTH, HEIGHT, 24))
+FROM_WEIGHTS = 0.3  # of the learning rate, where a training goes on from another's weights: all on the last canvas
 VALIDATION_BATCHES = 12  # on the device's canvas
 
 
@@ -71,8 +72,7 @@ def train_finder(
     unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]
     held_data = tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
-    for share, *canvas in CANVASES:
-        end = round(share * epochs)
+    for end, canvas in phases(epochs, start is not None):
         if state.epochs >= end:
             continue
         best = keras.callbacks.ModelCheckpoint(
@@ -81,24 +81,31 @@ def train_finder(
         )
         keeper = StateKeeper(state, folder, {})
         network.fit(
-            Compositions(material.composer, (canvas[0], canvas[1], canvas[2]), STEPS, seed, state.epochs),
+            Compositions(material.composer, canvas, STEPS, seed, state.epochs),
             validation_data=held_data,
             validation_batch_size=24,
             epochs=end,
             initial_epoch=state.epochs,
-            callbacks=[falling_rate(LEARNING_RATE, epochs), best, keeper],
+            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs), best, keeper],
             verbose=1 if sys.stdout.isatty() else 2,
         )
         state = keeper.state
     return state
 
 
-def samples(done: int, epochs: int) -> int:
+def phases(epochs: int, started: bool) -> list[tuple[int, tuple[int, int, int]]]:
+    """Return after which epoch each canvas ends, and the canvas: width, height, pictures a batch."""
+    if started:
+        return [(epochs, CANVASES[-1][1:])]
+    return [(round(share * epochs), (width, height, batch)) for share, width, height, batch in CANVASES]
+
+
+def samples(done: int, epochs: int, started: bool) -> int:
     """Return how many pictures `done` epochs of `epochs` have shown."""
-    phases = [round(share * epochs) for share, *_ in CANVASES]
-    pictures = 0
-    for begin, end, (*_, batch) in zip([0, *phases], phases, CANVASES, strict=False):
+    begin = pictures = 0
+    for end, (*_, batch) in phases(epochs, started):
         pictures += max(0, min(done, end) - begin) * STEPS * batch
+        begin = end
     return pictures
 
 
