@@ -13,6 +13,8 @@ from tqdm import tqdm
 from device.classifier import Classifier
 from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder
+from device.haar import HaarFaceFinder
+from device.model_card import ModelCard
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.dataset import Dataset, load_dataset
@@ -54,16 +56,16 @@ def evaluate(
     """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
-    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default our
-    own, has to be the one that cut the model's training crops, as on the device. Raises ModelError or PhotosError.
+    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default that of
+    the card, has to be the one that cut the model's training crops. Raises ModelError or PhotosError.
     """
     classifier = Classifier(model)
     card = classifier.card
     if (data / BOXES_TABLE).exists():
-        judged = _judge_scenes(classifier, data, finder or OwnFaceFinder())
+        judged = _judge_scenes(classifier, data, finder or _finder_of(card))
         slices = {}
     else:
-        dataset = load_dataset(data, card.input_size, cropped, finder)
+        dataset = load_dataset(data, card.input_size, cropped, finder or (None if cropped else _finder_of(card)))
         if dataset.finder:
             classifier.require_crops_of(dataset.finder)
         verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
@@ -103,6 +105,10 @@ class _Judged:
     kinds: list[str]
     no_face: int
     refused: int
+
+
+def _finder_of(card: ModelCard) -> FaceFinder:
+    return HaarFaceFinder() if card.face_finder == HaarFaceFinder.name else OwnFaceFinder()
 
 
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> _Judged:
