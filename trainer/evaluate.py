@@ -56,8 +56,8 @@ def evaluate(
     """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
-    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default that of
-    the card, has to be the one that cut the model's training crops. Raises ModelError or PhotosError.
+    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default
+    that of the card, has to be the one that cut the model's training crops. Raises ModelError or PhotosError.
     """
     classifier = Classifier(model)
     card = classifier.card
