@@ -47,13 +47,13 @@ compare: .venv/ready  ## all networks side by side, trained where they aren't: m
 		$(MAKE) --no-print-directory train convert MODEL=$$name; done
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
-faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= EPOCHS=]
+faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
 	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
 		echo "error: SCENES and BACKGROUNDS are needed: make faces SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
 	@$(venv) -m trainer faces --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
-		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) $(if $(EPOCHS),--epochs $(EPOCHS)) \
-		--runs "$(RUNS)" --models "$(MODELS)"
+		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) $(if $(START),--start "$(START)") \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
 compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \

@@ -28,10 +28,14 @@ class OwnFaceFinder:
 
     name = "own"
 
-    def __init__(self, model: Path = OWN_MODEL) -> None:
-        """Load a face network by the path of its .tflite, its card beside it. Raises ModelError."""
+    def __init__(self, model: Path = OWN_MODEL, least_score: float | None = None) -> None:
+        """Load a face network by the path of its .tflite, its card beside it. Raises ModelError.
+
+        least_score: from which a face is one, 0-1, by default the card's threshold.
+        """
         self.card, content = read_face_card(model)
         self.sha256 = self.card.sha256
+        self._least_score = self.card.threshold if least_score is None else least_score
         takes = f"uint8 [1, {heatmap.HEIGHT}, {heatmap.WIDTH}, 1] scale 1.0 zero 0"
         gives = f"float32 [1, {heatmap.ROWS}, {heatmap.COLUMNS}, {heatmap.CHANNELS}]"
         self._network = load(model, content, takes, gives, MADE_BY)
@@ -41,4 +45,4 @@ class OwnFaceFinder:
         fitted = heatmap.fit(luma)
         size = luma.shape[1], luma.shape[0]
         found = self._network.run(fitted.luma)
-        return heatmap.faces_of(found, fitted, size, self.card.threshold, self.card.overlap)
+        return heatmap.faces_of(found, fitted, size, self._least_score, self.card.overlap)

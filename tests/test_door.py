@@ -17,20 +17,22 @@ from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from device.pictures import read_luma
 from trainer.__main__ import main
+from trainer.accessories import draw_glasses, draw_headwear
 from trainer.calibration import find_temperature
 from trainer.compare import compare, table
 from trainer.convert import quantize
 from trainer.copies import alone, gather
 from trainer.cost import PEER, multiply_adds, peer
+from trainer.covers import FLAT_HAND, draw_beside, draw_cover
 from trainer.crossval import by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
 from trainer.evaluate import evaluate, overlap
-from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
 from trainer.runs import load_run
 from trainer.sampling import Batches
-from trainer.slices import drawn_slices
+from trainer.slices import _middle, drawn_slices
 from trainer.training import set_threads
 
 SIZE = 24  # px
@@ -49,13 +51,13 @@ def photos(tmp_path: Path) -> Dataset:
 
 
 def test_the_networks_are_as_large_as_they_say() -> None:
-    assert door(64).count_params() == 67_810
+    assert door(64).count_params() == 95_374
     content = quantize(door(64), np.random.default_rng(0).integers(0, 256, (8, 64, 64), np.uint8))
     assert len(content) <= 150_000
     # Convolutions by hand: output side² x kernel² x channels in x channels out.
-    plain = 32**2 * 9 * 16 + 16**2 * 9 * (16 * 32 + 32 * 32) + 8**2 * 9 * (32 * 48 + 48 * 48)
-    separable = 4**2 * (9 * 48 + 48 * 96) + 4**2 * (9 * 96 + 96 * 96)
-    assert multiply_adds(content) == plain + separable + 16 * 96 + 96 * 2
+    plain = 32**2 * 9 * 20 + 16**2 * 9 * (20 * 40 + 40 * 40) + 8**2 * 9 * (40 * 56 + 56 * 56)
+    separable = 4**2 * (9 * 56 + 56 * 112) + 4**2 * (9 * 112 + 112 * 112)
+    assert multiply_adds(content) == plain + separable + 16 * 112 + 112 * 2
     for build, parameters in ((resnet, 23_591_810), (vgg19, 20_025_410)):
         network = build(32)
         assert (network.input_shape, network.output_shape) == ((None, 32, 32, 1), (None, 2))
@@ -97,6 +99,7 @@ def test_what_is_drawn_covers_the_mouth_and_leaves_the_eyes() -> None:
     for draw, kind, covers in (
         (draw_mask, "dark", True),
         (draw_cover, "hand", True),
+        (draw_cover, FLAT_HAND, True),
         (draw_cover, "paper", True),
         (draw_worn_wrong, "under_chin", False),
     ):
@@ -105,6 +108,24 @@ def test_what_is_drawn_covers_the_mouth_and_leaves_the_eyes() -> None:
         assert changed[eyes].mean() < 0.15
         assert changed[60:].mean() > 0.1
     assert (draw_mask(np.random.default_rng(3), face) == draw_mask(np.random.default_rng(3), face)).all()
+
+
+def test_what_is_drawn_on_either_class_leaves_nose_and_mouth() -> None:
+    face = np.full((80, 80), 120, np.uint8)
+    nose_and_mouth, eyes, brim = np.s_[44:58, 34:46], np.s_[30:40, 26:54], np.s_[14:20, 30:50]
+    for draw, where in ((draw_glasses, eyes), (draw_headwear, brim), (draw_beside, np.s_[:])):
+        drawn = np.array([draw(np.random.default_rng(seed), face) for seed in range(20)])
+        changed = np.abs(drawn.astype(int) - 120).mean(axis=0)
+        assert changed[where].mean() > 3
+        assert changed[nose_and_mouth].mean() < 3
+
+
+def test_slices_are_drawn_from_other_random_numbers_than_training(photos: Dataset) -> None:
+    name, crops, _ = next(iter(drawn_slices(photos, seed=0)))
+    rng = np.random.default_rng([0, 0, 0])  # the first batch's
+    bare = rng.permutation(np.flatnonzero(photos.labels == 1))[: len(crops)]
+    assert name == "mask_pale"
+    assert (crops[0] != _middle(draw_mask(rng, photos.wide[bare[0]], "pale"), SIZE)).any()
 
 
 def test_slices_have_names_and_one_truth_each(photos: Dataset) -> None:

@@ -14,8 +14,9 @@ TILT_DEGREES = 9.0  # standard deviation, at most three of them
 FIELD = (0.78, 1.2)  # least and most that is seen, in sides of the plain crop
 SHIFT = 0.05  # standard deviation, share of the crop's side: how far the finder's box is off
 NOISE = (1.5, 11.0)  # standard deviation in grey levels, least and most
-GOOD_PHOTOS = 0.35  # share in which nothing else is wrong
+GOOD_PHOTOS = 0.3  # share in which nothing else is wrong
 JPEG_QUALITY = (15, 90)
+DARK = (0.10, 0.5)  # least and most of the light that is left, where there is hardly any
 FEWEST_PIXELS = 14  # side of the smallest face crop that a camera delivers
 
 
@@ -61,9 +62,9 @@ def _light(rng: np.random.Generator, crop: cv2.typing.MatLike) -> cv2.typing.Mat
     levels = np.linspace(0, 1, 256, dtype=np.float32) ** np.float32(np.exp(rng.normal(0, 0.35)))
     kind = rng.random()
     gain, offset = np.exp(rng.normal(0, 0.18)), rng.normal(0, 12)
-    if kind < 0.15:  # hardly any light
-        gain, offset = rng.uniform(0.18, 0.5), rng.uniform(0, 15)
-    elif kind < 0.25:  # glare and haze
+    if kind < 0.22:  # hardly any light
+        gain, offset = np.exp(rng.uniform(*np.log(DARK))), rng.uniform(0, 12)
+    elif kind < 0.32:  # glare and haze
         gain, offset = rng.uniform(0.3, 0.7), rng.uniform(40, 120)
     lit = cv2.LUT(crop, levels * np.float32(gain * 255) + np.float32(offset))
     if rng.random() < 0.35:
@@ -73,8 +74,8 @@ def _light(rng: np.random.Generator, crop: cv2.typing.MatLike) -> cv2.typing.Mat
         if rng.random() < 0.3:  # a shadow's edge
             ramp = np.clip(ramp * 6 + np.float32(rng.normal(0, 2)), -1, 1)
         lit = lit * (1 + np.float32(depth) * ramp)
-    if rng.random() < 0.12:
-        lit = lit + _window_behind(rng, size)
+    if rng.random() < 0.18:
+        lit = lit * np.float32(rng.uniform(0.3, 1)) + _window_behind(rng, size)
     return lit
 
 
@@ -96,8 +97,8 @@ def _blur(rng: np.random.Generator, crop: cv2.typing.MatLike) -> cv2.typing.MatL
         ends = [(round(middle + s * reach[0]), round(middle + s * reach[1])) for s in (-1, 1)]
         cv2.line(kernel, ends[0], ends[1], 1.0)
         return cv2.filter2D(crop, -1, kernel / kernel.sum())
-    if kind < 0.5:
-        pixels = int(rng.integers(FEWEST_PIXELS, crop.shape[0]))
+    if kind < 0.55:
+        pixels = round(np.exp(rng.uniform(*np.log((FEWEST_PIXELS, crop.shape[0])))))
         small = cv2.resize(crop, (pixels, pixels), interpolation=cv2.INTER_AREA)
         return cv2.resize(small, crop.shape[:2], interpolation=cv2.INTER_LINEAR)
     return crop

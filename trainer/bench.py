@@ -202,7 +202,6 @@ def _yunet(path: Path, luma: Luma) -> _Contender:
     except cv2.error as error:
         raise ModelError(f"{path}: is damaged or no model, expected YuNet's .onnx: fetch it again") from error
     picture = cv2.cvtColor(heatmap.fit(luma).luma, cv2.COLOR_GRAY2BGR)
-    # No multiply-adds: OpenCV's getFLOPS says five times what the authors do.
     return _Contender(lambda: network.detect(picture), size, path.stat().st_size, None)
 
 

@@ -5,18 +5,24 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
+from trainer.accessories import draw_glasses, draw_headwear
 from trainer.augment import photograph_again
+from trainer.covers import draw_beside, draw_cover
 from trainer.dataset import Dataset
-from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL, LABELS
 
 BARE = LABELS.index(ALARM_LABEL)
 MASKED = 1 - BARE
 SOURCE_POWER = 0.6  # a source is seen as its size to this power: 1 lets the largest win, 0 repeats the smallest
 DRAWN_SHARE = 0.25  # how often a photo whose mask was drawn is taken when it comes up: few kinds of mask, many copies
-DRAWN_MASK = 0.18  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
-DRAWN_COVER = 0.10  # share of the bare photos that get a hand or something else before the mouth
-DRAWN_WRONG = 0.06  # share of the bare photos that get a mask worn wrong
+DRAWN_MASK = 0.28  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
+DRAWN_COVER = 0.24  # share of the bare photos that get a hand or something else before the mouth
+DRAWN_WRONG = 0.08  # share of the bare photos that get a mask worn wrong
+# Shares of all photos, so that what is drawn doesn't tell the class.
+DRAWN_BESIDE = 0.10
+DRAWN_GLASSES = 0.12
+DRAWN_HEADWEAR = 0.06
 SMOOTHING = 0.03  # labels are 0.985 and 0.015: some are wrong
 
 
@@ -69,8 +75,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         else:
             wide, kind = self._wide[rng.choice(bare[0], p=bare[1])], rng.random()
             if len(plain) and kind < DRAWN_COVER + DRAWN_WRONG:
-                draw = draw_cover if kind < DRAWN_COVER else draw_worn_wrong
-                wide = draw(rng, self._wide[rng.choice(plain)])
+                change = draw_cover if kind < DRAWN_COVER else draw_worn_wrong
+                wide = change(rng, self._wide[rng.choice(plain)])
+        for share, draw in ((DRAWN_BESIDE, draw_beside), (DRAWN_GLASSES, draw_glasses),
+                            (DRAWN_HEADWEAR, draw_headwear)):
+            if rng.random() < share:
+                wide = draw(rng, wide)
         return photograph_again(rng, wide, self._size), label
 
 

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from device.crop import crop_face
 from device.faces import Luma
+from trainer.accessories import draw_glasses
+from trainer.covers import COVERS, FLAT_HAND, draw_cover
 from trainer.dataset import CONTEXT, CROP_MARGIN, Dataset
-from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.heads import SKINS, random_person
 from trainer.photos import ALARM_LABEL, LABELS
 from trainer.practice import draw_face
@@ -25,14 +27,15 @@ MOST = 250  # photos a slice and class
 PEOPLE = 60  # drawn people a slice and class
 MASK_KINDS = ("pale", "dark", "ffp2", "ffp2_dark", "pattern", "gaiter", "transparent")
 WRONG_KINDS = ("nose_out", "under_chin", "on_ear")
-COVER_KINDS = ("hand", "paper", "phone", "cup", "microphone", "beard")
+COVER_KINDS = (*COVERS, FLAT_HAND)
+OWN_STREAM = 2**31  # no training has so many epochs: whatever the seed, its pictures are drawn from other numbers
 
 Slice = tuple[str, Luma, npt.NDArray[np.intp]]
 
 
 def drawn_slices(dataset: Dataset, seed: int = 0) -> Iterator[Slice]:
     """Yield the slices: masks, masks worn wrong and things drawn on bare faces, altered photos, drawn people."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, OWN_STREAM])
     plain = np.array([not name for name in dataset.slices])
     bare = rng.permutation(np.flatnonzero((dataset.labels == BARE) & plain))[:MOST]
     masked = rng.permutation(np.flatnonzero(dataset.labels == MASKED))[:MOST]
@@ -46,6 +49,8 @@ def drawn_slices(dataset: Dataset, seed: int = 0) -> Iterator[Slice]:
     for name, label, draw in drawings:
         crops = np.stack([_middle(draw(dataset.wide[i]), dataset.size) for i in bare])
         yield name, crops, np.full(len(bare), label, np.intp)
+    worn = np.stack([_middle(draw_glasses(rng, dataset.wide[i]), dataset.size) for i in both])
+    yield "glasses", worn, dataset.labels[both]
     for name, alter in ALTERED.items():
         yield name, np.stack([alter(rng, dataset.crops[i]) for i in both]), dataset.labels[both]
     for name, (skins, glasses) in {

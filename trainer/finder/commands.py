@@ -26,6 +26,7 @@ def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, mod
     faces.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
                        help="pictures named so are measured with and never learned from, as 'wider-*'")
     faces.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
+    faces.add_argument("--start", type=_path, help="a faces.keras to go on from (default: from scratch)")
     faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
     faces.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
     faces.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
@@ -60,6 +61,8 @@ def _faces(options: argparse.Namespace) -> None:
             f"{options.teacher or 'no teacher'}: no such file, expected YuNet's .onnx, which marks the faces of "
             "--unlabelled: set --teacher, or leave --unlabelled out"
         )
+    if options.start and not options.start.is_file():
+        raise PhotosError(f"{options.start}: no such file, expected weights as models/faces.keras: check START")
     with native_code_quiet():
         from trainer.finder.make import make_faces
     from trainer.finder.material import FinderPlan
@@ -70,6 +73,7 @@ def _faces(options: argparse.Namespace) -> None:
         unlabelled=_texts(options.unlabelled),
         teacher=str(options.teacher or ""),
         hold_out=tuple(options.hold_out),
+        start=str(options.start or ""),
         epochs=options.epochs,
         seed=options.seed,
         threads=options.threads,

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from device.heatmap import FILL
+from trainer.covers import draw_cover
 from trainer.dataset import CONTEXT, CROP_MARGIN
-from trainer.fitted import draw_cover, draw_mask, draw_worn_wrong
+from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL
 
 Floats = npt.NDArray[np.float32]
@@ -185,7 +186,7 @@ def _lay(rng: np.random.Generator, canvas: Luma, chosen: Picture, tile: bool) ->
     seen, ignored = _sorted_out(_moved(chosen.boxes[inside], matrix, centre, middle), size)
     others = _moved(np.concatenate([chosen.ignored, chosen.boxes[~inside]]), matrix, centre, middle)
     where = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    return seen, np.concatenate([ignored, _clipped(others, size)]).astype(np.float32), where
+    return seen, np.concatenate([ignored, clipped(others, size)]).astype(np.float32), where
 
 
 def _level(chosen: Picture, matrix: npt.NDArray[np.float64]) -> tuple[Luma, npt.NDArray[np.float64]]:
@@ -230,13 +231,14 @@ def _moved(boxes: Floats, matrix: npt.NDArray[np.float64], centre: npt.NDArray[n
 
 def _sorted_out(boxes: Floats, size: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
     """Return the boxes, cut to the canvas, of faces that count, and of those too small or hardly in the picture."""
-    cut = _clipped(boxes, size)
+    cut = clipped(boxes, size)
     share = np.prod(cut[:, 2:], axis=1) / np.maximum(np.prod(boxes[:, 2:], axis=1), 1e-6)
     counts = (share >= SEEN) & (cut[:, 3] >= SMALLEST_FACE * 0.95)
     return cut[counts], cut[~counts & (share > 0)]
 
 
-def _clipped(boxes: Floats, size: npt.NDArray[np.intp]) -> Floats:
+def clipped(boxes: Floats, size: npt.NDArray[np.intp]) -> Floats:
+    """Return boxes, float32 (n, 4), cut to a picture of this size, (width, height) in px."""
     low, high = np.clip(boxes[:, :2], 0, size), np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
     return np.concatenate([low, high - low], axis=1).astype(np.float32)
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from device.errors import ModelError
 from device.faces import Box, Face
+from device.finders import OwnFaceFinder
 from device.haar import HaarFaceFinder
 from device.pictures import read_color
 from trainer.finder.measure import Contender, Picture
 
+LOWEST_SCORE = 0.05  # of our own finder's curve
 YUNET_THRESHOLDS = (0.6, 0.7)
 YUNET_LEAST = 0.1  # score; below, its curve says nothing that matters at a door
 YUNET_OVERLAP, YUNET_MOST = 0.3, 500  # of its NMS, and boxes a picture
@@ -23,7 +25,8 @@ def contenders(yunet: Path | None) -> list[Contender]:
 
     A door's camera gives luma; in color YuNet is what others report of it. Raises ModelError.
     """
-    known = [Contender("haar", HaarFaceFinder().find, -math.inf)]
+    own = OwnFaceFinder(least_score=LOWEST_SCORE)
+    known = [Contender("own", own.find, own.card.threshold), Contender("haar", HaarFaceFinder().find, -math.inf)]
     if yunet:
         color, luma = YuNet(yunet), YuNet(yunet)
         known += [Contender(f"yunet in color, {score}", color.find, score, read_color) for score in YUNET_THRESHOLDS]

@@ -34,7 +34,8 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
     keras.utils.clear_session()
     with only_one(folder):
-        state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed)
+        start = Path(plan.start) if plan.start else None
+        state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
     _plot_loss(state, folder)
     card = convert_finder(plan, state, folder, material, {**_held(material), **extra}, models, _command(plan, extra))
     lines = [f"{state.epochs} epochs, best {state.best_epoch + 1}: {models / 'faces.tflite'} and its card, "
@@ -62,6 +63,7 @@ def _command(plan: FinderPlan, extra: dict[str, list[Scene]]) -> str:
         "UNLABELLED": [Path(p).name for p in plan.unlabelled],
         "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.hold_out),
         "MEASURE": list(extra),
+        "START": [Path(plan.start).name] if plan.start else [],
         "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
     }
     return "make faces " + " ".join(f'{name}="{" ".join(values)}"' for name, values in given.items() if values)

@@ -32,6 +32,7 @@ class FinderPlan:
     unlabelled: tuple[str, ...]
     teacher: str  # YuNet's .onnx, or nothing
     hold_out: tuple[str, ...]  # patterns of file names that are kept out
+    start: str  # a .keras whose weights are gone on from, or nothing: from scratch
     epochs: int
     seed: int
     threads: int

@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from device.errors import PictureError
 from device.pictures import read_luma
-from trainer.finder.compose import Floats, Picture, picture
+from trainer.finder.compose import Picture, clipped, picture
+from trainer.finder.contenders import YuNet
 from trainer.finder.scenes import Scene
 from trainer.photos import LABELS, WORN_WRONG
 
@@ -25,7 +26,7 @@ def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
 
     What the faces wear is taken from the folder that holds the picture, where that has a class's name.
     """
-    detector = cv2.FaceDetectorYN.create(str(teacher), "", (320, 320), DOUBTED_SCORE, 0.3, 100)
+    detector = YuNet(teacher)
     for scene in tqdm(scenes, "teaching", unit="picture", disable=None):
         try:
             luma = read_luma(scene.path)
@@ -36,17 +37,11 @@ def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
             luma = np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         rows, columns = (round(AROUND * side) for side in luma.shape)
         wide = cv2.copyMakeBorder(luma, rows, rows, columns, columns, cv2.BORDER_REPLICATE)
-        detector.setInputSize(wide.shape[::-1])
-        _, found = detector.detect(cv2.cvtColor(wide, cv2.COLOR_GRAY2BGR))
-        found = np.empty((0, 15), np.float32) if found is None else found
-        boxes = _inside(found[:, :4] - (columns, rows, 0, 0), luma.shape[1], luma.shape[0])
-        sure = found[:, -1] >= LEAST_SCORE
+        found = [face for face in detector.find(np.asarray(wide, np.uint8)) if face.score >= DOUBTED_SCORE]
+        boxes = np.array([face.box for face in found], np.float32).reshape(-1, 4) - (columns, rows, 0, 0)
+        boxes = clipped(boxes.astype(np.float32), np.array(luma.shape[::-1]))
+        sure = np.array([face.score >= LEAST_SCORE for face in found], bool)
         if sure.any():
             label = next((word for word in WORDS if word in scene.path.parts), "face")
             yield picture(luma, boxes[sure], [label] * int(sure.sum()), boxes[~sure])
 
-
-def _inside(boxes: Floats, width: int, height: int) -> Floats:
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    low, high = np.clip(low, 0, (width, height)), np.clip(high, 0, (width, height))
-    return np.concatenate([low, high - low], axis=1).astype(np.float32)

@@ -58,14 +58,16 @@ def _mirrored(boxes: Floats, width: int) -> Floats:
     return np.concatenate([width - boxes[:, :1] - boxes[:, 2:3], boxes[:, 1:]], axis=1)
 
 
-def train_finder(folder: Path, state: State, material: Material, epochs: int, seed: int) -> State:
-    """Train until `epochs` are done, from where the state left off; return the state then.
+def train_finder(
+    folder: Path, state: State, material: Material, epochs: int, seed: int, start: Path | None = None
+) -> State:
+    """Train until `epochs` are done, from where the state left off, or from a .keras; return the state then.
 
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
     """
     cv2.setNumThreads(1)
     keras.utils.set_random_seed(seed + state.epochs)
-    network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
+    network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled(start)
     unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]
     held_data = tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
@@ -100,7 +102,7 @@ def samples(done: int, epochs: int) -> int:
     return pictures
 
 
-def _compiled() -> Any:  # noqa: ANN401
-    network = finder()
+def _compiled(start: Path | None) -> Any:  # noqa: ANN401
+    network = keras.saving.load_model(start, compile=False) if start else finder()
     network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), finder_loss)
     return network
