@@ -207,7 +207,7 @@ def _yunet(path: Path, luma: Luma) -> _Contender:
 
 def _haar(luma: Luma) -> _Contender:
     cascade, small = HaarFaceFinder(), reduce(luma).luma
-    file = Path(cv2.data.haarcascades) / CASCADE
+    file = Path(cv2.__file__).parent / "data" / CASCADE  # where the wheels, which the trainer needs, have it
     return _Contender(lambda: cascade.find(small), (small.shape[1], small.shape[0]), file.stat().st_size, None)
 
 

@@ -10,6 +10,7 @@ from device.classifier import Classifier
 from device.errors import PictureError
 from device.finders import OwnFaceFinder
 from device.judge import draw, judge_all
+from device.pictures import read_color
 from trainer.drawing import draw_person
 from trainer.heads import random_person
 from trainer.practice import Picture, draw_background, photograph, place, random_light
@@ -45,13 +46,13 @@ def draw_sheet(model: str, target: Path, seed: int = 0) -> Path:
         for number in range(COLUMNS * ROWS):
             scene = draw_scene(np.random.default_rng([seed, number]), 1 + number % len(FACE_HEIGHTS))
             cv2.imwrite(f"{folder}/{number:02}.png", scene)
-        tiles = []
+        tiles: list[Picture] = []
         for judgement in judge_all([Path(folder)], classifier, finder):
             if isinstance(judgement, PictureError):
                 raise judgement
             draw(judgement, classifier, Path(folder))
-            tiles.append(cv2.imread(f"{folder}/{judgement.file}.png"))
-    sheet = cv2.vconcat([cv2.hconcat(tiles[row * COLUMNS : (row + 1) * COLUMNS]) for row in range(ROWS)])
+            tiles.append(read_color(Path(folder) / f"{judgement.file}.png"))
+    sheet = np.vstack([np.hstack(tiles[row * COLUMNS : (row + 1) * COLUMNS]) for row in range(ROWS)])
     if not cv2.imwrite(str(target), sheet, [cv2.IMWRITE_WEBP_QUALITY, QUALITY]):
         raise PictureError(f"{target}: can't be written, expected a path that ends in .webp: choose another")
     return target
