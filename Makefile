@@ -24,10 +24,10 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench deploy lock clean
+	bench count-arm64 deploy lock clean
 
 help:  ## print the verbs
-	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
 train: .venv/ready  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random]
@@ -68,8 +68,11 @@ test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIP
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
-bench: .venv/ready  ## measure start-up and memory of the device
+bench: .venv/ready  ## what the device costs: start-up, memory, and its networks side by side with others [YUNET=]
 	@$(venv) -m tests.footprint
+	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
+count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
+	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
 deploy:  ## put device/ and models/ on a Pi and start the service: make deploy HOST=pi@kiosk.local
 	@deploy/deploy.sh "$(HOST)"
 lock:  ## pin the versions in pyproject.toml again (needs uv)

@@ -162,6 +162,15 @@ def _compare(options: argparse.Namespace) -> None:
     print(write_comparison(rows, options.runs))
 
 
+def _bench(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.bench import bench, table, write_bench
+
+    measured = bench(options.models, options.yunet)
+    print(table(measured), end="")
+    print(write_bench(measured, options.runs))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -210,6 +219,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
     compare.add_argument("--runs", type=Path, default=RUNS, help="where compare.md goes (default: runs/)")
+
+    bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
+    bench.set_defaults(command=_bench)
+    bench.add_argument("--yunet", type=Path, help="YuNet's .onnx, to measure beside them")
+    bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
+    bench.add_argument("--runs", type=Path, default=RUNS, help="where bench.json goes (default: runs/)")
 
     convert = commands.add_parser("convert", help="turn a run's best checkpoint into a .tflite and its card")
     convert.set_defaults(command=_convert)
