@@ -12,11 +12,9 @@ from tqdm import tqdm
 
 from device.classifier import Classifier
 from device.faces import Box, FaceFinder, Luma
-from device.finders import OwnFaceFinder
-from device.haar import HaarFaceFinder
-from device.model_card import ModelCard
 from device.pictures import read_luma
 from trainer.cache import write_whole
+from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
@@ -51,21 +49,24 @@ class Evaluation(Scores):
 
 
 def evaluate(
-    model: str, data: Path, cropped: bool, drawn: bool = False, finder: FaceFinder | None = None
+    model: str, data: Path, cropped: bool, drawn: bool = False, finder: FaceFinder | None = None, yunet: str = ""
 ) -> Evaluation:
     """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
     every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default
-    that of the card, has to be the one that cut the model's training crops. Raises ModelError or PhotosError.
+    that of the card, has to be the one that cut the model's training crops; yunet: its .onnx, where that was YuNet.
+    Raises ModelError or PhotosError.
     """
     classifier = Classifier(model)
     card = classifier.card
     if (data / BOXES_TABLE).exists():
-        judged = _judge_scenes(classifier, data, finder or _finder_of(card))
+        judged = _judge_scenes(classifier, data, finder or named_finder(card.face_finder, yunet))
         slices = {}
     else:
-        dataset = load_dataset(data, card.input_size, cropped, finder or (None if cropped else _finder_of(card)))
+        if not cropped:
+            finder = finder or named_finder(card.face_finder, yunet)
+        dataset = load_dataset(data, card.input_size, cropped, finder)
         if dataset.finder:
             classifier.require_crops_of(dataset.finder)
         verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
@@ -105,10 +106,6 @@ class _Judged:
     kinds: list[str]
     no_face: int
     refused: int
-
-
-def _finder_of(card: ModelCard) -> FaceFinder:
-    return HaarFaceFinder() if card.face_finder == HaarFaceFinder.name else OwnFaceFinder()
 
 
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> _Judged:
