@@ -65,7 +65,8 @@ def gather_again(plan: Plan) -> Material:
     finder = named_finder(plan.finder, plan.yunet)
     if finder.sha256 != plan.finder_sha256:
         raise RunError(
-            f"{plan.name}: was trained on faces cut by another finder than {plan.finder} is now: run `make train`"
+            f"{plan.name}: was trained on faces cut by the finder {plan.finder!r}, whose file has changed since: run "
+            "`make train`"
         )
     folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
     material = gather(folders, plan.size, apart, finder)
