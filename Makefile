@@ -24,21 +24,23 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench deploy lock clean
+	bench count-arm64 deploy lock clean
 
 help:  ## print the verbs
-	@grep -hE '^[a-z.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
+	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random]
+train: .venv/ready  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=]
 	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
 		$(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(SIZE),--size $(SIZE)) \
-		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)"
+		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
+		$(if $(FINDER),--finder $(FINDER)) $(if $(YUNET),--yunet "$(YUNET)")
 convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card [MISS_COST=]
 	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)" $(if $(MISS_COST),--miss-cost $(MISS_COST))
 evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1 SLICES=1]
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
-	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices)
+	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices) \
+		$(if $(YUNET),--yunet "$(YUNET)")
 crossval: .venv/ready  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS=]
 	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
 		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS)
@@ -68,8 +70,11 @@ test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIP
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
-bench: .venv/ready  ## measure start-up and memory of the device
+bench: .venv/ready  ## what the device costs: start-up, memory, and its networks side by side with others [YUNET=]
 	@$(venv) -m tests.footprint
+	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
+count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
+	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
 deploy:  ## put device/ and models/ on a Pi and start the service: make deploy HOST=pi@kiosk.local
 	@deploy/deploy.sh "$(HOST)"
 lock:  ## pin the versions in pyproject.toml again (needs uv)

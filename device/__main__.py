@@ -1,4 +1,4 @@
-"""The device's command line: run the door, or judge pictures."""
+"""The device's command line: run the door, say what it would do, switch it off, or judge pictures."""
 
 import argparse
 import dataclasses
@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from device.arguments import Parser
+from device.check import table
 from device.classifier import Classifier
 from device.errors import KioskError, PictureError
 from device.finders import open_finder
 from device.judge import as_json, as_text, draw, judge_all
 from device.kiosk import run
 from device.settings import Settings, read_settings
+from device.signals import Signals
+from device.wiring import check_wiring
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +42,21 @@ def _run(options: argparse.Namespace) -> int:
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
     return run(settings, pins=options.pins)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings = read_settings(options.config)
+    check_wiring(settings.signals)
+    classifier = Classifier(settings.model.name)
+    classifier.require_crops_of(open_finder(settings.faces))
+    for line in table(settings, classifier.card):
+        print(line)
+    return 0
+
+
+def _off(options: argparse.Namespace) -> int:
+    with Signals(read_settings(options.config).signals, options.pins):
+        return 0
 
 
 def _judge(options: argparse.Namespace) -> int:
@@ -79,6 +97,15 @@ def _parser() -> argparse.ArgumentParser:
     door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    check = commands.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
+    check.set_defaults(command=_check)
+    check.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
+
+    off = commands.add_parser("off", help="switch every output off, which a killed kiosk couldn't")
+    off.set_defaults(command=_off)
+    off.add_argument("--config", type=Path, help="a kiosk.toml, of which [signals] counts here")
+    off.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
 
     judge = commands.add_parser("judge", help="judge the faces in pictures")
     judge.set_defaults(command=_judge)

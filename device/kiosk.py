@@ -1,8 +1,10 @@
 """Turns a camera's frames into lamps, beeps and lines in the terminal: the main loop of the device."""
 
 import os
+import queue
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -30,17 +32,19 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
 
     Faces are found by `finder`, by default the settings'.
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
-    whatever else goes wrong, leaves the loop and switches the outputs off.
+    whatever else goes wrong, leaves the loop, shows FAULT for a moment, and switches the outputs off.
     """
     with ExitStack() as devices:
         stop = devices.enter_context(StopRequest())
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
-        signals = devices.enter_context(Signals(settings.signals, pins))
+        signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
         camera = devices.enter_context(open_camera(settings.camera.source))
-        devices.callback(signals.off)  # runs before the camera is closed, which may hang
+        signals.camera_on()
+        devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
+        signals.trust(classifier.card)
         gate = Gate(finder)
         decision = Decision(settings.decision, classifier.card.threshold, classifier.card.release)
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
@@ -49,7 +53,7 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
             alert = decision.update(frame.taken, verdicts)
-            signals.show(decision.state, frame.taken)
+            signals.show(decision.state, frame.taken, datetime.now(UTC))
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)
@@ -73,6 +77,14 @@ class StopRequest:
 
     received: signal.Signals | None = None
 
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be put into while a get of it is on
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not after a signal."""
+        with suppress(queue.Empty):
+            self._arrived.get(timeout=seconds)
+
     def __enter__(self) -> Self:
         self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
@@ -83,3 +95,4 @@ class StopRequest:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = signal.Signals(number)
+        self._arrived.put(number)

@@ -4,17 +4,21 @@ import dataclasses
 import difflib
 import tomllib
 import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from device.errors import SettingsError
-
-PINS = ("red_pin", "green_pin", "buzzer_pin")
+from device.quiet_hours import LOCAL, is_clock, is_zone
 
 
 def _ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
-    return field(default=default, metadata={"low": low, "high": high})
+    return _checked(default, lambda value: low <= value <= high, f" from {low} to {high}")
+
+
+def _checked(default: object, check: Callable[[Any], bool], expected: str) -> Any:  # noqa: ANN401
+    return field(default=default, metadata={"check": check, "expected": expected})
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,31 @@ class DecisionSettings:
     hold_seconds: float = _ranged(1.5, 0.0, 60.0)  # an alarm lasts at least this long
 
 
+A_TIME = ' as "22:00", from 00:00 to 23:59'
+A_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
+
+
 @dataclass(frozen=True)
 class SignalSettings:
-    """What is wired where. Pins are GPIO (BCM) numbers from 2 to 27; 0: not wired."""
+    """What is wired where, and how long it is on. Pins are GPIO (BCM) numbers from 2 to 27; 0: not wired."""
 
     red_pin: int = 17
     green_pin: int = 27
+    blue_pin: int = 0  # wired: the three are the legs of one RGB LED
     buzzer_pin: int = 22
-    lamps_active_high: bool = True  # false: the lamps light when their pin is low
+    relay_pin: int = 0  # high while the door is released
+    camera_pin: int = 0  # an LED that is lit while the camera runs
+    button_pin: int = 0  # to ground; pressed: silence, held for 3 s: self-test
+    lamps_active_high: bool = True  # false: the LEDs light when their pin is low
     buzzer_active_high: bool = True  # false: as the buzzer modules that sound at a low level
     beeps: int = _ranged(3, 0, 20)  # how often the buzzer sounds in one alarm
     beep_seconds: float = _ranged(0.2, 0.05, 2.0)
     pause_seconds: float = _ranged(0.2, 0.05, 10.0)  # between two beeps
+    quiet_from: str = _checked("00:00", is_clock, A_TIME)  # no alarm beeps from here
+    quiet_until: str = _checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
+    time_zone: str = _checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
+    release_seconds: float = _ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
+    fault_seconds: float = _ranged(2.0, 0.0, 5.0)  # how long the lamp shows FAULT before the kiosk ends
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,7 @@ def _section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
     return wanted(**values)
 
 
-def _value(kind: Any, limits: typing.Mapping[str, float], value: Any, where: str) -> Any:  # noqa: ANN401
+def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
     if typing.get_origin(kind) is Literal:
         if value not in typing.get_args(kind):
             raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
@@ -114,10 +131,9 @@ def _value(kind: Any, limits: typing.Mapping[str, float], value: Any, where: str
     if float in kinds and type(value) is int:
         value = float(value)
     name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
-    expected = f"{name} from {limits['low']} to {limits['high']}" if limits else name
-    # "not (low <= x <= high)" also refuses nan.
-    if type(value) not in kinds or value == "" or (limits and not limits["low"] <= value <= limits["high"]):
-        raise SettingsError(f"{where} is {value!r}, expected {expected}")
+    # A check says no to nan too.
+    if type(value) not in kinds or value == "" or (limits and not limits["check"](value)):
+        raise SettingsError(f"{where} is {value!r}, expected {name}{limits.get('expected', '')}")
     return value
 
 

@@ -1,124 +1,163 @@
-"""Turns the state of the door into a red lamp, a green lamp and a buzzer."""
+"""Turns the state of the door into a lamp, a buzzer, a door relay and a camera LED, and hears a button."""
 
-import logging
-import warnings
+import threading
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from gpiozero import LED, BadPinFactory, Buzzer, Device, DigitalOutputDevice, PinFactoryFallback
-from gpiozero.pins.mock import MockFactory
+from gpiozero import LED, Buzzer, OutputDevice
 
+from device.button import Press, PushButton
+from device.deadline import Deadline
 from device.decision import State
-from device.errors import WiringError
-from device.settings import PINS, SignalSettings
+from device.lamp import DARK, Lamp
+from device.model_card import ModelCard
+from device.pins import choose_pins, open_output
+from device.quiet_hours import QuietHours
+from device.relay import Relay
+from device.settings import SignalSettings
+from device.wiring import NOT_WIRED, check_wiring
 
-BOARD = Path("/proc/device-tree/model")  # on a Raspberry Pi it says so
-NOT_WIRED = 0
-FIRST_PIN, LAST_PIN = 2, 27  # of the 40-pin header; 0 and 1 are kept for add-on boards
-
-log = logging.getLogger(__name__)
+LATE_SECONDS = 1.0  # without a state for this long, the last one is no longer true
+TEST_SECONDS = 0.7  # of the self-test, for each light and for the buzzer
 
 
 class Signals:
-    """The lamps and the buzzer, off from the start and again on every way out."""
+    """All outputs, off from the start and again on every way out."""
 
-    def __init__(self, settings: SignalSettings, pins: str = "auto") -> None:
+    def __init__(
+        self, settings: SignalSettings, pins: str = "auto", pause: Callable[[float], object] = time.sleep
+    ) -> None:
         """Take the pins of the settings, from gpiozero's MockFactory if pins is "mock".
 
-        Raises WiringError for pins that can't be meant or can't be had. Off a Raspberry Pi, without GPIO, nothing is
-        switched.
+        `pause` waits some seconds, and may end early. Raises WiringError for pins that can't be meant or can't be had.
+        Off a Raspberry Pi, without GPIO, nothing is switched.
         """
-        _check(settings)
-        self._settings = settings
+        check_wiring(settings)
+        self._settings, self._pause = settings, pause
+        self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
+        self._lock = threading.RLock()
+        self._real = False
         self._alarm_since: float | None = None  # seconds
-        self._red = self._green = self._buzzer = None
-        usable = _choose_pins(pins)
+        self._silenced = False  # for the present alarm
+        self._test_since: float | None = None  # seconds
+        self._told: BaseException | None = None
+        self._lamp: Lamp | None = None
+        self._buzzer: OutputDevice | None = None
+        self._relay: Relay | None = None
+        self._camera: OutputDevice | None = None
+        self._button: PushButton | None = None
         with ExitStack() as outputs:
-            if usable:
-                lamps, buzzer = settings.lamps_active_high, settings.buzzer_active_high
-                self._red = _output(outputs, LED, "red_pin", settings.red_pin, lamps)
-                self._green = _output(outputs, LED, "green_pin", settings.green_pin, lamps)
-                self._buzzer = _output(outputs, Buzzer, "buzzer_pin", settings.buzzer_pin, buzzer)
+            if choose_pins(pins, pwm=settings.blue_pin != NOT_WIRED):
+                self._open(outputs)
+            self._late = outputs.enter_context(Deadline(self._lock, self._stalled))
             self._outputs = outputs.pop_all()
+
+    def _open(self, outputs: ExitStack) -> None:
+        settings = self._settings
+        # First, because a killed kiosk has left every pin as it was.
+        if settings.relay_pin != NOT_WIRED:
+            self._relay = Relay(outputs, settings.relay_pin, settings.release_seconds, self._lock)
+        self._lamp = Lamp(outputs, settings)
+        if settings.buzzer_pin != NOT_WIRED:
+            active_high = settings.buzzer_active_high
+            self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings.buzzer_pin, active_high)
+        if settings.camera_pin != NOT_WIRED:
+            self._camera = open_output(outputs, LED, "camera_pin", settings.camera_pin, settings.lamps_active_high)
+        if settings.button_pin != NOT_WIRED:
+            self._button = PushButton(outputs, settings.button_pin)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._outputs.close()
+        try:
+            self.leave(kind, error, _)
+        finally:
+            self._outputs.close()
 
-    def off(self) -> None:
-        """Switch everything off."""
-        for output in (self._red, self._green, self._buzzer):
-            if output is not None:
-                output.off()
+    def trust(self, card: ModelCard) -> None:
+        """Let the model of this card release the door, unless it is a practice model."""
+        self._real = not card.practice
 
-    def show(self, state: State, now: float) -> None:
-        """Show a state at `now`, in seconds; the buzzer's pattern counts from the first ALARM shown in a row."""
-        if state is not State.ALARM:
-            self._alarm_since = None
-        elif self._alarm_since is None:
-            self._alarm_since = now
-        beeping = self._alarm_since is not None and self._beeping(now - self._alarm_since)
-        wanted = (self._red, state is State.ALARM), (self._green, state is State.CLEAR), (self._buzzer, beeping)
-        for output, on in wanted:
-            if output is not None:
-                output.value = on
+    def camera_on(self) -> None:
+        """Light the camera LED, until the end: it outlasts the camera, whose closing may hang while it still sees."""
+        _switch(self._camera, True)
 
-    def _beeping(self, elapsed: float) -> bool:
-        """Tell whether the buzzer sounds `elapsed` seconds into an alarm."""
-        beep, place = divmod(elapsed, self._settings.beep_seconds + self._settings.pause_seconds)
+    def show(self, state: State, now: float, moment: datetime) -> None:
+        """Show a state at `now`, in seconds on the frames' clock, and `moment`, the aware time that quiet hours go by.
+
+        The buzzer's pattern counts from the first ALARM shown in a row.
+        """
+        with self._lock:
+            self._late.move(LATE_SECONDS)
+            if state is not State.ALARM:
+                self._alarm_since, self._silenced = None, False
+            elif self._alarm_since is None:
+                self._alarm_since = now
+            self._hear(now)
+            if self._relay:
+                self._relay.show(state, now, self._real)
+            if not self._test(now):
+                self._light(state)
+                _switch(self._buzzer, self._beeping(now) and not self._silenced and not self._quiet.hold(moment))
+
+    def leave(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Switch everything but the camera LED off, but show an exception as FAULT on the lamp for a while before."""
+        told, self._told = self._told, error
+        with self._lock:
+            self._late.lift()
+            self._mute()
+            if isinstance(error, Exception) and error is not told and self._lamp:
+                self._lamp.show(State.FAULT)
+                self._pause(self._settings.fault_seconds)
+            if self._lamp:
+                self._lamp.light(DARK)
+
+    def _stalled(self) -> None:
+        self._mute()
+        self._light(State.FAULT)
+
+    def _mute(self) -> None:
+        if self._relay:
+            self._relay.drop()
+        _switch(self._buzzer, False)
+
+    def _light(self, state: State) -> None:
+        if self._lamp:
+            self._lamp.show(state)
+
+    def _hear(self, now: float) -> None:
+        press = self._button.read(now) if self._button else None
+        if press is Press.SHORT:
+            self._silenced = self._alarm_since is not None
+        if press is Press.LONG:
+            self._test_since = now
+
+    def _test(self, now: float) -> bool:
+        """Show one part after the other; return False when no self-test is on."""
+        if self._test_since is None or self._lamp is None:
+            return False
+        step = int((now - self._test_since) / TEST_SECONDS)
+        lights = self._lamp.primaries
+        if step > len(lights):
+            self._test_since = None
+            return False
+        self._lamp.light(lights[step] if step < len(lights) else DARK)
+        _switch(self._buzzer, step == len(lights))
+        return True
+
+    def _beeping(self, now: float) -> bool:
+        """Tell whether the buzzer's pattern sounds at `now`, in seconds."""
+        if self._alarm_since is None:
+            return False
+        beep, place = divmod(now - self._alarm_since, self._settings.beep_seconds + self._settings.pause_seconds)
         return beep < self._settings.beeps and place < self._settings.beep_seconds
 
 
-def _output(
-    outputs: ExitStack, kind: type[DigitalOutputDevice], key: str, pin: int, active_high: bool
-) -> DigitalOutputDevice | None:
-    if pin == NOT_WIRED:
-        return None
-    try:
-        output = kind(pin, active_high=active_high, initial_value=False)
-    except Exception as error:  # every pin library has error types of its own
-        raise WiringError(
-            f"[signals] {key}: GPIO {pin} can't be used ({error}): check that no other program uses it, and that the "
-            "user is in the group gpio"
-        ) from error
-    outputs.callback(output.close)
-    # Closing alone leaves it to the wiring which level an output falls to.
-    outputs.callback(output.off)
-    return output
-
-
-def _check(settings: SignalSettings) -> None:
-    used: dict[int, str] = {}
-    for key in PINS:
-        pin = getattr(settings, key)
-        if pin == NOT_WIRED:
-            continue
-        if not FIRST_PIN <= pin <= LAST_PIN:
-            raise WiringError(
-                f"[signals] {key} is {pin}, expected a GPIO (BCM) number from {FIRST_PIN} to {LAST_PIN}, or "
-                f"{NOT_WIRED} for none: count GPIO names, not places on the header"
-            )
-        if pin in used:
-            raise WiringError(f"[signals] {used[pin]} and {key} are both {pin}: give each output a pin of its own")
-        used[pin] = key
-
-
-def _choose_pins(pins: str) -> bool:
-    """Set gpiozero's pin factory; return False where there is no GPIO and none is expected."""
-    if pins == "mock":
-        Device.pin_factory = MockFactory()
-        return True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PinFactoryFallback)  # a line for each library that isn't installed
-            Device.ensure_pin_factory()
-    except (BadPinFactory, ImportError, OSError) as error:
-        if BOARD.is_file() and "Raspberry Pi" in BOARD.read_text(encoding="utf-8", errors="replace"):
-            raise WiringError(f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio") from error
-        log.info("no GPIO here: states are shown in the terminal only")
-        return False
-    return True
+def _switch(output: OutputDevice | None, on: bool) -> None:
+    if output is not None:
+        output.value = on

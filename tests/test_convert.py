@@ -12,6 +12,7 @@ from drawn_photos import drawn_photos
 from device.classifier import Classifier
 from device.errors import ModelError
 from device.finders import OwnFaceFinder
+from device.haar import HaarFaceFinder
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, run_tflite
 from trainer.copies import alone
@@ -79,6 +80,18 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
     assert str(folder) not in (tmp_path / "simple.json").read_text()
 
 
+def test_a_model_can_be_trained_on_the_crops_of_another_finder(tmp_path: Path) -> None:
+    photos, runs, models = drawn_photos(tmp_path / "photos", 40), tmp_path / "runs", tmp_path / "models"
+    wanted = ["--data", str(photos), "--size", str(SIZE), "--epochs", "2", "--runs", str(runs), "--finder", "haar"]
+    assert main(["train", "--model", "simple", *wanted]) == 0
+    assert main(["convert", "--runs", str(runs), "--models", str(models)]) == 0
+
+    card, cascade = Classifier(str(models / "simple.tflite")).card, HaarFaceFinder()
+    assert (card.face_finder, card.face_finder_sha256) == ("haar", cascade.sha256)
+    assert "FINDER=haar" in card.trained_on.command
+    assert evaluate(str(models / "simple.tflite"), photos, cropped=False).no_face == 80
+
+
 def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> None:
     run, folder = trained
     dataset = load_dataset(folder / "photos", SIZE)
@@ -144,7 +157,7 @@ def test_photos_cut_by_another_finder_than_todays_are_refused(
     assert main(["convert", "--run", str(copy), "--models", str(tmp_path / "models")]) == 2
 
     assert capsys.readouterr().err == (
-        "error: simple: was trained on faces cut by another finder than models/faces.tflite is now: run `make train`\n"
+        "error: simple: was trained on faces cut by the finder 'own', whose file has changed since: run `make train`\n"
     )
     assert not (tmp_path / "models").exists()
 

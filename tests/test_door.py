@@ -19,9 +19,10 @@ from device.pictures import read_luma
 from trainer.__main__ import main
 from trainer.accessories import draw_glasses, draw_headwear
 from trainer.calibration import find_temperature
-from trainer.compare import PEER, compare, multiply_adds, peer, table
+from trainer.compare import compare, table
 from trainer.convert import quantize
 from trainer.copies import alone, gather
+from trainer.cost import PEER, multiply_adds, peer
 from trainer.covers import FLAT_HAND, draw_beside, draw_cover
 from trainer.crossval import by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset

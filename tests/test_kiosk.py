@@ -38,7 +38,12 @@ LINES = [
     "5.70 s  IDLE  nobody there",
 ]
 OFF_ON = [False, True, False]
-PINS = {"red": 17, "green": 27, "buzzer": 22}
+RELAY, CAMERA = 16, 25
+PINS = {"red": 17, "green": 27, "buzzer": 22, "relay": RELAY, "camera": CAMERA}
+# FAULT is red and green; the buzzer has sounded once when the finder acts.
+FAULT = {"red": [False, True, False], "green": OFF_ON, "buzzer": OFF_ON, "relay": [False], "camera": OFF_ON}
+STOPPED = FAULT | {"green": [False]}
+WIRED = SignalSettings(relay_pin=RELAY, camera_pin=CAMERA, fault_seconds=0.01)
 
 
 class SquareFinder:
@@ -55,8 +60,10 @@ class SquareFinder:
         self.found += 1
         if self.found == 7 and self.act == "fail":
             raise ZeroDivisionError("no such face")
-        if self.found == 7 and self.act == "wait":
-            sys.stdin.readline()
+        if self.found == 7 and self.act.startswith("SIG"):
+            os.kill(os.getpid(), signal.Signals[self.act])
+        if self.found == 7 and self.act == "no box":
+            return [Face(None, 5.0)]  # type: ignore[arg-type]
         return [Face(Box(40, 20, 80, 80), 5.0)]
 
 
@@ -64,6 +71,7 @@ class SquareFinder:
 def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A door at which VISIT is seen."""
     monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     folder = tmp_path / "visit"
     folder.mkdir()
@@ -71,7 +79,7 @@ def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings
         picture = np.zeros((120, 160), np.uint8)
         picture[20:100, 40:120] = grey
         cv2.imwrite(str(folder / f"{place:03}.png"), picture)
-    return Settings(model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)))
+    return Settings(model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), signals=WIRED)
 
 
 def histories() -> dict[str, list[bool]]:
@@ -118,7 +126,9 @@ def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: py
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert run(door, SquareFinder(), "mock") == 0
     assert capfd.readouterr().out.splitlines() == LINES
-    assert histories() == {"red": OFF_ON, "green": OFF_ON, "buzzer": [False, *[True, False] * 3]}
+    assert histories() == {
+        "red": OFF_ON, "green": OFF_ON, "buzzer": [False, *[True, False] * 3], "relay": OFF_ON, "camera": OFF_ON,
+    }  # fmt: skip
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
@@ -158,13 +168,26 @@ def test_a_practice_model_says_so_on_every_line(
 ) -> None:
     run(dataclasses.replace(door, model=ModelSettings(with_card(toy, tmp_path, practice=True))), SquareFinder(), "mock")
     assert capfd.readouterr().out.splitlines() == [f"PRACTICE  {line}" for line in LINES]
+    assert (histories()["green"], histories()["relay"]) == (OFF_ON, [False])  # and it opens no door
 
 
-def test_a_fault_switches_everything_off_and_is_told_to_systemd(door: Settings, listener: Listener) -> None:
+def test_a_fault_is_shown_told_to_systemd_and_ends_with_everything_off(door: Settings, listener: Listener) -> None:
     with pytest.raises(ZeroDivisionError):
         run(door, SquareFinder(act="fail"), "mock")
-    assert histories() == {"red": OFF_ON, "green": [False], "buzzer": OFF_ON}
+    assert histories() == FAULT
     assert listener.heard()[-2:] == [b"STATUS=FAULT no such face", b"STOPPING=1"]
+
+
+def test_an_exception_in_the_classifier_or_the_decision_is_shown_and_ends_with_everything_off(door: Settings) -> None:
+    with pytest.raises(AttributeError) as error:
+        run(door, SquareFinder(act="no box"), "mock")
+    assert "judge" in [entry.name for entry in error.traceback]
+    assert histories() == FAULT
+    times = dataclasses.replace(door.decision, window_seconds="1 s")  # type: ignore[arg-type]
+    with pytest.raises(TypeError) as failure:
+        run(dataclasses.replace(door, decision=times), SquareFinder(), "mock")
+    assert "update" in [entry.name for entry in failure.traceback]
+    assert histories() == FAULT | {"buzzer": [False]}  # before it could ring
 
 
 def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_camera_is_closed(
@@ -181,14 +204,16 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
     assert capfd.readouterr().out.splitlines() == [
         "0.25 s  CHECKING  not sure yet", "0.50 s  ALARM  without a mask 0.90",
     ]
-    assert at_stop == [{"red": OFF_ON, "green": [False], "buzzer": OFF_ON}]
+    assert at_stop == [FAULT | {"camera": [False, True]}]  # the camera's LED outlasts it
+    assert histories() == FAULT
     assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]
 
 
 def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settings, toy: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    door = dataclasses.replace(door, signals=SignalSettings(lamps_active_high=False, buzzer_active_high=False))
+    signals = dataclasses.replace(WIRED, lamps_active_high=False, buzzer_active_high=False)
+    door = dataclasses.replace(door, signals=signals)
     refusals: list[tuple[Settings, type[KioskError], str]] = [
         (dataclasses.replace(door, camera=CameraSettings(str(text))), CameraError, "is damaged or no video"),
         (dataclasses.replace(door, model=ModelSettings("absent")), ModelError, "can't be read"),
@@ -202,12 +227,17 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
             run(settings, SquareFinder(), "mock")
         assert part in str(error.value)
         assert "\n" not in str(error.value)
-        assert histories() == {name: [False, True] for name in PINS}
+        high_low_high = [False, True, False, True]  # high is dark; FAULT is shown
+        assert histories() == {
+            "red": high_low_high, "green": high_low_high, "buzzer": [False, True], "relay": [False],
+            "camera": [False, True] if kind is CameraError else high_low_high,
+        }  # fmt: skip
 
 
-def kiosk_process(model: str, folder: str, act: str) -> None:
+def kiosk_process(model: str, folder: str, act: str, fault_seconds: str) -> None:
     """Run in a process of its own: a kiosk that does something while it rings, then a line with the pins' histories."""
-    settings = Settings(model=ModelSettings(model), camera=CameraSettings(folder))
+    signals = dataclasses.replace(WIRED, fault_seconds=float(fault_seconds))
+    settings = Settings(model=ModelSettings(model), camera=CameraSettings(folder), signals=signals)
     code = 1
     try:
         code = run(settings, SquareFinder(act=act), "mock")
@@ -216,31 +246,36 @@ def kiosk_process(model: str, folder: str, act: str) -> None:
     sys.exit(code)
 
 
-def start(door: Settings, act: str) -> "subprocess.Popen[str]":
+def start(door: Settings, act: str, fault_seconds: float = 0.01) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", "import sys, test_kiosk; test_kiosk.kiosk_process(*sys.argv[1:])",
-         door.model.name, door.camera.source, act],
+         door.model.name, door.camera.source, act, str(fault_seconds)],
         env=os.environ | {"PYTHONPATH": f"{TREE}{os.pathsep}{TREE / 'tests'}"},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_with_everything_off(door: Settings, number: signal.Signals, code: int) -> None:
-    process = start(door, "wait")
-    assert process.stdout is not None
-    shown = [process.stdout.readline(), process.stdout.readline()]
-    process.send_signal(number)  # while it rings
-    rest, _ = process.communicate("go on\n")
-    assert shown == [f"{line}\n" for line in LINES[:2]]
-    assert rest == f"{ {'red': OFF_ON, 'green': [False], 'buzzer': OFF_ON} }\n"
+    process = start(door, number.name)  # while it rings
+    out, _ = process.communicate()
+    assert out.splitlines() == [*LINES[:2], str(STOPPED)]
     assert process.returncode == code
+
+
+def test_a_signal_ends_the_showing_of_a_fault(door: Settings, listener: Listener) -> None:
+    process = start(door, "fail", fault_seconds=3600.0)
+    assert listener.heard()[-1] == b"STOPPING=1"  # FAULT is shown next
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines() == [*LINES[:2], str(FAULT)]
+    assert process.returncode == 1
 
 
 def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: Settings) -> None:
     process = start(door, "fail")
     out, err = process.communicate()
-    assert out.splitlines() == [*LINES[:2], f"{ {'red': OFF_ON, 'green': [False], 'buzzer': OFF_ON} }"]
+    assert out.splitlines() == [*LINES[:2], str(FAULT)]
     assert err.count("Traceback") == 1
     assert err.splitlines()[-1] == "ZeroDivisionError: no such face"
     assert process.returncode == 1
@@ -255,7 +290,7 @@ def test_real_clips_end_with_outputs_off_and_in_sensible_states(
         clip = clips / f"{name}.mp4"
         assert run(dataclasses.replace(settings, camera=CameraSettings(str(clip))), pins="mock") == 0
         seen[name] = {line.split()[2] for line in capfd.readouterr().out.splitlines()}
-        assert [history[-1] for history in histories().values()] == [False] * 3
+        assert [history[-1] for history in histories().values()] == [False] * len(PINS)
     assert all("CHECKING" in states for states in seen.values())
     assert "ALARM" in seen["bare-man"]
     assert "CLEAR" not in seen["bare-man"]

@@ -55,6 +55,21 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[signals]\nred_pin = true", "[signals] red_pin is True, expected a whole number"),
         ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),
         ("[signals]\nbeeps = 2.0", "[signals] beeps is 2.0, expected a whole number from 0 to 20"),
+        ("[signals]\nrelease_seconds = 31", "[signals] release_seconds is 31.0, expected a number from 0.5 to 30.0"),
+        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1.0, expected a number from 0.0 to 5.0"),
+        (
+            '[signals]\nquiet_from = "24:00"',
+            "[signals] quiet_from is '24:00', expected a text as \"22:00\", from 00:00 to 23:59",
+        ),
+        (
+            '[signals]\nquiet_until = 06:30:00',
+            "[signals] quiet_until is datetime.time(6, 30), expected a text as \"22:00\", from 00:00 to 23:59",
+        ),
+        (
+            '[signals]\ntime_zone = "Europe/Berlim"',
+            "[signals] time_zone is 'Europe/Berlim', expected a text as \"Europe/Berlin\", the name of a time zone, or "
+            '"local"',
+        ),
         ("[signals]\nbeeps = 21", "[signals] beeps is 21, expected a whole number from 0 to 20"),
         ("[decision]\nwindow_seconds = 0.1", "[decision] window_seconds is 0.1, expected a number from 0.2 to 10.0"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),

@@ -48,9 +48,8 @@ def _train(options: argparse.Namespace) -> None:
         import keras
     import numpy as np
 
-    from device.finders import OwnFaceFinder
     from trainer.calibration import calibrate
-    from trainer.copies import gather
+    from trainer.copies import gather, named_finder
     from trainer.networks import NETWORKS
     from trainer.report import write_report
     from trainer.runs import Plan, only_one, open_run
@@ -59,7 +58,7 @@ def _train(options: argparse.Namespace) -> None:
 
     recipe = NETWORKS[options.model]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
-    finder = OwnFaceFinder()
+    finder = named_finder(options.finder, options.yunet or "")
     material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
     dataset = material.dataset
     split = split_photos(material, options.split, options.seed, recipe.validation_parts)
@@ -85,6 +84,8 @@ def _train(options: argparse.Namespace) -> None:
         calibration=tuple(dataset.names[i] for i in sorted(chosen)),
         extra=extra,
         apart=apart,
+        finder=options.finder,
+        yunet=options.yunet or "",
         finder_sha256=finder.sha256,
     )
     set_threads(options.threads)
@@ -125,7 +126,7 @@ def _convert(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
 
-    evaluation = evaluate(options.model, options.data, options.cropped, options.slices)
+    evaluation = evaluate(options.model, options.data, options.cropped, options.slices, yunet=options.yunet or "")
     if options.json:
         write_evaluation(evaluation, options.json)
     print(describe_evaluation(evaluation))
@@ -162,36 +163,20 @@ def _compare(options: argparse.Namespace) -> None:
     print(write_comparison(rows, options.runs))
 
 
+def _bench(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.bench import bench, table, write_bench
+
+    measured = bench(options.models, options.yunet)
+    print(table(measured), end="")
+    print(write_bench(measured, options.runs))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
-    train.set_defaults(command=_train)
-    train.add_argument(
-        "--data", help="folder that holds with_mask and without_mask; without it the notebook's photos are fetched"
-    )
-    train.add_argument("--extra", type=_folder, nargs="*", default=[], help="more folders of photos to train on")
-    train.add_argument(
-        "--apart", type=_folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
-    )
-    train.add_argument(
-        "--model", choices=["door", "simple", "resnet", "vgg19"], default="door", help="network (default: %(default)s)"
-    )
-    train.add_argument("--size", type=_size, help="side of the crops in pixels (default: the network's)")
-    train.add_argument("--epochs", type=_positive, help="at most so many (default: the network's)")
-    train.add_argument("--seed", type=_seed, default=0, help="of split, weights and order (default: %(default)s)")
-    train.add_argument(
-        "--split",
-        choices=["grouped", "random"],
-        default="grouped",
-        help="grouped keeps photos of one person on one side; random is the notebook's (default: %(default)s)",
-    )
-    train.add_argument(
-        "--threads", type=_positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
-    )
-    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
-
+    _add_train(commands)
     crossval = commands.add_parser("crossval", help="train without each source or group in turn, and judge it")
     crossval.set_defaults(command=_crossval)
     crossval.add_argument("--data", type=_folder, nargs="+", required=True, help="folders of photos")
@@ -210,6 +195,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
     compare.add_argument("--runs", type=Path, default=RUNS, help="where compare.md goes (default: runs/)")
+
+    bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
+    bench.set_defaults(command=_bench)
+    bench.add_argument("--yunet", type=Path, help="YuNet's .onnx, to measure beside them")
+    bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
+    bench.add_argument("--runs", type=Path, default=RUNS, help="where bench.json goes (default: runs/)")
 
     convert = commands.add_parser("convert", help="turn a run's best checkpoint into a .tflite and its card")
     convert.set_defaults(command=_convert)
@@ -230,9 +221,43 @@ def _parser() -> argparse.ArgumentParser:
         "--slices", action="store_true", help="also measure masks, hands and light drawn on these photos, by name"
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    evaluate.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
     return parser
+
+
+def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
+    train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
+    train.set_defaults(command=_train)
+    train.add_argument(
+        "--data", help="folder that holds with_mask and without_mask; without it the notebook's photos are fetched"
+    )
+    train.add_argument("--extra", type=_folder, nargs="*", default=[], help="more folders of photos to train on")
+    train.add_argument(
+        "--apart", type=_folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
+    )
+    train.add_argument(
+        "--model", choices=["door", "simple", "resnet", "vgg19"], default="door", help="network (default: %(default)s)"
+    )
+    train.add_argument(
+        "--finder", choices=["own", "haar", "yunet"], default="own",
+        help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
+    )
+    train.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for --finder yunet")
+    train.add_argument("--size", type=_size, help="side of the crops in pixels (default: the network's)")
+    train.add_argument("--epochs", type=_positive, help="at most so many (default: the network's)")
+    train.add_argument("--seed", type=_seed, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument(
+        "--split",
+        choices=["grouped", "random"],
+        default="grouped",
+        help="grouped keeps photos of one person on one side; random is the notebook's (default: %(default)s)",
+    )
+    train.add_argument(
+        "--threads", type=_positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
+    )
+    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
 
 
 def _size(text: str) -> int:

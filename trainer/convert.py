@@ -20,7 +20,6 @@ from tqdm import tqdm
 from device.cards import card_json
 from device.errors import KioskError
 from device.faces import Luma
-from device.finders import OwnFaceFinder
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 from device.quiet import native_code_quiet
 from device.tflite import TFLite
@@ -68,7 +67,7 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
         labels=LABELS,
         alarm_label=ALARM_LABEL,
         input_size=plan.size,
-        face_finder=OwnFaceFinder.name,
+        face_finder=plan.finder,
         face_finder_sha256=plan.finder_sha256,
         crop_margin=CROP_MARGIN,
         threshold=level,
@@ -173,6 +172,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
     asked = "" if plan.practice else f"DATA={source} "
     asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={run.state.epochs} SEED={plan.seed} SPLIT={plan.split} "
     asked += f"THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
+    asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
     for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
         asked += f' {name}="{" ".join(Path(folder).name for folder in folders)}"' if folders else ""
     return TrainedOn(

@@ -6,16 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from device.errors import ModelError
 from device.faces import FaceFinder
-from device.finders import OwnFaceFinder
+from device.finders import open_finder
+from device.settings import FaceSettings
 from trainer.cache import cache_folder, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
 from trainer.runs import Plan, RunError
+
+FINDERS: tuple[Literal["own", "haar", "yunet"], ...] = ("own", "haar", "yunet")
 
 
 @dataclass(frozen=True)
@@ -57,16 +62,26 @@ def alone(dataset: Dataset) -> Material:
 
 def gather_again(plan: Plan) -> Material:
     """Load what a run was trained on. Raises RunError if the photos or the face finder have changed since."""
-    finder = OwnFaceFinder()
+    finder = named_finder(plan.finder, plan.yunet)
     if finder.sha256 != plan.finder_sha256:
         raise RunError(
-            f"{plan.name}: was trained on faces cut by another finder than models/faces.tflite is now: run `make train`"
+            f"{plan.name}: was trained on faces cut by the finder {plan.finder!r}, whose file has changed since: run "
+            "`make train`"
         )
     folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
     material = gather(folders, plan.size, apart, finder)
     if material.dataset.sha256 != plan.dataset_sha256:
         raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
     return material
+
+
+def named_finder(name: str, yunet: str) -> FaceFinder:
+    """Open a face finder by its name in [faces]; yunet: its .onnx, or nothing. Raises ModelError."""
+    path = yunet or FaceSettings.yunet_path
+    for known in FINDERS:
+        if known == name:
+            return open_finder(FaceSettings(finder=known, yunet_path=path))
+    raise ModelError(f"face finder {name!r} is unknown, expected one of {', '.join(FINDERS)}: train the model again")
 
 
 def known_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDArray[np.intp]:

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from device.classifier import Classifier
 from device.faces import Box, FaceFinder, Luma
-from device.finders import OwnFaceFinder
 from device.pictures import read_luma
 from trainer.cache import write_whole
+from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
@@ -49,20 +49,23 @@ class Evaluation(Scores):
 
 
 def evaluate(
-    model: str, data: Path, cropped: bool, drawn: bool = False, finder: FaceFinder | None = None
+    model: str, data: Path, cropped: bool, drawn: bool = False, finder: FaceFinder | None = None, yunet: str = ""
 ) -> Evaluation:
     """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
-    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default our
-    own, has to be the one that cut the model's training crops, as on the device. Raises ModelError or PhotosError.
+    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default
+    that of the card, has to be the one that cut the model's training crops; yunet: its .onnx, where that was YuNet.
+    Raises ModelError or PhotosError.
     """
     classifier = Classifier(model)
     card = classifier.card
     if (data / BOXES_TABLE).exists():
-        judged = _judge_scenes(classifier, data, finder or OwnFaceFinder())
+        judged = _judge_scenes(classifier, data, finder or named_finder(card.face_finder, yunet))
         slices = {}
     else:
+        if not cropped:
+            finder = finder or named_finder(card.face_finder, yunet)
         dataset = load_dataset(data, card.input_size, cropped, finder)
         if dataset.finder:
             classifier.require_crops_of(dataset.finder)

@@ -52,7 +52,7 @@ def draw_face(rng: np.random.Generator, masked: bool, person: Person | None = No
     """
     person = person or random_person(rng)
     width, height = (int(side) for side in rng.integers(SIDES[0], SIDES[1] + 1, 2))
-    light, behind = _random_light(rng)
+    light, behind = random_light(rng)
     cut_out = draw_person(rng, person, masked, light)
     scene = draw_background(rng, width, height) * np.float32(behind)
     scale = height * rng.uniform(*FACE_HEIGHTS) / np.ptp(cut_out.outline[:, 1])
@@ -116,7 +116,7 @@ def draw_background(rng: np.random.Generator, width: int, height: int) -> Scene:
     return np.asarray(cv2.GaussianBlur(scene, (0, 0), rng.uniform(1.5, 6)), np.float32)
 
 
-def _random_light(rng: np.random.Generator) -> tuple[Light, float]:
+def random_light(rng: np.random.Generator) -> tuple[Light, float]:
     """Return the light on the person, and how bright what is behind them is: even, hard, low, or from behind."""
     direction = (rng.normal(0, 0.45), -rng.uniform(0.1, 0.7), 1.0)
     kind = rng.choice(["even", "hard", "low", "behind"], p=[0.5, 0.25, 0.12, 0.13])

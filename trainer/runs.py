@@ -37,7 +37,9 @@ class Plan:
     calibration: tuple[str, ...]  # names of training photos whose crops set the ranges of the integers
     extra: tuple[str, ...] = ()  # more folders of photos
     apart: tuple[str, ...] = ()  # folders to measure with: photos that resemble theirs were left out
-    finder_sha256: str = ""  # of the face finder that cut the photos; runs of older versions name none
+    finder: str = "own"  # what cut the faces out of the photos
+    yunet: str = ""  # the .onnx, where that was YuNet
+    finder_sha256: str = ""  # of the finder's file; runs of older versions name none
 
     @property
     def name(self) -> str:
@@ -48,7 +50,7 @@ class Plan:
 
     def folder(self, runs: Path) -> Path:
         """Return the folder of this run below `runs`."""
-        asked = [v for k, v in dataclasses.asdict(self).items() if k not in ("data", "extra", "apart")]
+        asked = [v for k, v in dataclasses.asdict(self).items() if k not in ("data", "extra", "apart", "yunet")]
         digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]
         return runs / f"{self.name}-{self.size}px-{digest}"
 

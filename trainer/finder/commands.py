@@ -9,11 +9,12 @@ from device.arguments import Parser
 from device.quiet import native_code_quiet
 
 EPOCHS = 48
+DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, models: Path,
                  positive: Callable[[str], int], seed: Callable[[str], int]) -> None:
-    """Add `faces` and `compare-faces`. positive, seed: the types of whole numbers of the other commands."""
+    """Add the commands. positive, seed: the types of whole numbers of the other commands."""
     faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
     faces.set_defaults(command=_faces)
     faces.add_argument("--scenes", type=_path, nargs="+", required=True,
@@ -39,6 +40,17 @@ def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, mod
     compare.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
     compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
     compare.add_argument("--runs", type=Path, default=runs, help="where compare-faces.md goes (default: runs/)")
+
+    sheet = commands.add_parser("faces-sheet", help="draw people, and what the kiosk finds and says of them")
+    sheet.set_defaults(command=_sheet)
+    sheet.add_argument("--model", default="door", help="classifier: a name in models/ or a .tflite (default: door)")
+    sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
+    sheet.add_argument("--to", type=Path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
+
+    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json and the bench")
+    page.set_defaults(command=_page)
+    page.add_argument("--models", type=Path, default=models, help="where faces.json is (default: models/)")
+    page.add_argument("--runs", type=Path, default=runs, help="where bench.json is, if it was run (default: runs/)")
 
 
 def _faces(options: argparse.Namespace) -> None:
@@ -86,6 +98,23 @@ def _compare_faces(options: argparse.Namespace) -> None:
     compared = compare(finders, scenes, plain)
     print(table(compared))
     print(write_comparison(compared, options.runs))
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from trainer.finder.sheet import draw_sheet
+
+    print(draw_sheet(options.model, options.to, options.seed))
+
+
+def _page(options: argparse.Namespace) -> None:
+    from device.face_card import read_face_card
+    from trainer.bench import read_bench, table
+    from trainer.finder.page import update
+
+    bench = options.runs / "bench.json"
+    costs = table(read_bench(bench)) if bench.exists() else None
+    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], costs)
+    print(DOCS / "faces.md")
 
 
 def _path(text: str) -> Path:

@@ -14,6 +14,7 @@ from trainer.finder.compose import Composer, Floats
 from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
 from trainer.runs import State
+from trainer.sampling import FORKS
 from trainer.training import StateKeeper, falling_rate
 
 STEPS = 250  # an epoch
@@ -31,7 +32,7 @@ class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, composer: Composer, canvas: tuple[int, int, int], batches: int, seed: int, epoch: int) -> None:
         """Compose `batches` an epoch of canvas (width, height, pictures a batch), beginning with this epoch."""
-        super().__init__(workers=2, use_multiprocessing=True, max_queue_size=12)
+        super().__init__(workers=2, use_multiprocessing=FORKS, max_queue_size=12)
         self._composer, self._canvas, self._batches = composer, canvas, batches
         self._seed, self._epoch = seed, epoch
 

@@ -1,0 +1,64 @@
+"""Turns settings and a model's card into a table of what the kiosk would do; nothing is opened or switched."""
+
+from collections.abc import Iterator
+
+from device.model_card import ModelCard
+from device.settings import Settings, SignalSettings
+from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
+
+LOW_WHEN_ON = {
+    "red_pin": "lamps_active_high",
+    "green_pin": "lamps_active_high",
+    "blue_pin": "lamps_active_high",
+    "camera_pin": "lamps_active_high",
+    "buzzer_pin": "buzzer_active_high",
+}
+
+
+def table(settings: Settings, card: ModelCard) -> Iterator[str]:
+    """Yield one line a part: its name, and what it is or does."""
+    times, signals = settings.decision, settings.signals
+    made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
+    yield _line("model", f"{card.name}, {made_of}; rings from {card.threshold:.2f}, stops below {card.release:.2f}")
+    yield _line("face finder", settings.faces.finder)
+    yield _line("camera", settings.camera.source)
+    for key, part in PARTS.items():
+        yield _line(part, _wiring(signals, key))
+    yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
+    yield _line("alarm", f"{times.hold_seconds} s at least; {_beeps(signals)}")
+    yield _line("quiet hours", _quiet_hours(signals))
+    yield _line("door", _door(signals, card))
+    yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<20}{text}"
+
+
+def _wiring(signals: SignalSettings, key: str) -> str:
+    pin = getattr(signals, key)
+    if pin == NOT_WIRED:
+        return "not wired"
+    low = key in LOW_WHEN_ON and not getattr(signals, LOW_WHEN_ON[key])
+    console = pin in CONSOLE_PINS
+    return f"GPIO {pin}{', low when on' if low else ''}{', and the serial console if that is on' if console else ''}"
+
+
+def _beeps(signals: SignalSettings) -> str:
+    if signals.beeps == 0 or signals.buzzer_pin == NOT_WIRED:
+        return "no beeps"
+    return f"{signals.beeps} beeps of {signals.beep_seconds} s, {signals.pause_seconds} s apart"
+
+
+def _quiet_hours(signals: SignalSettings) -> str:
+    if signals.quiet_from == signals.quiet_until:
+        return "none"
+    return f"{signals.quiet_from} to {signals.quiet_until}, time zone {signals.time_zone}"
+
+
+def _door(signals: SignalSettings, card: ModelCard) -> str:
+    if signals.relay_pin == NOT_WIRED:
+        return "no relay"
+    if card.practice:
+        return "never released, because of the practice model"
+    return f"released for {signals.release_seconds} s at most when everybody wears a mask"

@@ -1,0 +1,65 @@
+"""Opens pins for the parts that are wired to them, each off from the start and again when it is closed."""
+
+import logging
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+
+from gpiozero import BadPinFactory, Device, DigitalInputDevice, OutputDevice, PinFactoryFallback
+from gpiozero.pins.mock import MockFactory, MockPWMPin
+
+from device.errors import WiringError
+
+BOARD = Path("/proc/device-tree/model")  # on a Raspberry Pi it says so
+BOUNCE_SECONDS = 0.02  # a contact closes several times within this
+
+log = logging.getLogger(__name__)
+
+
+def choose_pins(pins: str, pwm: bool) -> bool:
+    """Set gpiozero's pin factory; return False where there is no GPIO and none is expected.
+
+    "mock" is gpiozero's own without hardware, and can dim only if `pwm`. Raises WiringError where GPIO is missing.
+    """
+    if pins == "mock":
+        Device.pin_factory = MockFactory(pin_class=MockPWMPin if pwm else None)
+        return True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PinFactoryFallback)  # a line for each library that isn't installed
+            Device.ensure_pin_factory()
+    except (BadPinFactory, ImportError, OSError) as error:
+        if BOARD.is_file() and "Raspberry Pi" in BOARD.read_text(encoding="utf-8", errors="replace"):
+            raise WiringError(f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio") from error
+        log.info("no GPIO here: states are shown in the terminal only")
+        return False
+    return True
+
+
+def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, pin: int, active_high: bool) -> OutputDevice:
+    """Open one output, off. Raises WiringError if the pin can't be had."""
+    try:
+        output = kind(pin, active_high=active_high, initial_value=False)
+    except Exception as error:  # every pin library has error types of its own
+        raise _refusal(key, pin, error) from error
+    outputs.callback(output.close)
+    # Closing alone leaves it to the wiring which level an output falls to.
+    outputs.callback(output.off)
+    return output
+
+
+def open_input(inputs: ExitStack, key: str, pin: int) -> DigitalInputDevice:
+    """Open one input, active when it is connected to ground. Raises WiringError if the pin can't be had."""
+    try:
+        contact = DigitalInputDevice(pin, pull_up=True, bounce_time=BOUNCE_SECONDS)
+    except Exception as error:  # every pin library has error types of its own
+        raise _refusal(key, pin, error) from error
+    inputs.callback(contact.close)
+    return contact
+
+
+def _refusal(key: str, pin: int, error: Exception) -> WiringError:
+    return WiringError(
+        f"[signals] {key}: GPIO {pin} can't be used ({error}): check that no other program uses it, and that the user "
+        "is in the group gpio"
+    )

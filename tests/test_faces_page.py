@@ -1,0 +1,53 @@
+"""What docs/faces.md says of the face finder is what its card says, and its links lead somewhere."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from device.face_card import FacesFound, read_face_card
+from device.finders import OWN_MODEL
+from trainer.finder.page import COSTS, fill, with_card
+
+PAGE = OWN_MODEL.parent.parent / "docs" / "faces.md"
+
+
+@pytest.mark.skipif(not OWN_MODEL.with_suffix(".json").exists(), reason="needs models/faces.json, from make faces")
+def test_the_figures_are_the_cards() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+
+    assert text == with_card(text, read_face_card(OWN_MODEL)[0]), "run python -m trainer faces-page"
+
+
+def test_the_card_fills_its_places(face_network: Path) -> None:
+    card, _ = read_face_card(face_network)
+    trained = dataclasses.replace(card.trained_on, pictures={"hall": 1200}, faces={"hall": 3000},
+                                  backgrounds={"rooms": 50}, held_out=("wider-*",), samples=10**6, epochs=48)
+    measured = dataclasses.replace(card.measured, recall_lost=0.004, sets={
+        "door": FacesFound(400, 200, 100, 0.95, 0.98, 0.045), "rooms": FacesFound(200, 0, 0, 0.0, 0.0, 0.005),
+    })  # fmt: skip
+    page = with_card(PAGE.read_text(encoding="utf-8"), dataclasses.replace(card, trained_on=trained, measured=measured))
+
+    lines = page.splitlines()
+    assert "| 400, door | **95.0%** of 200 (91.0% to 97.3%) | **98.0%** of 100 (93.0% to 99.5%) | 0.045 (18) |" in lines
+    assert "| 200, rooms |  |  | 0.005 (1) |" in lines
+    assert "| hall | 1,200 | 3,000 |  |" in lines
+    assert "| rooms |  |  | 50 |" in lines
+    assert "1,000,000 changed copies of them were shown, in 48 epochs. Held out: `wider-*`." in lines
+    assert "A face counts from score 0.60 on. The 8-bit numbers find 0.40% of the faces" in page
+    assert with_card(page, card) == with_card(PAGE.read_text(encoding="utf-8"), card)
+
+
+def test_each_place_is_there_once() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+
+    assert fill(text, COSTS, "42 ms").count("42 ms") == 1
+    assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured", "costs"]
+
+
+def test_every_link_leads_to_a_file() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text(encoding="utf-8"))
+
+    assert len(links) >= 3
+    assert [link for link in links if not link.startswith("https://") and not (PAGE.parent / link).exists()] == []

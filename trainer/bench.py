@@ -1,0 +1,218 @@
+"""Measures what the kiosk's networks cost, and others in their place: side by side, in one process, by turns."""
+
+import contextlib
+import dataclasses
+import datetime
+import io
+import json
+import platform
+import statistics
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+
+from device import heatmap
+from device.errors import ModelError
+from device.face_card import read_face_card
+from device.faces import Luma
+from device.finders import OWN_MODEL
+from device.haar import CASCADE, HaarFaceFinder
+from device.model_card import read_card
+from device.quiet import native_code_quiet
+from device.reduce import LONGEST_SIDE, reduce
+from device.tflite import TFLite
+from trainer.cache import write_whole
+from trainer.convert import versions
+from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
+from trainer.finder.network import finder
+from trainer.practice import draw_face
+
+FACES, FACES_FLOAT, YUNET, HAAR = "faces", "faces, float32", "YuNet", "Haar"
+CLASSIFIERS = "door", "simple"
+YUNET_SCORE, YUNET_OVERLAP = 0.7, 0.3  # 0-1: a face from this score on; of two boxes with more overlap one stays
+# Of these two, CPU time of the first over the second's is to be at most so much.
+WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20))
+ALSO = ((FACES, FACES_FLOAT), (FACES, HAAR))  # told, with nothing asked of them
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one contender costs."""
+
+    name: str
+    input_size: tuple[int, int]  # px, width and height
+    cpu_ms: float  # of one call and one thread, the least of all rounds
+    kilobytes: float  # of 1000 bytes, its file's
+    multiply_adds: float | None  # millions a call; None: not known
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """CPU time of one contender over another's: of their least times, and over the rounds."""
+
+    name: str
+    over: str
+    ratio: float
+    least: float
+    median: float
+    largest: float
+    wanted: float | None  # at most
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run of the bench."""
+
+    date: str
+    processor: str
+    versions: dict[str, str]
+    costs: tuple[Cost, ...]
+    ratios: tuple[Ratio, ...]
+
+
+@dataclass(frozen=True)
+class _Contender:
+    call: Callable[[], object]
+    size: tuple[int, int]
+    content: int  # bytes
+    multiply_adds: float | None
+
+
+def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
+    """Measure the networks of a folder of models, the Haar cascade, the peer, and YuNet where its .onnx is given.
+
+    Face finders are given the same drawn picture in the size that each wants, and are timed from there to the boxes;
+    classifiers are timed from the crop to the scores. Raises ModelError.
+    """
+    picture = cv2.cvtColor(draw_face(np.random.default_rng(3), masked=True)[0], cv2.COLOR_BGR2GRAY)
+    luma = np.asarray(cv2.resize(picture, (4 * LONGEST_SIDE, 3 * LONGEST_SIDE)), np.uint8)
+    card, network = read_face_card(models / f"{FACES}.tflite")
+    contenders = {
+        FACES: _own(network, luma, card.threshold, card.overlap),
+        FACES_FLOAT: _own(_float32(), luma, card.threshold, card.overlap),
+    }
+    if yunet:
+        contenders[YUNET] = _yunet(yunet, luma)
+    contenders[HAAR] = _haar(luma)
+    classifiers = {name: read_card(models / f"{name}.tflite")[1] for name in CLASSIFIERS} | {PEER: peer()}
+    for name, content in classifiers.items():
+        call, (height, width) = inference(content), picture_shape(TFLite(content))
+        contenders[name] = _Contender(call, (width, height), len(content), multiply_adds(content) / 1e6)
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        rounds = cpu_milliseconds({name: contender.call for name, contender in contenders.items()})
+    finally:
+        cv2.setNumThreads(threads)
+    return Bench(
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        processor=_processor(),
+        versions=versions(),
+        costs=tuple(
+            Cost(name, of.size, min(rounds[name]), of.content / 1000, of.multiply_adds)
+            for name, of in contenders.items()
+        ),
+        ratios=ratios(rounds),
+    )
+
+
+def ratios(rounds: Mapping[str, list[float]]) -> tuple[Ratio, ...]:
+    """Return the ratios that are asked for, and two more, from the CPU milliseconds of each contender in each round."""
+    found = []
+    for name, over, *wanted in (*WANTED, *ALSO):
+        if name in rounds and over in rounds:
+            spread = [a / b for a, b in zip(rounds[name], rounds[over], strict=True)]
+            ratio = min(rounds[name]) / min(rounds[over])
+            middle = statistics.median(spread)
+            found.append(Ratio(name, over, ratio, min(spread), middle, max(spread), wanted[0] if wanted else None))
+    return tuple(found)
+
+
+def table(measured: Bench) -> str:
+    """Return two Markdown tables: what each contender costs, and the ratios."""
+    lines = [
+        f"{measured.date}, {measured.processor}, one thread",
+        "",
+        "| | input | CPU ms | kB | million multiply-adds |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    for cost in measured.costs:
+        operations = "" if cost.multiply_adds is None else f"{cost.multiply_adds:.1f}"
+        width, height = cost.input_size
+        lines.append(f"| {cost.name} | {width}x{height} | {cost.cpu_ms:.3f} | {cost.kilobytes:.0f} | {operations} |")
+    lines += ["", "| CPU time | ratio | least, median, largest of the rounds | asked |", "| --- | ---: | --- | --- |"]
+    for ratio in measured.ratios:
+        wanted = "" if ratio.wanted is None else f"at most 1/{1 / ratio.wanted:.0f}"
+        lines.append(
+            f"| {ratio.name} / {ratio.over} | 1/{1 / ratio.ratio:.1f} "
+            f"| {ratio.least:.3f}, {ratio.median:.3f}, {ratio.largest:.3f} | {wanted} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_bench(measured: Bench, folder: Path) -> Path:
+    """Write bench.json into a folder; return its path."""
+    path = folder / "bench.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(dataclasses.asdict(measured), indent=2) + "\n").encode())
+    return path
+
+
+def read_bench(path: Path) -> Bench:
+    """Read what `write_bench` wrote."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    costs = tuple(Cost(**cost | {"input_size": tuple(cost["input_size"])}) for cost in told["costs"])
+    return Bench(**told | {"costs": costs, "ratios": tuple(Ratio(**ratio) for ratio in told["ratios"])})
+
+
+def _own(content: bytes, luma: Luma, threshold: float, overlap: float) -> _Contender:
+    network, fitted = TFLite(content), heatmap.fit(luma)
+    size = luma.shape[1], luma.shape[0]
+    # The float32 network takes float32; a camera's bytes would be changed to it once, which costs nothing beside it.
+    pixels: Any = fitted.luma.astype(network.takes.split()[0])
+
+    def find() -> object:
+        return heatmap.faces_of(network.run(pixels), fitted, size, threshold, overlap)
+
+    return _Contender(find, (heatmap.WIDTH, heatmap.HEIGHT), len(content), multiply_adds(content) / 1e6)
+
+
+def _float32() -> bytes:
+    """Return the face network as a float32 .tflite. Untrained: what weights say doesn't change what they cost."""
+    import tensorflow as tf
+
+    luma = keras.Input(batch_shape=(1, heatmap.HEIGHT, heatmap.WIDTH, 1))
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
+        return bytes(tf.lite.TFLiteConverter.from_keras_model(keras.Model(luma, finder()(luma))).convert())
+
+
+def _yunet(path: Path, luma: Luma) -> _Contender:
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file, expected YuNet's .onnx: set YUNET, or leave it out")
+    size = heatmap.WIDTH, heatmap.HEIGHT  # not what the device gives it: the same as the face network's
+    try:
+        network = cv2.FaceDetectorYN.create(str(path), "", size, YUNET_SCORE, YUNET_OVERLAP)
+    except cv2.error as error:
+        raise ModelError(f"{path}: is damaged or no model, expected YuNet's .onnx: fetch it again") from error
+    picture = cv2.cvtColor(heatmap.fit(luma).luma, cv2.COLOR_GRAY2BGR)
+    return _Contender(lambda: network.detect(picture), size, path.stat().st_size, None)
+
+
+def _haar(luma: Luma) -> _Contender:
+    cascade, small = HaarFaceFinder(), reduce(luma).luma
+    file = Path(cv2.__file__).parent / "data" / CASCADE  # where the wheels, which the trainer needs, have it
+    return _Contender(lambda: cascade.find(small), (small.shape[1], small.shape[0]), file.stat().st_size, None)
+
+
+def _processor() -> str:
+    found = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in found.read_text().splitlines() if line.startswith("model name")] \
+        if found.exists() else []
+    return names[0] if names else platform.machine()

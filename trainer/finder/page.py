@@ -1,0 +1,72 @@
+"""Puts the figures of the face finder's card and of the bench into their places in docs/faces.md."""
+
+import re
+from pathlib import Path
+
+from device.face_card import FaceCard, FacesFound
+from trainer.finder.matching import Share
+
+FIGURES, SOURCES, COSTS = "measured", "trained on", "costs"  # places: from <!-- NAME --> to <!-- end of NAME -->
+
+
+def fill(page: str, place: str, text: str) -> str:
+    """Return a page with the text in a place of it, and nothing else there."""
+    begin, end = f"<!-- {place} -->\n", f"<!-- end of {place} -->"
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL)
+
+
+def with_card(page: str, card: FaceCard) -> str:
+    """Return a page with what the card says of material and figures."""
+    return fill(fill(page, SOURCES, _sources(card)), FIGURES, _figures(card))
+
+
+def update(page: Path, card: FaceCard, costs: str | None) -> None:
+    """Bring docs/faces.md up to date; costs: the bench's tables, if it was run."""
+    text = with_card(page.read_text(encoding="utf-8"), card)
+    page.write_text(fill(text, COSTS, costs) if costs else text, encoding="utf-8")
+
+
+def _figures(card: FaceCard) -> str:
+    lines = [
+        "| pictures | masked faces found | bare faces found | false boxes a picture |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, found in card.measured.sets.items():
+        masked = _found(found.recall_masked, found.faces_masked)
+        bare = _found(found.recall_bare, found.faces_bare)
+        lines.append(f"| {found.pictures}, {name} | {masked} | {bare} | {_false(found)} |")
+    lost = card.measured.recall_lost
+    lines += [
+        "",
+        f"A face counts from score {card.threshold:.2f} on. The 8-bit numbers find {abs(lost):.2%} of the faces",
+        f"{'less' if lost >= 0 else 'more'} than the network that they were made from.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _found(recall: float, faces: int) -> str:
+    estimate = Share(round(recall * faces), faces).estimate
+    if estimate is None:
+        return ""
+    found, (low, high) = estimate
+    return f"**{found:.1%}** of {faces} ({low:.1%} to {high:.1%})"
+
+
+def _false(found: FacesFound) -> str:
+    return f"{found.false_boxes_a_picture:.3f} ({round(found.false_boxes_a_picture * found.pictures)})"
+
+
+def _sources(card: FaceCard) -> str:
+    trained = card.trained_on
+    lines = ["| source | pictures with faces | faces in them | pictures without |", "| --- | ---: | ---: | ---: |"]
+    for name in sorted(trained.pictures.keys() | trained.backgrounds.keys()):
+        counts = (of.get(name) for of in (trained.pictures, trained.faces, trained.backgrounds))
+        lines.append(f"| {name} | " + " | ".join("" if n is None else f"{n:,}" for n in counts) + " |")
+    held = ", ".join(f"`{name}`" for name in trained.held_out) or "nothing"
+    lines += [
+        "",
+        f"{trained.samples:,} changed copies of them were shown, in {trained.epochs} epochs. Held out: {held}.",
+        "",
+        f"    {trained.command}",
+    ]
+    return "\n".join(lines) + "\n"
