@@ -1,7 +1,5 @@
 """Turns a dataset into an endless choice of augmented batches in which a photo's source doesn't tell its class."""
 
-import sys
-
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +10,7 @@ from trainer.augment import photograph_again
 from trainer.covers import draw_beside, draw_cover
 from trainer.dataset import Dataset
 from trainer.fitted import draw_mask, draw_worn_wrong
+from trainer.forks import FORKS, QUEUE, WORKERS
 from trainer.photos import ALARM_LABEL, LABELS
 
 BARE = LABELS.index(ALARM_LABEL)
@@ -25,8 +24,6 @@ DRAWN_WRONG = 0.08  # share of the bare photos that get a mask worn wrong
 DRAWN_BESIDE = 0.10
 DRAWN_GLASSES = 0.12
 DRAWN_HEADWEAR = 0.06
-# Drawing holds the interpreter, which the training thread needs as well; elsewhere processes would copy every photo.
-FORKS = sys.platform == "linux"
 SMOOTHING = 0.03  # labels are 0.985 and 0.015: some are wrong
 
 
@@ -40,7 +37,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, dataset: Dataset, chosen: npt.NDArray[np.intp], batch: int, batches: int, seed: int,
                  epoch: int) -> None:
         """Sample from the photos `chosen`, `batches` times `batch` an epoch, beginning with this epoch."""
-        super().__init__(workers=2, use_multiprocessing=FORKS, max_queue_size=12)
+        super().__init__(workers=WORKERS, use_multiprocessing=FORKS, max_queue_size=QUEUE)
         self._wide, self._size = dataset.wide, dataset.size
         self._batch, self._batches, self._seed, self._epoch = batch, batches, seed, epoch
         sources = np.array(dataset.sources)[chosen]

@@ -71,7 +71,7 @@ def _faces(options: argparse.Namespace) -> None:
         scenes=_texts(options.scenes),
         backgrounds=_texts(options.backgrounds),
         unlabelled=_texts(options.unlabelled),
-        teacher=str(options.teacher or ""),
+        teacher=str(options.teacher) if options.unlabelled else "",
         hold_out=tuple(options.hold_out),
         start=str(options.start or ""),
         epochs=options.epochs,

@@ -27,6 +27,7 @@ LAYERS = (0.08, 0.56, 0.24, 0.12)  # shares of pictures with no, one, two, three
 # Share of the pictures of the device's size that show one picture whole, as the device fits it, but for a slight zoom.
 WHOLE, WHOLE_ZOOM, WHOLE_TILT_DEGREES = 0.55, (0.75, 1.4), 4.0
 GOOD_PHOTOS = 0.35  # share in which light and sharpness stay as they are
+PLAIN = 0.12  # share of backgrounds that are nothing but grey
 LARGEST_TILE = 0.5  # of the height: faces of the second and third layer
 TILE = (1.3, 3.2)  # sides of such a tile, in those of its face
 TILT_DEGREES = 8.0  # standard deviation, at most three of them
@@ -92,7 +93,7 @@ class Composer:
         return pool[rng.integers(len(pool))]
 
     def _background(self, rng: np.random.Generator, width: int, height: int) -> Luma:
-        if rng.random() < 0.12:
+        if rng.random() < PLAIN:
             grey = FILL if rng.random() < 0.5 else int(rng.integers(256))
             return np.full((height, width), grey, np.uint8)
         chosen = self._backgrounds[rng.integers(len(self._backgrounds))]
@@ -164,7 +165,7 @@ def _lay(
     wanted = np.exp(rng.uniform(np.log(SMALLEST_FACE), np.log(largest)))
     full, degrees = np.array(chosen.levels[0].shape[::-1]), WHOLE_TILT_DEGREES if whole else TILT_DEGREES
     fitted = float((size / full).min() * np.exp(rng.uniform(*np.log(WHOLE_ZOOM))))
-    scale = fitted if whole else min(wanted / face[3], ENLARGED)
+    scale = min(fitted if whole else wanted / face[3], ENLARGED)
     turn = np.deg2rad(np.clip(rng.normal(0, degrees), -3 * degrees, 3 * degrees))
     stretch = np.exp(rng.normal(0, 0.06))
     cos, sin = np.cos(turn) * scale, np.sin(turn) * scale

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from trainer.cache import write_whole
 from trainer.finder.convert import convert_finder
-from trainer.finder.material import FinderPlan, Material, gather
-from trainer.finder.scenes import Scene, read_scenes
+from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
+from trainer.finder.scenes import Scene
 from trainer.finder.training import train_finder
 from trainer.runs import State, load_state, only_one
 from trainer.training import set_threads
@@ -26,7 +26,9 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     measured_on: folders of scenes to measure with beside what the plan keeps apart. Raises PhotosError,
     ConversionError, or RunError while another process trains the same.
     """
-    extra = {folder.name: read_scenes(folder)[0] for folder in measured_on}
+    extra = dict[str, list[Scene]]()
+    for path in measured_on:
+        extra[str(path) if path.name in extra else path.name] = usable_scenes(path)
     material = gather(plan)
     set_threads(plan.threads)
     asked = json.dumps([dataclasses.asdict(plan), material.sha256])
@@ -37,7 +39,8 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
         start = Path(plan.start) if plan.start else None
         state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
     _plot_loss(state, folder)
-    card = convert_finder(plan, state, folder, material, {**_held(material), **extra}, models, _command(plan, extra))
+    sets = {**_held(material), **extra}
+    card = convert_finder(plan, state, folder, material, sets, models, _command(plan, measured_on))
     lines = [f"{state.epochs} epochs, best {state.best_epoch + 1}: {models / 'faces.tflite'} and its card, "
              f"a face from score {card.threshold:.2f} on"]
     for name, found in card.measured.sets.items():
@@ -56,13 +59,13 @@ def _held(material: Material) -> dict[str, list[Scene]]:
     return {name: scenes for name, scenes in sets.items() if scenes}
 
 
-def _command(plan: FinderPlan, extra: dict[str, list[Scene]]) -> str:
+def _command(plan: FinderPlan, measured_on: list[Path]) -> str:
     given = {
         "SCENES": [Path(p).name for p in plan.scenes],
         "BACKGROUNDS": [Path(p).name for p in plan.backgrounds],
         "UNLABELLED": [Path(p).name for p in plan.unlabelled],
         "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.hold_out),
-        "MEASURE": list(extra),
+        "MEASURE": [path.name for path in measured_on],
         "START": [Path(plan.start).name] if plan.start else [],
         "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
     }

@@ -16,6 +16,7 @@ from device.pictures import read_luma
 from trainer.finder.compose import Composer, Picture, picture
 from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
 from trainer.finder.teacher import taught
+from trainer.photos import PhotosError
 
 VALIDATION = 16  # every so many pictures, one is not learned from, but watched
 # How often a layer shows a picture of each pool: scenes with a masked face and without, pictures that a teacher marked
@@ -57,7 +58,7 @@ class Material:
 
 def gather(plan: FinderPlan) -> Material:
     """Read a plan's folders. What can't be used is named on stderr and left out. Raises PhotosError."""
-    marked = [scene for folder in plan.scenes for scene in _readable_scenes(Path(folder))]
+    marked = [scene for folder in plan.scenes for scene in usable_scenes(Path(folder))]
     empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
     (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
     # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
@@ -66,37 +67,37 @@ def gather(plan: FinderPlan) -> Material:
         s for folder in plan.unlabelled for s in read_backgrounds(Path(folder)) if source_of(s.path) not in sources
     ]
     watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
-    learned = [s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)]
-    validation = [s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)]
-    pools = [
-        _load([s for s in learned if WITH_MASK in s.labels]),
-        _load([s for s in learned if WITH_MASK not in s.labels]),
-    ]
+    learned = _load([s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)])
+    validation = _load([s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)])
+    backgrounds = _load([s for s, aside in zip(plain, watched, strict=False) if not aside])
+    watched_plain = _load([s for s, aside in zip(plain, watched, strict=False) if aside])
+    _require(plan.scenes, "pictures with faces", learned, validation)
+    _require(plan.backgrounds, "pictures without faces", backgrounds, watched_plain)
+    pools = [[p for s, p in learned if (WITH_MASK in s.labels) == masked] for masked in (True, False)]
     teacher = Path(plan.teacher) if plan.teacher else None
     for masked in (True, False):
         some = [s for s in unlabelled if (WITH_MASK in s.path.parts) == masked]
         pools.append(list(taught(teacher, some)) if teacher else [])
-    backgrounds = [s for s, aside in zip(plain, watched, strict=False) if not aside]
-    watched_plain = [s for s, aside in zip(plain, watched, strict=False) if aside]
     taught_count = {"taught": sum(len(pool) for pool in pools[2:])} if teacher else {}
     return Material(
         composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=True) if pool],
-                          _load(backgrounds)),
-        validation=Composer([(1.0, _load(validation))], _load(watched_plain)),
-        validation_scenes=validation,
-        validation_backgrounds=watched_plain,
-        calibration=[*learned, *backgrounds],
+                          _pictures(backgrounds)),
+        validation=Composer([(1.0, _pictures(validation))], _pictures(watched_plain)),
+        validation_scenes=_scenes(validation),
+        validation_backgrounds=_scenes(watched_plain),
+        calibration=_scenes([*learned, *backgrounds]),
         held_scenes=[s for s in held_scenes if len(s.boxes)],
         held_backgrounds=held_plain,
-        pictures={**_count(s.source for s in learned), **taught_count},
-        faces={**_count(s.source for s in learned for _ in s.boxes),
+        pictures={**_count(s.source for s, _ in learned), **taught_count},
+        faces={**_count(s.source for s, _ in learned for _ in s.boxes),
                **{name: sum(len(p.boxes) for pool in pools[2:] for p in pool) for name in taught_count}},
-        backgrounds=_count(s.source for s in backgrounds),
+        backgrounds=_count(s.source for s, _ in backgrounds),
         sha256=_digest([*scenes, *plain, *unlabelled]),
     )
 
 
-def _readable_scenes(folder: Path) -> list[Scene]:
+def usable_scenes(folder: Path) -> list[Scene]:
+    """Return the scenes of a folder; what was left out is named on stderr. Raises PhotosError."""
     scenes, refused = read_scenes(folder)
     for line in refused:
         print(line, file=sys.stderr)
@@ -110,14 +111,30 @@ def _apart(scenes: Iterable[Scene], patterns: Sequence[str]) -> tuple[list[Scene
     return inside, outside
 
 
-def _load(scenes: Sequence[Scene]) -> list[Picture]:
-    pictures = []
+def _load(scenes: Sequence[Scene]) -> list[tuple[Scene, Picture]]:
+    loaded = []
     for scene in tqdm(scenes, "reading", unit="picture", disable=None):
         try:
-            pictures.append(picture(read_luma(scene.path), scene.boxes, scene.labels, scene.ignored))
+            loaded.append((scene, picture(read_luma(scene.path), scene.boxes, scene.labels, scene.ignored)))
         except PictureError as error:
             print(f"left out: {error}", file=sys.stderr)
-    return pictures
+    return loaded
+
+
+def _require(folders: Sequence[str], what: str, learned: Sequence[object], watched: Sequence[object]) -> None:
+    if not (learned and watched):
+        raise PhotosError(
+            f"{' and '.join(folders)}: {len(learned)} {what} are left to learn from and {len(watched)} to watch with, "
+            f"expected {VALIDATION} or more in all beside those that --hold-out keeps away: add some or hold out fewer"
+        )
+
+
+def _scenes(loaded: Sequence[tuple[Scene, Picture]]) -> list[Scene]:
+    return [scene for scene, _ in loaded]
+
+
+def _pictures(loaded: Sequence[tuple[Scene, Picture]]) -> list[Picture]:
+    return [picture for _, picture in loaded]
 
 
 def _count(sources: Iterable[str]) -> dict[str, int]:

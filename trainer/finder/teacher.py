@@ -1,5 +1,6 @@
 """Lets a known face detector, YuNet, mark the faces in pictures that nobody has marked."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,13 +25,15 @@ WORDS = (*LABELS, WORN_WRONG)
 def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
     """Yield those of the pictures in which the teacher, YuNet's .onnx, is sure of a face, with its boxes.
 
-    What the faces wear is taken from the folder that holds the picture, where that has a class's name.
+    What the faces wear is taken from the folder that holds the picture, where that has a class's name. A picture that
+    is unusable is left out with one line on stderr. Raises ModelError.
     """
     detector = YuNet(teacher)
     for scene in tqdm(scenes, "teaching", unit="picture", disable=None):
         try:
             luma = read_luma(scene.path)
-        except PictureError:
+        except PictureError as error:
+            print(f"left out: {error}", file=sys.stderr)
             continue
         scale = min(1.0, LONGEST_SIDE / max(luma.shape))
         if scale < 1:
@@ -40,7 +43,9 @@ def taught(teacher: Path, scenes: Sequence[Scene]) -> Iterator[Picture]:
         found = [face for face in detector.find(np.asarray(wide, np.uint8)) if face.score >= DOUBTED_SCORE]
         boxes = np.array([face.box for face in found], np.float32).reshape(-1, 4) - (columns, rows, 0, 0)
         boxes, _ = cut(boxes.astype(np.float32), np.array([0.0, 0.0, *luma.shape[::-1]]))
-        sure = np.array([face.score >= LEAST_SCORE for face in found], bool)
+        inside = boxes[:, 2:].min(axis=1) >= 1  # it may see a face in what was added around
+        sure = np.array([face.score >= LEAST_SCORE for face in found], bool)[inside]
+        boxes = boxes[inside]
         if sure.any():
             label = next((word for word in WORDS if word in scene.path.parts), "face")
             yield picture(luma, boxes[sure], [label] * int(sure.sum()), boxes[~sure])

@@ -1,0 +1,423 @@
+"""The face finder is trained by the one command, stopped, gone on with, and converted, or refused in one line.
+
+A face is drawn so that it takes no learning to find it: a bright cell in the middle of its box.
+"""
+
+import contextlib
+import io
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from perfect_answer import perfect_answer
+from real_data import real_data
+
+from device.face_card import FacesFound, read_face_card
+from device.faces import Box
+from device.finders import OwnFaceFinder
+from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
+from device.tflite import TFLite
+from trainer.__main__ import main
+from trainer.finder import convert, training
+from trainer.finder.compose import Composer, picture
+from trainer.finder.material import FinderPlan, gather
+from trainer.finder.network import finder_loss
+from trainer.finder.scenes import read_backgrounds
+from trainer.finder.teacher import taught
+from trainer.finder.training import Compositions, samples
+from trainer.practice import draw_face
+from trainer.runs import State, load_state, only_one, save_state
+from trainer.training import set_threads
+
+set_threads(2)  # the default of `faces`, and only possible before TensorFlow's first operation
+
+SIDE = 40  # px, of every face
+BRIGHT, DIM = 255, 64  # grey levels of its middle
+SCENES, ROOMS, HELD, DIM_FROM = 24, 20, 4, 16
+EPOCHS = 5
+SMALL = {"STEPS": 3, "CANVASES": ((0.6, 64, 64, 4), (1.0, 96, 64, 4)), "VALIDATION_BATCHES": 1}
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SMALL.items():
+        monkeypatch.setattr(training, name, value)
+    monkeypatch.setattr(convert, "CALIBRATION_PICTURES", 8)
+
+
+def draw(path: Path, column: int | None, row: int, grey: int = BRIGHT) -> str:
+    """Write a picture of the network's size with a face around a cell; return where, as boxes.csv says it."""
+    luma = np.full((HEIGHT, WIDTH), 2, np.uint8)
+    if column is None:
+        luma[row : row + 40] = 4
+    else:
+        luma[row * STRIDE : (row + 1) * STRIDE, column * STRIDE : (column + 1) * STRIDE] = grey
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), luma)
+    corner = [(cell + 0.5) * STRIDE - SIDE / 2 for cell in (column or 0, row)]
+    return f"{path.name},{corner[0]:g},{corner[1]:g},{SIDE},{SIDE}"
+
+
+def drawn_material(folder: Path) -> Path:
+    """Write scenes/ and rooms/, in which yard-* are to be held out, and plaza/ to measure with."""
+    rows = {"scenes": ["file,x,y,w,h,label"], "plaza": ["file,x,y,w,h,label"]}
+    labels = ("with_mask", "without_mask")
+    names = [f"hall-{i:02}" for i in range(SCENES)] + [f"yard-{i}" for i in range(HELD)]
+    for i, name in enumerate(names):
+        grey = DIM if DIM_FROM <= i < SCENES else BRIGHT
+        row = draw(folder / "scenes" / f"{name}.png", 4 + i % 20, 4 + i % 15, grey)
+        rows["scenes"].append(f"{row},{labels[i % 2]}")
+    rows["plaza"].append(draw(folder / "plaza" / "plaza-0.png", 10, 10) + ",with_mask")
+    for name, lines in rows.items():
+        (folder / name / "boxes.csv").write_text("\n".join(lines) + "\n")
+    for i in range(ROOMS):
+        draw(folder / "rooms" / f"room-{i:02}.png", None, i * 5)
+    draw(folder / "rooms" / "yard-0.png", None, 3)
+    draw(folder / "rooms" / "hard" / "yard-1.png", None, 30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not to be changed by a test."""
+    return drawn_material(tmp_path_factory.mktemp("material"))
+
+
+def asked(material: Path, runs: Path, *more: str, epochs: int = EPOCHS) -> list[str]:
+    return [
+        "faces", "--scenes", str(material / "scenes"), "--backgrounds", str(material / "rooms"), "--hold-out", "yard-*",
+        "--epochs", str(epochs), "--runs", str(runs), "--models", str(runs / "models"), *more,
+    ]  # fmt: skip
+
+
+def planned(material: Path, epochs: int = EPOCHS) -> FinderPlan:
+    return FinderPlan((str(material / "scenes"),), (str(material / "rooms"),), (), "", ("yard-*",), "", epochs, 0, 2)
+
+
+def run_folder(runs: Path) -> Path:
+    (folder,) = runs.glob("faces-*")
+    return folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training that was stopped in its third epoch, and called again."""
+
+    runs: Path
+    code: int  # of the stopped process
+    errors: str  # of the stopped process
+    left: bool  # whether any of its processes was left
+    stopped: State
+    resumed_code: int
+    resumed: str
+    resumed_errors: str
+
+
+@pytest.fixture(scope="module")
+def trained(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    runs = tmp_path_factory.mktemp("runs")
+    script = (
+        "import sys; from trainer.__main__ import main; from trainer.finder import training\n"
+        f"vars(training).update({SMALL!r}); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", script, *asked(material, runs)]
+    # A session of its own, so that the signal reaches all of its processes, as from a terminal, and none of ours.
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Epoch 3/"):
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        _, errors = process.communicate()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        left = False
+    else:
+        left = True
+    stopped = load_state(run_folder(runs))
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out, \
+            contextlib.redirect_stderr(io.StringIO()) as err:
+        for name, value in SMALL.items():
+            patch.setattr(training, name, value)
+        patch.setattr(convert, "CALIBRATION_PICTURES", 8)
+        code = main(asked(material, runs))
+    return Trained(runs, process.returncode, errors, left, stopped, code, out.getvalue(), err.getvalue())
+
+
+def test_ctrl_c_is_answered_in_one_line_and_leaves_a_usable_run(trained: Trained) -> None:
+    assert (trained.code, trained.left) == (130, False)
+    assert trained.errors.splitlines()[-2:] == ["", "stopped; the same command goes on from here"]
+    assert "Traceback" not in trained.errors
+    assert 2 <= trained.stopped.epochs < EPOCHS
+
+
+def test_the_same_command_goes_on_from_the_last_epoch(trained: Trained) -> None:
+    folder, epochs = run_folder(trained.runs), trained.stopped.epochs
+    state = load_state(folder)
+
+    began = [line for line in trained.resumed.splitlines() if line.startswith("Epoch ")]
+    assert [line.partition("/")[0] for line in began] == [f"Epoch {i + 1}" for i in range(epochs, EPOCHS)]
+    assert state.epochs == EPOCHS
+    assert {name: values[:epochs] for name, values in state.history.items()} == trained.stopped.history
+    assert {len(values) for values in state.history.values()} == {EPOCHS}
+    assert state.best_epoch == int(np.argmin(state.history["val_loss"]))
+    assert {path.name for path in folder.glob("*.keras")} == {state.best, state.last}
+
+
+def test_a_network_that_finds_nothing_yet_is_not_written(trained: Trained) -> None:
+    assert trained.resumed_code == 2
+    assert trained.resumed_errors.splitlines()[-1] == (
+        "error: faces.tflite finds no watched face at 0.05 false boxes a picture, expected some: nothing was written; "
+        "train with more EPOCHS or more pictures"
+    )
+    assert not (trained.runs / "models").exists()
+    assert (run_folder(trained.runs) / "loss.png").exists()
+
+
+def test_a_training_that_was_never_stopped_is_the_same(trained: Trained, material: Path, tmp_path: Path) -> None:
+    state = training.train_finder(tmp_path, State(), gather(planned(material)), EPOCHS, 0)
+
+    resumed = load_state(run_folder(trained.runs))
+    for name, values in state.history.items():
+        assert values == pytest.approx(resumed.history[name], rel=1e-5)
+
+
+def test_a_second_process_on_the_same_run_is_refused(
+    trained: Trained, material: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = run_folder(trained.runs)
+    with only_one(folder):
+        assert main(asked(material, trained.runs)) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {folder}: is being trained by another process: wait for it, or set RUNS=\n"
+    )
+
+
+def known_network(path: Path, coarse: bool) -> None:
+    """Save a network that finds the bright middle of every face, dim ones too.
+
+    coarse: eight bits have to cover so much in one of its layers that dim faces round to nothing.
+    """
+    layers = keras.layers
+    luma = keras.Input((None, None, 1))
+    cells = layers.AveragePooling2D(STRIDE)(layers.Rescaling(1 / 255)(luma))
+    wide, head = layers.Conv2D(2, 1, activation="relu"), layers.Conv2D(CHANNELS, 1, activation="sigmoid")
+    network = keras.Model(luma, head(wide(cells)))
+    wide.set_weights([np.array([[[[153.0 if coarse else 1.0, 1.0]]]]), np.zeros(2)])
+    weights = np.zeros((1, 1, 2, CHANNELS))
+    weights[0, 0, 1, 0] = 64
+    size = math.log2(SIDE / SMALLEST_SIDE) / OCTAVES
+    head.set_weights([weights, np.array([-5, 0, 0, *[math.log(size / (1 - size))] * 2])])
+    network.compile("sgd", finder_loss)
+    network.save(path)
+
+
+@pytest.fixture
+def finished(trained: Trained, material: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Runs in which the training has ended with a network that is known."""
+    folder = tmp_path / run_folder(trained.runs).name
+    folder.mkdir()
+    state = load_state(run_folder(trained.runs))
+    known_network(folder / state.best, coarse=request.param)
+    save_state(replace(state, last=state.best), folder)
+    return tmp_path
+
+
+@pytest.mark.parametrize("finished", [False], indirect=True)
+def test_the_command_ends_with_a_model_and_its_card(
+    finished: Path, material: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(asked(material, finished, "--measure", str(material / "plaza"))) == 0
+
+    model = finished / "models" / "faces.tflite"
+    card, content = read_face_card(model)
+    network = TFLite(content)
+    assert network.takes == f"uint8 [1, {HEIGHT}, {WIDTH}, 1] scale 1.0 zero 0"
+    assert network.gives == f"float32 [1, {HEIGHT // STRIDE}, {WIDTH // STRIDE}, {CHANNELS}]"
+    scene = np.full((HEIGHT, WIDTH), 2, np.uint8)
+    scene[80:88, 120:128] = BRIGHT
+    (face,) = OwnFaceFinder(model).find(scene)
+    assert np.array(face.box) == pytest.approx(np.array(Box(104, 64, SIDE, SIDE)), abs=2)
+
+    nothing = FacesFound(1, 0, 0, 0.0, 0.0, 0.0)
+    assert card.measured.sets == {
+        "held-out scenes": FacesFound(4, 2, 2, 1.0, 1.0, 0.0), "held-out backgrounds": nothing,
+        "held-out hard backgrounds": nothing, "plaza": FacesFound(1, 1, 0, 1.0, 0.0, 0.0),
+    }
+    assert card.measured.recall_lost == 0
+    told = card.trained_on
+    assert (told.pictures, told.faces, told.backgrounds) == ({"hall": 22}, {"hall": 22}, {"room": 19})
+    assert (told.held_out, told.epochs, told.seed, told.threads) == (("yard-*",), EPOCHS, 0, 2)
+    assert told.samples == EPOCHS * 3 * 4
+    assert told.command == (
+        f'make faces SCENES="scenes" BACKGROUNDS="rooms" HOLD_OUT="yard-*" MEASURE="plaza" EPOCHS="{EPOCHS}" SEED="0" '
+        'THREADS="2"'
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("Epoch") for line in lines)
+    assert lines[-1] == (
+        "plaza: 0.000 false boxes a picture in 1, found: 100.0% of 1 masked faces and 0.0% of 0 bare ones"
+    )
+
+
+@pytest.mark.parametrize("finished", [True], indirect=True)
+def test_a_network_that_integers_cannot_follow_is_not_written(
+    finished: Path, material: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(asked(material, finished)) == 2
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.match(r"error: faces.tflite finds [\d.]+% fewer faces than Keras at a threshold of ", line)
+    assert "nothing was written" in line
+    assert not (finished / "models").exists()
+
+
+def test_pictures_are_learned_from_watched_or_held_out(material: Path) -> None:
+    gathered = gather(planned(material))
+
+    assert [scene.name for scene in gathered.validation_scenes] == ["hall-07.png", "hall-23.png"]
+    assert [scene.name for scene in gathered.validation_backgrounds] == ["room-07.png"]
+    assert [scene.name for scene in gathered.held_scenes] == [f"yard-{i}.png" for i in range(HELD)]
+    assert [scene.name for scene in gathered.held_backgrounds] == ["hard/yard-1.png", "yard-0.png"]
+    assert (gathered.pictures, gathered.faces, gathered.backgrounds) == ({"hall": 22}, {"hall": 22}, {"room": 19})
+    names = [scene.name for scene in gathered.calibration]
+    assert len(names) == len(set(names)) == 41
+    assert not {"hall-07.png", "hall-23.png", "room-07.png"} & set(names)
+    assert gather(planned(material)).sha256 == gathered.sha256
+
+
+def test_pictures_that_cannot_be_read_are_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_material(tmp_path)
+    for name in ("scenes/hall-00.png", "scenes/hall-07.png", "rooms/room-01.png"):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:-12])  # its header still says how large it is
+
+    gathered = gather(planned(folder))
+
+    assert [line.partition(": is")[0] for line in capsys.readouterr().err.splitlines()] == [
+        f"left out: {folder}/{name}" for name in ("scenes/hall-00.png", "scenes/hall-07.png", "rooms/room-01.png")
+    ]
+    assert [scene.name for scene in gathered.validation_scenes] == ["hall-23.png"]
+    assert (gathered.pictures, gathered.faces, gathered.backgrounds) == ({"hall": 21}, {"hall": 21}, {"room": 18})
+    assert len(gathered.calibration) == 39
+
+
+REFUSED = {
+    "no scenes": (["--scenes", "{0}/gone"], "{0}/gone: no such folder"),
+    "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
+    "empty backgrounds": (["--backgrounds", "{1}"], "{1}: holds no pictures, expected some without faces"),
+    "nothing to measure": (["--measure", "{0}/gone"], "{0}/gone: no such folder"),
+    "nobody teaches": (["--unlabelled", "{0}/rooms"], "no teacher: no such file, expected YuNet's .onnx"),
+    "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
+    "no teacher at all": (
+        ["--unlabelled", "{0}/plaza", "--teacher", "{0}/plaza/boxes.csv"],
+        "{0}/plaza/boxes.csv: is damaged or no model, expected YuNet's .onnx",
+    ),
+    "all held out": (
+        ["--hold-out", "*"],
+        "{0}/scenes: 0 pictures with faces are left to learn from and 0 to watch with, expected 16 or more in all",
+    ),
+    "all scenes held out": (["--hold-out", "hall-*", "yard-*"], "{0}/scenes: 0 pictures with faces are left"),
+    "all backgrounds held out": (["--hold-out", "room-*"], "{0}/rooms: 2 pictures without faces are left to learn"),
+    "few scenes": (["--scenes", "{0}/plaza"], "{0}/plaza: 1 pictures with faces are left to learn from and 0 to watch"),
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSED)
+def test_what_cannot_be_trained_on_is_refused_in_one_line(
+    wrong: str, material: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given, expected = REFUSED[wrong]
+
+    assert main([*asked(material, tmp_path / "runs"), *(word.format(material, tmp_path) for word in given)]) == 2
+
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: " + expected.format(material, tmp_path))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_teacher_without_pupils_is_not_asked_for(material: Path, trained: Trained) -> None:
+    with only_one(run_folder(trained.runs)):  # the same run: it would go on to convert
+        assert main(asked(material, trained.runs, "--teacher", str(material / "gone"))) == 2
+
+
+def boxes_of(wanted: Floats) -> Floats:
+    found, _ = decode(perfect_answer(wanted), 0.99, 0.9)
+    return found[np.lexsort(found.T[::-1])]
+
+
+def test_every_second_picture_is_the_one_before_it_mirrored() -> None:
+    luma = np.full((120, 160), 2, np.uint8)
+    faces = np.array([[20, 20, 40, 50], [100, 50, 30, 36]], np.float32)
+    pictures = [picture(luma, faces, ["face", "face"], np.empty((0, 4), np.float32))]
+    rooms = [picture(luma, np.empty((0, 4), np.float32), [], np.empty((0, 4), np.float32))]
+    compositions, again = (Compositions(Composer([(1.0, pictures)], rooms), (128, 96, 6), 8, 3, 0) for _ in range(2))
+
+    assert len(compositions) == 8
+    seen = 0
+    for index in range(len(compositions)):
+        photos, wanted = compositions[index]
+        assert (photos.shape, wanted.shape) == ((6, 96, 128, 1), (6, 12, 16, 7))
+        assert photos.dtype == np.uint8
+        for plain, mirrored in zip(wanted[::2], wanted[1::2], strict=True):
+            there, back = boxes_of(plain), boxes_of(mirrored)
+            back[:, 0] = 128 - back[:, 0] - back[:, 2]
+            assert back[np.lexsort(back.T[::-1])] == pytest.approx(there, abs=0.05)
+            seen += len(there)
+        assert np.array_equal(again[index][0], photos)
+        assert np.array_equal(again[index][1], wanted)
+    assert seen > 20
+    first = compositions[0][0]
+    compositions.on_epoch_end()
+    assert not np.array_equal(compositions[0][0], first)
+
+
+def test_the_pictures_that_epochs_show_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "STEPS", 10)
+    monkeypatch.setattr(training, "CANVASES", ((0.4, 128, 96, 96), (0.7, 192, 160, 38), (1.0, 256, 192, 24)))
+
+    assert [samples(done, 10, False) for done in (0, 1, 4, 5, 7, 8, 10)] == [
+        0, 960, 3840, 4220, 4980, 5220, 5700,
+    ]  # fmt: skip
+    assert samples(1, 1, False) == 380
+
+
+def test_a_teacher_marks_the_faces_that_it_is_sure_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (teacher,) = real_data("YUNET")
+    folder = tmp_path / "without_mask"
+    folder.mkdir()
+    expected = []
+    for number in range(6):
+        drawn, box = draw_face(np.random.default_rng(number), masked=False)
+        cv2.imwrite(str(folder / f"{number}.png"), drawn)
+        expected.append(np.array(box, np.float32))
+    cv2.imwrite(str(folder / "wall.png"), np.full((200, 200), 90, np.uint8))
+    (folder / "words.png").write_text("words")
+
+    pictures = list(taught(teacher, read_backgrounds(folder)))
+
+    assert 1 <= len(pictures) <= 6
+    for marked in pictures:
+        height, width = marked.levels[0].shape
+        assert len(marked.boxes) >= 1
+        assert marked.bare.tolist() == [True] * len(marked.boxes)
+        assert (marked.boxes[:, :2] >= 0).all()
+        assert (marked.boxes[:, :2] + marked.boxes[:, 2:] <= (width, height)).all()
+        assert any(np.abs(marked.boxes[0] - box).max() < 0.35 * box[3] for box in expected)
+    assert f"left out: {folder / 'words.png'}: is damaged or no picture" in capsys.readouterr().err
