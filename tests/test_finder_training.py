@@ -30,7 +30,7 @@ from trainer.__main__ import main
 from trainer.finder import convert, training
 from trainer.finder.compose import Composer, picture
 from trainer.finder.material import FinderPlan, gather
-from trainer.finder.network import finder_loss
+from trainer.finder.network import finder, finder_loss
 from trainer.finder.scenes import read_backgrounds
 from trainer.finder.teacher import taught
 from trainer.finder.training import Compositions, samples
@@ -44,7 +44,7 @@ SIDE = 40  # px, of every face
 BRIGHT, DIM = 255, 64  # grey levels of its middle
 SCENES, ROOMS, HELD, DIM_FROM = 24, 20, 4, 16
 EPOCHS = 5
-SMALL = {"STEPS": 3, "CANVASES": ((0.6, 64, 64, 4), (1.0, 96, 64, 4)), "VALIDATION_BATCHES": 1}
+SMALL = {"STEPS": 3, "CANVASES": ((0.6, 64, 64, 4), (1.0, 64, 64, 4)), "VALIDATION_BATCHES": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -396,6 +396,26 @@ def test_the_pictures_that_epochs_show_are_counted(monkeypatch: pytest.MonkeyPat
         0, 960, 3840, 4220, 4980, 5220, 5700,
     ]  # fmt: skip
     assert samples(1, 1, False) == 380
+    assert samples(10, 10, True) == 2400  # from other weights: all on the device's canvas
+
+
+def test_a_training_starts_from_the_weights_of_another(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**SMALL, "LEARNING_RATE": 0.0, "WEIGHT_DECAY": 0.0}.items():
+        monkeypatch.setattr(training, name, value)
+    other = finder()
+    other.save(tmp_path / "faces.keras")
+
+    state = training.train_finder(tmp_path, State(), gather(planned(material)), 1, 0, tmp_path / "faces.keras")
+
+    kept = keras.saving.load_model(tmp_path / state.last, compile=False)
+    pairs = zip(other.trainable_weights, kept.trainable_weights, strict=True)
+    assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+    assert main([*asked(material, tmp_path / "runs"), "--start", str(tmp_path / "none.keras")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'none.keras'}: no such file, expected weights as models/faces.keras: check START\n"
+    )
 
 
 def test_a_teacher_marks_the_faces_that_it_is_sure_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
