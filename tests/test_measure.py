@@ -226,14 +226,15 @@ def test_one_command_writes_a_table_a_plot_and_figures(tmp_path: Path, capsys: p
     said, runs = capsys.readouterr(), tmp_path / "runs"
     assert said.err.startswith(f"left out: {folder}/gone.png: is missing, but annotated")
     assert said.out == f"{(runs / 'compare-faces.md').read_text()}\n{runs / 'compare-faces.md'}\n"
-    assert said.out.splitlines()[:5] == [
+    assert said.out.splitlines()[:6] == [
         "scenes (pictures: 3, masked: 2, bare: 1)",
         "",
         "| finder | masked | bare | false boxes a picture (all) | pictures with any | masked, IoU 0.5 | bare, IoU 0.5 "
         "| masked, at most 0.05 false | bare, at most 0.05 false | from score |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| haar | 0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | 0.000 (0) | 0.000 (0.000 to 0.561) | "
-        "0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | 0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | none |",
+        *(f"| {name} | 0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | 0.000 (0) | 0.000 (0.000 to 0.561) | "
+          "0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | 0.000 (0.000 to 0.658) | 0.000 (0.000 to 0.793) | none |"
+          for name in ("own", "haar")),
     ]
     figures = json.loads((runs / "compare-faces.json").read_text())
     assert {name: sets[0]["pictures"] for name, sets in figures.items()} == {
