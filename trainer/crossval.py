@@ -13,7 +13,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 from trainer.convert import quantize, run_tflite
 from trainer.copies import Material
 from trainer.dataset import Dataset
-from trainer.forks import forks_without_warning
 from trainer.networks import NETWORKS
 from trainer.photos import LABELS, WORN_WRONG_SLICE
 from trainer.sampling import Batches
@@ -97,8 +96,7 @@ def _trained(dataset: Dataset, train: Indices, name: str, epochs: int, seed: int
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
     if recipe.augmented:
         batches = Batches(dataset, train, recipe.batch, recipe.batches, seed, 0)
-        with forks_without_warning():
-            network.fit(batches, epochs=epochs, callbacks=[falling_rate(recipe.learning_rate, epochs)], verbose=0)
+        network.fit(batches, epochs=epochs, callbacks=[falling_rate(recipe.learning_rate, epochs)], verbose=0)
     else:
         labels = keras.utils.to_categorical(dataset.labels[train], len(LABELS))
         network.fit(dataset.crops[train], labels, batch_size=recipe.batch, epochs=epochs, verbose=0)

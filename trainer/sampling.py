@@ -10,7 +10,6 @@ from trainer.augment import photograph_again
 from trainer.covers import draw_beside, draw_cover
 from trainer.dataset import Dataset
 from trainer.fitted import draw_mask, draw_worn_wrong
-from trainer.forks import FORKS, QUEUE, WORKERS
 from trainer.photos import ALARM_LABEL, LABELS
 
 BARE = LABELS.index(ALARM_LABEL)
@@ -37,7 +36,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, dataset: Dataset, chosen: npt.NDArray[np.intp], batch: int, batches: int, seed: int,
                  epoch: int) -> None:
         """Sample from the photos `chosen`, `batches` times `batch` an epoch, beginning with this epoch."""
-        super().__init__(workers=WORKERS, use_multiprocessing=FORKS, max_queue_size=QUEUE)
+        super().__init__(workers=2, max_queue_size=12)  # threads: OpenCV's work, the most of it, needs no interpreter
         self._wide, self._size = dataset.wide, dataset.size
         self._batch, self._batches, self._seed, self._epoch = batch, batches, seed, epoch
         sources = np.array(dataset.sources)[chosen]

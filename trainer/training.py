@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.dataset import Dataset
-from trainer.forks import forks_without_warning
 from trainer.networks import NETWORKS
 from trainer.photos import LABELS
 from trainer.runs import Plan, Run, State, save_state
@@ -51,17 +50,16 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         if recipe.augmented
         else None
     )
-    with forks_without_warning():
-        network.fit(
-            batches or dataset.crops[split.train],
-            None if batches else labels[split.train],
-            validation_data=(dataset.crops[split.validation], labels[split.validation]),
-            batch_size=None if batches else recipe.batch,
-            epochs=epochs,
-            initial_epoch=state.epochs,
-            callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if batches else plateau, best, keeper],
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+    network.fit(
+        batches or dataset.crops[split.train],
+        None if batches else labels[split.train],
+        validation_data=(dataset.crops[split.validation], labels[split.validation]),
+        batch_size=None if batches else recipe.batch,
+        epochs=epochs,
+        initial_epoch=state.epochs,
+        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if batches else plateau, best, keeper],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
     return Run(plan, keeper.state, folder)
 
 

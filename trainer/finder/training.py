@@ -13,7 +13,6 @@ from device.heatmap import HEIGHT, STRIDE, WIDTH
 from trainer.finder.compose import Composer, Floats
 from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
-from trainer.forks import FORKS, QUEUE, WORKERS, forks_without_warning
 from trainer.runs import State
 from trainer.training import StateKeeper, falling_rate
 
@@ -32,7 +31,7 @@ class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, composer: Composer, canvas: tuple[int, int, int], batches: int, seed: int, epoch: int) -> None:
         """Compose `batches` an epoch of canvas (width, height, pictures a batch), beginning with this epoch."""
-        super().__init__(workers=WORKERS, use_multiprocessing=FORKS, max_queue_size=QUEUE)
+        super().__init__(workers=2, max_queue_size=12)  # threads, as in trainer.sampling
         self._composer, self._canvas, self._batches = composer, canvas, batches
         self._seed, self._epoch = seed, epoch
 
@@ -81,17 +80,16 @@ def train_finder(
             initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
         )
         keeper = StateKeeper(state, folder, {})
-        with forks_without_warning():
-            network.fit(
-                Compositions(material.composer, canvas, STEPS, seed, state.epochs),
-                validation_data=held_data,
-                validation_batch_size=24,
-                epochs=end,
-                initial_epoch=state.epochs,
-                shuffle=False,  # they are drawn by lot already, and a resumed run has to see them in the same order
-                callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs), best, keeper],
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
+        network.fit(
+            Compositions(material.composer, canvas, STEPS, seed, state.epochs),
+            validation_data=held_data,
+            validation_batch_size=24,
+            epochs=end,
+            initial_epoch=state.epochs,
+            shuffle=False,  # they are drawn by lot already, and a resumed run has to see them in the same order
+            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs), best, keeper],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
         state = keeper.state
     return state
 
