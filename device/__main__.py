@@ -47,12 +47,16 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from device.classifier import Classifier
     from device.finders import open_finder
+    from device.golden import golden_folder, require_right
 
     settings = read_settings(options.config)
     check_wiring(settings.signals)
-    classifier = Classifier(settings.model.name)
-    classifier.require_crops_of(open_finder(settings.faces))
-    for line in table(settings, classifier.card):
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    if has_golden:
+        require_right(classifier, finder)
+    for line in table(settings, classifier.card, has_golden):
         print(line)
     return 0
 

@@ -12,6 +12,8 @@ from picamera2 import Picamera2
 print(json.dumps([str(camera.get("Model", "camera")) for camera in Picamera2.global_camera_info()]))
 """
 
+ON_NETWORK = "the camera is on the network, where this doesn't look"  # its address may hold a password
+
 SEEN = Case(Level.OK, "{camera}")
 NO_PICAMERA2 = Case(
     Level.TROUBLE, "picamera2 can't be imported ({error})",
@@ -41,7 +43,7 @@ def camera(host: Host) -> Case:
         seen = (host.root / f"dev/video{number}").exists()
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
     if "://" in source:
-        raise CantTellError(f"{source} is on the network, where this doesn't look")
+        raise CantTellError(ON_NETWORK)
     return SEEN.of(camera=source) if (host.root / source.lstrip("/")).exists() else NO_CAMERA.of(source=source)
 
 
@@ -62,7 +64,7 @@ def camera_owner(host: Host) -> Case:
     elif kind == "usb" and number.isdigit():
         owners, complete = _openers(host, f"/dev/video{number}")
     else:
-        raise CantTellError(f"{source} is no camera of this computer")
+        raise CantTellError(ON_NETWORK if "://" in source else f"{source} is a recording, which nobody has to itself")
     kiosk = _kiosk(host)
     who = [f"{name} ({pid})" for pid, name in owners.items() if pid != kiosk]
     if who:

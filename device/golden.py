@@ -78,6 +78,16 @@ def golden_pictures_right(classifier: Classifier, finder: FaceFinder) -> bool:
     return all(answer.right for answer in golden_answers(classifier, finder))
 
 
+def require_right(classifier: Classifier, finder: FaceFinder) -> None:
+    """Raise ModelError in one line unless every golden picture is there and judged rightly."""
+    wrong = "; ".join(str(answer) for answer in golden_answers(classifier, finder) if not answer.right)
+    if wrong:
+        raise ModelError(
+            f"{classifier.path}: its golden pictures are judged wrongly here ({wrong}): run `make doctor`, and put the "
+            "release before back"
+        )
+
+
 def golden_answers(classifier: Classifier, finder: FaceFinder) -> tuple[Answer, ...]:
     """Judge every golden picture of a classifier, which takes a fraction of a second. Raises ModelError."""
     folder = golden_folder(classifier.path)

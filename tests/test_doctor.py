@@ -22,6 +22,7 @@ from device.classifier import MODELS
 from device.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
 from device.finding import Case, Finding, Level
 
+ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
 FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
 OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
@@ -268,8 +269,10 @@ UNKNOWN = [
      "the check failed (ValueError: invalid literal for int() with base 10: 'many')"),
     ("service", lambda pi: pi.program("systemctl", "echo Failed to connect to bus >&2; exit 1"),
      "systemd doesn't answer (Failed to connect to bus)"),
-    ("camera", lambda pi: pi.config("[camera]\nsource = 'rtsp://door/1'\n"),
-     "rtsp://door/1 is on the network, where this doesn't look"),
+    ("camera", lambda pi: pi.config(ON_NETWORK), "the camera is on the network, where this doesn't look"),
+    ("camera owner", lambda pi: pi.config(ON_NETWORK), "the camera is on the network, where this doesn't look"),
+    ("camera owner", lambda pi: pi.config("[camera]\nsource = 'door.mp4'\n"),
+     "door.mp4 is a recording, which nobody has to itself"),
     ("camera owner", lambda pi: pi.usb().process(93, "cheese", seen=False),
      "this user may not see what other users' programs have open: run it with sudo"),
     ("busy pins", lambda pi: pi.module("lgpio", "raise ImportError('no lgpio')"),

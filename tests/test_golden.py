@@ -8,6 +8,7 @@ import pytest
 from footprint import TREE
 from runtimes import PYTHONS
 
+from device.__main__ import main as device
 from device.cards import card_json
 from device.classifier import MODELS, Classifier
 from device.errors import ModelError
@@ -77,6 +78,21 @@ def test_another_score_or_state_than_the_written_one_is_wrong(door: Classifier) 
     )
     edit(door, 0, scores=[], state="CLEAR")
     assert [answer.right for answer in golden_answers(door, finder)] == [False, True, True]
+
+
+def test_check_refuses_a_model_that_judges_them_wrongly(
+    door: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(f'[model]\nname = "{door.path}"\n')
+    assert device(["check", "--config", str(config)]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "golden pictures     judged rightly here"
+    edit(door, 2, state="ALARM")
+    assert device(["check", "--config", str(config)]) == 2
+    assert capsys.readouterr() == ("", (
+        f"error: {door.path}: its golden pictures are judged wrongly here (empty.png: IDLE, expected ALARM): run `make "
+        "doctor`, and put the release before back\n"
+    ))
 
 
 def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier, tmp_path: Path) -> None:
