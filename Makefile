@@ -15,6 +15,7 @@ THREADS ?= 2
 CAMERA ?= usb:0
 RUNS ?= runs
 MODELS ?= models
+RELEASE := /opt/mask-kiosk/current
 
 venv := .venv/bin/python
 # Where the tests find real photos; each test says which of these it misses.
@@ -24,7 +25,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench count-arm64 deploy lock clean
+	bench count-arm64 deploy doctor lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -77,6 +78,10 @@ count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
 deploy:  ## put device/ and models/ on a Pi and start the service: make deploy HOST=pi@kiosk.local
 	@deploy/deploy.sh "$(HOST)"
+doctor:  ## what ails a Pi, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
+	@test -n "$(HOST)" || { echo "error: HOST is missing: make doctor HOST=pi@kiosk.local" >&2; exit 2; }
+	@ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- "$(HOST)" sudo -n env PYTHONPATH=$(RELEASE) \
+		$(RELEASE)/venv/bin/python -B -m device doctor $(if $(JSON),--json) || test $$? = 1
 lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \

@@ -1,4 +1,7 @@
-"""The device's command line: run the door, say what it would do, switch it off, or judge pictures."""
+"""The device's command line: run the door, say what it would do or what ails it, switch it off, or judge pictures.
+
+Each command imports what it needs, so that the doctor still speaks where OpenCV or the pins' library is broken.
+"""
 
 import argparse
 import dataclasses
@@ -11,13 +14,8 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.check import table
-from device.classifier import Classifier
 from device.errors import KioskError, PictureError
-from device.finders import open_finder
-from device.judge import as_json, as_text, draw, judge_all
-from device.kiosk import run
 from device.settings import Settings, read_settings
-from device.signals import Signals
 from device.wiring import check_wiring
 
 
@@ -38,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from device.kiosk import run
+
     settings = _settings(options)
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
@@ -45,21 +45,50 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.golden import golden_folder, require_right
+
     settings = read_settings(options.config)
     check_wiring(settings.signals)
-    classifier = Classifier(settings.model.name)
-    classifier.require_crops_of(open_finder(settings.faces))
-    for line in table(settings, classifier.card):
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    if has_golden:
+        require_right(classifier, finder)
+    for line in table(settings, classifier.card, has_golden):
         print(line)
     return 0
 
 
 def _off(options: argparse.Namespace) -> int:
+    from device.signals import Signals
+
     with Signals(read_settings(options.config).signals, options.pins):
         return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from device.doctor import as_json, as_text, examine, exit_code, manual, summary
+    from device.host import Host
+
+    if options.manual:
+        print(manual(), end="")
+        return 0
+    findings = []
+    for finding in examine(Host(config=options.config)):
+        findings.append(finding)
+        if not options.json:
+            print(as_text(finding), flush=True)
+    print(as_json(findings) if options.json else summary(findings))
+    return exit_code(findings)
+
+
 def _judge(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.judge import as_json, as_text, draw, judge_all
+
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
@@ -106,6 +135,15 @@ def _parser() -> argparse.ArgumentParser:
     off.set_defaults(command=_off)
     off.add_argument("--config", type=Path, help="a kiosk.toml, of which [signals] counts here")
     off.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    doctor = commands.add_parser(
+        "doctor", help="look for every known trouble of a kiosk: what was found, why it matters, what to do",
+        epilog="exit code: 2 if any finding is a trouble, else 1 if any is a warning, else 0",
+    )
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--config", type=Path, help="a kiosk.toml (default: the installed one)")
+    doctor.add_argument("--manual", action="store_true", help="print docs/troubleshooting.md; nothing is looked at")
 
     judge = commands.add_parser("judge", help="judge the faces in pictures")
     judge.set_defaults(command=_judge)

@@ -15,11 +15,12 @@ LOW_WHEN_ON = {
 }
 
 
-def table(settings: Settings, card: ModelCard) -> Iterator[str]:
-    """Yield one line a part: its name, and what it is or does."""
+def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str]:
+    """Yield one line a part: its name, and what it is or does. has_golden: golden pictures were there, and right."""
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
     yield _line("model", f"{card.name}, {made_of}; rings from {card.threshold:.2f}, stops below {card.release:.2f}")
+    yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
     yield _line("face finder", settings.faces.finder)
     yield _line("camera", settings.camera.source)
     for key, part in PARTS.items():

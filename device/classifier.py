@@ -37,11 +37,11 @@ class Classifier:
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
-        path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
-        self.card, content = read_card(path)
+        self.path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
+        self.card, content = read_card(self.path)
         size = self.card.input_size
         takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
-        self._network = load(path, content, takes, gives, MADE_BY, threads)
+        self._network = load(self.path, content, takes, gives, MADE_BY, threads)
 
     def require_crops_of(self, finder: FaceFinder) -> None:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""

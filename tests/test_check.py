@@ -9,6 +9,7 @@ from device.__main__ import main
 
 TABLE = """\
 model               toy, made of photos; rings from {threshold}, stops below {release}
+golden pictures     none beside this model
 face finder         haar
 camera              usb:0
 red LED             GPIO 17, low when on
@@ -52,7 +53,7 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[13] == "door                never released, because of the practice model"
+    assert lines[14] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 

@@ -101,7 +101,9 @@ def _train(options: argparse.Namespace) -> None:
 def _convert(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.convert import convert
-    from trainer.copies import gather_again
+    from device.classifier import Classifier
+    from trainer.copies import gather_again, named_finder
+    from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError, load_run
     from trainer.split import split_photos
@@ -114,6 +116,7 @@ def _convert(options: argparse.Namespace) -> None:
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
     card = convert(run, material, split, options.models, options.miss_cost)
+    write_golden(Classifier(str(target)), named_finder(run.plan.finder, run.plan.yunet))
     measured = card.measured
     low, high = measured.accuracy_interval
     print(
@@ -121,6 +124,18 @@ def _convert(options: argparse.Namespace) -> None:
         f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
         f"same verdict as Keras on {measured.parity:.1%}"
     )
+
+
+def _golden(options: argparse.Namespace) -> None:
+    from device.classifier import Classifier
+    from trainer.copies import named_finder
+    from trainer.golden import write_golden
+
+    classifier = Classifier(options.model)
+    finder = named_finder(classifier.card.face_finder, options.yunet or "")
+    classifier.require_crops_of(finder)
+    for picture in write_golden(classifier, finder):
+        print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -212,6 +227,11 @@ def _parser() -> argparse.ArgumentParser:
         "--miss-cost", type=_cost, default=1.0,
         help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
     )
+
+    golden = commands.add_parser("golden", help="draw a .tflite's golden pictures, and write what it says of them")
+    golden.set_defaults(command=_golden)
+    golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    golden.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
 
     evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
