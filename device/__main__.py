@@ -1,4 +1,4 @@
-"""The device's command line: run the door, say what it would do or what ails it, switch it off, or judge pictures.
+"""The device's command line: run the door or a recording, say what it would do or what ails it, or judge pictures.
 
 Each command imports what it needs, so that the doctor still speaks where OpenCV or the pins' library is broken.
 """
@@ -42,6 +42,27 @@ def _run(options: argparse.Namespace) -> int:
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
     return run(settings, pins=options.pins)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.replay import as_json, as_text, compare, replay, tally_json
+    from device.visits import read_visits
+
+    settings, true = _settings(options), read_visits(options.visits) if options.visits else None
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    replays = []
+    for video in options.videos:
+        played = replay(video, finder, classifier, settings.decision)
+        lines = [as_json(played, classifier)] if options.json else as_text(played, classifier)
+        print(*lines, sep="\n", flush=True)
+        replays.append(played)
+    if true is not None:
+        tally = compare(replays, true)
+        print(*([tally_json(tally)] if options.json else tally.lines()), sep="\n")
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -126,6 +147,22 @@ def _parser() -> argparse.ArgumentParser:
     door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    replayed = commands.add_parser(
+        "replay", help="run recordings through the loop as fast as they go; no pin is touched",
+        description="Run recordings through the parts of the loop, on their own clock, and print events and visits",
+        epilog="FILE is a table with the columns video, enter, leave, answer, one line a visit. video: the recording's "
+        "name, without its folder; enter, leave: seconds, when the face can first and last be seen; answer: with_mask, "
+        "without_mask, both as without_mask>with_mask for a mask put on meanwhile, or poster for a face that is no "
+        "person. A column visible, if there is one: seconds, from when the face is well seen. A recording of nobody "
+        "has one line with its name alone. Other columns are left alone.",
+    )  # fmt: skip
+    replayed.set_defaults(command=_replay)
+    replayed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
+    replayed.add_argument("--visits", type=Path, metavar="FILE", help="the true visits, a CSV to compare with")
+    replayed.add_argument("--json", action="store_true", help="one JSON object a line and recording")
+    replayed.add_argument("--config", type=Path, help="a kiosk.toml, without its [camera] and [signals]")
+    replayed.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
 
     check = commands.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
     check.set_defaults(command=_check)

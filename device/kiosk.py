@@ -10,7 +10,7 @@ from typing import Self
 
 from device.camera import open_camera
 from device.classifier import Classifier
-from device.decision import Alert, Decision, State
+from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
@@ -52,13 +52,15 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
         for frame in camera.frames():
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
-            alert = decision.update(frame.taken, verdicts)
+            alert, events = decision.update(frame.taken, verdicts)
             signals.show(decision.state, frame.taken, datetime.now(UTC))
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
                 print(line, flush=True)
+            for event in events:
+                print(event_line(event, started, classifier.card), flush=True)
             if stop.received:
                 break
         return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
@@ -66,9 +68,21 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
 
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:
     """Return what the terminal shows of a change; `started` is the time of the first frame, in seconds."""
-    line = f"{alert.at - started:.2f} s  {alert.state}  {WORDS[alert.state]}"
-    if alert.score is not None and alert.state is not State.CHECKING:
-        line += f" {1 - alert.score if alert.state is State.CLEAR else alert.score:.2f}"
+    return _line(alert.at - started, f"{alert.state}  {WORDS[alert.state]}", alert.state, alert.score, card)
+
+
+def event_line(event: Event, started: float, card: ModelCard) -> str:
+    """Return what the terminal shows of an event, as `alert_line` does."""
+    text = f"visit {event.visit}: {event.kind}"
+    if event.kind in {Kind.ENTER, Kind.LEAVE}:
+        return _line(event.at - started, text, State.IDLE, None, card)
+    return _line(event.at - started, f"{text} {WORDS[event.state]}", event.state, event.score, card)
+
+
+def _line(seconds: float, text: str, state: State, score: float | None, card: ModelCard) -> str:
+    line = f"{seconds:.2f} s  {text}"
+    if score is not None and state is not State.CHECKING:
+        line += f" {1 - score if state is State.CLEAR else score:.2f}"
     return f"PRACTICE  {line}" if card.practice else line
 
 

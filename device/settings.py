@@ -45,15 +45,34 @@ class CameraSettings:
     source: str = "pi"  # pi, usb:0, a video file, or a folder of pictures
 
 
+Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
+SHARES = ", each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
+
+
+def are_zones(zones: tuple[Any, ...]) -> bool:
+    """Tell whether each of the zones is a rectangle that has an area and lies in the picture."""
+    return all(
+        isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
+        and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
+        for zone in zones
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class DecisionSettings:
-    """How long the door looks before it says something. Levels of the score are the model's and stand in its card."""
+    """How long the door looks before it says something, and at whom; levels of the score stand in the model's card."""
 
     window_seconds: float = _ranged(1.0, 0.2, 10.0)  # a face's scores are averaged over this time
     notice_seconds: float = _ranged(0.15, 0.0, 5.0)  # a face followed for less isn't counted: finders see ghosts
     sure_seconds: float = _ranged(0.4, 0.0, 10.0)  # a face followed for less has no verdict yet
     forget_seconds: float = _ranged(0.7, 0.0, 10.0)  # a face not seen for longer has left
+    return_seconds: float = _ranged(2.5, 0.0, 60.0)  # whoever is back sooner, where they were lost, is the same visit
     hold_seconds: float = _ranged(1.5, 0.0, 60.0)  # an alarm lasts at least this long
+    background_seconds: float = _ranged(300.0, 20.0, 3600.0)  # a face that hasn't moved for so long is a poster
+    least_move: float = _ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
+    least_height: float = _ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller is waited for, not judged
+    least_brightness: float = _ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
+    zones: tuple[Zone, ...] = _checked((), are_zones, SHARES)  # faces whose middle is in one don't count
 
 
 A_TIME = ' as "22:00", from 00:00 to 23:59'
@@ -127,6 +146,12 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
         if value not in typing.get_args(kind):
             raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
         return value
+    if typing.get_origin(kind) is tuple:
+        rows = value if isinstance(value, list) else [value]
+        zones = tuple(tuple(row) if isinstance(row, list) else row for row in rows)
+        if not limits["check"](zones):
+            raise SettingsError(f"{where} is {value!r}, expected a list of zones{limits['expected']}")
+        return zones
     kinds = typing.get_args(kind) or (kind,)
     if float in kinds and type(value) is int:
         value = float(value)

@@ -30,13 +30,18 @@ from device.settings import CameraSettings, ModelSettings, Settings, SignalSetti
 
 TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
-VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 20  # 7 s at 10 frames a second
+VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 30  # 8 s at 10 frames a second
 LINES = [
     "1.20 s  CHECKING  not sure yet",
+    "1.20 s  visit 1: enter",
     "1.50 s  ALARM  without a mask 0.90",
+    "1.50 s  visit 1: verdict without a mask 0.90",
     "3.70 s  CLEAR  with a mask 0.61",
+    "3.70 s  visit 1: change with a mask 0.61",
     "5.70 s  IDLE  nobody there",
+    "7.50 s  visit 1: leave",
 ]
+ALERTS = LINES[::2]
 OFF_ON = [False, True, False]
 RELAY, CAMERA = 16, 25
 PINS = {"red": 17, "green": 27, "buzzer": 22, "relay": RELAY, "camera": CAMERA}
@@ -64,7 +69,8 @@ class SquareFinder:
             os.kill(os.getpid(), signal.Signals[self.act])
         if self.found == 7 and self.act == "no box":
             return [Face(None, 5.0)]  # type: ignore[arg-type]
-        return [Face(Box(40, 20, 80, 80), 5.0)]
+        stirs = self.found % 2 * 6  # px: more than the least_move of a face that is judged
+        return [Face(Box(40 + stirs, 20 + stirs, 80 - 2 * stirs, 80 - 2 * stirs), 5.0)]
 
 
 @pytest.fixture
@@ -141,17 +147,18 @@ def test_a_video_is_judged_as_the_pictures_are(
         video.write(read_color(picture))
     video.release()
     assert run(dataclasses.replace(door, camera=CameraSettings(str(path))), SquareFinder(), "mock") == 0
-    shown = [line.split()[:3] for line in capfd.readouterr().out.splitlines()]
-    assert [state for _, _, state in shown] == ["CHECKING", "ALARM", "CLEAR", "IDLE"]
+    shown = [line.partition(" s  ") for line in capfd.readouterr().out.splitlines()]
+    assert [text.split()[:3] for _, _, text in shown] == [line.partition(" s  ")[2].split()[:3] for line in LINES]
     expected = [float(line.split()[0]) for line in LINES]
     assert [float(seconds) for seconds, _, _ in shown] == pytest.approx(expected, abs=0.11)
 
 
 def test_systemd_hears_of_decided_frames_and_of_every_change(door: Settings, listener: Listener) -> None:
     run(door, SquareFinder(), "mock")
-    alive, status = b"WATCHDOG=1", [f"STATUS={' '.join(line.split())}".encode() for line in LINES]
+    alive, status = b"WATCHDOG=1", [f"STATUS={' '.join(line.split())}".encode() for line in ALERTS]
     assert listener.heard() == [
-        b"READY=1", alive, alive, *status[:2], alive, alive, status[2], alive, alive, status[3], alive, b"STOPPING=1",
+        b"READY=1", alive, alive, *status[:2], alive, alive, status[2], alive, alive, status[3], alive, alive,
+        b"STOPPING=1",
     ]
 
 
@@ -202,7 +209,8 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
     with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s"):
         run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
     assert capfd.readouterr().out.splitlines() == [
-        "0.25 s  CHECKING  not sure yet", "0.50 s  ALARM  without a mask 0.90",
+        "0.25 s  CHECKING  not sure yet", "0.25 s  visit 1: enter",
+        "0.50 s  ALARM  without a mask 0.90", "0.50 s  visit 1: verdict without a mask 0.90",
     ]
     assert at_stop == [FAULT | {"camera": [False, True]}]  # the camera's LED outlasts it
     assert histories() == FAULT
@@ -259,7 +267,7 @@ def start(door: Settings, act: str, fault_seconds: float = 0.01) -> "subprocess.
 def test_a_signal_ends_the_run_with_everything_off(door: Settings, number: signal.Signals, code: int) -> None:
     process = start(door, number.name)  # while it rings
     out, _ = process.communicate()
-    assert out.splitlines() == [*LINES[:2], str(STOPPED)]
+    assert out.splitlines() == [*LINES[:4], str(STOPPED)]
     assert process.returncode == code
 
 
@@ -268,14 +276,14 @@ def test_a_signal_ends_the_showing_of_a_fault(door: Settings, listener: Listener
     assert listener.heard()[-1] == b"STOPPING=1"  # FAULT is shown next
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
-    assert out.splitlines() == [*LINES[:2], str(FAULT)]
+    assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert process.returncode == 1
 
 
 def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: Settings) -> None:
     process = start(door, "fail")
     out, err = process.communicate()
-    assert out.splitlines() == [*LINES[:2], str(FAULT)]
+    assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert err.count("Traceback") == 1
     assert err.splitlines()[-1] == "ZeroDivisionError: no such face"
     assert process.returncode == 1

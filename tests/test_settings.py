@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -21,7 +22,13 @@ def refusal(path: Path) -> str:
 def test_the_shipped_file_names_every_key_and_holds_the_defaults() -> None:
     assert read_settings(SHIPPED) == read_settings(None) == Settings()
     uncommented = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert tomllib.loads(uncommented) == dataclasses.asdict(Settings())
+    assert tomllib.loads(uncommented) == json.loads(json.dumps(dataclasses.asdict(Settings())))  # zones as a list
+
+
+def test_zones_are_read_as_shares(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[decision]\nzones = [[0, 0, 0.25, 1], [0.5, 0.5, 0.5, 0.5]]\n")
+    assert read_settings(path).decision.zones == ((0, 0, 0.25, 1), (0.5, 0.5, 0.5, 0.5))
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
@@ -72,6 +79,15 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         ("[signals]\nbeeps = 21", "[signals] beeps is 21, expected a whole number from 0 to 20"),
         ("[decision]\nwindow_seconds = 0.1", "[decision] window_seconds is 0.1, expected a number from 0.2 to 10.0"),
+        *(
+            (
+                f"[decision]\nzones = {zones}",
+                f"[decision] zones is {zones}, expected a list of zones, each [left, top, width, height] in shares "
+                "from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
+            )
+            for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
+                          "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
+        ),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 from device.classifier import Classifier
 from device.decision import State
 from device.faces import FaceFinder, Luma
-from device.golden import ANSWERS, FORMAT, Golden, GoldenPicture, alarm_scores, golden_folder, still_state
+from device.golden import ANSWERS, FORMAT, Golden, GoldenPicture, alarm_scores, golden_folder, state_of
 from trainer.cache import write_whole
 from trainer.drawing import draw_person
 from trainer.heads import random_person
@@ -41,7 +41,7 @@ def write_golden(classifier: Classifier, finder: FaceFinder, tries: int = TRIES)
         pictures.append(GoldenPicture(
             file=f"{kind}.png",
             sha256=hashlib.sha256(content).hexdigest(),
-            state=str(still_state(verdicts, classifier.card)),
+            state=str(state_of(verdicts, classifier.card)),
             scores=alarm_scores(verdicts),
         ))
     golden = Golden(FORMAT, classifier.card.sha256, finder.sha256, tuple(pictures))
@@ -68,7 +68,7 @@ def _clarity(luma: Luma, wanted: State, classifier: Classifier, finder: FaceFind
     verdicts = classifier.judge(luma, faces)
     margins = _margins([verdict.alarm_score for verdict in verdicts], (card.release, card.threshold))
     surest = min((face.score for face in faces), default=0.0)
-    return still_state(verdicts, card) is wanted, min(margins, default=1.0) >= CLEAR_MARGIN, surest
+    return state_of(verdicts, card) is wanted, min(margins, default=1.0) >= CLEAR_MARGIN, surest
 
 
 def _margins(scores: Sequence[float], levels: tuple[float, float]) -> list[float]:
