@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    return run(settings, pins=options.pins)
+    return run(settings, pins=options.pins, config=options.config)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from device.model_card import ModelCard
-from device.settings import Settings, SignalSettings
+from device.settings import ScreenSettings, Settings, SignalSettings
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
 LOW_WHEN_ON = {
@@ -29,6 +29,7 @@ def table(settings: Settings, card: ModelCard) -> Iterator[str]:
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
+    yield _line("screen", _screen(settings.screen))
 
 
 def _line(name: str, text: str) -> str:
@@ -62,3 +63,11 @@ def _door(signals: SignalSettings, card: ModelCard) -> str:
     if card.practice:
         return "never released, because of the practice model"
     return f"released for {signals.release_seconds} s at most when everybody wears a mask"
+
+
+def _screen(screen: ScreenSettings) -> str:
+    if not screen.enabled:
+        return "none"
+    mirror = "with the camera's picture" if screen.mirror else "no picture"
+    setup = "no setup page" if screen.setup == "off" else f"setup page from {screen.setup}"
+    return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"

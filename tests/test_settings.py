@@ -43,7 +43,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
@@ -72,6 +72,21 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         ("[signals]\nbeeps = 21", "[signals] beeps is 21, expected a whole number from 0 to 20"),
         ("[decision]\nwindow_seconds = 0.1", "[decision] window_seconds is 0.1, expected a number from 0.2 to 10.0"),
+        (
+            '[screen]\nhost = "localhost"',
+            "[screen] host is 'localhost', expected a text as \"127.0.0.1\", this computer alone, or \"0.0.0.0\", its "
+            "whole network",
+        ),
+        ("[screen]\nport = 80", "[screen] port is 80, expected a whole number from 1024 to 65535"),
+        (
+            '[screen]\nlanguage = "tlh"',
+            "[screen] language is 'tlh', expected a text, auto or one of ar, de, en, es, fr, ne",
+        ),
+        (
+            '[screen]\ntoken = "secret"',
+            "[screen] token is 'secret', expected a text, random or at least 16 letters and digits",
+        ),
+        ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
     ],
 )
