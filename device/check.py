@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from device.levels import levels
 from device.model_card import ModelCard
 from device.settings import ScreenSettings, Settings, SignalSettings
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
@@ -19,7 +20,8 @@ def table(settings: Settings, card: ModelCard) -> Iterator[str]:
     """Yield one line a part: its name, and what it is or does."""
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
-    yield _line("model", f"{card.name}, {made_of}; rings from {card.threshold:.2f}, stops below {card.release:.2f}")
+    threshold, release = levels(settings.model, card)
+    yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
     yield _line("face finder", settings.faces.finder)
     yield _line("camera", settings.camera.source)
     for key, part in PARTS.items():

@@ -3,6 +3,7 @@
 import ipaddress
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,23 @@ def allowed_hosts(address: str, port: int) -> Callable[[str], bool]:
         return found.is_loopback or not here
 
     return allowed
+
+
+class Attempts:
+    """Counts wrong tokens; from whomever they come, after a few nobody is let in for a while."""
+
+    MOST, SECONDS = 5, 60.0
+
+    def __init__(self) -> None:
+        self._failures: deque[float] = deque(maxlen=self.MOST)  # seconds
+
+    def failed(self, now: float) -> None:
+        """Note a wrong token at `now`, in seconds."""
+        self._failures.append(now)
+
+    def too_many(self, now: float) -> bool:
+        """Tell whether nobody is let in at `now`, in seconds."""
+        return len(self._failures) == self.MOST and now - self._failures[0] < self.SECONDS
 
 
 class Guarded(RequestHandler):

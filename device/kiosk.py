@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,13 @@ from device.decision import Alert, Decision, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
+from device.levels import levels
 from device.model_card import ModelCard
 from device.notify import Notifier
 from device.screen import open_screen
 from device.settings import Settings
 from device.signals import Signals
+from device.terminal import block
 
 WORDS = {
     State.IDLE: "nobody there",
@@ -50,9 +53,9 @@ def run(
         classifier.require_crops_of(finder)
         signals.trust(classifier.card)
         gate = Gate(finder)
-        decision = Decision(settings.decision, classifier.card.threshold, classifier.card.release)
+        decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
-        screen = devices.enter_context(open_screen(settings, classifier.card, config))
+        screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test))
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
@@ -64,7 +67,7 @@ def run(
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                print(line, flush=True)
+                print(f"{line}\n{block(alert.state, WORDS[alert.state], sys.stdout)}", end="", flush=True)
             if stop.received:
                 break
         return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0

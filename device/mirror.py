@@ -62,8 +62,8 @@ async def _deliver(viewer: Viewer, jpeg: bytes) -> None:
         await viewer.write_message(jpeg, True)
 
 
-def picture(luma: Luma, verdicts: Sequence[Verdict], threshold: float) -> bytes:
-    """Return a JPEG, left and right swapped, of a luma picture, uint8 (height, width), with the boxes of its faces."""
+def picture(luma: Luma, verdicts: Sequence[Verdict], threshold: float, mirrored: bool = True) -> bytes:
+    """Return a JPEG of a luma picture, uint8 (height, width), with the boxes of its faces; mirrored: as in a mirror."""
     scale = WIDTH / luma.shape[1]
     size = (WIDTH, max(1, round(luma.shape[0] * scale)))
     small = cv2.cvtColor(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
@@ -72,5 +72,5 @@ def picture(luma: Luma, verdicts: Sequence[Verdict], threshold: float) -> bytes:
         color = ALARM_COLOR if verdict.alarm_score >= threshold else CLEAR_COLOR
         for line, thickness in ((EDGE_COLOR, 4), (color, 2)):
             cv2.rectangle(small, (x, y), (x + width - 1, y + height - 1), line, thickness)
-    _, content = cv2.imencode(".jpg", cv2.flip(small, 1), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    _, content = cv2.imencode(".jpg", cv2.flip(small, 1) if mirrored else small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return bytes(np.asarray(content).tobytes())

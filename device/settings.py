@@ -28,6 +28,8 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
+    threshold: float = _ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
+    release: float = _ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the one in the model's card
 
 
 @dataclass(frozen=True)
@@ -145,10 +147,13 @@ def read_settings(path: Path | None) -> Settings:
         raise SettingsError(f"{path}: is no valid TOML ({error}): correct it") from error
     sections = typing.get_type_hints(Settings)
     _check_names(content, sections, f"{path}: section")
-    return Settings(**{name: _section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()})
+    return Settings(
+        **{name: read_section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()}
+    )
 
 
-def _section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
+def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
+    """Turn one section of a kiosk.toml into its settings; `where` begins the line of a SettingsError."""
     if not isinstance(table, dict):
         raise SettingsError(f"{where} is {table!r}, expected a section")
     fields = {item.name: item for item in dataclasses.fields(wanted)}

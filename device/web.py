@@ -18,14 +18,17 @@ from tornado.web import Application
 
 from device.classifier import Verdict
 from device.decision import State
-from device.doorkeeper import Guarded, Static, allowed_hosts
+from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
 from device.frame import Frame
 from device.languages import LANGUAGES, codes, read_language
+from device.levels import levels
 from device.mirror import Mirror
 from device.model_card import ModelCard
-from device.settings import Settings
+from device.settings import RANDOM, Settings
+from device.setup_pages import PAGES
 from device.signals import LATE_SECONDS
 from device.web_pages import MirrorStream, ScreenPage, StateStream
+from device.what_if import History
 
 PAGE = Path(__file__).parent / "page"
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
@@ -53,9 +56,15 @@ class Server:
         if address.is_unspecified:
             name = socket.gethostname()
         self.url = f"http://{name}:{self.port}/"
+        self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
+        self.token = token if screen.token == RANDOM else screen.token
         self.setup_url: str | None = None
-        self.settings, self.card = settings, card
-        self.mirror = Mirror(card.threshold)
+        if screen.setup != "off":
+            local = address.is_loopback or screen.setup == "lan"
+            setup = f"{self.url if local else f'http://localhost:{self.port}/'}setup"
+            self.setup_url = f"{setup}#{token}" if screen.token == RANDOM else setup
+        self.threshold = levels(settings.model, card)[0]
+        self.mirror, self.history, self.attempts = Mirror(self.threshold), History(), Attempts()
         self.viewers: set[StateStream] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
         self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
@@ -67,6 +76,7 @@ class Server:
     def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
         self.mirror.newest = (frame, verdicts)
+        self.history.note(frame.taken, verdicts)
         self._seen_at = now
 
     def show(self, state: State, reason: str | None = None) -> None:
@@ -119,6 +129,7 @@ class Server:
                 (r"/", ScreenPage, shared),
                 (r"/state", StateStream, shared),
                 *([(r"/mirror", MirrorStream, shared)] if self.settings.screen.mirror else []),
+                *((path, page, shared) for path, page in PAGES.items() if self.setup_url),
                 (r"/static/([a-z]+\.[a-z]+)", Static, {"path": str(PAGE / "static")}),
             ],
             default_handler_class=Guarded,
