@@ -100,7 +100,7 @@ def open_screen(
     except OSError as error:  # the port is taken, or the address isn't this computer's
         log.warning(
             "screen: %s port %s can't be used (%s); the door goes on without a screen: set [screen] port or host",
-            screen.host, screen.port, error.strerror,
+            screen.host, screen.port, os.strerror(error.errno or 0),
         )  # fmt: skip
         return Screen()
     log.info("screen: %s", server.url)

@@ -7,7 +7,13 @@ from typing import TextIO
 from device.decision import State
 
 # Background and foreground of ANSI terminals; IDLE is dark.
-COLORS = {State.IDLE: "40;97", State.CHECKING: "44;97", State.CLEAR: "42;30", State.ALARM: "41;97", State.FAULT: "43;30"}
+COLORS = {
+    State.IDLE: "40;97",
+    State.CHECKING: "44;97",
+    State.CLEAR: "42;30",
+    State.ALARM: "41;97",
+    State.FAULT: "43;30",
+}
 RESET = "\x1b[0m"
 ROWS = 5
 

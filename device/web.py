@@ -32,7 +32,7 @@ from device.what_if import History
 
 PAGE = Path(__file__).parent / "page"
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
-MOST_CONNECTIONS = 64  # besides the viewers
+MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
 SLOW_SECONDS = 10.0  # a request must have arrived by then, and a viewer must answer
 LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
 LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,12 @@ FRAME = Frame(np.full((120, 160), 90, np.uint8), 0.0)
 
 
 @contextmanager
-def served(card: ModelCard, config: Path | None = None, **screen: Any) -> Iterator[tuple[Screen, Server]]:
+def served(
+    card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None, **screen: Any
+) -> Iterator[tuple[Screen, Server]]:
     """A screen on a free port, and its server."""
     settings = Settings(screen=ScreenSettings(**({"port": 0} | screen)))
-    server = Server(settings, card, config, None, TOKEN)
+    server = Server(settings, card, config, self_test, TOKEN)
     with Screen(server) as opened:
         yield opened, server
 

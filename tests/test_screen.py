@@ -1,7 +1,9 @@
+import asyncio
 import dataclasses
 import logging
 import socket
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from device.faces import Box, Face, Luma
 from device.frame import Frame
 from device.kiosk import run
 from device.languages import LANGUAGES, codes, preferred, read_language
+from device.mirror import Mirror
 from device.screen import open_screen
 from device.settings import ScreenSettings, Settings
 from device.web import Server
@@ -334,3 +337,52 @@ def test_a_page_knows_when_the_device_has_other_settings() -> None:
     first, again, *others = [server.page for server in servers]
     assert first == again
     assert len({first, *others}) == 3
+
+
+class Looker:
+    """A viewer of the mirror; a slow one never takes more than it was sent first."""
+
+    def __init__(self, slow: bool = False) -> None:
+        self.seen: list[bytes] = []
+        self._slow = slow
+
+    def write_message(self, message: bytes, binary: bool) -> "asyncio.Future[None]":
+        self.seen.append(message)
+        sent = asyncio.get_running_loop().create_future()
+        if not self._slow:
+            sent.set_result(None)
+        return sent
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError("nobody closes it")
+
+
+def mirror_for(viewers: list[Looker], seconds: float) -> float:
+    """Let a mirror run with a new frame each hundredth of a second; return how long it did, in seconds."""
+
+    async def look() -> float:
+        mirror = Mirror(0.5)
+        mirror.viewers.update(viewers)
+        began, task = time.monotonic(), asyncio.create_task(mirror.serve())
+        while time.monotonic() - began < seconds:
+            mirror.newest = (Frame(np.full((120, 160), 90, np.uint8), 0.0), [])
+            await asyncio.sleep(0.01)
+        task.cancel()
+        return time.monotonic() - began
+
+    return asyncio.run(look())
+
+
+def test_the_hundredth_viewer_costs_no_more_pictures_than_the_eighth() -> None:
+    viewers = [Looker() for _ in range(100)]
+    elapsed = mirror_for(viewers, 3.0)
+    sent = [picture for viewer in viewers for picture in viewer.seen]
+    assert 100 <= len(sent) <= 40 * elapsed + 100
+    assert len({id(picture) for picture in sent}) == len(viewers[0].seen)  # encoded once for all
+
+
+def test_a_slow_viewer_misses_pictures_and_holds_up_nobody() -> None:
+    slow, quick = Looker(slow=True), Looker()
+    elapsed = mirror_for([slow, quick], 1.0)
+    assert len(slow.seen) == 1
+    assert 2 <= len(quick.seen) <= 5 * elapsed + 1

@@ -1,6 +1,8 @@
+import itertools
 import json
 import socket
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
+from gpiozero import Device
 from screens import FRAME, TOKEN, card_of, served, show
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
@@ -22,7 +25,8 @@ from device.faces import Box
 from device.frame import Frame
 from device.levels import levels
 from device.screen import Screen
-from device.settings import DecisionSettings, ModelSettings, read_settings
+from device.settings import DecisionSettings, ModelSettings, SignalSettings, read_settings
+from device.signals import Signals
 from device.web import Server
 from device.what_if import History, states
 
@@ -220,6 +224,23 @@ def test_a_minute_is_kept_and_no_more() -> None:
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
     assert states(history, DecisionSettings(), 0.5, 0.4) == [(-60.0, "IDLE")]
     assert states(History(), DecisionSettings(), 0.5, 0.4) == []
+
+
+def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    pins = {"red": 17, "green": 27, "buzzer": 22, "relay": 16}
+    with (
+        Signals(SignalSettings(relay_pin=16), "mock") as signals,
+        served(card_of(), self_test=signals.self_test) as (_, server),
+    ):
+        signals.show(State.IDLE, 0.0, datetime.now(UTC))
+        assert post(server, "test", {}) == (200, {})
+        lit = []
+        for tick in range(1, 40):
+            signals.show(State.IDLE, tick / 10, datetime.now(UTC))
+            lit.append([name for name, pin in pins.items() if Device.pin_factory.pin(pin).state])
+    assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 
 
 @needs_chromium
