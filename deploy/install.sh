@@ -65,6 +65,7 @@ fi
 id mask-kiosk >/dev/null 2>&1 ||
     useradd --system --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin mask-kiosk
 usermod --append --groups video,render,gpio mask-kiosk
+chown --recursive mask-kiosk: "${CONFIG%/*}" # the setup page writes there
 
 install -m 644 systemd/$UNIT /etc/systemd/system/
 systemctl daemon-reload

@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    return run(settings, pins=options.pins)
+    return run(settings, pins=options.pins, config=options.config)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def _replay(options: argparse.Namespace) -> int:
     classifier.require_crops_of(finder)
     replays = []
     for video in options.videos:
-        played = replay(video, finder, classifier, settings.decision)
+        played = replay(video, finder, classifier, settings)
         lines = [as_json(played, classifier)] if options.json else as_text(played, classifier)
         print(*lines, sep="\n", flush=True)
         replays.append(played)

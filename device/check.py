@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from device.levels import levels
 from device.model_card import ModelCard
-from device.settings import Settings, SignalSettings
+from device.settings import ScreenSettings, Settings, SignalSettings
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
 LOW_WHEN_ON = {
@@ -19,7 +20,8 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     """Yield one line a part: its name, and what it is or does. has_golden: golden pictures were there, and right."""
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
-    yield _line("model", f"{card.name}, {made_of}; rings from {card.threshold:.2f}, stops below {card.release:.2f}")
+    threshold, release = levels(settings.model, card)
+    yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
     yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
     yield _line("face finder", settings.faces.finder)
     yield _line("camera", settings.camera.source)
@@ -30,6 +32,7 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
+    yield _line("screen", _screen(settings.screen))
 
 
 def _line(name: str, text: str) -> str:
@@ -63,3 +66,11 @@ def _door(signals: SignalSettings, card: ModelCard) -> str:
     if card.practice:
         return "never released, because of the practice model"
     return f"released for {signals.release_seconds} s at most when everybody wears a mask"
+
+
+def _screen(screen: ScreenSettings) -> str:
+    if not screen.enabled:
+        return "none"
+    mirror = "with the camera's picture" if screen.mirror else "no picture"
+    setup = "no setup page" if screen.setup == "off" else f"setup page from {screen.setup}"
+    return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"

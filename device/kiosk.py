@@ -3,8 +3,10 @@
 import os
 import queue
 import signal
+import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -14,10 +16,13 @@ from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
+from device.levels import levels
 from device.model_card import ModelCard
 from device.notify import Notifier
+from device.screen import open_screen
 from device.settings import Settings
 from device.signals import Signals
+from device.terminal import block
 
 WORDS = {
     State.IDLE: "nobody there",
@@ -27,10 +32,12 @@ WORDS = {
 }
 
 
-def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto") -> int:
+def run(
+    settings: Settings, finder: FaceFinder | None = None, pins: str = "auto", config: Path | None = None
+) -> int:
     """Run the door until its recording ends or a signal stops it; return the exit code.
 
-    Faces are found by `finder`, by default the settings'.
+    Faces are found by `finder`, by default the settings'; `config` is the file that the setup page writes.
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
     whatever else goes wrong, leaves the loop, shows FAULT for a moment, and switches the outputs off.
     """
@@ -46,19 +53,21 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
         classifier.require_crops_of(finder)
         signals.trust(classifier.card)
         gate = Gate(finder)
-        decision = Decision(settings.decision, classifier.card.threshold, classifier.card.release)
+        decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
+        screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test))
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
             signals.show(decision.state, frame.taken, datetime.now(UTC))
+            screen.show(decision.state, frame, verdicts)
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                print(line, flush=True)
+                print(f"{line}\n{block(alert.state, WORDS[alert.state], sys.stdout)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
             if stop.received:

@@ -13,7 +13,8 @@ from device.decision import Alert, Decision, Event
 from device.faces import FaceFinder
 from device.gate import Gate
 from device.kiosk import alert_line, event_line
-from device.settings import DecisionSettings
+from device.levels import levels
+from device.settings import Settings
 from device.visits import THEN, TrueVisit, Visit, VisitsError, gather
 
 
@@ -32,11 +33,11 @@ class Replay:
         return gather(self.events)
 
 
-def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: DecisionSettings) -> Replay:
+def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
     """Run a video file, or a folder of pictures taken as 10 a second, through the loop. Raises CameraError."""
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
     gate = Gate(finder)
-    decision = Decision(settings, classifier.card.threshold, classifier.card.release)
+    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
     with open_camera(str(source)) as camera:
         for frame in camera.frames():
             started = frame.taken if started is None else started

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import ipaddress
 import tomllib
 import typing
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from device.errors import SettingsError
+from device.languages import AUTO, codes
 from device.quiet_hours import LOCAL, is_clock, is_zone
 
 
@@ -26,6 +28,8 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
+    threshold: float = _ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
+    release: float = _ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the one in the model's card
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,39 @@ class SignalSettings:
     fault_seconds: float = _ranged(2.0, 0.0, 5.0)  # how long the lamp shows FAULT before the kiosk ends
 
 
+def _is_address(text: Any) -> bool:  # noqa: ANN401
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+AN_ADDRESS = ' as "127.0.0.1", this computer alone, or "0.0.0.0", its whole network'
+A_LANGUAGE = f", {AUTO} or one of {', '.join(codes())}"
+RANDOM = "random"
+SHORTEST_TOKEN = 16  # characters
+A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
+
+
+def _is_token(text: str) -> bool:
+    return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
+
+
+@dataclass(frozen=True)
+class ScreenSettings:
+    """The page that the kiosk serves, for a screen at the door."""
+
+    enabled: bool = True
+    host: str = _checked("127.0.0.1", _is_address, AN_ADDRESS)  # the address at which it is served
+    port: int = _ranged(6275, 1024, 65535)
+    language: str = _checked(AUTO, lambda code: code in (AUTO, *codes()), A_LANGUAGE)  # auto: the browser's
+    mirror: bool = False  # the page shows the camera's picture, to everybody who may open it
+    speech: bool = False  # the page speaks its prompts
+    open_browser: bool = True  # when started from a terminal of a graphical session
+    setup: Literal["loopback", "lan", "off"] = "loopback"  # from where the setup page is answered
+    token: str = _checked(RANDOM, _is_token, A_TOKEN)  # of the setup page; random: made anew and printed at each start
+
+
 @dataclass(frozen=True)
 class Settings:
     """A kiosk.toml, section by section."""
@@ -111,6 +148,7 @@ class Settings:
     camera: CameraSettings = CameraSettings()
     decision: DecisionSettings = DecisionSettings()
     signals: SignalSettings = SignalSettings()
+    screen: ScreenSettings = ScreenSettings()
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -128,10 +166,13 @@ def read_settings(path: Path | None) -> Settings:
         raise SettingsError(f"{path}: is no valid TOML ({error}): correct it") from error
     sections = typing.get_type_hints(Settings)
     _check_names(content, sections, f"{path}: section")
-    return Settings(**{name: _section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()})
+    return Settings(
+        **{name: read_section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()}
+    )
 
 
-def _section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
+def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
+    """Turn one section of a kiosk.toml into its settings; `where` begins the line of a SettingsError."""
     if not isinstance(table, dict):
         raise SettingsError(f"{where} is {table!r}, expected a section")
     fields = {item.name: item for item in dataclasses.fields(wanted)}

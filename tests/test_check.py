@@ -24,6 +24,7 @@ alarm               1.5 s at least; 3 beeps of 0.2 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
 door                released for 3.0 s at most when everybody wears a mask
 fault               shown for 2.0 s before the kiosk ends
+screen              127.0.0.1 port 6275, language auto, no picture, setup page from loopback
 """
 
 

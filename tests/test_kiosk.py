@@ -26,7 +26,7 @@ from device.kiosk import run
 from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
-from device.settings import CameraSettings, ModelSettings, Settings, SignalSettings, read_settings
+from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
 
 TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
@@ -48,6 +48,7 @@ PINS = {"red": 17, "green": 27, "buzzer": 22, "relay": RELAY, "camera": CAMERA}
 # FAULT is red and green; the buzzer has sounded once when the finder acts.
 FAULT = {"red": [False, True, False], "green": OFF_ON, "buzzer": OFF_ON, "relay": [False], "camera": OFF_ON}
 STOPPED = FAULT | {"green": [False]}
+NO_SCREEN = ScreenSettings(enabled=False)
 WIRED = SignalSettings(relay_pin=RELAY, camera_pin=CAMERA, fault_seconds=0.01)
 
 
@@ -85,7 +86,9 @@ def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings
         picture = np.zeros((120, 160), np.uint8)
         picture[20:100, 40:120] = grey
         cv2.imwrite(str(folder / f"{place:03}.png"), picture)
-    return Settings(model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), signals=WIRED)
+    return Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), signals=WIRED, screen=NO_SCREEN
+    )
 
 
 def histories() -> dict[str, list[bool]]:
@@ -245,7 +248,8 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
 def kiosk_process(model: str, folder: str, act: str, fault_seconds: str) -> None:
     """Run in a process of its own: a kiosk that does something while it rings, then a line with the pins' histories."""
     signals = dataclasses.replace(WIRED, fault_seconds=float(fault_seconds))
-    settings = Settings(model=ModelSettings(model), camera=CameraSettings(folder), signals=signals)
+    camera = CameraSettings(folder)
+    settings = Settings(model=ModelSettings(model), camera=camera, signals=signals, screen=NO_SCREEN)
     code = 1
     try:
         code = run(settings, SquareFinder(act=act), "mock")

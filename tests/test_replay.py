@@ -13,7 +13,7 @@ from device.__main__ import main
 from device.classifier import MODELS, Classifier
 from device.decision import Kind, State
 from device.replay import as_json, as_text, compare, replay
-from device.settings import DecisionSettings
+from device.settings import Settings
 from device.visits import TrueVisit, Visit, VisitsError, read_visits
 
 HEAD = "video,enter,leave,answer"
@@ -33,7 +33,7 @@ def record(folder: Path, greys: list[int]) -> Path:
 def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
     classifier, folder = Classifier(str(toy)), record(tmp_path / "visit", VISIT)
-    played = replay(folder, SquareFinder(), classifier, DecisionSettings())
+    played = replay(folder, SquareFinder(), classifier, Settings())
 
     lines = list(as_text(played, classifier))
     assert lines == [
@@ -61,7 +61,7 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
 
 def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:
     folder = record(tmp_path / "open", [EMPTY] * 5 + [MASKED] * 10)
-    played = replay(folder, SquareFinder(), Classifier(str(toy)), DecisionSettings())
+    played = replay(folder, SquareFinder(), Classifier(str(toy)), Settings())
     assert played.visits == [Visit(1, 0.5, None, (WITH,), (0.9,))]
 
 

@@ -50,7 +50,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
@@ -88,6 +88,21 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
             for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
                           "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
         ),
+        (
+            '[screen]\nhost = "localhost"',
+            "[screen] host is 'localhost', expected a text as \"127.0.0.1\", this computer alone, or \"0.0.0.0\", its "
+            "whole network",
+        ),
+        ("[screen]\nport = 80", "[screen] port is 80, expected a whole number from 1024 to 65535"),
+        (
+            '[screen]\nlanguage = "tlh"',
+            "[screen] language is 'tlh', expected a text, auto or one of ar, de, en, es, fr, ne",
+        ),
+        (
+            '[screen]\ntoken = "secret"',
+            "[screen] token is 'secret', expected a text, random or at least 16 letters and digits",
+        ),
+        ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
     ],
 )

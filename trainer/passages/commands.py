@@ -36,7 +36,7 @@ def add_passages(commands: "argparse._SubParsersAction[Parser]", positive: Calla
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
     from device.finders import OwnFaceFinder
-    from device.settings import DecisionSettings
+    from device.settings import Settings
     from trainer.passages.draw import Material, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
@@ -49,7 +49,7 @@ def _passages(options: argparse.Namespace) -> None:
     material = Material(options.faces, options.backgrounds)
     if options.measure:
         write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed))
-    noise, settings = read_noise(), DecisionSettings()
+    noise, settings = read_noise(), Settings()
     known = noise.known(THRESHOLD, RELEASE)
     passages = passages_of(options.count, options.seed)
     videos = record(passages, material, options.to, options.seed)

@@ -12,7 +12,7 @@ from device.compare_visits import Tally
 from device.errors import KioskError
 from device.faces import FaceFinder
 from device.replay import Replay, replay
-from device.settings import DecisionSettings
+from device.settings import Settings
 from device.visits import read_visits
 from trainer.passages.draw import TABLE
 from trainer.passages.script import KINDS, Passage, write_passage
@@ -31,19 +31,20 @@ def passages_of(count: int, seed: int) -> list[Passage]:
 
 
 def play(passages: Sequence[Passage], videos: Sequence[Path], folder: Path, classifier: Classifier, finder: FaceFinder,
-         settings: DecisionSettings) -> dict[str, Tally]:
+         settings: Settings) -> dict[str, Tally]:
     """Run the recordings and compare them with their table; return the tally of each kind of passage."""
     tallies = {kind: Tally() for kind in KINDS}
     true = read_visits(folder / TABLE)
     for passage, video in zip(passages, videos, strict=True):
-        short = dataclasses.replace(settings, background_seconds=BACKGROUND_SECONDS)
+        quick = dataclasses.replace(settings.decision, background_seconds=BACKGROUND_SECONDS)
+        short = dataclasses.replace(settings, decision=quick)
         played = replay(video, finder, classifier, short if passage.kind == "poster" else settings)
         tallies[passage.kind].count(played.visits, true[video.name])
     return tallies
 
 
 def play_clips(folder: Path, classifier: Classifier, finder: FaceFinder,
-               settings: DecisionSettings) -> tuple[list[Replay], dict[str, str]]:
+               settings: Settings) -> tuple[list[Replay], dict[str, str]]:
     """Run the clips that a table `file,what,when` describes; return what happened, and what is seen in each."""
     table = folder / DESCRIBED
     try:
