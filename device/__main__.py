@@ -4,10 +4,13 @@ import argparse
 import dataclasses
 import io
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from device.arguments import Parser
 from device.check import table
@@ -93,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
     door.set_defaults(command=_run)
-    door.add_argument("--camera", help="pi, usb:0, a video file, or a folder of pictures (default: the settings')")
+    door.add_argument("--camera", help="pi, usb:0, rtsp://…, a video, or a folder of pictures (default: the settings')")
     door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
@@ -118,5 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(code: int) -> NoReturn:
+    """End the process, at once if a camera still hangs in its driver: coming back, it would abort an ordinary end."""
+    if not any(thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())
