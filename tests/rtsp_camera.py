@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,7 +24,7 @@ class RtspCamera:
     """A camera that needs a user and a password."""
 
     def __init__(self) -> None:
-        if subprocess.run([PYTHON, "-c", NEEDS], capture_output=True, check=False, timeout=60).returncode:
+        if not _has_server():
             pytest.skip("needs an RTSP server: gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-good")
         self._server = subprocess.Popen(
             [PYTHON, str(TREE / "tests" / "rtsp_server.py"), PASSWORD], stdout=subprocess.PIPE, text=True
@@ -43,3 +44,9 @@ class RtspCamera:
     def stop(self, number: signal.Signals) -> None:
         """Send a signal: SIGKILL ends the connection, SIGSTOP makes the camera fall silent."""
         self._server.send_signal(number)
+
+
+def _has_server() -> bool:
+    if not Path(PYTHON).exists():
+        return False
+    return subprocess.run([PYTHON, "-c", NEEDS], capture_output=True, check=False, timeout=60).returncode == 0
