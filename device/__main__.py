@@ -7,10 +7,13 @@ import argparse
 import dataclasses
 import io
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from device.arguments import Parser
 from device.check import table
@@ -143,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
     door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
     door.set_defaults(command=_run)
-    door.add_argument("--camera", help="pi, usb:0, a video file, or a folder of pictures (default: the settings')")
+    door.add_argument("--camera", help="pi, usb:0, rtsp://…, a video, or a folder of pictures (default: the settings')")
     door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
@@ -161,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     replayed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
     replayed.add_argument("--visits", type=Path, metavar="FILE", help="the true visits, a CSV to compare with")
     replayed.add_argument("--json", action="store_true", help="one JSON object a line and recording")
-    replayed.add_argument("--config", type=Path, help="a kiosk.toml, without its [camera] and [signals]")
+    replayed.add_argument("--config", type=Path, help="a kiosk.toml; its camera's source and [signals] don't count")
     replayed.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
 
     check = commands.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
@@ -193,5 +196,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(code: int) -> NoReturn:
+    """End the process, at once if a camera still hangs in its driver: coming back, it would abort an ordinary end."""
+    if not any(thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

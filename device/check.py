@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from device.levels import levels
 from device.model_card import ModelCard
-from device.settings import ScreenSettings, Settings, SignalSettings
+from device.rtsp import shown
+from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
+WHOLE = CameraSettings().crop
 LOW_WHEN_ON = {
     "red_pin": "lamps_active_high",
     "green_pin": "lamps_active_high",
@@ -24,10 +26,12 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
     yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
     yield _line("face finder", settings.faces.finder)
-    yield _line("camera", settings.camera.source)
+    yield _line("camera", shown(settings.camera.source))
+    yield _line("picture", _picture(settings.camera))
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
     yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
+    yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
     yield _line("alarm", f"{times.hold_seconds} s at least; {_beeps(signals)}")
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
@@ -37,6 +41,16 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
 
 def _line(name: str, text: str) -> str:
     return f"{name:<20}{text}"
+
+
+def _picture(camera: CameraSettings) -> str:
+    done = [f"turned by {camera.rotation} degrees"] if camera.rotation else []
+    done += ["mirrored"] if camera.mirror else []
+    left, top, width, height = (f"{share:.0%}" for share in camera.crop)
+    done += [f"cut to {width} x {height}, {left} from the left and {top} from the top"] if camera.crop != WHOLE else []
+    done += ["exposed for people before something bright"] if camera.backlit else []
+    done += [f"exposed by {camera.brighter:+} stops"] if camera.brighter else []
+    return ", ".join(done) or "as the camera takes it"
 
 
 def _wiring(signals: SignalSettings, key: str) -> str:

@@ -45,7 +45,7 @@ def run(
         stop = devices.enter_context(StopRequest())
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        camera = devices.enter_context(open_camera(settings.camera.source))
+        camera = devices.enter_context(open_camera(settings.camera))
         signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)

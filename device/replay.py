@@ -38,7 +38,7 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
     gate = Gate(finder)
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
-    with open_camera(str(source)) as camera:
+    with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
         for frame in camera.frames():
             started = frame.taken if started is None else started
             now = frame.taken - started

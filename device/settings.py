@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import ipaddress
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Mapping
@@ -23,6 +24,11 @@ def _checked(default: object, check: Callable[[Any], bool], expected: str) -> An
     return field(default=default, metadata={"check": check, "expected": expected})
 
 
+def is_sha256(text: str) -> bool:
+    """Tell whether a text can be a SHA-256, as sha256sum prints it."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """Which classifier judges."""
@@ -38,19 +44,38 @@ class FaceSettings:
 
     finder: Literal["own", "yunet", "haar"] = "own"
     yunet_path: str = "/etc/mask-kiosk/face_detection_yunet_2023mar.onnx"  # not shipped: it is put there by hand
-    yunet_sha256: str = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"  # of that file
+    # Of that file.
+    yunet_sha256: str = _checked(
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4", is_sha256, " of 64 hexadecimal digits"
+    )
     yunet_score: float = _ranged(0.7, 0.1, 0.99)  # a face is one from this score on; at 0.9 most masked ones are missed
+
+
+A_CROP = " as [left, top, width, height], shares from 0 to 1 of the picture, width and height at least 0.1"
+
+
+def is_crop(shares: tuple[Any, ...]) -> bool:
+    """Tell whether four shares, left, top, width and height, lie in the picture and leave something of it."""
+    if len(shares) != 4 or not all(type(share) in {int, float} and 0 <= share <= 1 for share in shares):
+        return False
+    left, top, width, height = shares
+    return bool(min(width, height) >= 0.1 and max(left + width, top + height) <= 1)
 
 
 @dataclass(frozen=True)
 class CameraSettings:
     """Where frames come from."""
 
-    source: str = "pi"  # pi, usb:0, a video file, or a folder of pictures
+    source: str = "pi"  # pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH, a video file, or a folder of pictures
+    rotation: int = _checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
+    mirror: bool = False  # left and right are swapped, after the turn
+    crop: tuple[float, ...] = _checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut
+    backlit: bool = False  # people stand before something bright: the dark parts are exposed well; pi, some USB cameras
+    brighter: float = _ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
 
 
 Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
-SHARES = ", each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
+SHARES = " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
 
 
 def are_zones(zones: tuple[Any, ...]) -> bool:
@@ -103,7 +128,7 @@ class SignalSettings:
     quiet_until: str = _checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
     time_zone: str = _checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
     release_seconds: float = _ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
-    fault_seconds: float = _ranged(2.0, 0.0, 5.0)  # how long the lamp shows FAULT before the kiosk ends
+    fault_seconds: float = _ranged(2.0, 0.0, 3.0)  # how long the lamp shows FAULT before the kiosk ends
 
 
 def _is_address(text: Any) -> bool:  # noqa: ANN401
@@ -188,11 +213,10 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
             raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
         return value
     if typing.get_origin(kind) is tuple:
-        rows = value if isinstance(value, list) else [value]
-        zones = tuple(tuple(row) if isinstance(row, list) else row for row in rows)
-        if not limits["check"](zones):
-            raise SettingsError(f"{where} is {value!r}, expected a list of zones{limits['expected']}")
-        return zones
+        rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
+        if rows is None or not limits["check"](rows):
+            raise SettingsError(f"{where} is {value!r}, expected a list{limits['expected']}")
+        return rows
     kinds = typing.get_args(kind) or (kind,)
     if float in kinds and type(value) is int:
         value = float(value)

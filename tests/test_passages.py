@@ -15,6 +15,7 @@ from device.decision import Event, Kind, State
 from device.errors import KioskError
 from device.model_card import read_card
 from device.replay import Replay
+from device.settings import CameraSettings
 from device.visits import VisitsError, read_visits
 from trainer.finder.page import fill
 from trainer.passages.draw import TABLE, Material, Stage, record
@@ -120,7 +121,7 @@ def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
     (visit,) = true["000-puts-it-on.avi"]
     assert (visit.enter, visit.leave, visit.answers) == (0.5, 1.0, ("with_mask", "without_mask"))
     assert true["001-far-away.avi"] == []
-    with open_camera(str(videos[0])) as camera:
+    with open_camera(CameraSettings(str(videos[0]))) as camera:
         frames = [frame.luma.astype(np.int16) for frame in camera.frames()]
     assert (len(frames), frames[0].shape) == (round(1.2 * FRAMES_PER_SECOND), (HEIGHT, WIDTH))
     middle = np.s_[HEIGHT // 3 : 2 * HEIGHT // 3, WIDTH // 3 : 2 * WIDTH // 3]
