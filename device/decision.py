@@ -118,7 +118,7 @@ class Decision:
                 person.miss(now, self._settings)
         for j, verdict in enumerate(verdicts):
             if j not in pairs:
-                self._people.append(Person(verdict.box, since=now, last_seen=now))
+                self._people.append(Person(verdict.box, verdict.box, since=now, last_seen=now))
             person = self._people[pairs.get(j, -1)]
             person.see(now, verdict, self._settings)
             person.judge(now, self._settings, self._threshold, self._release)

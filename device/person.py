@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from device.background import moved
 from device.classifier import Verdict
 from device.faces import Box
 from device.settings import DecisionSettings
@@ -28,10 +29,12 @@ class Person:
     """A face that is followed, and what is known of it."""
 
     box: Box
+    origin: Box  # where it was first
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
+    moved: bool = False  # from where the face was first seen: posters and ghosts don't
     bare: bool | None = None  # no mask; None: not sure yet
     told: bool | None = None  # the verdict that was told last
     lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
@@ -57,6 +60,7 @@ class Person:
             self.frames.clear()
         self.box, self.last_seen = verdict.box, now
         self._frame(now, True, settings)
+        self.moved = self.moved or moved(self.origin, verdict.box) >= settings.least_move
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
         look = verdict.look
         if not look.cut and look.brightness >= settings.least_brightness:
@@ -72,7 +76,7 @@ class Person:
     def judge(self, now: float, settings: DecisionSettings, threshold: float, release: float) -> None:
         """Decide whether the person is bare, if that is sure; between the levels it stays as it is."""
         sure = len(self.scores) >= FEWEST_SCORES and now - self.judged_since >= settings.sure_seconds
-        if not sure or not self._steady:
+        if not (sure and self.moved and self._steady):
             return
         mean = self.mean or 0.0
         if mean >= threshold:

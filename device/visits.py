@@ -13,7 +13,6 @@ COLUMNS = ("video", "enter", "leave", "answer")
 WITH_MASK, WITHOUT_MASK, POSTER = "with_mask", "without_mask", "poster"
 ANSWERS = {State.CLEAR: WITH_MASK, State.ALARM: WITHOUT_MASK}
 THEN = ">"  # between two answers of one visit: a mask was put on, or taken off
-SLACK_SECONDS = 1.0  # by which a visit may be told before or after it was
 
 
 class VisitsError(KioskError, ValueError):
@@ -98,14 +97,15 @@ def _true_visit(row: dict[str, str], where: str) -> TrueVisit:
 def match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]:
     """Return which visit, by its place in the list, belongs to each true one, by its place.
 
-    They are paired one after the other, those first that share most of their time; of equals, those of one answer.
+    They are paired one after the other: those first that share half of their time and the answer, because of two people
+    who stand there at once it isn't told which is which; then those that share most of their time.
     """
     shared = sorted(
         (
-            (_shared(visit, truth), visit.answers == truth.answers, -i, -j)
+            (share >= 0.5 and visit.answers == truth.answers, share, -i, -j)
             for i, truth in enumerate(true)
             for j, visit in enumerate(visits)
-            if _shared(visit, truth) > 0
+            if (share := _shared(visit, truth)) > 0
         ),
         reverse=True,
     )
@@ -117,8 +117,7 @@ def match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]:
 
 
 def _shared(visit: Visit, truth: TrueVisit) -> float:
-    """Return the share, 0-1 in tenths, of their common time that a visit and a true one share; 0: none."""
-    low, high = truth.enter - SLACK_SECONDS, truth.leave + SLACK_SECONDS
-    leave = high if visit.leave is None else visit.leave
-    both = min(leave, high) - max(visit.enter, low)
-    return max(0.1, round(both / (max(leave, high) - min(visit.enter, low)), 1)) if both >= 0 else 0.0
+    """Return the share, 0-1, of the time of a visit and a true one that both have."""
+    leave = truth.leave if visit.leave is None else visit.leave
+    both = min(leave, truth.leave) - max(visit.enter, truth.enter)
+    return both / (max(leave, truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0

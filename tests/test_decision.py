@@ -14,6 +14,7 @@ from device.people import SAME_FACE_IOU, overlap
 from device.settings import DecisionSettings
 
 THRESHOLD, RELEASE = 0.6, 0.4
+SETTINGS = DecisionSettings(least_move=0.0)  # faces here mostly stay where they are
 Scene = Callable[[float], list[Verdict]]
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(300, 0, 100, 100)
 
@@ -24,7 +25,7 @@ def verdict(score: float, box: Box = LEFT) -> Verdict:
 
 def play(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Alert]:
     """Return the alerts of a door at which scene(t) gives the verdicts at t seconds."""
-    decision = Decision(dataclasses.replace(DecisionSettings(), **settings), THRESHOLD, RELEASE)
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
     times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
     return [alert for now in times if (alert := decision.update(now, scene(now))[0])]
 
@@ -151,7 +152,7 @@ def happened(scene: Scene, frames_per_second: int, seconds: float, **settings: A
 
 
 def events_of(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Event]:
-    decision = Decision(dataclasses.replace(DecisionSettings(), **settings), THRESHOLD, RELEASE)
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
     times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
     return [event for now in times for event in decision.update(now, scene(now))[1]]
 
@@ -258,6 +259,17 @@ def test_a_ghost_that_comes_and_goes_never_rings() -> None:
         return [verdict(1.0)] if round(t * 30) % 18 == 0 else []
 
     assert play(scene, 30, 60) == []
+
+
+@pytest.mark.parametrize("score", [0.1, 0.9])
+def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
+    def scene(t: float) -> list[Verdict]:  # a coat on a hook; then somebody stirs
+        step = round(t * 10) % 3 + (8 if t >= 60 else 0)
+        return [verdict(score, Box(300 + step, 0, 100, 100))]
+
+    alerts = play(scene, 10, 70, least_move=0.07)
+    assert states(alerts) == [State.CHECKING, State.ALARM if score > RELEASE else State.CLEAR]
+    assert alerts[1].at == 60.0
 
 
 def poster(t: float, box: Box = RIGHT) -> Verdict:

@@ -11,6 +11,7 @@ from device.arguments import Parser
 from device.errors import KioskError
 from device.quiet import native_code_quiet
 from trainer.finder.commands import add_commands
+from trainer.passages.commands import add_passages
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -224,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
+    add_passages(commands, _positive, _seed)
     return parser
 
 
