@@ -32,7 +32,7 @@ class State(StrEnum):
 class Kind(StrEnum):
     """What happens in a visit, in this order; changes as often as a mask is put on or taken off."""
 
-    ENTER = "enter"  # somebody was noticed
+    ENTER = "enter"  # somebody was noticed, and moves: posters and ghosts have no visit
     VERDICT = "verdict"  # it is sure for the first time whether they wear a mask
     CHANGE = "change"  # they put it on or took it off
     LEAVE = "leave"  # they haven't been seen for long enough, or turned out to be a poster
@@ -130,7 +130,7 @@ class Decision:
 
     def _tell(self, person: Person, now: float) -> Iterator[Event]:
         """Yield what has happened to a person."""
-        if not person.visit and person.noticed:
+        if not person.visit and person.noticed and person.moved:
             self._visits += 1
             person.visit = self._visits
             yield Event(Kind.ENTER, now, person.visit, State.CHECKING, person.mean, person.since)

@@ -14,8 +14,8 @@ SAME_FACE_IOU = 0.3  # overlap of two frames' boxes from which they are taken fo
 # How far the middle of a face may have gone that overlaps no more, in sides of its larger box: at once, and for each
 # second that it wasn't seen. A brisk walk across the picture, 1.4 m/s with a face 0.2 m high, is 7 sides a second.
 JUMP_SIDES, WALK_SIDES = 0.5, 3.0
-FARTHEST_SIDES = 1.5
-MOST_GROWTH = 1.8  # how many times as high or low a face may have become
+FARTHEST_SIDES = 2.0
+MOST_GROWTH, GROWTH_A_SECOND, GREATEST_GROWTH = 1.5, 2.0, 4.0  # the same of how many times as high or low it is
 
 
 def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int, int]:
@@ -29,7 +29,7 @@ def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int
         (way, i, j)
         for i, person in enumerate(people)
         for j, box in enumerate(boxes)
-        if (way := _way(person.box, box)) <= min(FARTHEST_SIDES, JUMP_SIDES + WALK_SIDES * (now - person.last_seen))
+        if (way := _way(person.box, box, now - person.last_seen)) is not None
     ]
     for _, i, j in sorted(ways):
         if j not in pairs and i not in pairs.values():
@@ -45,9 +45,13 @@ def overlap(a: Box, b: Box) -> float:
     return both / (a.width * a.height + b.width * b.height - both)
 
 
-def _way(a: Box, b: Box) -> float:
-    """Return how far apart two boxes' middles are, in sides of the larger; infinite if they can't be one face's."""
-    side = max(*a[2:], *b[2:])
-    if max(a.height, b.height) > MOST_GROWTH * min(a.height, b.height):
-        return float("inf")
-    return hypot(a.x - b.x + (a.width - b.width) / 2, a.y - b.y + (a.height - b.height) / 2) / side
+def _way(a: Box, b: Box, seconds: float) -> float | None:
+    """Return how far apart two boxes' middles are, in sides of the larger; None if they can't be one face's.
+
+    seconds: that have gone by between them.
+    """
+    way = hypot(a.x - b.x + (a.width - b.width) / 2, a.y - b.y + (a.height - b.height) / 2) / max(*a[2:], *b[2:])
+    growth = max(a.height, b.height) / min(a.height, b.height)
+    far = way > min(FARTHEST_SIDES, JUMP_SIDES + WALK_SIDES * seconds)
+    grown = growth > min(GREATEST_GROWTH, MOST_GROWTH * GROWTH_A_SECOND**seconds)
+    return None if far or grown else way

@@ -42,7 +42,7 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
     from trainer.passages.play import passages_of, play, play_clips
-    from trainer.passages.simulate import live_alone, simulate
+    from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
 
     classifier, finder = Classifier(options.model), OwnFaceFinder()
     classifier.require_crops_of(finder)
@@ -50,12 +50,15 @@ def _passages(options: argparse.Namespace) -> None:
     if options.measure:
         write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed))
     noise, settings = read_noise(), DecisionSettings()
+    known = noise.known(THRESHOLD, RELEASE)
     passages = passages_of(options.count, options.seed)
     videos = record(passages, material, options.to, options.seed)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
-        "simulated": simulated_text(simulate(noise, options.visits, options.seed, settings),
-                                    live_alone(24.0, options.seed, settings), noise),
+        "simulated": simulated_text(
+            simulate(known, options.visits, options.seed), simulate(noise, options.visits, options.seed),
+            live_alone(seed=options.seed), noise, known,
+        ),
     }  # fmt: skip
     if options.clips:
         texts["clips"] = clips_text(*play_clips(options.clips, classifier, finder, settings), classifier)

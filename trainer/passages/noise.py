@@ -11,7 +11,7 @@ All but the ghosts are measured on drawn people and kept in noise.json; ghosts a
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,21 @@ class Noise:
     bare: tuple[float, ...]  # without one
     spread: float  # standard deviation of a frame's logit about its person's mean
     memory: float  # correlation of one frame's with the next
+
+
+    def known(self, threshold: float, release: float) -> "Noise":
+        """Return the numbers without the people whom the classifier takes for the other kind, or can't tell.
+
+        Whatever is decided from such scores stays wrong: what is left measures the following and the deciding.
+        """
+        return replace(
+            self, masked=tuple(mean for mean in self.masked if mean < _logit(release)),
+            bare=tuple(mean for mean in self.bare if mean >= _logit(threshold)),
+        )  # fmt: skip
+
+
+def _logit(score: float) -> float:
+    return float(np.log(score / (1 - score)))
 
 
 def read_noise(path: Path = NOISE) -> Noise:

@@ -29,10 +29,13 @@ def recordings_text(tallies: Mapping[str, Tally], count: int) -> str:
     return f"{count} drawn recordings:\n\n{_table(tallies)}"
 
 
-def simulated_text(tallies: Mapping[str, Tally], empty: Emptiness, noise: Noise) -> str:
+def simulated_text(tallies: Mapping[str, Tally], everybody: Mapping[str, Tally], empty: Emptiness, noise: Noise,
+                   known: Noise) -> str:
     """Return what the decision said of passages as bare numbers, and of an empty door."""
     return (
-        f"Passages as numbers, noise of {noise.people} drawn people:\n\n{_table(tallies)}\n"
+        f"With the people whom the classifier knows, {len(known.masked)} of {len(noise.masked)} in a mask and "
+        f"{len(known.bare)} of {len(noise.bare)} without:\n\n{_table(tallies)}\n"
+        f"With all of them:\n\n{_table({'all kinds': total(everybody.values())})}\n"
         f"At an empty door in {empty.hours:.0f} simulated hours, with {GHOSTS_AN_HOUR:.0f} ghosts an hour of "
         f"{GHOST_FRAMES:.1f} frames each:\n**{empty.alarms} alarms**, {empty.visits} visits told.\n"
     )
@@ -50,7 +53,8 @@ def clips_text(replays: Sequence[Replay], seen: Mapping[str, str], classifier: C
 def _table(tallies: Mapping[str, Tally]) -> str:
     rows = [f"| {' | '.join(HEADS)} |", f"| {' | '.join(['---', *['---:'] * (len(HEADS) - 1)])} |"]
     rows += [_row(kind, tally) for kind, tally in tallies.items()]
-    return "\n".join([*rows, _row("**all**", total(tallies.values()))]) + "\n"
+    sums = [_row("**all**", total(tallies.values()))] if len(tallies) > 1 else []
+    return "\n".join(rows + sums) + "\n"
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -16,7 +16,6 @@ from trainer.passages.script import KINDS, Passage, Place, write_passage
 THRESHOLD, RELEASE = 0.67, 0.5  # alarm scores, as the shipped door's; a test keeps them near its card's
 POSTERS = 1 / 250  # share of the passages that have one: each takes minutes
 WITHOUT_POSTER = tuple(kind for kind in KINDS if kind != "poster")
-DEFAULTS = DecisionSettings()
 EMPTY_FRAMES = 10  # of an empty door, of which one is looked at while nothing is found: the others change nothing
 
 
@@ -30,24 +29,22 @@ class Emptiness:
     alarms: int
 
 
-def simulate(
-    noise: Noise, visits: int = 1000, seed: int = 0, settings: DecisionSettings = DEFAULTS
-) -> dict[str, Tally]:
-    """Return the tally of each kind of passage, of about so many visits in all."""
+def simulate(noise: Noise, visits: int = 1000, seed: int = 0) -> dict[str, Tally]:
+    """Return the tally of each kind of passage, of so many visits in all or one more."""
     tallies = {kind: Tally() for kind in KINDS}
     number = 0
     while sum(tally.visits for tally in tallies.values()) < visits:
         rng = np.random.default_rng([seed, number])
         kind = "poster" if number % round(1 / POSTERS) == 0 else WITHOUT_POSTER[number % len(WITHOUT_POSTER)]
         passage = write_passage(rng, kind)
-        tallies[kind].count(gather(live(rng, noise, passage, settings)), passage.visits())
+        tallies[kind].count(gather(live(rng, noise, passage)), passage.visits())
         number += 1
     return tallies
 
 
-def live(rng: np.random.Generator, noise: Noise, passage: Passage, settings: DecisionSettings) -> list[Event]:
+def live(rng: np.random.Generator, noise: Noise, passage: Passage) -> list[Event]:
     """Return the events of a passage."""
-    decision = Decision(settings, THRESHOLD, RELEASE)
+    decision = Decision(DecisionSettings(), THRESHOLD, RELEASE)
     people = [Seen(rng, noise, walk) for walk in passage.walks]
     events = list[Event]()
     for frame in range(round(passage.seconds * FRAMES_PER_SECOND)):
@@ -57,10 +54,10 @@ def live(rng: np.random.Generator, noise: Noise, passage: Passage, settings: Dec
     return events
 
 
-def live_alone(hours: float = 24.0, seed: int = 0, settings: DecisionSettings = DEFAULTS) -> Emptiness:
+def live_alone(hours: float = 24.0, seed: int = 0) -> Emptiness:
     """Return what was told at a door at which ghosts are all that is found."""
     rng = np.random.default_rng([seed, 24])
-    decision, visits, alarms, ghosts = Decision(settings, THRESHOLD, RELEASE), 0, 0, 0
+    decision, visits, alarms, ghosts = Decision(DecisionSettings(), THRESHOLD, RELEASE), 0, 0, 0
     for now, verdicts in _ghosts(rng, round(hours * 3600 * FRAMES_PER_SECOND)):
         ghosts += len(verdicts) > 0
         alert, events = decision.update(now, verdicts)
