@@ -24,24 +24,24 @@ class Tally:
     seconds: list[float] = field(default_factory=list)  # from well visible to the first verdict, of right visits
 
     def count(self, visits: Sequence[Visit], true: Sequence[TrueVisit]) -> list[str]:
-        """Count one recording; return for each true visit "right", "wrong", "unsure", "missed" or "poster"."""
-        pairs = match(visits, true)
-        told: list[list[Visit]] = [[visits[pairs[i]]] if i in pairs else [] for i in range(len(true))]
+        """Count one recording; return for each person "right", "wrong", "unsure" or "missed"."""
+        posters = [truth for truth in true if truth.answers == (POSTER,)]
+        people = [truth for truth in true if truth not in posters]
+        self.posters += len(posters)
+        pairs = match(visits, people)
+        told: list[list[Visit]] = [[visits[pairs[i]]] if i in pairs else [] for i in range(len(people))]
         for j, visit in enumerate(visits):
             if j in pairs.values():
                 continue
-            owner = next((i for i, truth in enumerate(true) if truth.enter <= visit.enter <= truth.leave), None)
+            owner = next((i for i, truth in enumerate(people) if truth.enter <= visit.enter <= truth.leave), None)
             if owner is not None:
                 told[owner].append(visit)
-                continue
-            self.ghosts += 1
-            self.ghost_alarms += WITHOUT_MASK in visit.answers
-        return [self._count(told[i], truth) for i, truth in enumerate(true)]
+            elif not any(poster.enter <= visit.enter <= poster.leave for poster in posters):
+                self.ghosts += 1
+                self.ghost_alarms += WITHOUT_MASK in visit.answers
+        return [self._count(told[i], truth) for i, truth in enumerate(people)]
 
     def _count(self, told: Sequence[Visit], truth: TrueVisit) -> str:
-        if truth.answers == (POSTER,):
-            self.posters += 1
-            return POSTER
         masked = WITHOUT_MASK not in truth.answers
         self.visits += 1
         self.masked += masked

@@ -7,7 +7,7 @@ from pathlib import Path
 from device.arguments import Parser
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PASSAGES = 27  # three of each kind
+PASSAGES = 18  # two of each kind
 VISITS = 1000
 
 

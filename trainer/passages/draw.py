@@ -86,7 +86,7 @@ class Stage:
             scale = spot.height * HEIGHT / float(np.ptp(cut_out.outline[:, 1]))
             scene, _ = place(cut_out, scene, (spot.x * WIDTH, spot.y * HEIGHT), scale, _tilt(walk, now))
         lit = scene * np.float32(DARK) if self._passage.is_dark(now) else scene
-        grey = cv2.cvtColor(cv2.GaussianBlur(np.clip(lit, 0, 1), (0, 0), 0.6), cv2.COLOR_BGR2GRAY)
+        grey = cv2.GaussianBlur(cv2.cvtColor(np.clip(lit, 0, 1), cv2.COLOR_BGR2GRAY), (0, 0), 0.6)
         grey = grey + self._rng.standard_normal(grey.shape, np.float32) * np.float32(self._noise)
         return np.asarray(np.clip(grey * 255 + 0.5, 0, 255), np.uint8)
 

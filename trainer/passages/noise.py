@@ -25,7 +25,7 @@ from trainer.passages.script import ASPECT, FACE_ASPECT, Passage, Place, Walk
 
 NOISE = Path(__file__).parent / "noise.json"
 FRAMES_PER_SECOND = 10.0  # of the measurement and of the passages: the chances are those of one frame
-WIDTH, HEIGHT = 640, 480  # px
+WIDTH, HEIGHT = 480, 360  # px
 GHOSTS_AN_HOUR, GHOST_FRAMES = 60.0, 2.0  # assumed: how many begin, and how many frames each lasts in the mean
 DONNING_SECONDS = 1.0  # hands and mask are before the face: any score may come
 

@@ -18,7 +18,7 @@ from trainer.passages.draw import TABLE
 from trainer.passages.script import KINDS, Passage, write_passage
 
 # A poster is background after minutes, which would be drawn for nothing: in recordings it is after the fewest seconds.
-POSTER_SECONDS, BACKGROUND_SECONDS = 45.0, 20.0
+POSTER_SECONDS, BACKGROUND_SECONDS = 36.0, 20.0
 DESCRIBED = "videos.csv"
 
 
