@@ -13,7 +13,7 @@ from device.faces import Box
 from device.settings import DecisionSettings
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
-JUMP = 0.5  # of its height: so far away after a gap it may be another ghost, and hasn't moved
+JUMP = 0.5  # of a face's height, from one sighting to the next
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -59,7 +59,8 @@ class Person:
             self.since, self.bare, self.lost, self.noticed = now, None, False, False
             self.scores.clear()
             self.frames.clear()
-        if not self.frames or (not self.frames[-1][1] and moved(self.box, verdict.box) > JUMP):
+        # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.
+        if moved(self.box, verdict.box) > JUMP or not any(found for _, found in list(self.frames)[-2:]):
             self.origin = verdict.box
         self.box, self.last_seen = verdict.box, now
         self._frame(now, True, settings)

@@ -272,6 +272,15 @@ def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
     assert alerts[1].at == 60.0
 
 
+def test_two_ghosts_are_no_face_that_moves() -> None:
+    def scene(t: float) -> list[Verdict]:  # one beside the other, with and without a gap between them
+        if t < 0.35:
+            return [verdict(0.9, Box(372, 121, 82, 105))]
+        return [verdict(0.9, Box(385, 113, 51, 66))] if 0.75 <= t < 3 else [verdict(0.9, RIGHT)] if 3 <= t < 5 else []
+
+    assert happened(scene, 10, 10, least_move=0.07) == []
+
+
 def poster(t: float, box: Box = RIGHT) -> Verdict:
     """A face that hangs still; what finds it wavers by a pixel."""
     return verdict(0.9, Box(box.x + round(t * 10) % 2, box.y, box.width, box.height))
