@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from pi_box import REASON, Box, possible
-from toy_release import NUMPY, behave, index_of, make_tree
+from toy_release import NUMPY, TREE, behave, index_of, make_tree
+
+from deploy.lock import RUNTIMES
+from deploy.release import plan
 
 pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
 PI = "pi@127.0.0.1"
@@ -58,16 +62,14 @@ def deploy(box: Box, tree: Path, *words: str) -> tuple[int, list[str], list[str]
     return box.run(tree, "deploy", PI, *words, environment=index_of(tree))
 
 
-def running(box: Box) -> tuple[str, str]:
-    """The state of the unit, and the release whose process runs."""
+def running(box: Box, first: str = "true") -> tuple[str, str]:
+    """The state of the unit, and the release whose process runs, once another command has ended there."""
     asked = box.ssh(
-        f"systemctl show --property=ActiveState --value {UNIT}; "
+        f"{first}; systemctl show --property=ActiveState --value {UNIT}; readlink /opt/mask-kiosk/current; "
         f"tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value {UNIT})/cmdline"
     )
-    state, _, command = asked.stdout.partition("\n")
-    if "/current/" in command:
-        return state, box.ssh("readlink /opt/mask-kiosk/current").stdout.strip().rpartition("/")[2]
-    release = re.search(r"/releases/([^/]+)/", command)
+    state, current, command = (*asked.stdout.splitlines(), "", "", "")[:3]
+    release = re.search(r"/releases/([^/]+)/", command.replace("/opt/mask-kiosk/current", current))
     return state, release[1] if release else ""
 
 
@@ -261,15 +263,6 @@ def test_several_hosts_end_in_a_table_and_with_the_worst_code(box: Box, tree: Pa
     assert [line[:48] for line in errors] == ["stranger@127.0.0.1  error  it doesn't take your key"[:48]]
 
 
-def version_of(box: Box, tree: Path) -> str:
-    """The version that the tree has."""
-    code, lines, errors = deploy(box, tree, "--dry-run")
-    assert (code, errors) == (0, [])
-    found = re.search(r"0\.1\.0-[0-9a-f]{12}", lines[-1])
-    assert found
-    return found[0]
-
-
 def next_version(tree: Path, number: int) -> None:
     behave(tree, f"works, number {number}")
 
@@ -280,8 +273,9 @@ def test_a_deployment_cut_off_at_any_moment_leaves_the_old_or_the_new_release(bo
     assert deploy(box, tree)[0] == 0
     span = time.monotonic() - began
     moments = random.Random(7)  # noqa: S311
+    _, now = running(box)
     for number in range(1, CUTS + 1):
-        _, old = running(box)
+        old = now
         next_version(tree, number)
         cut = box.start(tree, "deploy", PI, environment=index_of(tree))
         with cut:
@@ -290,10 +284,9 @@ def test_a_deployment_cut_off_at_any_moment_leaves_the_old_or_the_new_release(bo
             except subprocess.TimeoutExpired:
                 os.killpg(cut.pid, signal.SIGKILL)  # ssh with it
             cut.communicate(timeout=60)
-        assert box.ssh("flock /run/lock/mask-kiosk.lock true").returncode == 0  # what was begun there has ended
-        state, now = running(box)
-        assert (state, now in {old, version_of(box, tree)}) == ("active", True)
-        assert box.ssh("readlink /opt/mask-kiosk/current").stdout.strip().endswith(f"/{now}")
+        # What was begun there goes on to its end.
+        state, now = running(box, "while pgrep -f '[d]eploy[.]pi' >/dev/null; do sleep 0.1; done")
+        assert (state, now in {old, plan(tree, "12", RUNTIMES[0]).version}) == ("active", True)
 
 
 def test_a_power_cut_in_a_deployment_leaves_a_release_that_starts(box: Box, tree: Path) -> None:
@@ -306,8 +299,8 @@ def test_a_power_cut_in_a_deployment_leaves_a_release_that_starts(box: Box, tree
             box.cut_power()
             cut.communicate(timeout=120)
         box.boot()
-        assert box.ssh(f"systemctl start {UNIT}").returncode == 0  # waits for the start that the boot has begun
-        assert running(box)[0] == "active"
+        # `start` waits for the one that the boot has begun.
+        assert running(box, f"systemctl start {UNIT}")[0] == "active"
         leftovers = box.ssh("ls -d /opt/mask-kiosk/releases/.new-* /run/systemd/system/mask-kiosk.service").stdout
         assert leftovers == ""
 
@@ -321,6 +314,20 @@ def test_a_killed_kiosk_has_its_outputs_switched_off_and_starts_again(box: Box) 
     assert killed.returncode == 0
     assert off.exists()
     assert running(box)[0] == "active"
+
+
+def test_online_the_kiosk_fetches_its_packages_itself(box: Box, tree: Path) -> None:
+    index = box.root / "srv" / "index"  # what the kiosk takes for the package index
+    shutil.copytree(tree.parent / "index", index)
+    (box.root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/index\n")
+    code, lines, errors = deploy(box, tree, "--online", "--runtime", "tflite-runtime")
+    assert (code, errors) == (0, []), lines
+    assert f"{PI}: Python packages: fetched from the index" in lines
+    state, version = running(box)
+    packages = box.root / f"opt/mask-kiosk/releases/{version}/venv/lib/python3.11/site-packages"
+    assert state == "active"
+    assert (packages / "tflite_runtime.py").exists()
+    assert not (packages / "ai_edge_litert.py").exists()
 
 
 def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
@@ -346,5 +353,20 @@ def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Pat
     ).stdout.split()
     assert left == ["/etc/mask-kiosk", "/var/lib/mask-kiosk", "kiosk.toml"]
     assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
-    assert deploy(box, tree)[0] == 0
-    assert running(box)[0] == "active"
+
+
+def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -> None:
+    assert running(box)[1] == ""
+    code, lines, errors = box.run(tree, "bundle", "--debian", "12", environment=index_of(tree))
+    assert (code, errors) == (0, [])
+    boot = box.root / "boot" / "firmware"
+    boot.mkdir(parents=True)
+    shutil.copy(lines[-1], boot / "mask-kiosk.tar")
+    recipe = (TREE / "deploy" / "first-boot" / "user-data").read_text().partition("runcmd:\n")[2]
+    commands = re.findall(r"^  - (.*)$", recipe, re.MULTILINE)
+    assert len(commands) == 3
+    ended = box.ssh("set -e\n" + "\n".join(commands))
+    assert ended.returncode == 0, ended.stdout
+    state, version = running(box)
+    assert state == "active"
+    assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])

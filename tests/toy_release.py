@@ -2,24 +2,33 @@
 
 import hashlib
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 TREE = Path(__file__).parent.parent
 NUMPY = "1.24.2"
+EVERYWHERE = "manylinux_2_34_aarch64.manylinux_2_34_x86_64"  # the box is one, says it is the other
 WHEELS = {
-    "opencv-python-headless": ("opencv_python_headless-4.11.0.86-cp37-abi3-manylinux_2_17_aarch64.whl", "cv2"),
+    "opencv-python-headless": (f"opencv_python_headless-4.11.0.86-cp37-abi3-{EVERYWHERE}.whl", "cv2"),
     "gpiozero": ("gpiozero-2.0.1-py3-none-any.whl", "gpiozero"),
     "ai-edge-litert": ("ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", "ai_edge_litert"),
-    "tflite-runtime": ("tflite_runtime-2.14.0-cp311-cp311-manylinux_2_34_aarch64.whl", "tflite_runtime"),
+    "tflite-runtime": (f"tflite_runtime-2.14.0-cp311-cp311-{EVERYWHERE}.whl", "tflite_runtime"),
 }
 DEVICE = '''\
 """Behaves as the kiosk does towards systemd and the command line; BEHAVIOUR says how well."""
-import os, pathlib, signal, socket, sys, time
+import http.server, os, pathlib, signal, socket, sys, threading, time
 from device.settings import read_settings
 
 BEHAVIOUR = "works"
-read_settings(pathlib.Path(sys.argv[sys.argv.index("--config") + 1]))
+screen = getattr(read_settings(pathlib.Path(sys.argv[sys.argv.index("--config") + 1])), "screen", None)
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
 if sys.argv[1] == "check":
     sys.exit("error: door.tflite: its golden pictures are wrong" if BEHAVIOUR == "misjudges" else 0)
 if sys.argv[1] == "off":
@@ -31,6 +40,9 @@ if BEHAVIOUR == "has no camera":
     notify.send(b"STATUS=FAULT no camera")
     sys.exit("error: no camera is connected")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+if screen is not None and screen.enabled and BEHAVIOUR != "serves no page":
+    page = http.server.HTTPServer((screen.host, screen.port), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
 notify.send(b"STATUS=IDLE  nobody there\\nREADY=1")
 for place in range(10**6):
     if BEHAVIOUR == "dies soon" and place == 1:
@@ -48,10 +60,14 @@ def make_tree(folder: Path) -> Path:
     shutil.copy(TREE / "pyproject.toml", tree)
     (tree / "models").mkdir()
     (tree / "models" / "door.tflite").write_bytes(b"a model")
-    (tree / "device").mkdir()
-    for name in ("settings.py", "errors.py", "quiet_hours.py"):
-        shutil.copy(TREE / "device" / name, tree / "device")
-    (tree / "device" / "__init__.py").write_text("")
+    # Of our device, what its settings need.
+    loaded = "import sys, device.settings as s; print(*(m.__file__ for n, m in sys.modules.items() if n[:6] == 'device'))"
+    needed = subprocess.run([sys.executable, "-c", loaded], cwd=TREE, capture_output=True, text=True, check=True).stdout
+    modules = {Path(path).relative_to(TREE) for path in needed.split()}
+    data = {path.relative_to(TREE) for path in (TREE / "device").rglob("*.*") if path.suffix not in {".py", ".pyc"}}
+    for path in modules | data:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TREE / path, tree / path)
     (tree / "device" / "__main__.py").write_text(DEVICE)
     index.mkdir()
     lock = [f"numpy=={NUMPY} \\\n    --hash=sha256:{'0' * 64}"]

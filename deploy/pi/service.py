@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.pi.facts import HOME, UNIT
 from deploy.pi.files import CURRENT, FORMER, RELEASES, point, remove, write
+from deploy.pi.page import silence
 
 SCREEN = "mask-kiosk-screen.service"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
@@ -57,14 +58,14 @@ def require_no_other_unit() -> None:
 
 
 def start_on_trial(release: Path) -> str:
-    """Run a release in place of the current one; return why it doesn't decide frames, or nothing if it does."""
+    """Run a release in place of the current one; return why it doesn't do its work, or nothing if it does."""
     text = (release / "systemd" / UNIT).read_text(encoding="utf-8")
     write(TRIAL, text.replace(str(CURRENT), str(release)))
     systemctl("daemon-reload")
     systemctl("reset-failed", UNIT)  # else failed starts of a while ago count against this one
     started = systemctl("restart", UNIT)  # returns when the first frame was decided
     if started and _is_fed():
-        return ""
+        return silence()
     state, status = show("ActiveState", "StatusText")
     if status.startswith("FAULT"):
         return status
