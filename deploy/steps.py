@@ -10,7 +10,7 @@ from typing import Any
 from deploy import checks, wheels
 from deploy.errors import DeployError, TakenBackError, UnreachedError
 from deploy.lock import RUNTIMES, read_lock, wheels_of
-from deploy.pi.facts import HOME
+from deploy.pi.facts import HOME, PYTHON
 from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import UNREACHED, Remote
 from deploy.say import Say
@@ -30,7 +30,7 @@ class Wish:
 
 def facts_of(remote: Remote) -> checks.Facts:
     """Return what deploy/pi/facts.py finds on a host; raises DeployError if it can't run there."""
-    code, printed = remote.ask("python3 -I -", FACTS.read_text(encoding="utf-8"))
+    code, printed = remote.ask(f"{PYTHON} -I -", FACTS.read_text(encoding="utf-8"))
     if code:
         raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
     return dict(json.loads(printed))
@@ -112,7 +112,7 @@ def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
         if last == line:  # an error is said where it is raised
             say(line)
 
-    code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n python3 -B -m deploy.pi {command}", note)
+    code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
     if code == UNREACHED:
         raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
     if code:

@@ -74,13 +74,15 @@ class Box:
 
     def _furnish(self, numpy: str) -> None:
         etc = self.root / "etc"
-        for units in (
+        for ours in (
             "etc/systemd/system",
             "lib/systemd/system/multi-user.target.wants",
             "opt/mask-kiosk",
             "etc/mask-kiosk",
+            "root/.config/pip",
+            "root/.pip",
         ):
-            shutil.rmtree(self.root / units, ignore_errors=True)
+            shutil.rmtree(self.root / ours, ignore_errors=True)
         box, wants = etc / "box", etc / "systemd/system/multi-user.target.wants"
         for new in (box, wants):
             new.mkdir(parents=True)

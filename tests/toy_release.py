@@ -61,7 +61,7 @@ def make_tree(folder: Path) -> Path:
     (tree / "models").mkdir()
     (tree / "models" / "door.tflite").write_bytes(b"a model")
     # Of our device, what its settings need.
-    loaded = "import sys, device.settings as s; print(*(m.__file__ for n, m in sys.modules.items() if n[:6] == 'device'))"
+    loaded = "import sys, device.settings; print(*(m.__file__ for n, m in sys.modules.items() if 'device' in n))"
     needed = subprocess.run([sys.executable, "-c", loaded], cwd=TREE, capture_output=True, text=True, check=True).stdout
     modules = {Path(path).relative_to(TREE) for path in needed.split()}
     data = {path.relative_to(TREE) for path in (TREE / "device").rglob("*.*") if path.suffix not in {".py", ".pyc"}}

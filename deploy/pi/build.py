@@ -9,13 +9,12 @@ from shutil import copy2, copytree
 
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, read_lock, wheels_of
-from deploy.pi.facts import missing
+from deploy.pi.facts import PYTHON, missing
 from deploy.pi.files import CURRENT, INCOMING, RELEASES, remove, sync_folder
 from deploy.pi.say import say
 from deploy.release import Release, from_json, plan, shipped
 from deploy.wheels import download
 
-DEBIANS_PYTHON = "/usr/bin/python3"
 WHEELS = INCOMING / "wheels"
 PROOF = "import cv2, gpiozero, numpy; assert numpy.__file__.startswith('/usr/lib/python3'), numpy.__file__"
 
@@ -67,11 +66,11 @@ def _add_venv(fresh: Path, release: Release) -> None:
         wheels = chosen(WHEELS, pins)
     except FileNotFoundError:
         say("Python packages: fetched from the index")
-        download(DEBIANS_PYTHON, pins, WHEELS)
+        download(PYTHON, pins, WHEELS)
         wheels = chosen(WHEELS, pins)
     # Without pip, which isn't needed: a wheel is a folder in a zip.
     venv = fresh / "venv"
-    _run([DEBIANS_PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(venv)], "make a venv")
+    _run([PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(venv)], "make a venv")
     (site,) = venv.glob("lib/python3*/site-packages")
     for number, (pin, wheel) in enumerate(zip(pins, wheels, strict=True), 1):
         say(f"Python packages: {number} of {len(pins)}, {pin.name} {pin.version}")

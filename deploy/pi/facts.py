@@ -19,6 +19,7 @@ from typing import Any
 HOME = Path("/opt/mask-kiosk")
 CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
 UNIT = "mask-kiosk.service"
+PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
 # Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
 PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
 PI_CAMERA = {"picamera2": "python3-picamera2"}
