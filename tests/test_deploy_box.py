@@ -17,6 +17,7 @@ from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy.lock import RUNTIMES
 from deploy.release import plan
+from device.settings import Settings
 
 pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
 PI = "pi@127.0.0.1"
@@ -160,6 +161,16 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
         line for line in before if not line.startswith(folders)
     ]
+
+
+@pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
+def test_a_release_whose_page_does_not_answer_is_taken_back(box: Box, tree: Path) -> None:
+    state = running(box)
+    behave(tree, "serves no page")
+    code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert "didn't come up (its page at http://127.0.0.1:" in errors[0]
+    assert running(box) == state
 
 
 @contextmanager
