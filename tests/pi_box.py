@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -52,9 +53,39 @@ case $* in *python3-lgpio*) touch /usr/lib/python3/dist-packages/lgpio.py ;; esa
 """
 
 
+NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit")
+
+
 def possible() -> bool:
-    """Tell whether a box can be booted here."""
-    return os.geteuid() == 0 and all(shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") for name in WANTED)
+    """Tell whether a box can be booted here: by running `true` in one, because not every container may nest another."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if os.geteuid() != 0 or not all(shutil.which(name, path=path) for name in WANTED):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        root = overlay(Path(folder))
+        if root is None:
+            return False
+        try:
+            ran = subprocess.run(
+                [*NSPAWN, "--machine", "probe", "--directory", root, "/bin/true"],
+                stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            subprocess.run(["umount", "--lazy", root], check=True)
+    return ran.returncode == 0
+
+
+def overlay(folder: Path) -> Path | None:
+    """Mount this computer's file system below a folder, where changes stay; return where, or None if it may not be."""
+    for name in ("upper", "work", "root"):
+        (folder / name).mkdir()
+    options = f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work"
+    mounted = subprocess.run(
+        ["mount", "-t", "overlay", "overlay", "-o", options, folder / "root"], capture_output=True, check=False
+    )
+    return None if mounted.returncode else folder / "root"
 
 
 class Box:
@@ -65,10 +96,8 @@ class Box:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        for name in ("upper", "work", "root", "bin"):
-            (folder / name).mkdir()
-        options = f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, self.root], check=True)
+        (folder / "bin").mkdir()
+        assert overlay(folder) == self.root
         self._furnish(numpy)
         self._container: subprocess.Popen[bytes] | None = None
 
@@ -138,8 +167,8 @@ class Box:
         """Start it; return when it answers."""
         with (self.folder / "console").open("ab") as log:
             self._container = subprocess.Popen(
-                ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--machine", f"box{self.port}",
-                 "--directory", self.root, "--boot", "systemd.unit=multi-user.target", "systemd.show_status=no"],
+                [*NSPAWN, "--machine", f"box{self.port}", "--directory", self.root, "--boot",
+                 "systemd.unit=multi-user.target", "systemd.show_status=no"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + BOOT_SECONDS

@@ -90,7 +90,8 @@ def test_off_drives_every_output_off(tmp_path: Path) -> None:
 
 def test_the_service_switches_off_what_a_killed_kiosk_left_on() -> None:
     unit = (TREE / "systemd" / "mask-kiosk.service").read_text()
-    assert "\nExecStopPost=-/opt/mask-kiosk/current/venv/bin/python -m device off --config /etc/mask-kiosk/kiosk.toml\n" in unit
+    python, config = "/opt/mask-kiosk/current/venv/bin/python", "/etc/mask-kiosk/kiosk.toml"
+    assert f"\nExecStopPost=-{python} -m device off --config {config}\n" in unit
 
 
 def test_it_says_what_becomes_of_the_picture_and_no_password(
