@@ -55,10 +55,11 @@ class Browser:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._socket.close()
         self._process.terminate()
         self._process.wait(ANSWER_SECONDS)
-        self._loop.run_until_complete(asyncio.sleep(0))
+        while self._wait(self._socket.read_message) is not None:
+            pass  # what it had still to say, until the socket is at its end
+        self._socket.close()
         self._loop.close()
 
     def ask(self, method: str, **parameters: object) -> dict[str, Any]:
