@@ -11,7 +11,8 @@ LANGUAGES = Path(__file__).parent / "page" / "languages"
 AUTO = "auto"  # the browser's, where it is one of ours
 FALLBACK = "en"
 LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT")
-FAULTS = ("camera", "device", "gone")  # no picture, anything else, no connection
+# No picture, the three of device.errors.Blind, anything else, no connection.
+FAULTS = ("camera", "stalled", "covered", "frozen", "device", "gone")
 
 
 @dataclass(frozen=True)

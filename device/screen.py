@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from device.classifier import Verdict
 from device.decision import State
-from device.errors import CameraError
+from device.errors import CameraError, CameraFault
 from device.frame import Frame
 from device.model_card import ModelCard
 from device.settings import Settings
@@ -62,6 +62,8 @@ class Screen:
         if self._server is None:
             return
         reason = "camera" if isinstance(error, CameraError) else "device"
+        if isinstance(error, CameraFault):
+            reason = error.word.name.lower()
         if isinstance(error, Exception):
             self._tell(self._server.show, State.FAULT, reason)
         self._tell(self._server.stop)

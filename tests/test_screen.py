@@ -14,7 +14,7 @@ from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.classifier import Verdict
 from device.decision import State
-from device.errors import CameraError, SettingsError
+from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.faces import Box, Face, Luma
 from device.frame import Frame
 from device.kiosk import run
@@ -69,6 +69,8 @@ class PacedFinder(SquareFinder):
         assert self._looked.wait(ANSWER_SECONDS)
         if self.found == 6 and self.act == "stall":
             raise CameraError("pi: no frame for 2.0 s")
+        if self.found == 6 and self.act == "cover":
+            raise CameraFault("pi", Blind.COVERED, "all is black")
         return super().find(luma)
 
 
@@ -104,7 +106,8 @@ def test_a_visit_reaches_the_page_state_by_state(door: Settings) -> None:  # noq
 
 
 @pytest.mark.parametrize(
-    ("act", "reason", "kind"), [("fail", "device", ZeroDivisionError), ("stall", "camera", CameraError)]
+    ("act", "reason", "kind"),
+    [("fail", "device", ZeroDivisionError), ("stall", "camera", CameraError), ("cover", "covered", CameraFault)],
 )
 def test_a_fault_reaches_the_page_with_its_reason(
     door: Settings, act: str, reason: str, kind: type[Exception]  # noqa: F811
@@ -310,7 +313,7 @@ def test_every_language_says_something_of_its_own_for_each_look(code: str) -> No
     ("old", "new", "line"),
     [
         ('prompt = "Please wear a mask."\n', "", "[looks.IDLE] has ['word'], expected ['prompt', 'word']: correct it"),
-        ('gone = "', 'went = "', "[faults] has ['camera', 'device', 'went'], expected ['camera', 'device', 'gone']"),
+        ('gone = "', 'went = "', "[faults] has ['camera', 'covered', 'device', 'frozen', 'stalled', 'went'], "),
         ('"ltr"', '"up"', "direction is 'up', expected \"ltr\" or \"rtl\": correct it"),
         ("[faults]", "[faults", "can't be read ("),
     ],
