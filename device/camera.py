@@ -9,9 +9,10 @@ from typing import Protocol, Self
 from device.errors import CameraError
 from device.frame import Frame
 from device.recordings import PictureFolder, VideoFile
-from device.rtsp import is_rtsp, open_rtsp, shown
+from device.rtsp import open_rtsp
 from device.settings import CameraSettings
 from device.sight import FROZEN_SECONDS, RTSP_FROZEN_SECONDS, Sight
+from device.source import is_rtsp, shown
 from device.usb_camera import is_usb, open_usb
 from device.view import seen
 

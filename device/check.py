@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from device.levels import levels
 from device.model_card import ModelCard
-from device.rtsp import shown
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
+from device.source import shown
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
 WHOLE = CameraSettings().crop

@@ -1,47 +1,25 @@
-"""Opens a network camera by RTSP, and keeps its user, password and path out of every line."""
+"""Opens a network camera by RTSP."""
 
 import os
-import re
 import socket
-from urllib.parse import urlsplit
 
 import cv2
 
 from device.errors import CameraError
 from device.live import LiveCapture
+from device.source import place_of, shown
 
-PORT = 554
 CONNECT_SECONDS = 3.0  # to reach its port
 OPEN_MILLISECONDS, READ_MILLISECONDS = 8000, 5000  # to see its streams, and to wait for a packet
 # TCP, because packets lost on a radio network smear the picture; no buffer, because it would be older than now.
 OPTIONS = "rtsp_transport;tcp|fflags;nobuffer"
 
 
-def is_rtsp(source: str) -> bool:
-    """Tell whether a source is the address of a network camera."""
-    return source.startswith("rtsp:")
-
-
-def shown(source: str) -> str:
-    """Return a source as lines may show it: of an address no more than scheme, host and port.
-
-    Some cameras have the password in the path.
-    """
-    scheme, colon, rest = source.partition(":")
-    if not (colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme) and rest.startswith("/")):
-        return f"…{source[source.rindex('@'):]}" if "@" in source else source
-    try:
-        host, port = _place(source)
-    except ValueError:
-        return f"{scheme}://…"
-    return f"{scheme}://{host}:{port}/…"
-
-
 def open_rtsp(source: str) -> LiveCapture:
     """Open "rtsp://USER:PASSWORD@HOST:PORT/PATH" and start reading. Raises CameraError."""
     name = shown(source)
     try:
-        place = _place(source)
+        place = place_of(source)
     except ValueError:
         raise CameraError(
             f"{name}: is no address, expected rtsp://USER:PASSWORD@HOST:PORT/PATH: write / ? # @ and : in user, "
@@ -64,11 +42,3 @@ def open_rtsp(source: str) -> LiveCapture:
     if not capture.isOpened():
         raise CameraError(f"{name}: gives no video: check user, password and path, and that it sends H.264 or MJPEG")
     return LiveCapture(name, capture, "check its power and its network")
-
-
-def _place(source: str) -> tuple[str, int]:
-    """Return host and port of an address; a ValueError if it has none, or an @ where none may stand."""
-    parts = urlsplit(source)
-    if not parts.hostname or "@" in parts.path + parts.query + parts.fragment or parts.netloc.count("@") > 1:
-        raise ValueError
-    return parts.hostname, parts.port or PORT

@@ -35,7 +35,7 @@ PROGRAMS = {
 }
 SERVICE = {
     "LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success", "NRestarts": "0",
-    "StatusText": "IDLE nobody there", "MainPID": str(KIOSK_PID), "User": "mask-kiosk", "WatchdogUSec": "20s",
+    "StatusText": "IDLE nobody there", "MainPID": str(KIOSK_PID), "User": "mask-kiosk", "WatchdogUSec": "6s",
     "Environment": "PYTHONUNBUFFERED=1 GPIOZERO_PIN_FACTORY=lgpio", "SupplementaryGroups": "",
 }  # fmt: skip
 PICAMERA2 = """
@@ -92,7 +92,8 @@ class Pi:
         self.module("picamera2", PICAMERA2)
         self.module("gpiozero", GPIOZERO)
         self.taken_pins({17: "lg", 22: "lg", 27: "lg"})
-        self.process(KIOSK_PID, "python", "/dev/media0", "anon_inode:gpio-line")
+        self.listens(6275, 5101)
+        self.process(KIOSK_PID, "python", "/dev/media0", "anon_inode:gpio-line", "socket:[5101]")
         system.mkdir(parents=True)
         (system / "numpy").symlink_to(Path(np.__file__).parent)
         monkeypatch.setenv("PATH", str(self.bin))
@@ -143,6 +144,11 @@ class Pi:
         """Set which pins are taken, and the label that their holder has given."""
         self.module("lgpio", LGPIO.format(taken=pins))
         return self
+
+    def listens(self, port: int, inode: int) -> Self:
+        """Let a socket listen at a port, and no other."""
+        row = f"0: 0100007F:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 990 0 {inode} 1"
+        return self.write("proc/net/tcp", f"  sl  local_address rem_address st\n   {row}\n")
 
     def process(self, pid: int, name: str, *files: str, seen: bool = True) -> Self:
         """Let a process run that has files open, which may be seen or not."""

@@ -197,6 +197,10 @@ SERVICE_ROWS = (
     Row("watchdog", lambda pi: pi.service(LoadState="not-found"), service.NOT_INSTALLED),
     Row("watchdog", lambda pi: pi.service(WatchdogUSec="0"), service.FORGOTTEN, {"service": "0"}),
     Row("watchdog", lambda pi: pi.unit("manager", {"RuntimeWatchdogUSec": "0"}), service.UNWATCHED, {"hardware": "0"}),
+    Row("page", lambda pi: pi.config("[screen]\nenabled = false\n"), service.NO_PAGE),
+    Row("page", lambda pi: pi.write("proc/net/tcp", ""), service.NOT_SERVED, {"port": 6275}),
+    Row("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 77).process(95, "nginx", "socket:[77]"),
+        service.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),
 )
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS)
 SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
@@ -279,6 +283,8 @@ UNKNOWN = [
      "lgpio doesn't tell (ImportError: no lgpio)"),
     ("golden pictures", lambda pi: pi.module("cv2", "raise ImportError('no cv2')"),
      "the models can't be loaded (ImportError: no cv2)"),
+    ("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 78).process(96, "nginx", seen=False),
+     "which program listens at port 8080 is only shown to root: try with `sudo`"),
     ("camera", lambda pi: pi.config("[cemera]"),
      "{root}/etc/mask-kiosk/kiosk.toml: section 'cemera' is unknown: did you mean 'camera'?"),
 ]
@@ -295,6 +301,8 @@ def test_what_else_is_well(pi: Pi) -> None:
     (pi.bin / "vcgencmd").unlink()
     pi.write("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
     assert look(pi, "power").found == "now nothing; since the start: undervoltage, throttled"
+    pi.service(MainPID="0", ActiveState="inactive").config("[screen]\nport = 8080\n")
+    assert look(pi, "page").found == "port 8080 is free"
     pi.service(MainPID="0")
     pi.taken_pins({})
     assert look(pi, "busy pins").found == "none of GPIO 17, 27, 22 is taken"

@@ -18,8 +18,8 @@ from device.camera import open_camera
 from device.errors import Blind, CameraError, CameraFault
 from device.faces import Face, Luma
 from device.kiosk import run
-from device.rtsp import shown
 from device.settings import CameraSettings, ModelSettings, Settings
+from device.source import shown
 
 SECRETS = ("secret", "owner", ENCODED, PASSWORD)
 
