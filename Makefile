@@ -15,8 +15,11 @@ THREADS ?= 2
 CAMERA ?= usb:0
 RUNS ?= runs
 MODELS ?= models
+RELEASE := /opt/mask-kiosk/current
 
 venv := .venv/bin/python
+# Deploying needs no environment: any Python from 3.11 on, and ssh.
+on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
@@ -24,7 +27,7 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench count-arm64 deploy lock clean
+	bench count-arm64 deploy doctor rollback undeploy status logs bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -75,8 +78,24 @@ bench: .venv/ready  ## what the device costs: start-up, memory, and its networks
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
 count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
-deploy:  ## put device/ and models/ on a Pi and start the service: make deploy HOST=pi@kiosk.local
-	@deploy/deploy.sh "$(HOST)"
+deploy:  ## put this tree on Pis and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
+	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online) $(if $(DRY_RUN),--dry-run)
+doctor:  ## what ails a Pi, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
+	@test -n "$(HOST)" || { echo "error: HOST is missing: make doctor HOST=pi@kiosk.local" >&2; exit 2; }
+	@ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- "$(HOST)" sudo -n env PYTHONPATH=$(RELEASE) \
+		$(RELEASE)/venv/bin/python -B -m device doctor $(if $(JSON),--json) || test $$? = 1
+rollback:  ## start the release before the current one again: make rollback HOST=
+	@$(on_hosts)
+undeploy:  ## remove the kiosk from Pis, outputs off; settings stay: make undeploy HOST=
+	@$(on_hosts)
+status:  ## which release runs, and what it sees: make status HOST=
+	@$(on_hosts)
+logs:  ## the last lines of the kiosk's journal: make logs HOST=
+	@$(on_hosts)
+bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
+	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
+test-pi:  ## the whole story on an emulated Pi; 15 minutes the first time: make test-pi [see tests/virtual_pi/README.md]
+	@tests/virtual_pi/test.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \

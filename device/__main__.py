@@ -1,23 +1,24 @@
-"""The device's command line: run the door, say what it would do, switch it off, or judge pictures."""
+"""The device's command line: run the door or a recording, say what it would do or what ails it, or judge pictures.
+
+Each command imports what it needs, so that the doctor still speaks where OpenCV or the pins' library is broken.
+"""
 
 import argparse
 import dataclasses
 import io
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from device.arguments import Parser
 from device.check import table
-from device.classifier import Classifier
 from device.errors import KioskError, PictureError
-from device.finders import open_finder
-from device.judge import as_json, as_text, draw, judge_all
-from device.kiosk import run
 from device.settings import Settings, read_settings
-from device.signals import Signals
 from device.wiring import check_wiring
 
 
@@ -38,28 +39,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from device.kiosk import run
+
     settings = _settings(options)
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    return run(settings, pins=options.pins)
+    return run(settings, pins=options.pins, config=options.config)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.replay import as_json, as_text, compare, replay, tally_json
+    from device.visits import read_visits
+
+    settings, true = _settings(options), read_visits(options.visits) if options.visits else None
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    replays = []
+    for video in options.videos:
+        played = replay(video, finder, classifier, settings)
+        lines = [as_json(played, classifier)] if options.json else as_text(played, classifier)
+        print(*lines, sep="\n", flush=True)
+        replays.append(played)
+    if true is not None:
+        tally = compare(replays, true)
+        print(*([tally_json(tally)] if options.json else tally.lines()), sep="\n")
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.golden import golden_folder, require_right
+
     settings = read_settings(options.config)
     check_wiring(settings.signals)
-    classifier = Classifier(settings.model.name)
-    classifier.require_crops_of(open_finder(settings.faces))
-    for line in table(settings, classifier.card):
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    if has_golden:
+        require_right(classifier, finder)
+    for line in table(settings, classifier.card, has_golden):
         print(line)
     return 0
 
 
 def _off(options: argparse.Namespace) -> int:
+    from device.signals import Signals
+
     with Signals(read_settings(options.config).signals, options.pins):
         return 0
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    from device.doctor import as_json, as_text, examine, exit_code, manual, summary
+    from device.host import Host
+
+    if options.manual:
+        print(manual(), end="")
+        return 0
+    findings = []
+    for finding in examine(Host(config=options.config)):
+        findings.append(finding)
+        if not options.json:
+            print(as_text(finding), flush=True)
+    print(as_json(findings) if options.json else summary(findings))
+    return exit_code(findings)
+
+
 def _judge(options: argparse.Namespace) -> int:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.judge import as_json, as_text, draw, judge_all
+
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
@@ -93,10 +146,26 @@ def _parser() -> argparse.ArgumentParser:
 
     door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
     door.set_defaults(command=_run)
-    door.add_argument("--camera", help="pi, usb:0, a video file, or a folder of pictures (default: the settings')")
+    door.add_argument("--camera", help="pi, usb:0, rtsp://…, a video, or a folder of pictures (default: the settings')")
     door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    replayed = commands.add_parser(
+        "replay", help="run recordings through the loop as fast as they go; no pin is touched",
+        description="Run recordings through the parts of the loop, on their own clock, and print events and visits",
+        epilog="FILE is a table with the columns video, enter, leave, answer, one line a visit. video: the recording's "
+        "name, without its folder; enter, leave: seconds, when the face can first and last be seen; answer: with_mask, "
+        "without_mask, both as without_mask>with_mask for a mask put on meanwhile, or poster for a face that is no "
+        "person. A column visible, if there is one: seconds, from when the face is well seen. A recording of nobody "
+        "has one line with its name alone. Other columns are left alone.",
+    )  # fmt: skip
+    replayed.set_defaults(command=_replay)
+    replayed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
+    replayed.add_argument("--visits", type=Path, metavar="FILE", help="the true visits, a CSV to compare with")
+    replayed.add_argument("--json", action="store_true", help="one JSON object a line and recording")
+    replayed.add_argument("--config", type=Path, help="a kiosk.toml; its camera's source and [signals] don't count")
+    replayed.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
 
     check = commands.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
     check.set_defaults(command=_check)
@@ -106,6 +175,15 @@ def _parser() -> argparse.ArgumentParser:
     off.set_defaults(command=_off)
     off.add_argument("--config", type=Path, help="a kiosk.toml, of which [signals] counts here")
     off.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+
+    doctor = commands.add_parser(
+        "doctor", help="look for every known trouble of a kiosk: what was found, why it matters, what to do",
+        epilog="exit code: 2 if any finding is a trouble, else 1 if any is a warning, else 0",
+    )
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--config", type=Path, help="a kiosk.toml (default: the installed one)")
+    doctor.add_argument("--manual", action="store_true", help="print docs/troubleshooting.md; nothing is looked at")
 
     judge = commands.add_parser("judge", help="judge the faces in pictures")
     judge.set_defaults(command=_judge)
@@ -118,5 +196,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _end(code: int) -> NoReturn:
+    """End the process, at once if a camera still hangs in its driver: coming back, it would abort an ordinary end."""
+    if not any(thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

@@ -19,6 +19,7 @@ class _OfOneModel(Protocol):
 
 
 Card = TypeVar("Card", bound=_OfOneModel)
+Described = TypeVar("Described")
 
 
 def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]:
@@ -27,21 +28,11 @@ def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]
     kind: the card's dataclass. made_by: the command that makes both files, for the refusals.
     Raises ModelError with one line that names the file.
     """
-    path = model.with_suffix(".json")
-    anew = f"expected a model card: run `{made_by}`"
+    card = read_described(kind, model.with_suffix(".json"), "a model card", made_by)
     try:
-        text = path.read_text(encoding="utf-8")
         content = model.read_bytes()
     except OSError as error:
         raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path}: is not UTF-8 text, {anew}") from error
-    try:
-        card = _parse(kind, json.loads(text), "card")
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
-    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or numbers and nesting beyond all bounds
-        raise ModelError(f"{path}: is not JSON ({error}), {anew}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != card.sha256:
         raise ModelError(
@@ -49,6 +40,25 @@ def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]
             f"`{made_by}`"
         )
     return card, content
+
+
+def read_described(kind: type[Described], path: Path, what: str, made_by: str) -> Described:
+    """Read a JSON file as the dataclass that it was written from.
+
+    what: that file, and made_by: the command that makes it, for the refusals. Raises ModelError with one line that
+    names the file.
+    """
+    anew = f"expected {what}: run `{made_by}`"
+    try:
+        return typing.cast(Described, _parse(kind, json.loads(path.read_text(encoding="utf-8")), "card"))
+    except OSError as error:
+        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: is not UTF-8 text, {anew}") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (ValueError, OverflowError, RecursionError) as error:  # no JSON, or numbers and nesting beyond all bounds
+        raise ModelError(f"{path}: is not JSON ({error}), {anew}") from error
 
 
 def card_json(card: Any) -> str:  # noqa: ANN401

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from device.levels import levels
 from device.model_card import ModelCard
-from device.settings import Settings, SignalSettings
+from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
+from device.source import shown
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
+WHOLE = CameraSettings().crop
 LOW_WHEN_ON = {
     "red_pin": "lamps_active_high",
     "green_pin": "lamps_active_high",
@@ -15,24 +18,39 @@ LOW_WHEN_ON = {
 }
 
 
-def table(settings: Settings, card: ModelCard) -> Iterator[str]:
-    """Yield one line a part: its name, and what it is or does."""
+def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str]:
+    """Yield one line a part: its name, and what it is or does. has_golden: golden pictures were there, and right."""
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
-    yield _line("model", f"{card.name}, {made_of}; rings from {card.threshold:.2f}, stops below {card.release:.2f}")
+    threshold, release = levels(settings.model, card)
+    yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
+    yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
     yield _line("face finder", settings.faces.finder)
-    yield _line("camera", settings.camera.source)
+    yield _line("camera", shown(settings.camera.source))
+    yield _line("picture", _picture(settings.camera))
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
     yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
+    yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
     yield _line("alarm", f"{times.hold_seconds} s at least; {_beeps(signals)}")
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
+    yield _line("screen", _screen(settings.screen))
 
 
 def _line(name: str, text: str) -> str:
     return f"{name:<20}{text}"
+
+
+def _picture(camera: CameraSettings) -> str:
+    done = [f"turned by {camera.rotation} degrees"] if camera.rotation else []
+    done += ["mirrored"] if camera.mirror else []
+    left, top, width, height = (f"{share:.0%}" for share in camera.crop)
+    done += [f"cut to {width} x {height}, {left} from the left and {top} from the top"] if camera.crop != WHOLE else []
+    done += ["exposed for people before something bright"] if camera.backlit else []
+    done += [f"exposed by {camera.brighter:+} stops"] if camera.brighter else []
+    return ", ".join(done) or "as the camera takes it"
 
 
 def _wiring(signals: SignalSettings, key: str) -> str:
@@ -62,3 +80,11 @@ def _door(signals: SignalSettings, card: ModelCard) -> str:
     if card.practice:
         return "never released, because of the practice model"
     return f"released for {signals.release_seconds} s at most when everybody wears a mask"
+
+
+def _screen(screen: ScreenSettings) -> str:
+    if not screen.enabled:
+        return "none"
+    mirror = "with the camera's picture" if screen.mirror else "no picture"
+    setup = "no setup page" if screen.setup == "off" else f"setup page from {screen.setup}"
+    return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from device.crop import crop_face
 from device.errors import ModelError
 from device.faces import Box, Face, FaceFinder, Luma
+from device.look import WELL_SEEN, Look, look_at
 from device.model_card import MADE_BY, ModelCard, read_card
 from device.tflite import load
 
@@ -25,6 +26,7 @@ class Verdict:
     scores: tuple[float, ...]  # 0-1 each, in the order of the card's labels
     alarm_score: float  # 0-1, the alarm label's
     label: str  # the alarm label at or above the card's threshold, else the likeliest other
+    look: Look = WELL_SEEN  # how well the face was seen
 
 
 class Classifier:
@@ -37,11 +39,11 @@ class Classifier:
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
-        path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
-        self.card, content = read_card(path)
+        self.path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
+        self.card, content = read_card(self.path)
         size = self.card.input_size
         takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
-        self._network = load(path, content, takes, gives, MADE_BY, threads)
+        self._network = load(self.path, content, takes, gives, MADE_BY, threads)
 
     def require_crops_of(self, finder: FaceFinder) -> None:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""
@@ -60,14 +62,18 @@ class Classifier:
     def judge(self, luma: Luma, faces: Sequence[Face]) -> list[Verdict]:
         """Judge the faces of a luma picture, uint8 (height, width)."""
         margin, size = self.card.crop_margin, self.card.input_size
-        return [self.verdict(face, self.scores(crop_face(luma, face.box, margin, size))) for face in faces]
+        crops = [crop_face(luma, face.box, margin, size) for face in faces]
+        return [
+            self.verdict(face, self.scores(crop), look_at(luma, face.box, crop))
+            for face, crop in zip(faces, crops, strict=True)
+        ]
 
-    def verdict(self, face: Face, scores: npt.NDArray[np.float32]) -> Verdict:
-        """Return what scores, float32 (labels,), say of a face."""
+    def verdict(self, face: Face, scores: npt.NDArray[np.float32], look: Look = WELL_SEEN) -> Verdict:
+        """Return what scores, float32 (labels,), say of a face; look: how well it was seen."""
         card = self.card
         # As Python floats, because NumPy 1 and 2 compare a float32 with a float in different precisions.
         shares = tuple(float(score) for score in scores)
         alarm = card.labels.index(card.alarm_label)
         likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=shares.__getitem__)
         label = card.labels[alarm if shares[alarm] >= card.threshold else likeliest]
-        return Verdict(face.box, face.score, shares, shares[alarm], label)
+        return Verdict(face.box, face.score, shares, shares[alarm], label, look)

@@ -1,19 +1,22 @@
-"""Turns the verdicts of frame after frame into the state of the door, and says when it changes.
+"""Turns the verdicts of frame after frame into the state of the door and the events of each visit.
 
-Pure: time comes in as a value, nothing is read or switched here.
+Pure: time comes in as a value, nothing is read or switched here. Who is who stands in device.people, what a person's
+scores say in device.person, and which faces are posters in device.background.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
+from device.background import Background
 from device.classifier import Verdict
 from device.faces import Box
+from device.look import Look
+from device.people import overlap, pair
+from device.person import Person
 from device.settings import DecisionSettings
 
-SAME_FACE_IOU = 0.3  # overlap of two frames' boxes from which they are taken for one face; 0-1
-FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
+PASSING_IOU = 0.5  # overlap from which a face in a poster's place is somebody who passes before it; 0-1
 
 
 class State(StrEnum):
@@ -26,6 +29,15 @@ class State(StrEnum):
     FAULT = "FAULT"  # the kiosk itself doesn't work
 
 
+class Kind(StrEnum):
+    """What happens in a visit, in this order; changes as often as a mask is put on or taken off."""
+
+    ENTER = "enter"  # somebody was noticed, and moves: posters and ghosts have no visit
+    VERDICT = "verdict"  # it is sure for the first time whether they wear a mask
+    CHANGE = "change"  # they put it on or took it off
+    LEAVE = "leave"  # they haven't been seen for long enough, or turned out to be a poster
+
+
 URGENCY = (State.IDLE, State.CLEAR, State.CHECKING, State.ALARM)
 
 
@@ -35,93 +47,100 @@ class Alert:
 
     state: State
     at: float  # seconds on the camera's clock
-    score: float | None  # mean alarm score of the face that decides, 0-1; None when nobody is there
+    score: float | None  # mean alarm score of the face that decides, 0-1; None when nobody is there, or well seen
 
 
-@dataclass
-class _Follow:
-    """One face, followed from frame to frame."""
+@dataclass(frozen=True)
+class Event:
+    """What happens in one person's visit."""
 
-    box: Box
-    first_seen: float  # seconds
-    last_seen: float  # seconds
-    scores: deque[tuple[float, float]] = field(default_factory=deque)  # (seconds, alarm score 0-1)
-    state: State = State.CHECKING
+    kind: Kind
+    at: float  # seconds on the camera's clock: when it was decided
+    visit: int  # counted from 1
+    state: State  # the person's: CHECKING, CLEAR or ALARM; when they leave, what was last told of them
+    score: float | None  # mean alarm score, 0-1; None when they weren't well seen
+    seen: float  # seconds: when they were first seen if they enter, else when last
 
-    @property
-    def mean(self) -> float:
-        return sum(score for _, score in self.scores) / len(self.scores)
+
+STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
+
+
 
 
 class Decision:
-    """Follows each face, averages its scores over a window of time, and lets the most urgent face decide."""
+    """Follows each person, gathers their scores over a window of time, and lets the most urgent one decide."""
 
     def __init__(self, settings: DecisionSettings, threshold: float, release: float) -> None:
         """Take the door's times and the model's levels: a face rings from threshold on and stops below release."""
         self._settings = settings
         self._threshold = threshold
         self._release = release
-        self._faces: list[_Follow] = []
+        self._background = Background(settings.background_seconds)
+        self._turned: list[Box] = []  # boxes of faces that turned out to be posters, in this frame
+        self._people: list[Person] = []
+        self._visits = 0  # that have begun
         self._since = 0.0  # seconds: when the state was entered
         self.state = State.IDLE
 
-    def update(self, now: float, verdicts: Sequence[Verdict]) -> Alert | None:
-        """Take the verdicts of the frame taken at `now`, in seconds; return an Alert if the door's state changes."""
-        for face, verdict in self._follow(now, verdicts):
-            self._judge(face, now, verdict.alarm_score)
-        settings = self._settings
-        self._faces = [face for face in self._faces if now - face.last_seen <= settings.forget_seconds]
-        counted = [face for face in self._faces if face.last_seen - face.first_seen >= settings.notice_seconds]
-        urgent = max(counted, key=lambda face: (URGENCY.index(face.state), face.mean), default=None)
-        state = urgent.state if urgent else State.IDLE
-        held = self.state is State.ALARM and now - self._since < settings.hold_seconds
+    def update(self, now: float, verdicts: Sequence[Verdict]) -> tuple[Alert | None, list[Event]]:
+        """Take the verdicts of the frame taken at `now`, in seconds.
+
+        Return an Alert if the door's state changes, and the events of the visits.
+        """
+        self._see(now, [verdict for verdict in verdicts if self._counts(verdict.look)])
+        events = [event for person in self._people for event in self._tell(person, now)]
+        self._people = [person for person in self._people if not self._is_gone(person, now)]
+        counted = [person for person in self._people if person.noticed and not person.lost]
+        urgent = max(counted, key=lambda person: (URGENCY.index(STATES[person.bare]), person.mean or 0), default=None)
+        state = STATES[urgent.bare] if urgent else State.IDLE
+        held = self.state is State.ALARM and now - self._since < self._settings.hold_seconds
         if state is self.state or held:
-            return None
+            return None, events
         self.state, self._since = state, now
-        return Alert(state, now, urgent.mean if urgent else None)
+        return Alert(state, now, urgent.mean if urgent else None), events
 
-    def _follow(self, now: float, verdicts: Sequence[Verdict]) -> list[tuple[_Follow, Verdict]]:
-        """Pair each verdict with the face it belongs to, best overlap first; a verdict left over is a new face."""
-        overlaps = sorted(
-            (
-                (overlap(face.box, verdict.box), i, j)
-                for i, face in enumerate(self._faces)
-                for j, verdict in enumerate(verdicts)
-            ),
-            key=lambda item: item[0],
-            reverse=True,
+    def _counts(self, look: Look) -> bool:
+        """Tell whether a face is large enough, and in no zone that its owner has masked out."""
+        in_zone = any(
+            left <= look.x <= left + width and top <= look.y <= top + height
+            for left, top, width, height in self._settings.zones
         )
-        pairs: dict[int, int] = {}  # verdict to face
-        for iou, i, j in overlaps:
-            if iou >= SAME_FACE_IOU and j not in pairs and i not in pairs.values():
-                pairs[j] = i
-        followed = []
+        return look.height >= self._settings.least_height and not in_zone
+
+    def _see(self, now: float, verdicts: Sequence[Verdict]) -> None:
+        """Give each verdict to the person it belongs to; one left over is a new person, unless it is a poster."""
+        self._turned = self._background.see(now, [verdict.box for verdict in verdicts])
+        posters = [verdict for verdict in verdicts if self._is_poster(verdict)]
+        verdicts = [verdict for verdict in verdicts if verdict not in posters]
+        pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
+        for i, person in enumerate(self._people):
+            if i not in pairs.values():
+                person.miss(now, self._settings)
         for j, verdict in enumerate(verdicts):
-            if j in pairs:
-                face = self._faces[pairs[j]]
-            else:
-                face = _Follow(verdict.box, first_seen=now, last_seen=now)
-                self._faces.append(face)
-            face.box, face.last_seen = verdict.box, now
-            followed.append((face, verdict))
-        return followed
+            if j not in pairs:
+                self._people.append(Person(verdict.box, verdict.box, since=now, last_seen=now))
+            person = self._people[pairs.get(j, -1)]
+            person.see(now, verdict, self._settings)
+            person.judge(now, self._settings, self._threshold, self._release)
 
-    def _judge(self, face: _Follow, now: float, alarm_score: float) -> None:
-        face.scores.append((now, alarm_score))
-        # The last few scores stay however old they are, so that a slow Pi reaches a verdict too.
-        while len(face.scores) > FEWEST_SCORES and now - face.scores[0][0] > self._settings.window_seconds:
-            face.scores.popleft()
-        if len(face.scores) < FEWEST_SCORES or now - face.first_seen < self._settings.sure_seconds:
-            return
-        if face.mean >= self._threshold:
-            face.state = State.ALARM
-        elif face.mean < self._release:
-            face.state = State.CLEAR
+    def _is_poster(self, verdict: Verdict) -> bool:
+        """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
+        passing = any(overlap(person.box, verdict.box) > PASSING_IOU for person in self._people if not person.lost)
+        return self._background.holds(verdict.box) and not passing
 
+    def _tell(self, person: Person, now: float) -> Iterator[Event]:
+        """Yield what has happened to a person."""
+        if not person.visit and person.noticed and person.moved:
+            self._visits += 1
+            person.visit = self._visits
+            yield Event(Kind.ENTER, now, person.visit, State.CHECKING, person.mean, person.since)
+        if person.visit and person.bare is not None and person.bare is not person.told:
+            kind = Kind.VERDICT if person.told is None else Kind.CHANGE
+            person.told = person.bare
+            yield Event(kind, now, person.visit, STATES[person.bare], person.mean, person.last_seen)
+        if person.visit and self._is_gone(person, now):
+            yield Event(Kind.LEAVE, now, person.visit, STATES[person.told], person.mean, person.last_seen)
 
-def overlap(a: Box, b: Box) -> float:
-    """Return the intersection of two boxes over their union, 0-1."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    both = max(0, width) * max(0, height)
-    return both / (a.width * a.height + b.width * b.height - both)
+    def _is_gone(self, person: Person, now: float) -> bool:
+        kept = max(self._settings.return_seconds, self._settings.forget_seconds) if person.visit else 0.0
+        return (person.lost and now - person.last_seen > kept) or person.box in self._turned

@@ -1,5 +1,7 @@
 """What can go wrong, as types: each message says what was found, what was expected, and what to do."""
 
+from enum import StrEnum
+
 
 class KioskError(Exception):
     """Anything this project refuses; the command line prints it as one line and exits with 2."""
@@ -19,6 +21,23 @@ class SettingsError(KioskError, ValueError):
 
 class CameraError(KioskError, OSError):
     """A camera that is absent, or that stopped giving frames."""
+
+
+class Blind(StrEnum):
+    """How a camera that runs can stop seeing."""
+
+    STALLED = "camera stalled"
+    COVERED = "camera covered"
+    FROZEN = "picture frozen"
+
+
+class CameraFault(CameraError):
+    """A live camera that no longer sees what is before it; `word` says in which way."""
+
+    def __init__(self, source: str, word: Blind, found: str) -> None:
+        """Take the camera as lines may show it, and what was found and is to be done."""
+        super().__init__(f"{source}: {word}: {found}")
+        self.word = word
 
 
 class WiringError(KioskError, OSError):

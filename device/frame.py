@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from device.faces import Luma
 
-STALL_SECONDS = 2.0  # a live camera without a new frame for this long has failed
+STALL_SECONDS = 1.5  # a live camera without a new frame for this long has failed
+START_SECONDS = 10.0  # but its first one may take this long: a network camera waits for a key frame
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,26 @@
 import os
 import queue
 import signal
+import sys
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
 from device.camera import open_camera
 from device.classifier import Classifier
-from device.decision import Alert, Decision, State
+from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
+from device.levels import levels
 from device.model_card import ModelCard
 from device.notify import Notifier
+from device.screen import open_screen
 from device.settings import Settings
 from device.signals import Signals
+from device.terminal import block
 
 WORDS = {
     State.IDLE: "nobody there",
@@ -27,10 +32,12 @@ WORDS = {
 }
 
 
-def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto") -> int:
+def run(
+    settings: Settings, finder: FaceFinder | None = None, pins: str = "auto", config: Path | None = None
+) -> int:
     """Run the door until its recording ends or a signal stops it; return the exit code.
 
-    Faces are found by `finder`, by default the settings'.
+    Faces are found by `finder`, by default the settings'; `config` is the file that the setup page writes.
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
     whatever else goes wrong, leaves the loop, shows FAULT for a moment, and switches the outputs off.
     """
@@ -38,7 +45,7 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
         stop = devices.enter_context(StopRequest())
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        camera = devices.enter_context(open_camera(settings.camera.source))
+        camera = devices.enter_context(open_camera(settings.camera))
         signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
@@ -46,19 +53,23 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
         classifier.require_crops_of(finder)
         signals.trust(classifier.card)
         gate = Gate(finder)
-        decision = Decision(settings.decision, classifier.card.threshold, classifier.card.release)
+        decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
+        screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test))
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
-            alert = decision.update(frame.taken, verdicts)
+            alert, events = decision.update(frame.taken, verdicts)
             signals.show(decision.state, frame.taken, datetime.now(UTC))
+            screen.show(decision.state, frame, verdicts)
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                print(line, flush=True)
+                print(f"{line}\n{block(alert.state, WORDS[alert.state], sys.stdout)}", end="", flush=True)
+            for event in events:
+                print(event_line(event, started, classifier.card), flush=True)
             if stop.received:
                 break
         return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
@@ -66,9 +77,21 @@ def run(settings: Settings, finder: FaceFinder | None = None, pins: str = "auto"
 
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:
     """Return what the terminal shows of a change; `started` is the time of the first frame, in seconds."""
-    line = f"{alert.at - started:.2f} s  {alert.state}  {WORDS[alert.state]}"
-    if alert.score is not None and alert.state is not State.CHECKING:
-        line += f" {1 - alert.score if alert.state is State.CLEAR else alert.score:.2f}"
+    return _line(alert.at - started, f"{alert.state}  {WORDS[alert.state]}", alert.state, alert.score, card)
+
+
+def event_line(event: Event, started: float, card: ModelCard) -> str:
+    """Return what the terminal shows of an event, as `alert_line` does."""
+    text = f"visit {event.visit}: {event.kind}"
+    if event.kind in {Kind.ENTER, Kind.LEAVE}:
+        return _line(event.at - started, text, State.IDLE, None, card)
+    return _line(event.at - started, f"{text} {WORDS[event.state]}", event.state, event.score, card)
+
+
+def _line(seconds: float, text: str, state: State, score: float | None, card: ModelCard) -> str:
+    line = f"{seconds:.2f} s  {text}"
+    if score is not None and state is not State.CHECKING:
+        line += f" {1 - score if state is State.CLEAR else score:.2f}"
     return f"PRACTICE  {line}" if card.practice else line
 
 

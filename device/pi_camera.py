@@ -7,19 +7,23 @@ from typing import Self
 
 import numpy as np
 
-from device.errors import CameraError
-from device.frame import STALL_SECONDS, Frame
+from device.errors import Blind, CameraError, CameraFault
+from device.frame import STALL_SECONDS, START_SECONDS, Frame
+from device.settings import CameraSettings
 
 WIDTH, HEIGHT = 640, 480  # px of the frames
 # Asked for at the frames' size, the IMX219 would be run in a mode that cuts the edges of the view off.
 MAIN_SIZE = (1280, 960)  # px, (width, height)
 FRAME_MICROSECONDS = (33_333, 100_000)  # 30 frames a second, down to 10 in the dark
+# libcamera's numbers: exposure counts the whole picture, not most its middle, and is raised until the darkest parts
+# show something, however white that makes the window behind a face.
+METERING_MATRIX, CONSTRAINT_SHADOWS = 2, 2
 
 
 class PiCamera:
     """The camera on the ribbon cable; each frame is exposed anew when it is asked for, none waits in a queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CameraSettings) -> None:
         """Start the camera. Raises CameraError where there is none, or no picamera2."""
         try:
             from picamera2 import Picamera2
@@ -41,7 +45,7 @@ class PiCamera:
                     lores={"size": (WIDTH, HEIGHT), "format": "YUV420"},
                     buffer_count=4,
                     queue=False,
-                    controls={"FrameDurationLimits": FRAME_MICROSECONDS},
+                    controls=_controls(settings),
                 )
             )
             self._camera.start()
@@ -57,15 +61,27 @@ class PiCamera:
         self._camera.close()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames of 640x480 pixels; raise CameraError after 2 s without one."""
+        """Yield frames of 640x480 pixels; raise CameraFault after 1.5 s without one, 10 s for the first."""
+        patience = START_SECONDS
         while True:
             try:
-                with self._camera.captured_request(wait=STALL_SECONDS) as request:
+                with self._camera.captured_request(wait=patience) as request:
                     planes = request.make_array("lores")  # uint8 (height * 3 / 2, stride): Y, then U and V
             except TimeoutError as error:
                 # The job would stay queued, and its late frame would hold a buffer for ever.
                 self._camera.cancel_all_and_flush()
-                raise CameraError(
-                    f"pi: no frame for {STALL_SECONDS} s: start again, and check the ribbon cable if it recurs"
+                raise CameraFault(
+                    "pi", Blind.STALLED, f"no frame for {patience} s: check the ribbon cable if it recurs"
                 ) from error
+            patience = STALL_SECONDS
             yield Frame(np.ascontiguousarray(planes[:HEIGHT, :WIDTH]), time.monotonic())
+
+
+def _controls(settings: CameraSettings) -> dict[str, object]:
+    """Return what picamera2 is told of exposure, which stays automatic."""
+    controls: dict[str, object] = {"FrameDurationLimits": FRAME_MICROSECONDS}
+    if settings.backlit:
+        controls |= {"AeMeteringMode": METERING_MATRIX, "AeConstraintMode": CONSTRAINT_SHADOWS}
+    if settings.brighter:
+        controls["ExposureValue"] = settings.brighter
+    return controls

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
@@ -12,7 +13,7 @@ def native_code_quiet() -> Iterator[None]:
     """Hold back what native code writes to stderr, and show it only if the block fails; Python's own stderr goes on."""
     sys.stderr.flush()
     terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held, os.fdopen(terminal, "w", closefd=False) as shown:
+    with _memory() as held, os.fdopen(terminal, "w", closefd=False) as shown:
         python_stderr, sys.stderr = sys.stderr, shown
         os.dup2(held.fileno(), 2)
         try:
@@ -26,3 +27,11 @@ def native_code_quiet() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
             sys.stderr = python_stderr
+
+
+def _memory() -> IO[bytes]:
+    """Return a file that, on the device, is on no disk."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("stderr"), "w+b")
+    else:
+        return tempfile.TemporaryFile()

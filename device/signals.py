@@ -44,6 +44,7 @@ class Signals:
         self._alarm_since: float | None = None  # seconds
         self._silenced = False  # for the present alarm
         self._test_since: float | None = None  # seconds
+        self._test_asked = False
         self._told: BaseException | None = None
         self._lamp: Lamp | None = None
         self._buzzer: OutputDevice | None = None
@@ -105,6 +106,10 @@ class Signals:
                 self._light(state)
                 _switch(self._buzzer, self._beeping(now) and not self._silenced and not self._quiet.hold(moment))
 
+    def self_test(self) -> None:
+        """Show each light and then the buzzer, from the next state on; may be called from any thread."""
+        self._test_asked = True
+
     def leave(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Switch everything but the camera LED off, but show an exception as FAULT on the lamp for a while before."""
         told, self._told = self._told, error
@@ -134,8 +139,8 @@ class Signals:
         press = self._button.read(now) if self._button else None
         if press is Press.SHORT:
             self._silenced = self._alarm_since is not None
-        if press is Press.LONG:
-            self._test_since = now
+        if press is Press.LONG or self._test_asked:
+            self._test_since, self._test_asked = now, False
 
     def _test(self, now: float) -> bool:
         """Show one part after the other; return False when no self-test is on."""

@@ -13,6 +13,7 @@ from device.reduce import LONGEST_SIDE, reduce
 OLDEST_OPENCV = (4, 8)  # that reads YuNet's file of March 2023
 MOST_OVERLAP = 0.3  # intersection over union, 0-1: of two boxes with more, the surer one stays
 MOST_CANDIDATES = 500  # boxes, before those that overlap are dropped
+SHORTEST_SIDE = 64  # px: with sides of up to 32, OpenCV 4.14 was seen to answer with what was left in its memory
 
 
 class YuNetFaceFinder:
@@ -51,8 +52,10 @@ class YuNetFaceFinder:
         """Return the faces of a luma picture, uint8 (height, width), largest first."""
         reduced = reduce(luma)
         height, width = reduced.luma.shape
-        self._network.setInputSize((width, height))
-        _, found = self._network.detect(cv2.cvtColor(reduced.luma, cv2.COLOR_GRAY2BGR))
+        below, beside = max(0, SHORTEST_SIDE - height), max(0, SHORTEST_SIDE - width)
+        seen = cv2.copyMakeBorder(reduced.luma, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        self._network.setInputSize((width + beside, height + below))
+        _, found = self._network.detect(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR))
         rows = np.empty((0, 15)) if found is None else found  # box, five landmarks, score
         scale = reduced.scale_x, reduced.scale_y
         # Boxes may reach over the edge.

@@ -47,9 +47,9 @@ def peak_megabytes(python: str, model: Path) -> float:
 
 
 def config_for(model: Path, folder: Path) -> Path:
-    """Write a kiosk.toml with the face finder whose crops a model was trained on; return its path."""
+    """Write a kiosk.toml with the face finder that a model was trained with, and no screen; return its path."""
     path = folder / f"{model.stem}.toml"
-    path.write_text(f'[faces]\nfinder = "{read_card(model)[0].face_finder}"\n')
+    path.write_text(f'[faces]\nfinder = "{read_card(model)[0].face_finder}"\n[screen]\nenabled = false\n')
     return path
 
 

@@ -43,7 +43,7 @@ def test_the_device_needs_nothing_that_trains() -> None:
 def test_the_devices_packages_are_few() -> None:
     extras = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     names = [requirement.split(">")[0] for requirement in extras["device"]]
-    assert names == ["numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero"]
+    assert names == ["numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero", "tornado", "tomlkit"]
 
 
 @pytest.mark.parametrize("python", PYTHONS)

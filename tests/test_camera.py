@@ -1,6 +1,9 @@
+import itertools
 import logging
 import queue
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,11 +12,18 @@ import cv2
 import numpy as np
 import pytest
 
-from device import camera as module
-from device.camera import open_camera
-from device.errors import CameraError
+from device import live
+from device.camera import Camera
+from device.camera import open_camera as open_settings
+from device.errors import Blind, CameraError, CameraFault
+from device.settings import CameraSettings
+from device.view import seen
 
 BACKEND = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
+
+
+def open_camera(source: str, **more: Any) -> Camera:
+    return open_settings(CameraSettings(source, **more))
 
 
 def refusal(source: Path | str) -> str:
@@ -96,7 +106,7 @@ def test_a_camera_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pyte
     assert refusal(tmp_path) == f"{tmp_path}: holds no pictures, expected a folder with JPEG, PNG or WebP files"
     for source in (tmp_path / "absent.mp4", "usb:", "usb:x", "webcam"):
         assert refusal(source) == (
-            f"{source}: no such camera, expected pi, usb:0, a video file or a folder of pictures"
+            f"{source}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
         )
     assert refusal("usb:99") == (
         "usb:99: can't be opened: check the plug, and that the user is in the group video"
@@ -112,13 +122,14 @@ class Capture:
         self.pictures: queue.Queue[Any] = queue.Queue()
         self.asked: queue.Queue[None] = queue.Queue()
         self.released: queue.Queue[None] = queue.Queue()
+        self.settings: dict[int, float] = {}
 
     def isOpened(self) -> bool:
         return True
 
     def set(self, propId: int, value: float) -> bool:
-        assert (propId, value) == (cv2.CAP_PROP_BUFFERSIZE, 1)
-        return True
+        self.settings[propId] = value
+        return propId != cv2.CAP_PROP_BACKLIGHT
 
     def read(self) -> tuple[bool, Any]:
         self.asked.put(None)
@@ -148,21 +159,68 @@ def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None
         capture.pictures.put(np.full((48, 64, 3), 4, np.uint8))
         second = next(frames)
         capture.pictures.put(None)
-        with pytest.raises(CameraError, match=r"^usb:0: stopped giving frames: check its cable, then start again$"):
+        with pytest.raises(CameraFault) as ended:
             next(frames)
+    assert ended.value.word is Blind.STALLED
+    assert str(ended.value) == (
+        "usb:0: camera stalled: it gives no more frames: check its cable, then start again"
+    )
+    assert capture.settings == {cv2.CAP_PROP_BUFFERSIZE: 1, cv2.CAP_PROP_BACKLIGHT: 0}
     assert [int(frame.luma.mean()) for frame in (first, second)] == [3, 4]
     assert first.luma.shape == (48, 64)
     assert first.taken < second.taken
     assert capture.released.qsize() == 1
 
 
-def test_a_usb_camera_that_hangs_is_an_error(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "STALL_SECONDS", 0.05)
-    stalled = pytest.raises(CameraError, match=r"^usb:0: no frame for 0\.05 s: check its cable, then start again$")
-    with open_camera("usb:0") as camera, stalled:
-        next(camera.frames())
+def test_a_usb_camera_that_hangs_is_stalled(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "START_SECONDS", 60.0)
+    monkeypatch.setattr(live, "STALL_SECONDS", 0.05)
+    capture.pictures.put(np.full((48, 64, 3), 90, np.uint8))
+    with open_camera("usb:0") as camera:
+        frames = camera.frames()
+        next(frames)
+        with pytest.raises(CameraFault) as stalled:
+            next(frames)
+    assert str(stalled.value) == "usb:0: camera stalled: no frame for 0.05 s: check its cable, then start again"
     capture.pictures.put(None)  # lets the thread end
     capture.released.get(timeout=10)
+
+
+def test_a_usb_camera_that_never_starts_is_stalled(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "START_SECONDS", 0.05)
+    stalled = pytest.raises(CameraFault, match=r"^usb:0: camera stalled: no frame for 0\.05 s")
+    with open_camera("usb:0") as camera, stalled:
+        next(camera.frames())
+    capture.pictures.put(None)
+    capture.released.get(timeout=10)
+
+
+def test_a_usb_camera_that_repeats_its_picture_is_a_fault(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(100.0, 0.25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    def repeat() -> None:
+        capture.pictures.put(np.tile(np.arange(64, dtype=np.uint8), (48, 1)))
+
+    def drain(camera: Camera, then: Callable[[], None]) -> None:
+        for _ in camera.frames():
+            then()
+
+    repeat()
+    with open_camera("usb:0") as camera:
+        with pytest.raises(CameraFault, match=r"^usb:0: picture frozen: the same picture for 1\.[5-9] s: ") as frozen:
+            drain(camera, repeat)
+        capture.pictures.put(None)
+    assert frozen.value.word is Blind.FROZEN
+
+
+def test_backlight_is_asked_of_the_driver_and_missed_in_the_log(
+    capture: Capture, caplog: pytest.LogCaptureFixture
+) -> None:
+    capture.pictures.put(None)
+    with caplog.at_level(logging.WARNING), open_camera("usb:0", backlit=True):
+        pass
+    assert capture.settings[cv2.CAP_PROP_BACKLIGHT] == 1
+    assert caplog.messages == ["usb:0: its driver can't brighten what stands before a light: backlit does nothing"]
 
 
 def test_a_fault_in_the_reading_thread_reaches_the_loop(capture: Capture) -> None:
@@ -181,8 +239,9 @@ def test_the_pi_camera_gives_the_luma_plane_until_it_stalls(picamera2: ModuleTyp
     with open_camera("pi") as camera:
         frames = camera.frames()
         frame = next(frames)
-        with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s: start again, and check the ribbon cable"):
+        with pytest.raises(CameraFault) as stalled:
             next(frames)
+    assert str(stalled.value) == "pi: camera stalled: no frame for 1.5 s: check the ribbon cable if it recurs"
     assert np.array_equal(frame.luma, planes[:480, :640])
     assert frame.luma.flags.c_contiguous
     asked = {
@@ -191,6 +250,43 @@ def test_the_pi_camera_gives_the_luma_plane_until_it_stalls(picamera2: ModuleTyp
     }
     calls = list(picamera2.CALLS)
     assert calls == ["open", asked, "start", "release", "cancel", "stop", "close"]
+
+
+def test_the_pi_camera_is_told_how_to_expose(picamera2: ModuleType) -> None:
+    with open_camera("pi", backlit=True, brighter=0.5):
+        pass
+    assert picamera2.CALLS[1]["controls"] == {
+        "FrameDurationLimits": (33333, 100000), "AeMeteringMode": 2, "AeConstraintMode": 2, "ExposureValue": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("view", "greys"),
+    [
+        ({}, [[1, 2, 3], [4, 5, 6]]),
+        ({"rotation": 90}, [[4, 1], [5, 2], [6, 3]]),
+        ({"rotation": 180}, [[6, 5, 4], [3, 2, 1]]),
+        ({"rotation": 270}, [[3, 6], [2, 5], [1, 4]]),
+        ({"mirror": True}, [[3, 2, 1], [6, 5, 4]]),
+        ({"rotation": 90, "mirror": True}, [[1, 4], [2, 5], [3, 6]]),
+        ({"crop": (0.34, 0.5, 0.66, 0.5)}, [[5, 6]]),
+        ({"rotation": 90, "crop": (0.5, 0.0, 0.5, 0.66)}, [[1], [2]]),
+        ({"rotation": 90, "mirror": True, "crop": (0.0, 0.34, 0.5, 0.66)}, [[2], [3]]),
+    ],
+)
+def test_a_picture_is_turned_then_mirrored_then_cropped(tmp_path: Path, view: dict[str, Any], greys: list[Any]) -> None:
+    blocks = np.array([[20, 40, 60], [80, 100, 120]], np.uint8).repeat(16, axis=0).repeat(16, axis=1)
+    cv2.imwrite(str(tmp_path / "door.png"), blocks)
+    with open_camera(str(tmp_path), **view) as camera:
+        (frame,) = camera.frames()
+    assert np.array_equal(frame.luma[8::16, 8::16] // 20, greys)
+    assert frame.luma.shape == (len(greys) * 16, len(greys[0]) * 16)
+    assert frame.luma.flags.c_contiguous
+
+
+def test_a_picture_of_one_pixel_can_be_cropped() -> None:
+    luma = np.full((1, 1), 90, np.uint8)
+    assert np.array_equal(seen(luma, CameraSettings(crop=(0.9, 0.9, 0.1, 0.1))), luma)
 
 
 def test_a_pi_camera_in_use_is_refused_and_closed(picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,7 @@
+import dataclasses
+import typing
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from footprint import TREE
@@ -6,11 +9,14 @@ from gpiozero import Device
 from test_kiosk import with_card
 
 from device.__main__ import main
+from device.settings import Settings
 
 TABLE = """\
 model               toy, made of photos; rings from {threshold}, stops below {release}
+golden pictures     none beside this model
 face finder         haar
 camera              usb:0
+picture             as the camera takes it
 red LED             GPIO 17, low when on
 green LED           GPIO 27, low when on
 blue of an RGB LED  not wired
@@ -19,10 +25,12 @@ door relay          GPIO 16
 camera LED          not wired
 button              GPIO 3
 verdict             after 0.4 s, of the last 1.0 s
+who counts          seen for 0.15 s, until not seen for 0.7 s
 alarm               1.5 s at least; 3 beeps of 0.2 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
 door                released for 3.0 s at most when everybody wears a mask
 fault               shown for 2.0 s before the kiosk ends
+screen              127.0.0.1 port 6275, language auto, no picture, setup page from loopback
 """
 
 
@@ -52,7 +60,7 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[13] == "door                never released, because of the practice model"
+    assert lines[16] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 
@@ -82,4 +90,71 @@ def test_off_drives_every_output_off(tmp_path: Path) -> None:
 
 def test_the_service_switches_off_what_a_killed_kiosk_left_on() -> None:
     unit = (TREE / "systemd" / "mask-kiosk.service").read_text()
-    assert "\nExecStopPost=-/opt/mask-kiosk/venv/bin/python -m device off --config /etc/mask-kiosk/kiosk.toml\n" in unit
+    python, config = "/opt/mask-kiosk/current/venv/bin/python", "/etc/mask-kiosk/kiosk.toml"
+    assert f"\nExecStopPost=-{python} -m device off --config {config}\n" in unit
+
+
+def test_it_says_what_becomes_of_the_picture_and_no_password(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(
+        f'[model]\nname = "{toy}"\n[faces]\nfinder = "haar"\n'
+        '[camera]\nsource = "rtsp://me:secret@cam.lan/user=me_pw=x"\n'
+        "rotation = 270\nmirror = true\ncrop = [0.25, 0, 0.5, 1]\nbacklit = true\nbrighter = 0.5\n"
+    )
+    assert main(["check", "--config", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:5] == [
+        "camera              rtsp://cam.lan:554/…",
+        "picture             turned by 270 degrees, mirrored, cut to 50% x 100%, 25% from the left and 0% from the "
+        "top, exposed for people before something bright, exposed by +0.5 stops",
+    ]
+
+
+def keys() -> list[tuple[str, dataclasses.Field[Any], Any]]:
+    """Return every key there is, as section, field and type."""
+    sections = typing.get_type_hints(Settings)
+    return [
+        (name, field, typing.get_type_hints(section)[field.name])
+        for name, section in sections.items() for field in dataclasses.fields(section)
+    ]  # fmt: skip
+
+
+def wrong_values(field: dataclasses.Field[Any], kind: Any) -> list[str]:
+    """Return values of a wrong type, then ones that are out of any range or in another unit, as TOML."""
+    if kind is bool:
+        return ["1", '"true"', "[]"]
+    if kind is str:
+        free = field.name in {"name", "source", "yunet_path"}  # a name or a path may be anything
+        return ["1", "true", "[]", '""', *([] if free else ['"no such thing"'])]
+    if kind is int:
+        return ['"1"', "true", "1.5", "[]", "-1", "1000"]
+    if kind is float:
+        return ['"1"', "true", "[]", "nan", "inf", "-1000", "1e5", '"0.5 s"']
+    if typing.get_origin(kind) is Literal:
+        return ["1", "true", "[]", '"no such thing"']
+    assert typing.get_origin(kind) is tuple
+    return ["1", '"all"', "[1]", '["a"]', "[[1]]"]
+
+
+@pytest.mark.parametrize(("section", "field", "kind"), keys())
+def test_every_key_is_checked_for_type_range_and_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], section: str, field: dataclasses.Field[Any], kind: Any
+) -> None:
+    path = tmp_path / "kiosk.toml"
+    for value in wrong_values(field, kind):
+        path.write_text(f"[{section}]\n{field.name} = {value}\n")
+        assert main(["check", "--config", str(path)]) == 2, value
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.startswith("error: [signals]" if "_pin" in field.name and value in {"-1", "1000"} else
+                               f"error: {path}: [{section}] {field.name} is "), value  # fmt: skip
+        assert f" {field.name} is " in err
+        assert "expected" in err
+    for name in (field.name + field.name[-1], field.name[0] + field.name):
+        path.write_text(f"[{section}]\n{name} = 1\n")
+        assert main(["check", "--config", str(path)]) == 2
+        assert capsys.readouterr().err == (
+            f"error: {path}: [{section}] key '{name}' is unknown: did you mean '{field.name}'?\n"
+        )

@@ -1,13 +1,20 @@
+import dataclasses
+import itertools
+import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from device.classifier import Verdict
-from device.decision import Alert, Decision, State, overlap
+from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import Box
+from device.look import Look
+from device.people import SAME_FACE_IOU, overlap
 from device.settings import DecisionSettings
 
 THRESHOLD, RELEASE = 0.6, 0.4
+SETTINGS = DecisionSettings(least_move=0.0)  # faces here mostly stay where they are
 Scene = Callable[[float], list[Verdict]]
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(300, 0, 100, 100)
 
@@ -16,11 +23,11 @@ def verdict(score: float, box: Box = LEFT) -> Verdict:
     return Verdict(box, 5.0, (1 - score, score), score, "without_mask" if score >= THRESHOLD else "with_mask")
 
 
-def play(scene: Scene, frames_per_second: int, seconds: float, **settings: float) -> list[Alert]:
+def play(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Alert]:
     """Return the alerts of a door at which scene(t) gives the verdicts at t seconds."""
-    decision = Decision(DecisionSettings(**settings), THRESHOLD, RELEASE)
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
     times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
-    return [alert for now in times if (alert := decision.update(now, scene(now)))]
+    return [alert for now in times if (alert := decision.update(now, scene(now))[0])]
 
 
 def states(alerts: list[Alert]) -> list[State]:
@@ -136,3 +143,178 @@ def test_overlap() -> None:
     assert overlap(LEFT, RIGHT) == 0.0
     assert overlap(LEFT, Box(0, 0, 0, 0)) == 0.0
     assert overlap(LEFT, Box(50, 0, 100, 100)) == pytest.approx(1 / 3)
+
+
+def happened(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[tuple[str, int, State]]:
+    """Return kind, visit and state of the events of a door."""
+    events = events_of(scene, frames_per_second, seconds, **settings)
+    return [(event.kind, event.visit, event.state) for event in events]
+
+
+def events_of(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Event]:
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
+    times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
+    return [event for now in times for event in decision.update(now, scene(now))[1]]
+
+
+def test_a_visit_gives_one_set_of_events() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.875 if t < 4 else 0.125)] if 1 <= t < 8 else []
+
+    events = events_of(scene, 16, 20)
+    assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.CHANGE, Kind.LEAVE]
+    assert events[0] == Event(Kind.ENTER, 1.1875, 1, State.CHECKING, 0.875, 1.0)
+    assert events[1] == Event(Kind.VERDICT, 1.4375, 1, State.ALARM, 0.875, 1.4375)
+    assert (events[2].state, 4.5 < events[2].at < 5) == (State.CLEAR, True)
+    assert events[3] == Event(Kind.LEAVE, 10.5, 1, State.CLEAR, 0.125, 7.9375)  # 2.5 s after it was last seen
+
+
+@pytest.mark.parametrize("frames_per_second", [5, 30])
+def test_who_is_lost_for_a_moment_is_no_second_visit(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [] if 3 <= t < 5 or t >= 8 else [verdict(0.1)]
+
+    assert happened(scene, frames_per_second, 20) == [
+        (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR), (Kind.LEAVE, 1, State.CLEAR),
+    ]
+    assert [kind for kind, _, _ in happened(scene, frames_per_second, 20, return_seconds=1.0)].count(Kind.ENTER) == 2
+
+
+def test_who_comes_back_is_judged_anew() -> None:
+    def scene(t: float) -> list[Verdict]:  # another one comes in the place of the first, or a mask came off
+        return [] if 3 <= t < 4 else [verdict(0.1 if t < 3 else 0.9)]
+
+    assert states(play(scene, 10, 6)) == [State.CHECKING, State.CLEAR, State.IDLE, State.CHECKING, State.ALARM]
+    assert happened(scene, 10, 6)[1:] == [(Kind.VERDICT, 1, State.CLEAR), (Kind.CHANGE, 1, State.ALARM)]
+
+
+def test_two_people_have_a_visit_each() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return ([verdict(0.1)] if t < 5 else []) + ([verdict(0.9, RIGHT)] if 2 <= t < 4 else [])
+
+    assert happened(scene, 10, 12) == [
+        (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR),
+        (Kind.ENTER, 2, State.CHECKING), (Kind.VERDICT, 2, State.ALARM),
+        (Kind.LEAVE, 2, State.ALARM), (Kind.LEAVE, 1, State.CLEAR),
+    ]  # fmt: skip
+
+
+def test_who_walks_towards_the_camera_fast_stays_one_person() -> None:
+    def box(t: float) -> Box:  # each frame it is a quarter larger, and its middle goes down and sideways
+        side = round(40 * 1.25 ** (t * 5))
+        return Box(round(300 + 20 * t * 5), round(100 + side / 2), side, side)
+
+    boxes = [box(frame / 5) for frame in range(8)]
+    assert min(overlap(a, b) for a, b in itertools.pairwise(boxes)) < SAME_FACE_IOU
+    assert [kind for kind, _, _ in happened(lambda t: [verdict(0.1, box(t))] if t < 1.6 else [], 5, 6)] == [
+        Kind.ENTER, Kind.VERDICT, Kind.LEAVE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("look", "noticed"),
+    [(Look(height=0.07), False), (Look(brightness=19.0), True), (Look(cut=True), True)],
+)
+def test_who_is_too_small_too_dark_or_cut_is_waited_for(look: Look, noticed: bool) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9 if t < 3 else 0.1), look=look if t < 3 else Look())]
+
+    shown = [State.CHECKING, State.CLEAR]
+    alerts = play(scene, 10, 6)
+    assert states(alerts) == shown  # what was seen badly isn't remembered
+    assert alerts[0].at == pytest.approx(0.2 if noticed else 3.2)
+    assert alerts[1].at == pytest.approx(3.4, abs=0.11)  # one frame
+    assert happened(scene, 10, 6) == [(Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR)]
+
+
+def test_a_verdict_outlasts_a_bad_sight() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9 if t < 3 else 0.1), look=Look(cut=3 <= t < 6))]
+
+    assert [(alert.state, round(alert.at, 1)) for alert in play(scene, 10, 8)] == [
+        (State.CHECKING, 0.2), (State.ALARM, 0.4), (State.CLEAR, 6.4),
+    ]
+
+
+def test_small_and_soft_faces_count_less() -> None:
+    def scene(t: float) -> list[Verdict]:  # far and blurred it looks bare, near it doesn't
+        soft = round(t * 10) % 2 == 0
+        return [dataclasses.replace(verdict(0.95 if soft else 0.3), look=Look(sharpness=2.0) if soft else Look())]
+
+    assert states(play(scene, 10, 4)) == [State.CHECKING]
+    assert (Look().weight, Look(height=0.1).weight, Look(sharpness=0.0).weight) == (1.0, 0.5, 0.25)
+
+
+def test_a_face_in_a_zone_does_not_count() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9), look=Look(x=0.1, y=0.9))]
+
+    zone = (0.0, 0.8, 0.2, 0.2)
+    assert happened(scene, 10, 4, zones=((0.5, 0.0, 0.5, 1.0), zone)) == []
+    assert len(happened(scene, 10, 4, zones=((0.5, 0.0, 0.5, 1.0),))) == 2
+
+
+def test_a_ghost_that_comes_and_goes_never_rings() -> None:
+    def scene(t: float) -> list[Verdict]:  # three times in two seconds, in the same place
+        return [verdict(1.0)] if round(t * 30) % 18 == 0 else []
+
+    assert play(scene, 30, 60) == []
+
+
+@pytest.mark.parametrize("score", [0.1, 0.9])
+def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
+    def scene(t: float) -> list[Verdict]:  # a coat on a hook; then somebody stirs
+        step = round(t * 10) % 3 + (8 if t >= 60 else 0)
+        return [verdict(score, Box(300 + step, 0, 100, 100))]
+
+    alerts = play(scene, 10, 70, least_move=0.07)
+    assert states(alerts) == [State.CHECKING, State.ALARM if score > RELEASE else State.CLEAR]
+    assert alerts[1].at == 60.0
+
+
+def test_two_ghosts_are_no_face_that_moves() -> None:
+    def scene(t: float) -> list[Verdict]:  # one beside the other, with and without a gap between them
+        if t < 0.35:
+            return [verdict(0.9, Box(372, 121, 82, 105))]
+        return [verdict(0.9, Box(385, 113, 51, 66))] if 0.75 <= t < 3 else [verdict(0.9, RIGHT)] if 3 <= t < 5 else []
+
+    assert happened(scene, 10, 10, least_move=0.07) == []
+
+
+def poster(t: float, box: Box = RIGHT) -> Verdict:
+    """A face that hangs still; what finds it wavers by a pixel."""
+    return verdict(0.9, Box(box.x + round(t * 10) % 2, box.y, box.width, box.height))
+
+
+def test_a_poster_becomes_background_and_who_passes_before_it_does_not() -> None:
+    def scene(t: float) -> list[Verdict]:
+        flickering = [poster(t)] if round(t * 10) % 3 else []
+        if not 200 <= t < 210:
+            return flickering
+        walker = verdict(0.1, Box(round(60 * (t - 200)), 20, 110, 110))  # from left to right, over the poster
+        return [walker] if 204 <= t < 206.5 else [*flickering, walker]
+
+    events = events_of(scene, 10, 300, background_seconds=100.0)
+    assert [(event.kind, event.visit, event.state) for event in events] == [
+        (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.ALARM), (Kind.LEAVE, 1, State.ALARM),
+        (Kind.ENTER, 2, State.CHECKING), (Kind.VERDICT, 2, State.CLEAR), (Kind.LEAVE, 2, State.CLEAR),
+    ]  # fmt: skip
+    assert 100 <= events[2].at < 101
+
+
+def test_a_poster_that_is_taken_down_and_carried_away_counts_again() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [poster(t, RIGHT if t < 60 else Box(RIGHT.x - round(100 * (t - 60)), 0, 100, 100))] if t < 62 else []
+
+    assert [kind for kind, _, _ in happened(scene, 10, 70, background_seconds=30.0)] == [
+        Kind.ENTER, Kind.VERDICT, Kind.LEAVE, Kind.ENTER, Kind.VERDICT, Kind.LEAVE,
+    ]
+
+
+def test_who_stands_as_still_as_people_can_is_not_forgotten() -> None:
+    def scene(t: float) -> list[Verdict]:  # sways by a fifth of a face, in some seconds
+        return [verdict(0.9, Box(300 + round(20 * math.sin(t / 3)), 0, 100, 100))]
+
+    assert states(play(scene, 4, 3600)) == [State.CHECKING, State.ALARM]
+    still = play(lambda t: [verdict(0.9)], 4, 400)  # a doll, or somebody fast asleep, is one after five minutes
+    assert [(alert.state, alert.at) for alert in still[1:]] == [(State.ALARM, 0.5), (State.IDLE, 300.0)]

@@ -1,3 +1,4 @@
+import json
 import os
 import platform
 import re
@@ -11,51 +12,141 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from toy_release import behave, make_tree
 
-from device.settings import Settings, read_settings
+from deploy.checks import Facts, refusals, shortages
+from deploy.errors import DeployError
+from deploy.hosts import hosts
+from deploy.lock import RUNTIMES, read_lock, wheels_of
+from deploy.pi.hold import held
+from deploy.release import plan, shipped
+from device.settings import Settings, SignalSettings, read_settings
 
 TREE = Path(__file__).parent.parent
 UNIT = TREE / "systemd" / "mask-kiosk.service"
 EXPOSURE = 1.6  # 0-10 on systemd's scale
 
 
-def outcome(*command: str | Path, path: Path | None = None) -> tuple[int, list[str]]:
+def outcome(*command: str | Path, path: Path | None = None, cwd: Path | None = None) -> tuple[int, list[str]]:
     """Run a command; return its exit code and the lines of its stderr."""
     environment = os.environ | ({"PATH": f"{path}:{os.environ['PATH']}"} if path else {})
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment, timeout=60
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        timeout=60,
+        cwd=cwd,
     )
     return done.returncode, done.stderr.splitlines()
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Return what deploy.sh reads, with a model, in a folder whose name has a space."""
-    copy = tmp_path / "a kiosk"
-    shutil.copytree(TREE / "deploy", copy / "deploy")
-    (copy / "models").mkdir()
-    (copy / "models" / "simple.tflite").write_bytes(b"")
-    return copy
+def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]]:
+    return outcome(sys.executable, "-m", "deploy", *words, path=path, cwd=TREE)
 
 
-@pytest.mark.parametrize("host", ["", "-oProxyCommand=true", "pi@kiosk.local:/opt", "pi kiosk", "pi@@kiosk"])
-def test_refuses_a_host_that_is_none(tree: Path, host: str) -> None:
-    assert outcome(tree / "deploy" / "deploy.sh", host) == (
-        2, [f"deploy: host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`"],
+needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
+
+
+@needs_ssh
+@pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:/opt", "pi kiosk", "pi@@kiosk"])
+def test_refuses_a_host_that_is_none(host: str) -> None:
+    assert deploy("deploy", host) == (
+        2,
+        [f"error: host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`"],
     )
 
 
-@pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="needs ssh and rsync")
-def test_refuses_to_ship_a_practice_model_alone(tree: Path) -> None:
-    (tree / "models" / "simple.tflite").rename(tree / "models" / "practice.tflite")
-    (tree / "models" / "faces.tflite").write_bytes(b"")
-    assert outcome(tree / "deploy" / "deploy.sh", "pi@kiosk.local") == (
-        2, ["deploy: models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"],
-    )
+def test_refuses_an_option_in_a_hosts_place() -> None:
+    assert deploy("deploy", "--", "-oProxyCommand=true")[0] == 2
 
 
-@pytest.mark.skipif(not (shutil.which("ssh") and shutil.which("rsync")), reason="needs ssh and rsync")
-def test_says_in_one_line_that_nobody_answers(tree: Path, tmp_path: Path) -> None:
+def test_hosts_are_named_or_stand_in_files_each_once(tmp_path: Path) -> None:
+    file = tmp_path / "doors"
+    file.write_text("# the doors\npi@a\n\npi@b  # upstairs\npi@c\n")
+    assert hosts(["pi@c", str(file), "pi@d"]) == ["pi@c", "pi@a", "pi@b", "pi@d"]
+
+
+def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
+    for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "practice.tflite", "practice.json",
+                 "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
+        path = tmp_path / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (tmp_path / "device" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "device" / "kiosk.py").touch()
+    (tmp_path / "device" / "__pycache__" / "kiosk.pyc").touch()
+    assert [path.as_posix() for path in shipped(tmp_path)] == [
+        "device/kiosk.py", "models/door.json", "models/door.tflite", "models/faces.tflite", "models/golden/door/a.png",
+    ]  # fmt: skip
+    (tmp_path / "models" / "door.tflite").unlink()
+    (tmp_path / "models" / "door.json").unlink()
+    shutil.rmtree(tmp_path / "models" / "golden")
+    with pytest.raises(DeployError, match=r"models/ has no .tflite made from photos"):
+        shipped(tmp_path)
+
+
+def test_a_version_names_its_content_and_nothing_else(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    first = plan(tree, "12", "ai-edge-litert")
+    os.utime(tree / "device" / "__main__.py", (0, 0))
+    assert plan(tree, "12", "ai-edge-litert") == first
+    assert plan(tree, "12", "tflite-runtime").version != first.version
+    behave(tree, "otherwise")
+    assert plan(tree, "12", "ai-edge-litert").version != first.version
+    assert plan(tree, "12", "ai-edge-litert").lock == first.lock
+
+
+def test_trixie_has_one_runtime_only() -> None:
+    with pytest.raises(
+        DeployError, match=r"runtime is tflite-runtime, expected ai-edge-litert on Debian 13: set RUNTIME="
+    ):
+        plan(TREE, "13", "tflite-runtime")
+
+
+@pytest.mark.parametrize(
+    ("debian", "runtime"), [("12", "ai-edge-litert"), ("12", "tflite-runtime"), ("13", "ai-edge-litert")]
+)
+def test_a_venv_holds_one_runtime_and_never_numpy(debian: str, runtime: str) -> None:
+    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text())
+    names = {pin.name for pin in wheels_of(pins, runtime)}
+    assert runtime in names
+    assert names & {"numpy", *RUNTIMES} == {runtime}
+    assert all(pin.hashes for pin in pins)
+
+
+FACTS: Facts = {
+    "user": "pi", "architecture": "arm64", "system": "debian 12", "systemd": True, "sudo": True, "groups_missing": [],
+    "free_mb": 9000, "time": 0.0, "packages_missing": [], "pip": True, "numpy": "1.24.2", "settings_wrong": "",
+    "usb_missing": [],
+}  # fmt: skip
+
+
+def test_a_wrong_clock_matters_only_to_what_needs_the_network() -> None:
+    assert shortages(FACTS, venv=True, pins=[], online=False) == []
+    assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == [
+        "its clock says 1970-01-01 00:00 UTC, expected today: connect it to a network, or set it with `sudo date -s`"
+    ]
+
+
+def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
+    assert refusals(FACTS) == []
+    nothing = {"systemd": False, "sudo": False, "groups_missing": ["gpio"], "settings_wrong": "kiosk.toml: line 3"}
+    lines = refusals(FACTS | {"architecture": "armhf", "system": "debian 11"} | nothing)
+    assert len(lines) == 6
+    assert [line for line in lines if "expected" not in line] == []
+
+
+def test_the_lines_of_config_txt_hold_each_output_off() -> None:
+    assert held(SignalSettings(relay_pin=16)) == ["gpio=17,27,22,16=op,dl"]
+    assert held(SignalSettings(lamps_active_high=False, camera_pin=25)) == ["gpio=22,25=op,dl", "gpio=17,27=op,dh"]
+    assert held(SignalSettings(red_pin=0, green_pin=0, buzzer_pin=0)) == []
+
+
+@needs_ssh
+def test_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
     # A bound port that nobody listens on refuses every connection.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -64,23 +155,22 @@ def test_says_in_one_line_that_nobody_answers(tree: Path, tmp_path: Path) -> Non
         ssh = programs / "ssh"
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {closed.getsockname()[1]} "$@"\n')
         ssh.chmod(stat.S_IRWXU)
-        code, lines = outcome(tree / "deploy" / "deploy.sh", "pi@127.0.0.1", path=programs)
-    assert code == 2
+        code, lines = deploy("deploy", "pi@127.0.0.1", path=programs)
+    assert code == 3
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
-        "deploy: pi@127.0.0.1 isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "
-        "login by key: check its name, power and network; with `ssh-copy-id pi@127.0.0.1` it takes your key"
+        "pi@127.0.0.1  error  isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "
+        "login by key: check its name, power and network"
     ]
 
 
+@needs_ssh
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this computer may well be a kiosk")
-def test_a_computer_that_is_no_pi_is_told_so() -> None:
-    code, lines = outcome("bash", TREE / "deploy" / "check.sh")
-    name = platform.node()
-    assert code == 2
-    assert lines[0] == (
-        f"{name}: is {platform.machine()}, expected aarch64: use a Pi 3 or later with the 64-bit Raspberry Pi OS"
-    )
-    assert [line for line in lines if not line.startswith(f"{name}: ") or "expected" not in line] == []
+def test_facts_are_found_on_any_computer() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-"], input=(TREE / "deploy" / "pi" / "facts.py").read_text(), text=True,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert refusals(json.loads(done.stdout))[0].startswith("its system is ")
 
 
 def test_the_shipped_settings_show_the_defaults(tmp_path: Path) -> None:
@@ -110,19 +200,28 @@ def test_locks_hold_what_pyproject_and_the_release_ask_for(release: str) -> None
 
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shell_scripts_are_clean() -> None:
-    scripts = sorted((*TREE.glob("deploy/*.sh"), *TREE.glob("tests/arm64/*.sh")))
-    assert len(scripts) == 4
-    assert subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False).stdout == ""
+    scripts = sorted((*TREE.glob("tests/arm64/*.sh"), *TREE.glob("tests/virtual_pi/*.sh")))
+    assert len(scripts) == 8
+    assert (
+        subprocess.run(["shellcheck", "-x", *scripts], cwd=TREE, capture_output=True, text=True, check=False).stdout
+        == ""
+    )
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_the_unit_is_valid_and_hardened(tmp_path: Path) -> None:
-    # The venv's Python stands on the Pi only; `verify` wants to see a program.
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/mask-kiosk/venv/bin/python", sys.executable))
-    assert outcome("systemd-analyze", "verify", unit) == (0, [])
+@pytest.mark.parametrize("unit", ["mask-kiosk.service", "mask-kiosk-screen.service"])
+def test_the_units_are_valid(tmp_path: Path, unit: str) -> None:
+    # The venv's Python and the browser stand on the Pi only; `verify` wants to see a program.
+    programs = r"/opt/mask-kiosk/current/venv/bin/python|/usr/bin/(cage|chvt)"
+    shown = tmp_path / unit
+    shown.write_text(re.sub(programs, sys.executable, (TREE / "systemd" / unit).read_text()))
+    assert outcome("systemd-analyze", "verify", shown) == (0, [])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_the_kiosks_unit_is_hardened() -> None:
     rated = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True, check=True
+        ["systemd-analyze", "security", "--offline=true", UNIT], capture_output=True, text=True, check=True
     )
     found = re.search(r"exposure level for \S+: ([\d.]+)", rated.stdout)
     assert found is not None

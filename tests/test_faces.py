@@ -26,7 +26,7 @@ from device.yunet import YuNetFaceFinder
 # The cascade cuts a face from the brows to the chin; the drawn head is 0.84 wide and 1.12 high.
 PLACE_TOLERANCE, SIZE_TOLERANCE = 0.2, 0.3  # shares of the face's side
 FACES = [(320, 240, 110, 60, 100), (640, 480, 220, 120, 200), (640, 480, 50, 60, 120), (480, 640, 200, 300, 180)]
-SHAPES = [(480, 640), (16, 16), (16, 4000), (1, 1), (1, 60000), (40000, 1), (6000, 8000)]
+SHAPES = [(480, 640), (16, 16), (32, 320), (16, 4000), (1, 1), (1, 60000), (40000, 1), (6000, 8000)]
 FIND = """
 import json, sys
 from pathlib import Path

@@ -7,6 +7,8 @@ import pytest
 
 from device.faces import Box, Face, Luma
 from device.gate import SEARCH_SECONDS, Gate
+from device.settings import CameraSettings
+from device.view import seen
 from trainer.practice import draw_background, draw_face
 
 FRAME_SECONDS = 0.1
@@ -78,6 +80,27 @@ def test_an_empty_noisy_scene_is_searched_once_in_a_while(noise: float) -> None:
         times = np.arange(0, 3.95, FRAME_SECONDS)
         assert [gate.find(taken(rng, scene, noise), float(now)) for now in times] == [[]] * 40
         assert len(finder.shown) == 4, seed  # at 0, 1, 2 and 3 s
+
+
+@pytest.mark.parametrize("view", [
+    CameraSettings(rotation=90), CameraSettings(rotation=180, mirror=True), CameraSettings(crop=(0.25, 0.0, 0.5, 1.0)),
+    CameraSettings(rotation=270, crop=(0.0, 0.25, 1.0, 0.5)),
+])  # fmt: skip
+def test_it_goes_by_the_picture_that_is_turned_and_cropped(view: CameraSettings) -> None:
+    rng = np.random.default_rng(5)
+    for seed in range(8):
+        scene, finder = seen_scene(empty_scene(seed), view), Searches()
+        gate = Gate(finder)
+        for now in (0.0, 0.1, 0.2):
+            gate.find(taken(rng, scene, 4), now)
+        assert len(finder.shown) == 1, seed
+        entered = taken(rng, with_face(rng, scene, 1 / 8, 0.5), 4)
+        gate.find(entered, 0.3)
+        assert finder.shown[-1] is entered, seed
+
+
+def seen_scene(scene: Scene, view: CameraSettings) -> Scene:
+    return seen(scene.round().astype(np.uint8), view).astype(np.float32)
 
 
 def test_while_a_face_is_there_every_frame_is_searched() -> None:

@@ -19,30 +19,36 @@ from real_data import real_data
 
 from device.cards import card_json
 from device.classifier import MODELS
-from device.errors import CameraError, KioskError, ModelError
+from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
 from device.kiosk import run
 from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
-from device.settings import CameraSettings, ModelSettings, Settings, SignalSettings, read_settings
+from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
 
 TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
-VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 20  # 7 s at 10 frames a second
+VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 30  # 8 s at 10 frames a second
 LINES = [
     "1.20 s  CHECKING  not sure yet",
+    "1.20 s  visit 1: enter",
     "1.50 s  ALARM  without a mask 0.90",
+    "1.50 s  visit 1: verdict without a mask 0.90",
     "3.70 s  CLEAR  with a mask 0.61",
+    "3.70 s  visit 1: change with a mask 0.61",
     "5.70 s  IDLE  nobody there",
+    "7.50 s  visit 1: leave",
 ]
+ALERTS = LINES[::2]
 OFF_ON = [False, True, False]
 RELAY, CAMERA = 16, 25
 PINS = {"red": 17, "green": 27, "buzzer": 22, "relay": RELAY, "camera": CAMERA}
 # FAULT is red and green; the buzzer has sounded once when the finder acts.
 FAULT = {"red": [False, True, False], "green": OFF_ON, "buzzer": OFF_ON, "relay": [False], "camera": OFF_ON}
 STOPPED = FAULT | {"green": [False]}
+NO_SCREEN = ScreenSettings(enabled=False)
 WIRED = SignalSettings(relay_pin=RELAY, camera_pin=CAMERA, fault_seconds=0.01)
 
 
@@ -64,7 +70,8 @@ class SquareFinder:
             os.kill(os.getpid(), signal.Signals[self.act])
         if self.found == 7 and self.act == "no box":
             return [Face(None, 5.0)]  # type: ignore[arg-type]
-        return [Face(Box(40, 20, 80, 80), 5.0)]
+        stirs = self.found % 2 * 6  # px: more than the least_move of a face that is judged
+        return [Face(Box(40 + stirs, 20 + stirs, 80 - 2 * stirs, 80 - 2 * stirs), 5.0)]
 
 
 @pytest.fixture
@@ -79,7 +86,9 @@ def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings
         picture = np.zeros((120, 160), np.uint8)
         picture[20:100, 40:120] = grey
         cv2.imwrite(str(folder / f"{place:03}.png"), picture)
-    return Settings(model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), signals=WIRED)
+    return Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), signals=WIRED, screen=NO_SCREEN
+    )
 
 
 def histories() -> dict[str, list[bool]]:
@@ -99,6 +108,7 @@ class Listener:
 
     def __init__(self, address: str) -> None:
         self.messages: list[bytes] = []
+        self._changed = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(address)
         self._socket.settimeout(30)
@@ -107,8 +117,16 @@ class Listener:
 
     def _listen(self) -> None:
         while self.messages[-1:] != [b"STOPPING=1"]:
-            self.messages.append(self._socket.recv(4096))
+            message = self._socket.recv(4096)
+            with self._changed:
+                self.messages.append(message)
+                self._changed.notify_all()
         self._socket.close()
+
+    def heard_of(self, message: bytes) -> bool:
+        """Wait for a message; return False if it doesn't come."""
+        with self._changed:
+            return self._changed.wait_for(lambda: message in self.messages, timeout=60)
 
     def heard(self) -> list[bytes]:
         self._thread.join()
@@ -141,17 +159,18 @@ def test_a_video_is_judged_as_the_pictures_are(
         video.write(read_color(picture))
     video.release()
     assert run(dataclasses.replace(door, camera=CameraSettings(str(path))), SquareFinder(), "mock") == 0
-    shown = [line.split()[:3] for line in capfd.readouterr().out.splitlines()]
-    assert [state for _, _, state in shown] == ["CHECKING", "ALARM", "CLEAR", "IDLE"]
+    shown = [line.partition(" s  ") for line in capfd.readouterr().out.splitlines()]
+    assert [text.split()[:3] for _, _, text in shown] == [line.partition(" s  ")[2].split()[:3] for line in LINES]
     expected = [float(line.split()[0]) for line in LINES]
     assert [float(seconds) for seconds, _, _ in shown] == pytest.approx(expected, abs=0.11)
 
 
 def test_systemd_hears_of_decided_frames_and_of_every_change(door: Settings, listener: Listener) -> None:
     run(door, SquareFinder(), "mock")
-    alive, status = b"WATCHDOG=1", [f"STATUS={' '.join(line.split())}".encode() for line in LINES]
+    alive, status = b"WATCHDOG=1", [f"STATUS={' '.join(line.split())}".encode() for line in ALERTS]
     assert listener.heard() == [
-        b"READY=1", alive, alive, *status[:2], alive, alive, status[2], alive, alive, status[3], alive, b"STOPPING=1",
+        b"READY=1", alive, alive, *status[:2], alive, alive, status[2], alive, alive, status[3], alive, alive,
+        b"STOPPING=1",
     ]
 
 
@@ -199,14 +218,40 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     at_stop: list[dict[str, list[bool]]] = []
     monkeypatch.setattr(picamera2, "ON_STOP", lambda: at_stop.append(histories()))
-    with pytest.raises(CameraError, match=r"^pi: no frame for 2\.0 s"):
+    with pytest.raises(CameraError, match=r"^pi: camera stalled: no frame for 1\.5 s"):
         run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
     assert capfd.readouterr().out.splitlines() == [
-        "0.25 s  CHECKING  not sure yet", "0.50 s  ALARM  without a mask 0.90",
+        "0.25 s  CHECKING  not sure yet", "0.25 s  visit 1: enter",
+        "0.50 s  ALARM  without a mask 0.90", "0.50 s  visit 1: verdict without a mask 0.90",
     ]
     assert at_stop == [FAULT | {"camera": [False, True]}]  # the camera's LED outlasts it
     assert histories() == FAULT
     assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]
+
+
+def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_within_2_s(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch, listener: Listener,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(0)
+    picamera2.FRAMES.extend(rng.integers(BARE - 1, BARE + 2, (720, 640), np.uint8) for _ in range(8))
+    picamera2.FRAMES.extend([picamera2.FRAMES[-1]] * 40)
+    clock = itertools.count(5000, 0.125)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with pytest.raises(CameraFault) as fault:
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert fault.value.word is Blind.FROZEN
+    assert 48 - len(picamera2.FRAMES) - 8 <= 2.0 / 0.125  # frames that were the same
+    assert capfd.readouterr().out.splitlines() == [
+        "0.25 s  CHECKING  not sure yet", "0.25 s  visit 1: enter",
+        "0.50 s  ALARM  without a mask 0.90", "0.50 s  visit 1: verdict without a mask 0.90",
+    ]
+    buzzer = histories()["buzzer"]
+    assert histories() == FAULT | {"buzzer": buzzer}
+    assert buzzer in ([False, *[True, False] * count] for count in (1, 2, 3))
+    assert listener.heard()[-2:] == [
+        b"STATUS=FAULT pi: picture frozen: the same picture for 1.5 s: if it recurs, take its power off", b"STOPPING=1",
+    ]
 
 
 def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settings, toy: Path, tmp_path: Path) -> None:
@@ -237,7 +282,8 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
 def kiosk_process(model: str, folder: str, act: str, fault_seconds: str) -> None:
     """Run in a process of its own: a kiosk that does something while it rings, then a line with the pins' histories."""
     signals = dataclasses.replace(WIRED, fault_seconds=float(fault_seconds))
-    settings = Settings(model=ModelSettings(model), camera=CameraSettings(folder), signals=signals)
+    camera = CameraSettings(folder)
+    settings = Settings(model=ModelSettings(model), camera=camera, signals=signals, screen=NO_SCREEN)
     code = 1
     try:
         code = run(settings, SquareFinder(act=act), "mock")
@@ -259,7 +305,7 @@ def start(door: Settings, act: str, fault_seconds: float = 0.01) -> "subprocess.
 def test_a_signal_ends_the_run_with_everything_off(door: Settings, number: signal.Signals, code: int) -> None:
     process = start(door, number.name)  # while it rings
     out, _ = process.communicate()
-    assert out.splitlines() == [*LINES[:2], str(STOPPED)]
+    assert out.splitlines() == [*LINES[:4], str(STOPPED)]
     assert process.returncode == code
 
 
@@ -268,14 +314,14 @@ def test_a_signal_ends_the_showing_of_a_fault(door: Settings, listener: Listener
     assert listener.heard()[-1] == b"STOPPING=1"  # FAULT is shown next
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
-    assert out.splitlines() == [*LINES[:2], str(FAULT)]
+    assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert process.returncode == 1
 
 
 def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: Settings) -> None:
     process = start(door, "fail")
     out, err = process.communicate()
-    assert out.splitlines() == [*LINES[:2], str(FAULT)]
+    assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert err.count("Traceback") == 1
     assert err.splitlines()[-1] == "ZeroDivisionError: no such face"
     assert process.returncode == 1

@@ -18,7 +18,8 @@ from device.model_card import read_card
 TREE = Path(__file__).parent.parent
 VERBS = {
     "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "run", "judge",
-    "test", "lint", "bench", "count-arm64", "deploy", "lock", "clean",
+    "test", "lint", "bench", "count-arm64", "deploy", "doctor", "rollback", "undeploy", "status", "logs", "bundle",
+    "test-pi", "lock", "clean",
 }
 
 
@@ -74,6 +75,20 @@ def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
     assert refused.returncode == 2
     assert f"error: {spaced_tree / 'no such folder'}: no such folder" in refused.stderr.splitlines()[0]
     assert not (spaced_tree / "runs").exists()
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 0), (2, 2), (255, 2)])
+def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: int, code: int) -> None:
+    ssh, called = tmp_path / "ssh", tmp_path / "called"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >"{called}"\nexit {ended}\n')
+    ssh.chmod(0o755)
+    done = make("doctor", "HOST=pi@kiosk.local", "JSON=1", f"PATH={tmp_path}:{os.environ['PATH']}")
+
+    assert done.returncode == code
+    assert called.read_text() == (
+        "-o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- pi@kiosk.local sudo -n env "
+        "PYTHONPATH=/opt/mask-kiosk/current /opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
+    )
 
 
 def test_every_make_command_of_the_readme_exists() -> None:

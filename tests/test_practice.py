@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pytest
 
 from device.__main__ import main as device
-from device.decision import overlap
 from device.errors import KioskError
 from device.faces import Box, Luma
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
+from device.people import overlap
 from trainer.__main__ import main as trainer
 from trainer.heads import random_person
 from trainer.practice import draw_face, draw_practice_set

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -21,7 +22,13 @@ def refusal(path: Path) -> str:
 def test_the_shipped_file_names_every_key_and_holds_the_defaults() -> None:
     assert read_settings(SHIPPED) == read_settings(None) == Settings()
     uncommented = re.sub(r"^# (?=\w+ = )", "", SHIPPED.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert tomllib.loads(uncommented) == dataclasses.asdict(Settings())
+    assert tomllib.loads(uncommented) == json.loads(json.dumps(dataclasses.asdict(Settings())))  # zones as a list
+
+
+def test_zones_are_read_as_shares(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[decision]\nzones = [[0, 0, 0.25, 1], [0.5, 0.5, 0.5, 0.5]]\n")
+    assert read_settings(path).decision.zones == ((0, 0, 0.25, 1), (0.5, 0.5, 0.5, 0.5))
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
@@ -43,20 +50,26 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
         ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
         ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1.0, expected a number from 0.1 to 0.99"),
         ("[camera]\nsource = 0", "[camera] source is 0, expected a text"),
+        ("[camera]\nrotation = 45", "[camera] rotation is 45, expected a whole number of degrees: 0, 90, 180 or 270"),
+        (
+            "[camera]\ncrop = [0.5, 0.0, 0.6, 1.0]",
+            "[camera] crop is [0.5, 0.0, 0.6, 1.0], expected a list as [left, top, width, height], shares from 0 to 1 "
+            "of the picture, width and height at least 0.1",
+        ),
         ('[camera]\nsource = ""', "[camera] source is '', expected a text"),
         ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),
         ("[signals]\nred_pin = true", "[signals] red_pin is True, expected a whole number"),
         ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),
         ("[signals]\nbeeps = 2.0", "[signals] beeps is 2.0, expected a whole number from 0 to 20"),
         ("[signals]\nrelease_seconds = 31", "[signals] release_seconds is 31.0, expected a number from 0.5 to 30.0"),
-        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1.0, expected a number from 0.0 to 5.0"),
+        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1.0, expected a number from 0.0 to 3.0"),
         (
             '[signals]\nquiet_from = "24:00"',
             "[signals] quiet_from is '24:00', expected a text as \"22:00\", from 00:00 to 23:59",
@@ -72,6 +85,30 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         ("[signals]\nbeeps = 21", "[signals] beeps is 21, expected a whole number from 0 to 20"),
         ("[decision]\nwindow_seconds = 0.1", "[decision] window_seconds is 0.1, expected a number from 0.2 to 10.0"),
+        *(
+            (
+                f"[decision]\nzones = {zones}",
+                f"[decision] zones is {zones}, expected a list of zones, each [left, top, width, height] in shares "
+                "from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
+            )
+            for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
+                          "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
+        ),
+        (
+            '[screen]\nhost = "localhost"',
+            "[screen] host is 'localhost', expected a text as \"127.0.0.1\", this computer alone, or \"0.0.0.0\", its "
+            "whole network",
+        ),
+        ("[screen]\nport = 80", "[screen] port is 80, expected a whole number from 1024 to 65535"),
+        (
+            '[screen]\nlanguage = "tlh"',
+            "[screen] language is 'tlh', expected a text, auto or one of ar, de, en, es, fr, ne",
+        ),
+        (
+            '[screen]\ntoken = "secret"',
+            "[screen] token is 'secret', expected a text, random or at least 16 letters and digits",
+        ),
+        ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
     ],
 )
@@ -79,6 +116,16 @@ def test_a_key_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, lin
     path = tmp_path / "kiosk.toml"
     path.write_text(content)
     assert refusal(path) == f"{path}: {line}"
+
+
+def test_a_crop_is_four_shares(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[camera]\ncrop = [0, 0.25, 1, 0.5]")
+    assert read_settings(path).camera.crop == (0, 0.25, 1, 0.5)
+    for wrong in ("0", "[]", "[0, 0, 1]", "[0, 0, 1, 1, 1]", '["0", 0, 1, 1]', "[[0, 0, 1, 1]]", "[-0.1, 0, 1, 1]",
+                  "[0, 0, 0.09, 1]", "[0, 0, 1, nan]", "[0, nan, 1, 1]", "[0, true, 1, 1]", "{ left = 0 }"):
+        path.write_text(f"[camera]\ncrop = {wrong}")
+        assert refusal(path).startswith(f"{path}: [camera] crop is "), wrong
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from device.arguments import Parser
 from device.errors import KioskError
 from device.quiet import native_code_quiet
 from trainer.finder.commands import add_commands
+from trainer.passages.commands import add_passages
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -101,7 +102,9 @@ def _train(options: argparse.Namespace) -> None:
 def _convert(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.convert import convert
-    from trainer.copies import gather_again
+    from device.classifier import Classifier
+    from trainer.copies import gather_again, named_finder
+    from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError, load_run
     from trainer.split import split_photos
@@ -114,6 +117,7 @@ def _convert(options: argparse.Namespace) -> None:
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
     card = convert(run, material, split, options.models, options.miss_cost)
+    write_golden(Classifier(str(target)), named_finder(run.plan.finder, run.plan.yunet))
     measured = card.measured
     low, high = measured.accuracy_interval
     print(
@@ -121,6 +125,18 @@ def _convert(options: argparse.Namespace) -> None:
         f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
         f"same verdict as Keras on {measured.parity:.1%}"
     )
+
+
+def _golden(options: argparse.Namespace) -> None:
+    from device.classifier import Classifier
+    from trainer.copies import named_finder
+    from trainer.golden import write_golden
+
+    classifier = Classifier(options.model)
+    finder = named_finder(classifier.card.face_finder, options.yunet or "")
+    classifier.require_crops_of(finder)
+    for picture in write_golden(classifier, finder):
+        print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -213,6 +229,11 @@ def _parser() -> argparse.ArgumentParser:
         help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
     )
 
+    golden = commands.add_parser("golden", help="draw a .tflite's golden pictures, and write what it says of them")
+    golden.set_defaults(command=_golden)
+    golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    golden.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
+
     evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("--data", type=Path, required=True, help="labelled photos, crops or scenes")
@@ -224,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
+    add_passages(commands, _positive, _seed)
     return parser
 
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # root.sh, to be sourced: what emulated arm64 needs, unpacked below CACHE (~/.cache/mask-kiosk-arm64).
 
 refuse() { echo "$(basename "$0" .sh): $1" >&2; exit 2; }

@@ -1,0 +1,74 @@
+"""Tells what keeps a host from being a kiosk, one line each, from the facts that deploy/pi/facts.py found there."""
+
+import time
+from typing import Any
+
+from deploy.lock import Pin
+
+FREE_MB = {"update": 100, "venv": 900}  # a release, and one with packages of its own, while the wheels lie beside it
+CLOCK_SECONDS = 86400  # further off, certificates of package indexes may seem invalid
+
+Facts = dict[str, Any]
+
+
+def refusals(facts: Facts) -> list[str]:
+    """Return a line for each thing that no command of ours can mend, as found, expected, what to do."""
+    found = []
+    architecture, system = facts["architecture"], facts["system"]
+    if architecture != "arm64":
+        found.append(
+            f"its system is {architecture}, expected arm64: use a Pi 3 or later, "
+            "with the 64-bit Raspberry Pi OS written to its card"
+        )
+    if system not in {"debian 12", "debian 13"}:
+        found.append(f"runs {system}, expected debian 12 or 13: install Raspberry Pi OS Bookworm or Trixie")
+    if not facts["systemd"]:
+        found.append("wasn't started by systemd, expected it: install Raspberry Pi OS, not a container")
+    if not facts["sudo"]:
+        found.append(
+            f"sudo asks {facts['user']} for a password, expected none: log in as the user that the Imager made, "
+            "or add it to sudoers"
+        )
+    if facts["groups_missing"]:
+        groups = ", ".join(facts["groups_missing"])
+        found.append(f"has no group {groups}, expected Raspberry Pi OS, whose camera and pins belong to it")
+    if facts["settings_wrong"]:
+        found.append(f"{facts['settings_wrong']}, expected valid TOML: correct it there")
+    found += [
+        f"has no camera {name} (/dev/video{name.partition(':')[2]}), which kiosk.toml names: "
+        "connect it, or correct [camera]"
+        for name in facts["usb_missing"]
+    ]
+    return found
+
+
+def shortages(facts: Facts, venv: bool, pins: list[Pin], online: bool) -> list[str]:
+    """Return a line for each thing that a release lacks there. venv: it needs a new one, with these pins."""
+    found = []
+    free, wanted = facts["free_mb"], FREE_MB["venv" if venv else "update"]
+    if free < wanted:
+        found.append(f"has {free} MB free under /opt, expected {wanted}: remove something, or use a larger card")
+    system = next((pin.version for pin in pins if pin.name == "numpy"), "")
+    if system and facts["numpy"] not in {system, ""}:
+        found.append(
+            f"its numpy is {facts['numpy']}, expected {system}, Debian's own: run "
+            "`sudo apt install --reinstall python3-numpy` there, and remove what pip put over it"
+        )
+    off = facts["time"] - time.time()
+    if abs(off) > CLOCK_SECONDS and packages(facts, online):
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(facts["time"]))
+        found.append(
+            f"its clock says {when} UTC, expected today: connect it to a network, or set it with `sudo date -s`"
+        )
+    return found
+
+
+def packages(facts: Facts, online: bool) -> list[str]:
+    """Return the Debian packages that have to be installed."""
+    return [*facts["packages_missing"], *(["python3-pip"] if online and not facts["pip"] else [])]
+
+
+def apt(names: list[str]) -> str:
+    """Return the shell command that installs Debian packages; it waits a minute for another apt to end."""
+    install = "apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=60"
+    return f"sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive {install} {' '.join(names)}"

@@ -1,0 +1,19 @@
+"""What a deployment may end with, each with its exit code."""
+
+
+class DeployError(Exception):
+    """A host was refused with one line, and is as it was."""
+
+    code = 2
+
+
+class UnreachedError(DeployError):
+    """A host can't be talked to, or no longer."""
+
+    code = 3
+
+
+class TakenBackError(DeployError):
+    """A release didn't come up, and the former one was started again."""
+
+    code = 1

@@ -1,0 +1,145 @@
+"""The Pi's side of a deployment, as root: install VERSION, rollback, undeploy. Goes on when its caller is gone."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.errors import DeployError, TakenBackError
+from deploy.pi import service
+from deploy.pi.build import build, require_packages
+from deploy.pi.facts import CONFIG, HOME, UNIT, settings
+from deploy.pi.files import CURRENT, FORMER, INCOMING, RELEASES, remove
+from deploy.pi.hold import lines_for_config_txt
+from deploy.pi.say import say
+from deploy.release import TREE
+
+LOCK = Path("/run/lock/mask-kiosk.lock")
+USER = "mask-kiosk"
+# What a release has to pass on this machine before it is started, as arguments of `python -m device`.
+PROOFS = (("check", "--config", str(CONFIG)),)
+
+
+def main(words: list[str]) -> int:
+    """Run one command; return the exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    os.umask(0o022)  # the service's user reads what root writes
+    try:
+        with _alone():
+            match words:
+                case ["install", version]:
+                    install(version)
+                case ["rollback"]:
+                    rollback()
+                case ["undeploy"]:
+                    undeploy()
+                case _:
+                    raise DeployError(
+                        f"{' '.join(words)} is no command, expected install VERSION, rollback or undeploy"
+                    )
+    except DeployError as error:
+        say(f"error: {error}")
+        return error.code
+    return 0
+
+
+def install(version: str) -> None:
+    """Build the release that was sent and make it the current one if it proves itself."""
+    service.require_no_other_unit()
+    RELEASES.mkdir(parents=True, exist_ok=True)
+    found, wrong = settings()
+    if wrong:
+        raise DeployError(f"{wrong}, expected valid TOML: correct it there")
+    require_packages(found)
+    _make_user()
+    release = build(version)
+    new = not CONFIG.exists()
+    if new:
+        CONFIG.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(release / "deploy" / "kiosk.toml", CONFIG)
+        say(f"settings: {CONFIG} is new, with the defaults")
+    try:
+        switch(release)
+    except DeployError:
+        if new:
+            remove(CONFIG)
+        raise
+    remove(INCOMING)
+    for line in lines_for_config_txt():
+        say(line)
+
+
+def switch(release: Path) -> None:
+    """Prove a release and run it on trial; keep it, or go back and raise TakenBackError with the reason."""
+    try:
+        _prove(release)
+    except DeployError:
+        service.prune() if CURRENT.exists() else remove(release)
+        raise
+    say(f"starts {release.name}")
+    reason = service.start_on_trial(release)
+    if reason:
+        for line in service.last_lines():
+            say(f"journal: {line}")
+        now = service.take_back()
+        service.prune() if CURRENT.exists() else remove(release)
+        raise TakenBackError(f"{release.name} didn't come up ({reason}); {now}")
+    service.keep(release)
+
+
+def rollback() -> None:
+    """Run the former release again; the current one becomes the former."""
+    if not FORMER.exists() or FORMER.resolve() == CURRENT.resolve():
+        raise DeployError("has no former release to go back to")
+    switch(FORMER.resolve())
+
+
+def undeploy() -> None:
+    """Remove the kiosk, outputs off; its settings and state stay."""
+    service.systemctl("stop", service.SCREEN, UNIT)
+    for path in (*service.WANTS, *service.LINKS, service.TRIAL):
+        remove(path)
+    service.systemctl("daemon-reload")
+    remove(HOME)
+    say(f"removed; {CONFIG.parent} and /var/lib/mask-kiosk stay: `sudo rm -r` them if they aren't wanted any more")
+
+
+def _prove(release: Path) -> None:
+    for words in PROOFS:
+        python = release / "venv" / "bin" / "python"
+        done = subprocess.run(
+            ["runuser", "-u", USER, "--", str(python), "-B", "-m", "device", *words],
+            cwd=release, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode:
+            found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]
+            raise DeployError(
+                f"{release.name} isn't fit for this computer (device {words[0]}: {found}); it wasn't started"
+            )
+
+
+def _make_user() -> None:
+    for program, name in (("systemd-sysusers", "mask-kiosk.sysusers"), ("systemd-tmpfiles", "mask-kiosk.tmpfiles")):
+        options = ["--create"] if program == "systemd-tmpfiles" else []
+        # Warnings are about other files of theirs.
+        subprocess.run([program, *options, str(TREE / "systemd" / name)], capture_output=True, check=False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeployError("another deployment runs there: wait until it has ended") from None
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+"""Builds a release with its own venv out of what was sent, under another name until it is complete."""
+
+import hashlib
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+from shutil import copy2, copytree
+
+from deploy.errors import DeployError
+from deploy.lock import Pin, chosen, read_lock, wheels_of
+from deploy.pi.facts import PYTHON, missing
+from deploy.pi.files import CURRENT, INCOMING, RELEASES, remove, sync_folder
+from deploy.pi.say import say
+from deploy.release import Release, from_json, plan, shipped
+from deploy.wheels import download
+
+WHEELS = INCOMING / "wheels"
+PROOF = "import cv2, gpiozero, numpy; assert numpy.__file__.startswith('/usr/lib/python3'), numpy.__file__"
+
+
+def release_of(folder: Path) -> Release:
+    """Return what a release's folder holds."""
+    return from_json((folder / "release.json").read_text(encoding="utf-8"))
+
+
+def build(version: str) -> Path:
+    """Return the folder of a release, complete and on the card. Raises DeployError; then there is none."""
+    done, sent = RELEASES / version, INCOMING / version
+    if done.exists():
+        return done
+    release = release_of(sent)
+    if plan(sent, release.debian, release.runtime).version != version:
+        raise DeployError(f"{sent} isn't what was sent, expected {version}: run the same command again")
+    fresh = RELEASES / f".new-{version}"
+    remove(fresh)
+    for path in [*shipped(sent), Path("release.json")]:
+        (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+        copy2(sent / path, fresh / path)
+    try:
+        _add_venv(fresh, release)
+        python = fresh / "venv" / "bin" / "python"
+        # The service can't write __pycache__.
+        _run([str(python), "-m", "compileall", "-q", str(fresh / "device")], "compile device/")
+        _run([str(python), "-c", PROOF], "import its packages")
+    except BaseException:
+        remove(fresh)
+        raise
+    os.sync()  # everything, before the name says that it is complete
+    fresh.rename(done)
+    sync_folder(RELEASES)
+    return done
+
+
+def _add_venv(fresh: Path, release: Release) -> None:
+    if CURRENT.exists() and release_of(CURRENT).lock == release.lock:
+        say("Python packages: as before")
+        # The same files under a second name: nothing in a venv is ever changed.
+        copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
+        return
+    pins = wheels_of(
+        read_lock((fresh / "deploy" / f"debian-{release.debian}.lock").read_text("utf-8")), release.runtime
+    )
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    try:
+        wheels = chosen(WHEELS, pins)
+    except FileNotFoundError:
+        say("Python packages: fetched from the index")
+        download(PYTHON, pins, WHEELS)
+        wheels = chosen(WHEELS, pins)
+    # Without pip, which isn't needed: a wheel is a folder in a zip.
+    venv = fresh / "venv"
+    _run([PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(venv)], "make a venv")
+    (site,) = venv.glob("lib/python3*/site-packages")
+    for number, (pin, wheel) in enumerate(zip(pins, wheels, strict=True), 1):
+        say(f"Python packages: {number} of {len(pins)}, {pin.name} {pin.version}")
+        _unpack(pin, wheel, site)
+    _run([str(venv / "bin" / "python"), "-m", "compileall", "-q", str(site)], "compile its packages")
+
+
+def _unpack(pin: Pin, wheel: Path, site: Path) -> None:
+    content = wheel.read_bytes()
+    if hashlib.sha256(content).hexdigest() not in pin.hashes:
+        remove(wheel)
+        raise DeployError(f"{wheel.name} isn't one of the lock's wheels: run the same command again, it is sent anew")
+    with zipfile.ZipFile(wheel) as archive:
+        if any(".data/" in name for name in archive.namelist()):
+            raise DeployError(f"{wheel.name} holds more than modules, expected none such: leave it out of the lock")
+        archive.extractall(site)  # its hash was checked
+
+
+def _run(command: list[str], purpose: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        found = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"code {done.returncode}")
+        raise DeployError(f"the release can't {purpose} ({found})")
+
+
+def require_packages(settings: dict[str, object]) -> None:
+    """Raise DeployError if Debian's packages are missing that these settings need."""
+    names = missing(settings)
+    if names:
+        raise DeployError(f"lacks {' '.join(names)}: run `sudo apt install --no-install-recommends {' '.join(names)}`")

@@ -1,0 +1,119 @@
+"""Prints as JSON what a deployment needs to know of this computer; changes nothing.
+
+Sent over ssh, so it stands alone, and it has to run on the Pythons of releases that are refused (3.8 and later).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+HOME = Path("/opt/mask-kiosk")
+CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
+UNIT = "mask-kiosk.service"
+PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
+# Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
+PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
+PI_CAMERA = {"picamera2": "python3-picamera2"}
+GROUPS = ("video", "render", "gpio")  # whose members may use camera and pins
+
+
+def facts() -> dict[str, Any]:
+    """Return all of it."""
+    system = dict(line.split("=", 1) for line in lines(Path("/etc/os-release")) if "=" in line)
+    found, wrong = settings()
+    unit = output("systemctl", "show", "--property=ActiveState,SubState,NRestarts,StatusText", UNIT)
+    wheels = HOME / "incoming" / "wheels"
+    return {
+        "name": socket.gethostname(),
+        "user": output("id", "-un"),
+        "architecture": output("dpkg", "--print-architecture") or os.uname().machine,
+        "system": " ".join(system.get(key, "?").strip('"') for key in ("ID", "VERSION_ID")),
+        "systemd": Path("/run/systemd/system").is_dir(),
+        "sudo": output("sudo", "-n", "echo", "yes") == "yes",
+        "groups_missing": [group for group in GROUPS if not output("getent", "group", group)],
+        "free_mb": shutil.disk_usage("/opt").free // 1_000_000,
+        "time": time.time(),
+        "packages_missing": missing(found),
+        "pip": importlib.util.find_spec("pip") is not None,
+        "numpy": version("numpy"),
+        "settings_wrong": wrong,
+        "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
+        "current": release("current"),
+        "former": release("former"),
+        "wheels": {path.name: path.stat().st_size for path in wheels.glob("*.whl")},
+        "unit": dict(line.split("=", 1) for line in unit.splitlines() if "=" in line),
+    }
+
+
+def output(*command: str) -> str:
+    """Return what a command prints, without its last newline; nothing where it isn't or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def lines(path: Path) -> list[str]:
+    """Return the lines of a file; none where it isn't."""
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def settings() -> tuple[dict[str, Any], str]:
+    """Return the kiosk's settings, and what keeps them from being read."""
+    try:
+        import tomllib
+
+        if not CONFIG.exists():
+            return {}, ""
+        # The kiosk may have written it for itself alone.
+        text = CONFIG.read_text("utf-8") if os.access(CONFIG, os.R_OK) else output("sudo", "-n", "cat", str(CONFIG))
+        return tomllib.loads(text), ""
+    except ImportError:  # before Python 3.11
+        return {}, ""
+    except (OSError, ValueError) as error:
+        return {}, f"{CONFIG}: {error}"
+
+
+def sources(found: dict[str, Any]) -> list[str]:
+    """Return where the frames come from with these settings."""
+    section = found.get("camera", {})
+    return [camera.get("source", "pi") for camera in (section if isinstance(section, list) else [section])]
+
+
+def device(usb: str) -> Path:
+    """Return the device of a source such as usb:0."""
+    return Path(f"/dev/video{usb.partition(':')[2]}")
+
+
+def missing(found: dict[str, Any]) -> list[str]:
+    """Return the names of Debian's packages that the kiosk lacks with these settings."""
+    wanted = {**PACKAGES, **(PI_CAMERA if "pi" in sources(found) else {})}  # `|` is Python 3.9
+    return [package for module, package in wanted.items() if importlib.util.find_spec(module) is None]
+
+
+def version(module: str) -> str:
+    """Return the version of an installed Python module; nothing where it isn't."""
+    try:
+        return importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def release(link: str) -> dict[str, str]:
+    """Return what lies beside the release that a link leads to; nothing where none does."""
+    text = lines(HOME / link / "release.json")
+    return dict(json.loads("\n".join(text))) if text else {}
+
+
+if __name__ == "__main__":
+    print(json.dumps(facts()))

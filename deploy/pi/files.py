@@ -1,0 +1,52 @@
+"""Changes of files that a power cut leaves either undone or done, and where things lie on the Pi."""
+
+import os
+import shutil
+from pathlib import Path
+
+from deploy.pi.facts import HOME
+
+INCOMING = HOME / "incoming"  # what was sent, and half of it after a broken connection
+RELEASES = HOME / "releases"
+CURRENT = HOME / "current"  # a link to the release that runs and starts
+FORMER = HOME / "former"  # a link to the one before
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file, readable by everybody."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.chmod(0o644)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def point(link: Path, target: Path) -> None:
+    """Make a symbolic link lead somewhere, in one step."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+    sync_folder(link.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the card before going on."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,133 @@
+"""Starts a release on trial and makes it the current one only if it decides frames.
+
+The trial's unit lies in /run, which a power cut empties: until `current` leads to the new release, the old one starts.
+"""
+
+import subprocess
+import time
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.pi.facts import HOME, UNIT
+from deploy.pi.files import CURRENT, FORMER, RELEASES, point, remove, write
+from deploy.pi.page import silence
+
+SCREEN = "mask-kiosk-screen.service"
+TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
+UNITS = Path("/usr/local/lib/systemd/system")
+HIDING = Path("/etc/systemd/system") / UNIT  # comes before both
+# Links of ours, and the file of the release that each leads to.
+LINKS = {
+    UNITS / UNIT: UNIT,
+    UNITS / SCREEN: SCREEN,
+    Path("/etc/sysusers.d/mask-kiosk.conf"): "mask-kiosk.sysusers",
+    Path("/etc/tmpfiles.d/mask-kiosk.conf"): "mask-kiosk.tmpfiles",
+    # Such files count in the order of their names, wherever they lie; Raspberry Pi OS has one that begins with 40.
+    Path("/etc/systemd/system.conf.d/90-mask-kiosk.conf"): "watchdog.conf",
+}
+WANTS = {
+    Path("/etc/systemd/system/multi-user.target.wants") / UNIT: UNITS / UNIT,
+    Path("/etc/systemd/system/multi-user.target.wants") / SCREEN: UNITS / SCREEN,
+}
+FED_TIMES = 3  # as often the watchdog has to be fed before a release counts; the kiosk does it once a second
+PATIENCE_SECONDS = 30.0
+SHOWN_LINES = 10
+
+
+def systemctl(*words: str) -> bool:
+    """Run systemctl; tell whether it succeeded."""
+    return subprocess.run(["systemctl", *words], capture_output=True, check=False).returncode == 0
+
+
+def show(*names: str) -> list[str]:
+    """Return properties of the kiosk's unit."""
+    command = ["systemctl", "show", f"--property={','.join(names)}", UNIT]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    values = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    return [values.get(name, "") for name in names]
+
+
+def require_no_other_unit() -> None:
+    """Raise DeployError if a unit of somebody's own hides the release's."""
+    if HIDING.is_symlink() and str(HIDING.readlink()).startswith(str(HOME)):
+        remove(HIDING)  # `systemctl enable` made it
+    if HIDING.exists():
+        raise DeployError(
+            f"{HIDING} hides the unit that is deployed: keep its changes with `systemctl edit`, and remove it"
+        )
+
+
+def start_on_trial(release: Path) -> str:
+    """Run a release in place of the current one; return why it doesn't do its work, or nothing if it does."""
+    text = (release / "systemd" / UNIT).read_text(encoding="utf-8")
+    write(TRIAL, text.replace(str(CURRENT), str(release)))
+    systemctl("daemon-reload")
+    systemctl("reset-failed", UNIT)  # else failed starts of a while ago count against this one
+    started = systemctl("restart", UNIT)  # returns when the first frame was decided
+    if started and _is_fed():
+        return silence()
+    state, status = show("ActiveState", "StatusText")
+    if status.startswith("FAULT"):
+        return status
+    return (
+        "it stopped deciding frames soon after the first" if started else f"no frame was decided, the unit is {state}"
+    )
+
+
+def _is_fed() -> bool:
+    """Tell whether the watchdog is fed, by decided frames, FED_TIMES, without another start."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    seen = set()
+    while time.monotonic() < deadline:
+        state, restarts, fed = show("ActiveState", "NRestarts", "WatchdogTimestampMonotonic")
+        if state != "active" or restarts != "0":
+            return False
+        seen.add(fed)
+        if len(seen) >= FED_TIMES:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def keep(release: Path) -> None:
+    """Make the release on trial the current one, and the one before it the former; a third is removed."""
+    if CURRENT.exists() and CURRENT.resolve() != release:
+        point(FORMER, CURRENT.resolve())
+    point(CURRENT, release)
+    for link, name in LINKS.items():
+        point(link, CURRENT / "systemd" / name)
+    for link, target in WANTS.items():
+        point(link, target)
+    remove(TRIAL)
+    systemctl("daemon-reload")
+    prune()
+
+
+def take_back() -> str:
+    """End a trial: start the current release again, or leave none; return what runs now."""
+    remove(TRIAL)
+    if not CURRENT.exists():
+        systemctl("stop", UNIT)
+        systemctl("daemon-reload")
+        systemctl("reset-failed", UNIT)
+        return "nothing runs, as before"
+    systemctl("daemon-reload")
+    systemctl("reset-failed", UNIT)
+    name = CURRENT.resolve().name
+    return (
+        f"{name} runs again" if systemctl("restart", UNIT) else f"{name} was started again and doesn't come up either"
+    )
+
+
+def prune() -> None:
+    """Remove every release but the current and the former one."""
+    kept = {link.resolve() for link in (CURRENT, FORMER)}
+    for path in RELEASES.iterdir():
+        if path not in kept:
+            remove(path)
+
+
+def last_lines() -> list[str]:
+    """Return the end of the unit's journal."""
+    command = ["journalctl", "--unit", UNIT, "--lines", str(SHOWN_LINES), "--no-pager", "--output", "cat"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()

@@ -1,0 +1,120 @@
+"""Puts a release on one host: what is checked, what travels, what runs there."""
+
+import json
+import shlex
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy import checks, wheels
+from deploy.errors import DeployError, TakenBackError, UnreachedError
+from deploy.lock import RUNTIMES, read_lock, wheels_of
+from deploy.pi.facts import HOME, PYTHON
+from deploy.release import TREE, Release, as_json, plan, shipped
+from deploy.remote import UNREACHED, Remote
+from deploy.say import Say
+
+FACTS = TREE / "deploy" / "pi" / "facts.py"
+TAKEN_BACK = 1  # what the Pi's side ends with
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for."""
+
+    runtime: str = RUNTIMES[0]
+    online: bool = False  # the Pi fetches its wheels itself
+    dry_run: bool = False
+
+
+def facts_of(remote: Remote) -> checks.Facts:
+    """Return what deploy/pi/facts.py finds on a host; raises DeployError if it can't run there."""
+    code, printed = remote.ask(f"{PYTHON} -I -", FACTS.read_text(encoding="utf-8"))
+    if code:
+        raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
+    return dict(json.loads(printed))
+
+
+def deploy(remote: Remote, wish: Wish, say: Say) -> str:
+    """Make a host run this tree; return what became of it in a few words. Raises DeployError."""
+    facts = facts_of(remote)
+    refuse(checks.refusals(facts))
+    debian = facts["system"].split()[1]
+    release = plan(TREE, debian, wish.runtime)
+    if facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
+        return f"{release.version} runs already"
+    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
+    venv = facts["current"].get("lock") != release.lock
+    refuse(checks.shortages(facts, venv, pins, wish.online))
+    say(f"{facts['system']}, {facts['free_mb']} MB free, now {facts['current'].get('version', 'without a release')}")
+    packages = checks.packages(facts, wish.online and venv)
+    if packages:
+        say(f"apt, there: {checks.apt(packages)}")
+        if not wish.dry_run:
+            install(remote, packages, say)
+    files = [(TREE / path, f"{release.version}/{path.as_posix()}") for path in shipped(TREE)]
+    if venv and not wish.online:
+        say(
+            f"wheels for {wish.runtime} on Debian {debian}: {len(wheels_of(pins, wish.runtime))}, "
+            f"kept in {wheels.cache()}"
+        )
+        fetched = wheels.fetch(wheels_of(pins, wish.runtime), debian)
+        files += [
+            (path, f"wheels/{path.name}") for path in fetched if facts["wheels"].get(path.name) != path.stat().st_size
+        ]
+    size = sum(path.stat().st_size for path, _ in files) / 1e6
+    say(f"{'would send' if wish.dry_run else 'sends'} {release.version}: {len(files)} files, {size:.1f} MB")
+    if wish.dry_run:
+        return f"would become {release.version}"
+    send(remote, files, release)
+    on_pi(remote, f"{HOME}/incoming/{release.version}", f"install {release.version}", say)
+    return f"{release.version} runs"
+
+
+def refuse(found: list[str]) -> None:
+    """Raise DeployError with these lines, if there are any."""
+    if found:
+        raise DeployError("\n".join(found))
+
+
+def install(remote: Remote, packages: list[str], say: Say) -> None:
+    """Install Debian packages on a host; raises DeployError with apt's first error."""
+    printed: list[str] = []
+
+    def note(line: str) -> None:
+        printed.append(line)
+        say(f"apt: {line}")
+
+    code = remote.follow(checks.apt(packages), note)
+    if code:
+        found = next((line for line in printed if line.startswith("E: ")), f"code {code}")
+        raise DeployError(
+            f"apt can't install {' '.join(packages)} ({found}): see its lines, and run the same command again"
+        )
+
+
+def send(remote: Remote, files: list[tuple[Path, str]], release: Release) -> None:
+    """Copy a release's files to where the Pi's side looks for them."""
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / "release.json"
+        beside.write_text(as_json(release), encoding="utf-8")
+        remote.push([*files, (beside, f"{release.version}/release.json")], f"{HOME}/incoming")
+
+
+def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
+    """Run one command of a tree's deploy.pi as root on the host; raises DeployError with the line it ended with."""
+    last = ""
+
+    def note(line: str) -> None:
+        nonlocal last
+        last = line.removeprefix("error: ")
+        if last == line:  # an error is said where it is raised
+            say(line)
+
+    code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
+    if code == UNREACHED:
+        raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
+    if code:
+        kind: Any = TakenBackError if code == TAKEN_BACK else DeployError
+        raise kind(last)

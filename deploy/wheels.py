@@ -1,0 +1,69 @@
+"""Fetches the wheels of a lock with pip, for the Pi's Python and architecture, into a cache on the workstation."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.lock import Pin, chosen, requirements
+
+PYTHONS = {"12": "3.11", "13": "3.13"}  # of each Debian release
+GLIBC = {"12": 36, "13": 41}  # the minor version of glibc 2; a wheel for an older one runs too
+OLDEST_GLIBC = 17
+
+
+def cache() -> Path:
+    """Return where wheels are kept between deployments."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mask-kiosk" / "wheels"
+
+
+def fetch(pins: list[Pin], debian: str) -> list[Path]:
+    """Return the wheels of these pins for a Pi with that Debian release; those that are missing come from the index."""
+    folder = cache() / f"debian-{debian}"
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [pin for pin in pins if not any(pin.names_wheel(file.name) for file in folder.glob("*.whl"))]
+    if missing:
+        if importlib.util.find_spec("pip") is None:
+            raise DeployError(
+                f"{sys.executable} has no pip, expected it to fetch wheels: `sudo apt install python3-pip`, "
+                "or let the Pi fetch them with ONLINE=1"
+            )
+        with tempfile.TemporaryDirectory(dir=folder) as fresh:
+            download(sys.executable, missing, Path(fresh), *_platform(debian))
+            for wheel in Path(fresh).glob("*.whl"):
+                wheel.replace(folder / wheel.name)
+    return chosen(folder, pins)
+
+
+def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None:
+    """Fetch the wheels of these pins with a Python's pip, which checks their hashes; nothing is ever built.
+
+    Raises DeployError with pip's last line.
+    """
+    wanted = folder / "requirements.txt"
+    wanted.write_text(requirements(pins), encoding="utf-8")
+    command = [
+        python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+        "--only-binary", ":all:", "--require-hashes", "--dest", str(folder), "--requirement", str(wanted), *platform,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        found = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "no reason")
+        raise DeployError(f"pip can't fetch the wheels ({found}), expected a network and the package index")
+
+
+def _platform(debian: str) -> list[str]:
+    tags = [f"manylinux_2_{minor}_aarch64" for minor in range(GLIBC[debian], OLDEST_GLIBC - 1, -1)]
+    python = PYTHONS[debian]
+    abis = (f"cp{python.replace('.', '')}", "abi3", "none")
+    return [
+        "--implementation", "cp", "--python-version", python,
+        *(word for abi in abis for word in ("--abi", abi)),
+        *(word for tag in (*tags, "manylinux2014_aarch64") for word in ("--platform", tag)),
+    ]  # fmt: skip

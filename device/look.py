@@ -1,0 +1,50 @@
+"""Says how well a face is seen: where in the picture, how large, bright and sharp, and whether cut."""
+
+from dataclasses import dataclass
+
+import cv2
+
+from device.faces import Box, Luma
+
+# Finders keep their boxes inside the picture. One that touches its edge and is so much narrower or flatter than a face
+# was cut by it, by more than a fifth.
+EDGE_PIXELS = 1
+NARROW, FLAT = 0.55, 1.05  # width over height
+FULL_HEIGHT = 0.2  # share of the picture's height from which a larger face tells no more
+FULL_SHARPNESS = 20.0  # grey levels from which a sharper one tells no more; softer ones are judged wrong more often
+LEAST_WEIGHT = 0.25  # a soft or small face still tells something
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a face is seen. Without arguments: well, in the middle of the picture."""
+
+    x: float = 0.5  # of the face's middle, share of the picture's width
+    y: float = 0.5  # the same, share of its height
+    height: float = 0.5  # of the face, share of the picture's height
+    brightness: float = 128.0  # mean of the crop, grey levels 0-255
+    sharpness: float = FULL_SHARPNESS  # standard deviation of the crop's Laplacian, grey levels
+    cut: bool = False  # by the picture's edge
+
+    @property
+    def weight(self) -> float:
+        """Return how much a score of this face counts beside its others, LEAST_WEIGHT to 1."""
+        return max(LEAST_WEIGHT, min(1.0, self.height / FULL_HEIGHT) * min(1.0, self.sharpness / FULL_SHARPNESS))
+
+
+def look_at(luma: Luma, box: Box, crop: Luma) -> Look:
+    """Return how the face in `box` is seen in a picture, uint8 (height, width); crop: uint8 (size, size) of it."""
+    height, width = luma.shape
+    right, bottom = box.x + box.width, box.y + box.height
+    return Look(
+        x=(box.x + box.width / 2) / width,
+        y=(box.y + box.height / 2) / height,
+        height=box.height / height,
+        brightness=cv2.mean(crop)[0],
+        sharpness=float(cv2.meanStdDev(cv2.Laplacian(crop, cv2.CV_16S))[1][0, 0]),
+        cut=(min(box.x, width - right) <= EDGE_PIXELS and box.width < NARROW * box.height)
+        or (min(box.y, height - bottom) <= EDGE_PIXELS and box.width > FLAT * box.height),
+    )
+
+
+WELL_SEEN = Look()

@@ -1,0 +1,95 @@
+"use strict";
+// Shows the look that the device tells, and FAULT when it says nothing.
+
+const SILENT_MS = 3000; // the device speaks every second
+const RETRY_MS = 1000;
+const LARGEST_PX = 600;
+
+const body = document.body;
+const sections = new Map([...document.querySelectorAll("section")].map((section) => [section.dataset.look, section]));
+const live = document.querySelector("[role=status]");
+const picture = document.querySelector(".mirror img");
+let shown = "STARTING";
+let reason = null;
+
+function show(look, why) {
+  if (look === "STARTING" || (look === shown && why === reason)) return; // a device that starts again is still a fault
+  shown = look;
+  reason = why;
+  body.dataset.look = look;
+  for (const [name, section] of sections) section.hidden = name !== look;
+  for (const text of document.querySelectorAll("[data-reason]")) text.hidden = text.dataset.reason !== why;
+  fit();
+  const sentences = [...sections.get(look).querySelectorAll("h1, p")].filter((part) => !part.hidden);
+  live.textContent = sentences.map((part) => part.textContent).join(" ");
+  if (picture && look === "FAULT") hidePicture();
+  if ("speech" in body.dataset) speak(sections.get(look).querySelector("p").textContent);
+}
+
+function speak(text) {
+  speechSynthesis.cancel();
+  const speech = new SpeechSynthesisUtterance(text);
+  speech.lang = document.documentElement.lang;
+  if (["CHECKING", "CLEAR", "ALARM"].includes(shown)) speechSynthesis.speak(speech);
+}
+
+// The largest text that its box holds, whatever the language and the screen.
+function fit() {
+  const words = sections.get(shown).querySelector(".words");
+  let fits = 4;
+  for (let step = LARGEST_PX; step >= 1; step /= 2) {
+    words.style.fontSize = `${fits + step}px`;
+    if (words.scrollWidth <= words.clientWidth && words.scrollHeight <= words.clientHeight) fits += step;
+  }
+  words.style.fontSize = `${fits}px`;
+}
+
+// Opens a socket for ever: `heard` gets its messages, `lost` is called when it ends, or says nothing for too long.
+function listen(path, heard, lost) {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  socket.binaryType = "blob";
+  const end = () => {
+    clearTimeout(silence);
+    socket.onclose = socket.onmessage = null;
+    socket.close();
+    lost();
+    setTimeout(() => listen(path, heard, lost), RETRY_MS);
+  };
+  let silence = setTimeout(end, SILENT_MS);
+  socket.onclose = end;
+  socket.onmessage = (message) => {
+    clearTimeout(silence);
+    silence = setTimeout(end, SILENT_MS);
+    heard(message.data);
+  };
+}
+
+function hidePicture() {
+  URL.revokeObjectURL(picture.src);
+  picture.hidden = true;
+  fit();
+}
+
+function showPicture(jpeg) {
+  if (shown === "FAULT") return;
+  URL.revokeObjectURL(picture.src);
+  picture.src = URL.createObjectURL(jpeg);
+  if (picture.hidden) {
+    picture.hidden = false;
+    fit();
+  }
+}
+
+listen(
+  "/state",
+  (text) => {
+    const state = JSON.parse(text);
+    if (state.page !== body.dataset.page) location.reload(); // the device has other settings or another version now
+    show(state.look, state.reason);
+  },
+  () => show("FAULT", shown === "FAULT" ? reason : "gone"),
+);
+if (picture) listen("/mirror", showPicture, hidePicture);
+addEventListener("resize", fit);
+document.fonts.ready.then(fit);
+fit();

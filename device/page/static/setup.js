@@ -1,0 +1,173 @@
+"use strict";
+// Asks the device for its picture and its last minute, and what other values would make of it.
+
+const PICTURE_MS = 400;
+const MINUTE_MS = 1000;
+const SECONDS = 60;
+const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: "#d0212f" };
+const LEVELS = ["threshold", "release"];
+
+const entry = document.querySelector("#entry");
+const values = document.querySelector("#values");
+const opened = document.querySelector("#opened");
+const image = document.querySelector("figure img");
+const canvas = document.querySelector("canvas");
+const said = document.querySelector("#said");
+let token = location.hash.slice(1);
+let minute = null;
+let tried = null;
+const changed = new Map(); // input to its value as the device has it
+
+async function ask(path, body) {
+  const answer = await fetch(`/setup/${path}`, {
+    method: body === undefined ? "GET" : "POST",
+    headers: { Authorization: `Bearer ${token}` },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (answer.status === 401) throw new Error("That is not the token.");
+  if (answer.status === 429) throw new Error("Too many wrong tokens: wait a minute.");
+  if (answer.headers.get("Content-Type") === "image/jpeg") return answer.blob();
+  if (answer.status === 400) throw new Error((await answer.json()).error);
+  return answer.ok ? answer.json() : null;
+}
+
+async function told(action) {
+  try {
+    return await action();
+  } catch (error) {
+    said.textContent = error instanceof TypeError ? "The kiosk doesn't answer." : error.message;
+    return undefined;
+  }
+}
+
+function fields() {
+  const add = (section, key, value) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    input.id = input.name = key;
+    label.htmlFor = key;
+    label.textContent = key.replace(/_seconds$/, ", seconds").replaceAll("_", " ");
+    Object.assign(input, { type: "number", step: "any", min: 0, value: Number(value.toFixed(3)) });
+    input.dataset.section = section;
+    changed.set(input, input.value);
+    const field = document.createElement("div");
+    field.append(label, input);
+    document.querySelector("#fields").append(field);
+  };
+  for (const key of LEVELS) add("model", key, minute.model[key]);
+  for (const [key, value] of Object.entries(minute.decision)) add("decision", key, value);
+}
+
+function changes() {
+  const found = {};
+  for (const [input, before] of changed) {
+    if (input.value === before || input.value === "") continue;
+    (found[input.dataset.section] ??= {})[input.name] = Number(input.value);
+  }
+  return found;
+}
+
+function draw() {
+  const pen = canvas.getContext("2d");
+  const [width, height] = [canvas.width, canvas.height];
+  const style = getComputedStyle(document.documentElement);
+  const x = (at) => width * (1 + at / SECONDS);
+  const y = (score) => 20 + (1 - score) * (height - 140);
+  pen.fillStyle = style.getPropertyValue("--paper");
+  pen.fillRect(0, 0, width, height);
+  pen.fillStyle = pen.strokeStyle = style.getPropertyValue("--ink");
+  pen.font = "22px system-ui, sans-serif";
+  for (const key of LEVELS) {
+    const level = Number(values.elements[key].value);
+    pen.fillText(key, 8, y(level) - 6);
+    pen.fillRect(0, y(level), width, 2);
+  }
+  for (const [at, score] of minute.scores) {
+    pen.beginPath();
+    pen.arc(x(at), y(score), 5, 0, 7);
+    pen.fill();
+  }
+  for (const [place, name, states] of [[0, "now", minute.states], [1, "with these values", tried ?? minute.states]]) {
+    const top = height - 100 + place * 50;
+    states.forEach(([at, state], index) => {
+      pen.fillStyle = COLORS[state];
+      pen.fillRect(x(at), top, x(states[index + 1]?.[0] ?? 0) - x(at), 40);
+    });
+    pen.fillStyle = style.getPropertyValue("--ink");
+    pen.strokeStyle = style.getPropertyValue("--paper");
+    pen.lineWidth = 6;
+    pen.strokeText(name, 8, top + 28);
+    pen.fillText(name, 8, top + 28);
+  }
+}
+
+function seconds(states) {
+  const total = Object.fromEntries(Object.keys(COLORS).map((state) => [state, 0]));
+  states.forEach(([at, state], index) => (total[state] += (states[index + 1]?.[0] ?? 0) - at));
+  return total;
+}
+
+function list() {
+  const [now, then] = [seconds(minute.states), seconds(tried ?? minute.states)];
+  document.querySelector("tbody").replaceChildren(
+    ...Object.keys(COLORS).map((state) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.scope = "row";
+      head.textContent = state;
+      row.append(head);
+      for (const total of [now, then]) row.insertCell().textContent = total[state].toFixed(1);
+      return row;
+    }),
+  );
+}
+
+async function lastMinute() {
+  minute = (await told(() => ask("minute"))) ?? minute;
+  if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes())))?.states ?? null;
+  else tried = null;
+  draw();
+  list();
+}
+
+async function preview() {
+  const jpeg = await told(() => ask("picture"));
+  if (!jpeg) return;
+  URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(jpeg);
+}
+
+// One request at a time, however slow the device is.
+async function often(action, ms) {
+  if (!document.hidden) await action();
+  setTimeout(() => often(action, ms), ms);
+}
+
+async function open() {
+  minute = await told(() => ask("minute"));
+  if (!minute) return;
+  history.replaceState(null, "", "/setup"); // the token shall not stay in the address
+  said.textContent = minute.config ? "" : "Started without a kiosk.toml: values can be tried, not saved.";
+  entry.hidden = true;
+  opened.hidden = false;
+  fields();
+  often(lastMinute, MINUTE_MS);
+  often(preview, PICTURE_MS);
+}
+
+entry.addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = entry.elements.token.value.trim();
+  open();
+});
+values.addEventListener("input", () => {
+  said.textContent = "";
+  lastMinute();
+});
+values.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const saved = await told(() => ask("save", changes()));
+  if (saved) said.textContent = `Saved in ${saved.saved}.`;
+});
+document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
+if (token) open();

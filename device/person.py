@@ -1,0 +1,102 @@
+"""One person at the door: where the face was last, and what its scores say over a window of time.
+
+Pure: time comes in as a value.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from device.background import moved
+from device.classifier import Verdict
+from device.faces import Box
+from device.settings import DecisionSettings
+
+FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
+JUMP = 0.5  # of a face's height, from one sighting to the next
+LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
+
+
+class Scored(NamedTuple):
+    """The alarm score of one frame."""
+
+    at: float  # seconds
+    score: float  # 0-1
+    weight: float  # 0-1
+
+
+@dataclass(eq=False)
+class Person:
+    """A face that is followed, and what is known of it."""
+
+    box: Box
+    origin: Box  # where it was first
+    since: float  # seconds: when it came, or was found again after it had been lost
+    last_seen: float  # seconds
+    visit: int = 0  # its number, from 1; 0: none has begun
+    noticed: bool = False  # followed for long enough to count
+    moved: bool = False  # from where the face was first seen: posters and ghosts don't
+    bare: bool | None = None  # no mask; None: not sure yet
+    told: bool | None = None  # the verdict that was told last
+    lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
+    scores: deque[Scored] = field(default_factory=deque)
+    judged_since: float = 0.0  # seconds: when scores began to be gathered
+    frames: deque[tuple[float, bool]] = field(default_factory=deque)  # seconds, and whether the face was found
+
+    @property
+    def mean(self) -> float | None:
+        """Return the weighted mean of the window's alarm scores, 0-1; None if there is none."""
+        weights = sum(scored.weight for scored in self.scores)
+        return sum(scored.weight * scored.score for scored in self.scores) / weights if weights else None
+
+    @property
+    def _steady(self) -> bool:
+        return sum(found for _, found in self.frames) >= LEAST_SEEN * len(self.frames)
+
+    def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
+        """Take the person's face of the frame taken at `now`, in seconds."""
+        if self.lost:
+            self.since, self.bare, self.lost, self.noticed = now, None, False, False
+            self.scores.clear()
+            self.frames.clear()
+        # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.
+        if moved(self.box, verdict.box) > JUMP or not any(found for _, found in list(self.frames)[-2:]):
+            self.origin = verdict.box
+        self.box, self.last_seen = verdict.box, now
+        self._frame(now, True, settings)
+        self.moved = self.moved or moved(self.origin, verdict.box) >= settings.least_move
+        self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
+        look = verdict.look
+        if not look.cut and look.brightness >= settings.least_brightness:
+            self._score(Scored(now, verdict.alarm_score, look.weight), settings)
+        elif self.scores and now - self.scores[-1].at > settings.window_seconds:
+            self.scores.clear()
+
+    def miss(self, now: float, settings: DecisionSettings) -> None:
+        """Take that the face wasn't found in the frame taken at `now`, in seconds."""
+        self._frame(now, False, settings)
+        self.lost = now - self.last_seen > settings.forget_seconds
+
+    def judge(self, now: float, settings: DecisionSettings, threshold: float, release: float) -> None:
+        """Decide whether the person is bare, if that is sure; between the levels it stays as it is."""
+        sure = len(self.scores) >= FEWEST_SCORES and now - self.judged_since >= settings.sure_seconds
+        if not (sure and self.moved and self._steady):
+            return
+        mean = self.mean or 0.0
+        if mean >= threshold:
+            self.bare = True
+        elif mean < release:
+            self.bare = False
+
+    def _score(self, scored: Scored, settings: DecisionSettings) -> None:
+        if not self.scores:
+            self.judged_since = scored.at
+        self.scores.append(scored)
+        # The last few scores stay however old they are, so that a slow Pi reaches a verdict too.
+        while len(self.scores) > FEWEST_SCORES and scored.at - self.scores[0].at > settings.window_seconds:
+            self.scores.popleft()
+
+    def _frame(self, now: float, found: bool, settings: DecisionSettings) -> None:
+        self.frames.append((now, found))
+        while now - self.frames[0][0] > settings.window_seconds:
+            self.frames.popleft()

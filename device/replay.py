@@ -1,0 +1,93 @@
+"""Runs recordings through the parts of the main loop, on their own clock and as fast as they go; no pin is touched."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.camera import open_camera
+from device.classifier import Classifier
+from device.compare_visits import Tally, percentile
+from device.decision import Alert, Decision, Event
+from device.faces import FaceFinder
+from device.gate import Gate
+from device.kiosk import alert_line, event_line
+from device.levels import levels
+from device.settings import Settings
+from device.visits import THEN, TrueVisit, Visit, VisitsError, gather
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What happened in a recording; times in seconds from its first frame."""
+
+    video: str  # its name, without the folder
+    seconds: float
+    alerts: tuple[Alert, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def visits(self) -> list[Visit]:
+        """Return the visits that the events tell of."""
+        return gather(self.events)
+
+
+def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
+    """Run a video file, or a folder of pictures taken as 10 a second, through the loop. Raises CameraError."""
+    alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
+    gate = Gate(finder)
+    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
+        for frame in camera.frames():
+            started = frame.taken if started is None else started
+            now = frame.taken - started
+            alert, happened = decision.update(now, classifier.judge(frame.luma, gate.find(frame.luma, now)))
+            alerts += [alert] if alert else []
+            events += happened
+    return Replay(source.name, now, tuple(alerts), tuple(events))
+
+
+def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tally:
+    """Compare recordings with what is truly seen in them. Raises VisitsError for one that the table doesn't name."""
+    tally = Tally()
+    for played in replays:
+        if played.video not in true:
+            raise VisitsError(f"{played.video}: is in no line of --visits, expected one at least: add it, see --help")
+        tally.count(played.visits, true[played.video])
+    return tally
+
+
+def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:
+    """Yield the lines that `run` would print, below the recording's name, and one for each visit."""
+    yield f"{played.video}: {played.seconds:.2f} s"
+    told = [(alert.at, alert_line(alert, 0.0, classifier.card)) for alert in played.alerts]
+    told += [(event.at, event_line(event, 0.0, classifier.card)) for event in played.events]
+    for _, line in sorted(told, key=lambda item: item[0]):
+        yield f"  {line}"
+    for visit in played.visits:
+        left = "the end" if visit.leave is None else f"{visit.leave:.2f} s"
+        answers = f" {THEN} ".join(
+            f"{answer} at {at:.2f} s" for answer, at in zip(visit.answers, visit.told, strict=True)
+        )
+        yield f"  visit {visit.number}, {visit.enter:.2f} s to {left}: {answers or 'not sure'}"
+
+
+def as_json(played: Replay, classifier: Classifier) -> str:
+    """Return what happened as one line of JSON."""
+    line = {
+        "video": played.video,
+        "seconds": round(played.seconds, 3),
+        "visits": [dataclasses.asdict(visit) for visit in played.visits],
+        "events": [dataclasses.asdict(event) for event in played.events],
+        "alerts": [dataclasses.asdict(alert) for alert in played.alerts],
+    }
+    return json.dumps(line | ({"practice": True} if classifier.card.practice else {}))
+
+
+def tally_json(tally: Tally) -> str:
+    """Return the figures of a comparison as one line of JSON."""
+    figures = dataclasses.asdict(tally)
+    seconds = figures.pop("seconds")
+    median, late = (percentile(seconds, share) if seconds else None for share in (0.5, 0.95))
+    return json.dumps({"compared": figures | {"seconds_median": median, "seconds_95th": late}})

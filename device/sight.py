@@ -1,0 +1,103 @@
+"""Tells from the frames of a live camera whether it still sees what is before it: pure, time comes in with them."""
+
+import zlib
+from collections import deque
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import Blind, CameraFault
+from device.faces import Luma
+from device.frame import Frame
+
+# Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise.
+FROZEN_SECONDS = 1.5
+# Video that is coded as differences repeats a still scene to the bit, up to its next key frame.
+RTSP_FROZEN_SECONDS = 10.0
+BUFFERS = 32  # the latest pictures that a new one must differ from: a driver may hand out its few buffers in turn
+COVERED_SECONDS = 1.5
+SETTLE_SECONDS = 3.0  # the same before anything was seen: the first pictures of many cameras are black
+COLUMNS, ROWS = 16, 12  # blocks of the picture; of the noise, the mean of one keeps less than 3 %
+# Grey levels. Black is a picture without a block brighter than DARK; 16 is the black of video. It shows something if
+# its blocks differ by more: noise of 8 levels a pixel makes about 1 of difference at 640x480.
+DARK, LEAST_SPREAD = 40.0, 3.0
+LEAST_NOISE = 0.1  # grey levels, mean difference of two pictures in a row; a sensor in the dark has more
+# A lamp goes out in all of the picture at once, but for a frame that was exposed meanwhile. What is put before the lens
+# takes longer: a part is black already and another part as bright as it was.
+AT_ONCE_SECONDS = 0.15
+BEFORE_SECONDS = 1.0  # how far back is looked for that
+GONE, GONE_PART = 0.4, 0.25  # shares: a quarter of all blocks has less than this of its former brightness
+KEPT, KEPT_PART = 0.7, 0.125  # and an eighth has more than this
+LONGEST_NIGHT_SECONDS = 16 * 3600.0
+
+Blocks = npt.NDArray[np.float32]
+
+
+class Sight:
+    """What is remembered of one camera's pictures."""
+
+    def __init__(self, name: str, frozen_seconds: float) -> None:
+        """Take the camera's name for its error lines, and how long it may repeat its pictures."""
+        self._name, self._frozen_seconds = name, frozen_seconds
+        self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
+        self._renewed = 0.0  # seconds: when a picture was last a new one
+        self._before: deque[tuple[float, Blocks]] = deque()  # the latest second of something seen
+        self._black: Luma | None = None  # the latest picture, if it was black
+        self._black_since = 0.0  # seconds
+        self._noisy_at = 0.0  # seconds: when black was last alive
+        self._patience = SETTLE_SECONDS
+
+    def check(self, frame: Frame) -> None:
+        """Look at the next frame. Raises CameraFault if the lens is covered or the picture frozen."""
+        blocks = _blocks(frame.luma)
+        black = float(blocks.max()) < DARK and float(np.ptp(blocks)) < LEAST_SPREAD
+        total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
+        if black or total not in self._sums:
+            self._sums.append(total)
+            self._renewed = frame.taken
+        if black:
+            self._check_black(frame)
+        else:
+            self._see(frame.taken, blocks)
+
+    def _see(self, now: float, blocks: Blocks) -> None:
+        self._black = None
+        self._before.append((now, blocks))
+        while now - self._before[0][0] > BEFORE_SECONDS:
+            self._before.popleft()
+        still = now - self._renewed
+        if still >= self._frozen_seconds:
+            raise CameraFault(
+                self._name, Blind.FROZEN, f"the same picture for {still:.1f} s: if it recurs, take its power off"
+            )
+
+    def _check_black(self, frame: Frame) -> None:
+        now = frame.taken
+        if self._black is None:
+            self._black_since = self._noisy_at = now
+            if self._before:
+                self._patience = LONGEST_NIGHT_SECONDS if self._went_out(now) else COVERED_SECONDS
+            self._before.clear()
+        elif float(cv2.absdiff(self._black, frame.luma).mean()) >= LEAST_NOISE:
+            self._noisy_at = now
+        self._black = frame.luma
+        dark, dead = now - self._black_since, now - self._noisy_at
+        if dark >= self._patience or dead >= max(self._frozen_seconds, min(self._patience, SETTLE_SECONDS)):
+            raise CameraFault(
+                self._name, Blind.COVERED, f"nothing but black for {dark:.1f} s: uncover the lens, or give it light"
+            )
+
+    def _went_out(self, now: float) -> bool:
+        """Tell whether the light went out in all of the picture at once, before the black one of `now`, in seconds."""
+        former = self._before[0][1]
+        for taken, blocks in self._before:
+            left = (blocks + 1) / (former + 1)
+            if np.mean(left < GONE) >= GONE_PART and np.mean(left > KEPT) >= KEPT_PART:
+                return now - taken <= AT_ONCE_SECONDS
+        return True
+
+
+def _blocks(luma: Luma) -> Blocks:
+    """Return the mean of each block of a picture, float32 (ROWS, COLUMNS), in grey levels."""
+    return np.asarray(cv2.resize(luma.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.float32)

@@ -1,0 +1,123 @@
+"""Gathers the events of a recording into visits, and compares them with a table of what is truly seen in it."""
+
+import csv
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.decision import Event, Kind, State
+from device.errors import KioskError
+
+COLUMNS = ("video", "enter", "leave", "answer")
+WITH_MASK, WITHOUT_MASK, POSTER = "with_mask", "without_mask", "poster"
+ANSWERS = {State.CLEAR: WITH_MASK, State.ALARM: WITHOUT_MASK}
+THEN = ">"  # between two answers of one visit: a mask was put on, or taken off
+
+
+class VisitsError(KioskError, ValueError):
+    """A table of visits that can't be understood."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One person's visit, as it was told."""
+
+    number: int
+    enter: float  # seconds: when the face was first seen
+    leave: float | None  # seconds: when it was last seen; None: the recording ended before
+    answers: tuple[str, ...]  # WITH_MASK and WITHOUT_MASK in turn; none: it never was sure
+    told: tuple[float, ...]  # seconds: when each was told
+
+
+@dataclass(frozen=True)
+class TrueVisit:
+    """One person's visit, as it was."""
+
+    enter: float  # seconds
+    leave: float  # seconds
+    answers: tuple[str, ...]  # as a Visit's, or POSTER alone
+    visible: float  # seconds: from here on the face is well seen
+
+
+def gather(events: Iterable[Event]) -> list[Visit]:
+    """Return the visits that events tell of, by number."""
+    visits: dict[int, Visit] = {}
+    for event in events:
+        if event.kind is Kind.ENTER:
+            visits[event.visit] = Visit(event.visit, event.seen, None, (), ())
+            continue
+        visit = visits[event.visit]
+        if event.kind is Kind.LEAVE:
+            visits[event.visit] = dataclasses.replace(visit, leave=event.seen)
+        else:
+            answers, told = (*visit.answers, ANSWERS[event.state]), (*visit.told, event.at)
+            visits[event.visit] = dataclasses.replace(visit, answers=answers, told=told)
+    return list(visits.values())
+
+
+def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
+    """Read a table of true visits; return them by the name of the recording, which may have none.
+
+    Raises VisitsError with one line that names the file and the line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise VisitsError(f"{path}: has no column {missing[0]}, expected {', '.join(COLUMNS)}: see --help")
+            visits: dict[str, list[TrueVisit]] = {}
+            for row in reader:
+                found = visits.setdefault(row["video"], [])
+                if row["enter"]:
+                    found.append(_true_visit(row, f"{path}, line {reader.line_num}"))
+    except OSError as error:
+        raise VisitsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise VisitsError(f"{path}: is no table of visits ({error}): see --help") from error
+    return visits
+
+
+def _true_visit(row: dict[str, str], where: str) -> TrueVisit:
+    answers = tuple((row["answer"] or "").split(THEN))
+    if answers != (POSTER,) and not set(answers) <= set(ANSWERS.values()):
+        raise VisitsError(
+            f"{where}: answer is {row['answer']!r}, expected {WITH_MASK}, {WITHOUT_MASK}, some of them with {THEN!r} "
+            f"between, or {POSTER}: correct it"
+        )
+    try:
+        enter, leave = float(row["enter"]), float(row["leave"])
+        visible = float(row.get("visible") or enter)
+    except (TypeError, ValueError) as error:
+        raise VisitsError(f"{where}: {error}, expected seconds: correct it") from error
+    return TrueVisit(enter, leave, answers, visible)
+
+
+def match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]:
+    """Return which visit, by its place in the list, belongs to each true one, by its place.
+
+    They are paired one after the other: those first that share half of their time and the answer, because of two people
+    who stand there at once it isn't told which is which; then those that share most of their time.
+    """
+    shared = sorted(
+        (
+            (share >= 0.5 and visit.answers == truth.answers, share, -i, -j)
+            for i, truth in enumerate(true)
+            for j, visit in enumerate(visits)
+            if (share := _shared(visit, truth)) > 0
+        ),
+        reverse=True,
+    )
+    pairs: dict[int, int] = {}
+    for _, _, i, j in shared:
+        if -i not in pairs and -j not in pairs.values():
+            pairs[-i] = -j
+    return pairs
+
+
+def _shared(visit: Visit, truth: TrueVisit) -> float:
+    """Return the share, 0-1, of the time of a visit and a true one that both have."""
+    leave = truth.leave if visit.leave is None else visit.leave
+    both = min(leave, truth.leave) - max(visit.enter, truth.enter)
+    return both / (max(leave, truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0

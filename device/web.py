@@ -1,0 +1,160 @@
+"""Serves the screen's page and its stream of states over HTTP, to browsers that are let in."""
+
+import asyncio
+import hashlib
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.template import Loader
+from tornado.web import Application
+
+from device.classifier import Verdict
+from device.decision import State
+from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
+from device.frame import Frame
+from device.languages import LANGUAGES, codes, read_language
+from device.levels import levels
+from device.mirror import Mirror
+from device.model_card import ModelCard
+from device.settings import RANDOM, Settings
+from device.setup_pages import PAGES
+from device.signals import LATE_SECONDS
+from device.web_pages import MirrorStream, ScreenPage, StateStream
+from device.what_if import History
+
+PAGE = Path(__file__).parent / "page"
+HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
+MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
+SLOW_SECONDS = 10.0  # a request must have arrived by then, and a viewer must answer
+LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
+LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
+GOODBYE_SECONDS = 0.5
+
+
+class Server:
+    """The page's server; all but `seen` runs in the thread of `serve`."""
+
+    def __init__(
+        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None, token: str
+    ) -> None:
+        """Take the port. Raises OSError if it can't be had."""
+        screen = settings.screen
+        address = ipaddress.ip_address(screen.host)
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        self._socket = socket.create_server((screen.host, screen.port), family=family)
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        name = f"[{address}]" if address.version == 6 else str(address)
+        if address.is_unspecified:
+            name = socket.gethostname()
+        self.url = f"http://{name}:{self.port}/"
+        self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
+        self.token = token if screen.token == RANDOM else screen.token
+        self.setup_url: str | None = None
+        if screen.setup != "off":
+            local = address.is_loopback or screen.setup == "lan"
+            setup = f"{self.url if local else f'http://localhost:{self.port}/'}setup"
+            self.setup_url = f"{setup}#{token}" if screen.token == RANDOM else setup
+        self.threshold = levels(settings.model, card)[0]
+        self.mirror, self.history, self.attempts = Mirror(self.threshold), History(), Attempts()
+        self.viewers: set[StateStream] = set()
+        self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
+        self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
+        self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
+        self._seen_at: float | None = None  # seconds, of time.monotonic()
+        self._late = False
+        self._ended = asyncio.Event()
+
+    def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
+        """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
+        self.mirror.newest = (frame, verdicts)
+        self.history.note(frame.taken, verdicts)
+        self._seen_at = now
+
+    def show(self, state: State, reason: str | None = None) -> None:
+        """Tell every viewer a new state."""
+        self._shown = self._shown | {"look": state.value, "reason": reason}
+        self._late = False
+        self.tell()
+
+    def tell(self) -> None:
+        """Tell every viewer the present state, once more if need be."""
+        message = self.message()
+        for viewer in list(self.viewers):
+            viewer.tell(message)
+
+    def message(self) -> str:
+        """Return what a viewer is told: the look, the reason of a fault, and which page shows it."""
+        shown = self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
+        return json.dumps(shown)
+
+    def stop(self) -> None:
+        """Let `serve` end."""
+        self._ended.set()
+
+    async def serve(self) -> None:
+        """Serve until `stop`."""
+        server = _LimitedServer(
+            self._application(), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
+            idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
+        )  # fmt: skip
+        server.add_socket(self._socket)
+        mirror = asyncio.create_task(self.mirror.serve())
+        try:
+            while not self._ended.is_set():
+                self._late = self._seen_at is not None and time.monotonic() - self._seen_at > LATE_SECONDS
+                self.tell()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), HEARTBEAT_SECONDS)
+        finally:
+            mirror.cancel()
+            server.stop()
+            for viewer in [*self.viewers, *self.mirror.viewers]:
+                viewer.close(1001, "the kiosk has ended")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+
+    def _application(self) -> Application:
+        shared = {"server": self}
+        return Application(
+            [
+                (r"/", ScreenPage, shared),
+                (r"/state", StateStream, shared),
+                *([(r"/mirror", MirrorStream, shared)] if self.settings.screen.mirror else []),
+                *((path, page, shared) for path, page in PAGES.items() if self.setup_url),
+                (r"/static/([a-z]+\.[a-z]+)", Static, {"path": str(PAGE / "static")}),
+            ],
+            default_handler_class=Guarded,
+            hosts=allowed_hosts(self.settings.screen.host, self.port),
+            template_loader=Loader(str(PAGE)),
+            log_function=lambda handler: None,
+            websocket_ping_interval=SLOW_SECONDS, websocket_ping_timeout=SLOW_SECONDS,
+            websocket_max_message_size=LARGEST_MESSAGE,
+        )  # fmt: skip
+
+
+class _LimitedServer(HTTPServer):
+    """Refuses connections beyond a number."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if len(self._connections) >= MOST_CONNECTIONS:
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+
+def _digest(settings: Settings, card: ModelCard) -> str:
+    files = sorted(path for path in PAGE.rglob("*") if path.is_file())
+    told = hashlib.sha256(f"{settings.screen}{card.practice}".encode())
+    for path in files:
+        told.update(path.read_bytes())
+    return told.hexdigest()[:16]
+

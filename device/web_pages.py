@@ -1,0 +1,83 @@
+"""What the screen's server answers: the page, its states, and the picture of the camera."""
+
+from typing import TYPE_CHECKING
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from device.doorkeeper import Guarded
+from device.languages import preferred
+
+if TYPE_CHECKING:
+    from device.web import Server
+
+MOST_VIEWERS = 200
+
+
+class ScreenPage(Guarded):
+    """The screen, in the language asked for, of the settings, or of the browser."""
+
+    def initialize(self, server: "Server") -> None:
+        self.server = server
+
+    def get(self) -> None:
+        server, screen = self.server, self.server.settings.screen
+        code = self.get_query_argument("language", screen.language)
+        if code not in server.languages:
+            code = preferred(self.request.headers.get("Accept-Language", ""), list(server.languages))
+        self.render(
+            "index.html", language=server.languages[code], page=server.page, practice=server.card.practice,
+            mirror=screen.mirror, speech=screen.speech,
+        )  # fmt: skip
+
+
+class Stream(Guarded, WebSocketHandler):
+    """A socket that only the kiosk speaks on."""
+
+    def initialize(self, server: "Server") -> None:
+        self.server = server
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self._finished:
+            self.require_origin()
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # checked in prepare, which also refuses a missing one
+
+    def on_message(self, message: str | bytes) -> None:
+        self.close(1008, "nothing is expected here")
+
+
+class StateStream(Stream):
+    """The states of the door."""
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        if len(self.server.viewers) >= MOST_VIEWERS:
+            self.close(1013, "too many viewers")
+            return
+        self.set_nodelay(True)
+        self.server.viewers.add(self)
+        self.tell(self.server.message())
+
+    def tell(self, message: str) -> None:
+        """Send one state, and don't wait for it to arrive."""
+        try:
+            self.write_message(message)
+        except WebSocketClosedError:
+            self.server.viewers.discard(self)
+
+    def on_close(self) -> None:
+        self.server.viewers.discard(self)
+
+
+class MirrorStream(Stream):
+    """The picture of the camera."""
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        if len(self.server.mirror.viewers) >= MOST_VIEWERS:
+            self.close(1013, "too many viewers")
+            return
+        self.server.mirror.viewers.add(self)
+
+    def on_close(self) -> None:
+        self.server.mirror.viewers.discard(self)

@@ -1,0 +1,38 @@
+"""Keeps the last minute's verdicts, and says which states other settings would have made of them."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from device.classifier import Verdict
+from device.decision import Decision
+from device.settings import DecisionSettings
+
+SECONDS = 60.0  # on the frames' clock
+MOST_FRAMES = 2400  # of a camera of 40 frames a second
+
+
+class History:
+    """The verdicts of the last minute; noted by one thread and read by another."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[float, Sequence[Verdict]]] = deque(maxlen=MOST_FRAMES)
+
+    def note(self, now: float, verdicts: Sequence[Verdict]) -> None:
+        """Keep what was judged on the frame taken at `now`, in seconds."""
+        self._frames.append((now, verdicts))
+
+    def frames(self) -> list[tuple[float, Sequence[Verdict]]]:
+        """Return the last minute's frames, oldest first: seconds from the newest one, at most 0, and verdicts."""
+        frames = list(self._frames.copy())
+        newest = frames[-1][0] if frames else 0.0
+        return [(taken - newest, verdicts) for taken, verdicts in frames if newest - taken <= SECONDS]
+
+
+def states(history: History, settings: DecisionSettings, threshold: float, release: float) -> list[tuple[float, str]]:
+    """Return when which state would have begun, in seconds from the newest frame, from an empty door on."""
+    decision, changes = Decision(settings, threshold, release), list[tuple[float, str]]()
+    for at, verdicts in history.frames():
+        decision.update(at, verdicts)
+        if not changes or changes[-1][1] != decision.state:
+            changes.append((at, decision.state.value))
+    return changes

@@ -1,0 +1,383 @@
+"""Deployments to a whole computer, a container with systemd, sshd and sudo of its own: what runs there afterwards."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pi_box import REASON, Box, possible
+from toy_release import NUMPY, TREE, behave, index_of, make_tree
+
+from deploy.lock import RUNTIMES
+from deploy.release import plan
+from device.settings import Settings
+
+pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
+PI = "pi@127.0.0.1"
+UNIT = "mask-kiosk.service"
+KEPT = "/opt/mask-kiosk /etc/mask-kiosk /etc/systemd /usr/local/lib/systemd /run/systemd/system"
+CUTS, POWER_CUTS = 10, 3  # moments
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("box")
+    for parent in (path, path.parent, path.parent.parent):  # its users are others than ours
+        parent.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tree(folder: Path) -> Path:
+    return make_tree(folder)
+
+
+@pytest.fixture(scope="module")
+def box(folder: Path, tree: Path) -> Iterator[Box]:
+    """A computer to which the tree was deployed once."""
+    box = Box(folder, NUMPY)
+    try:
+        box.boot()
+        (box.root / "usr/lib/python3/dist-packages/lgpio.py").unlink()
+        code, lines, errors = deploy(box, tree)
+        assert (code, errors) == (0, []), lines
+        yield box
+    finally:
+        box.close()
+
+
+@pytest.fixture(autouse=True)
+def _works_again(tree: Path) -> Iterator[None]:
+    yield
+    behave(tree, "works")
+
+
+def deploy(box: Box, tree: Path, *words: str) -> tuple[int, list[str], list[str]]:
+    return box.run(tree, "deploy", PI, *words, environment=index_of(tree))
+
+
+def running(box: Box, first: str = "true") -> tuple[str, str]:
+    """The state of the unit, and the release whose process runs, once another command has ended there."""
+    asked = box.ssh(
+        f"{first}; systemctl show --property=ActiveState --value {UNIT}; readlink /opt/mask-kiosk/current; "
+        f"tr '\\0' ' ' </proc/$(systemctl show --property=MainPID --value {UNIT})/cmdline"
+    )
+    state, current, command = (*asked.stdout.splitlines(), "", "", "")[:3]
+    release = re.search(r"/releases/([^/]+)/", command.replace("/opt/mask-kiosk/current", current))
+    return state, release[1] if release else ""
+
+
+def everything(box: Box) -> str:
+    """All that a deployment could change, and which process runs."""
+    shown = box.ssh(
+        f"find {KEPT} ! -path '*/incoming*' -printf '%p %s %l %i\\n' | sort; systemctl show --property=MainPID {UNIT}"
+    )
+    assert shown.stdout
+    return shown.stdout
+
+
+def test_the_first_deployment_says_its_steps_and_installs_what_apt_has(box: Box) -> None:
+    calls = (box.root / "var/log/apt-calls").read_text().splitlines()
+    assert calls == [
+        "-q update", "-q install -y --no-install-recommends -o DPkg::Lock::Timeout=60 python3-lgpio",
+    ]  # fmt: skip
+    assert running(box)[0] == "active"
+    assert (box.root / "etc/mask-kiosk/kiosk.toml").read_text().startswith("#")
+
+
+def test_an_unchanged_tree_sends_nothing_and_starts_nothing(box: Box, tree: Path) -> None:
+    _, version = running(box)
+    before = everything(box)
+    assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])
+    assert everything(box) == before
+
+
+def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(box: Box, tree: Path) -> None:
+    before = everything(box)
+    behave(tree, "works better")
+    code, lines, errors = deploy(box, tree, "--dry-run")
+    assert (code, errors) == (0, [])
+    assert re.fullmatch(rf"{PI}: would send 0\.1\.0-[0-9a-f]{{12}}: \d+ files, 0\.\d MB", lines[1])
+    assert everything(box) == before
+
+
+def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
+    config = box.root / "etc/mask-kiosk/kiosk.toml"
+    config.write_text(config.read_text() + "[signals]\nbeeps = 1\n" * ("[signals]" not in config.read_text()))
+    settings, (_, first) = config.read_text(), running(box)
+    behave(tree, "works better")
+    assert deploy(box, tree)[0] == 0
+    state, second = running(box)
+    assert (state, second != first) == ("active", True)
+    assert sorted(path.name for path in (box.root / "opt/mask-kiosk/releases").iterdir()) == sorted([first, second])
+    # The packages are the same, so the second venv is the same files.
+    modules = [
+        box.root / f"opt/mask-kiosk/releases/{name}/venv/lib/python3.11/site-packages/cv2.py"
+        for name in (first, second)
+    ]
+    assert modules[0].stat().st_ino == modules[1].stat().st_ino
+
+    code, lines, errors = box.run(tree, "rollback", PI)
+    assert (code, lines[-1], errors) == (0, f"{PI}  ok  {first} runs", [])
+    assert running(box) == ("active", first)
+    assert config.read_text() == settings
+    assert box.run(tree, "status", PI)[1][0].startswith(
+        f"{PI}  ok  {first} active (running), 0 restarts: IDLE  nobody there; "
+    )
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "reason"),
+    [
+        ("has no camera", 1, "didn't come up (FAULT no camera); {old} runs again"),
+        ("dies soon", 1, "didn't come up (it stopped deciding frames soon after the first); {old} runs again"),
+        ("misjudges", 2, "isn't fit for this computer (device check: error: door.tflite: its golden pictures are "
+                         "wrong); it wasn't started"),
+    ],
+)  # fmt: skip
+def test_a_release_that_does_not_prove_itself_is_taken_back(
+    box: Box, tree: Path, behaviour: str, code: int, reason: str
+) -> None:
+    _, old = running(box)
+    before = everything(box).splitlines()
+    behave(tree, behaviour)
+    found, _, errors = deploy(box, tree)
+    assert (found, len(errors)) == (code, 1)
+    assert re.fullmatch(rf"{PI}  error  0\.1\.0-[0-9a-f]{{12}} {re.escape(reason.format(old=old))}", errors[0])
+    assert running(box) == ("active", old)
+    folders = (
+        "/opt/mask-kiosk ",
+        "/opt/mask-kiosk/releases ",
+        "/run/systemd/system ",
+        "MainPID",
+    )  # whose times changed
+    assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
+        line for line in before if not line.startswith(folders)
+    ]
+
+
+@pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
+def test_a_release_whose_page_does_not_answer_is_taken_back(box: Box, tree: Path) -> None:
+    state = running(box)
+    behave(tree, "serves no page")
+    code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert "didn't come up (its page at http://127.0.0.1:" in errors[0]
+    assert running(box) == state
+
+
+@contextmanager
+def in_box(box: Box, begin: str, end: str) -> Iterator[None]:
+    assert box.ssh(begin).returncode == 0
+    yield
+    assert box.ssh(end).returncode == 0
+
+
+MODULES = "/usr/lib/python3/dist-packages"
+TROUBLES = {
+    "32-bit": (
+        "sed -i s/arm64/armhf/ /usr/local/bin/dpkg", "sed -i s/armhf/arm64/ /usr/local/bin/dpkg", 2,
+        "its system is armhf, expected arm64: use a Pi 3 or later, with the 64-bit Raspberry Pi OS written to its card",
+    ),
+    "old system": (
+        "sed -i s/12/11/ /etc/os-release", "sed -i s/11/12/ /etc/os-release", 2,
+        "runs debian 11, expected debian 12 or 13: install Raspberry Pi OS Bookworm or Trixie",
+    ),
+    "no space": (
+        "mount -t tmpfs -o size=50m tmpfs /opt", "umount /opt", 2,
+        r"has \d+ MB free under /opt, expected 900: remove something, or use a larger card",
+    ),
+    "sudo asks": (
+        "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/", 2,
+        "sudo asks pi for a password, expected none: log in as the user that the Imager made, or add it to sudoers",
+    ),
+    "no camera": (
+        "cp /etc/mask-kiosk/kiosk.toml /tmp/; echo '[camera]\nsource = \"usb:7\"' >/etc/mask-kiosk/kiosk.toml",
+        "cat /tmp/kiosk.toml >/etc/mask-kiosk/kiosk.toml", 2,
+        r"has no camera usb:7 \(/dev/video7\), which kiosk.toml names: connect it, or correct \[camera\]",
+    ),
+    "apt is locked": (
+        f"touch /etc/box/apt-is-locked; mv {MODULES}/lgpio.py /tmp",
+        f"rm /etc/box/apt-is-locked; mv /tmp/lgpio.py {MODULES}", 2,
+        r"apt can't install python3-lgpio \(E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process "
+        r"842 \(unattended-upgr\)\): see its lines, and run the same command again",
+    ),
+    "another numpy": (
+        f"mv {MODULES}/numpy-{NUMPY}.dist-info /tmp; mkdir {MODULES}/numpy-2.4.6.dist-info; "
+        f"sed s/{NUMPY}/2.4.6/ /tmp/numpy-{NUMPY}.dist-info/METADATA >{MODULES}/numpy-2.4.6.dist-info/METADATA",
+        f"rm -r {MODULES}/numpy-2.4.6.dist-info; mv /tmp/numpy-{NUMPY}.dist-info {MODULES}/", 2,
+        r"its numpy is 2.4.6, expected 1.24.2, Debian's own: run `sudo apt install --reinstall python3-numpy` there, "
+        "and remove what pip put over it",
+    ),
+    "wrong key": (
+        "mv /etc/box/authorized_keys /tmp", "mv /tmp/authorized_keys /etc/box", 3,
+        rf"it doesn't take your key \({PI}: Permission denied \(publickey.*\).\): with `ssh-copy-id {PI}` it does",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_a_host_that_is_no_kiosk_is_told_so_in_one_line_and_left_as_it_was(box: Box, tree: Path, trouble: str) -> None:
+    begin, end, code, line = TROUBLES[trouble]
+    before = everything(box)
+    behave(tree, "works better")
+    if trouble == "wrong key":  # which keeps us out too
+        keys = box.root / "etc/box/authorized_keys"
+        content = keys.read_text()
+        keys.write_text("")
+        found, _, errors = deploy(box, tree)
+        keys.write_text(content)
+    else:
+        with in_box(box, begin, end):
+            found, _, errors = deploy(box, tree)
+    assert (found, len(errors)) == (code, 1), errors
+    assert re.fullmatch(f"{PI}  error  {line}", errors[0]), errors[0]
+    assert re.sub(r"/etc/mask-kiosk/kiosk.toml .*", "", everything(box)) == re.sub(
+        r"/etc/mask-kiosk/kiosk.toml .*", "", before
+    )
+
+
+def test_a_host_key_that_changed_is_told_in_one_line(box: Box, tree: Path) -> None:
+    known = box.folder / "known_hosts"
+    right = known.read_text()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", box.folder / "other"], check=True)
+    other = " ".join((box.folder / "other.pub").read_text().split()[:2])
+    try:
+        known.write_text(f"[127.0.0.1]:{box.port} {other}\n")
+        changed = deploy(box, tree)
+        known.write_text("")
+        unknown = deploy(box, tree)
+    finally:
+        known.write_text(right)
+    assert changed == (3, [], [
+        f"{PI}  error  its host key has changed, expected the one known here: if the Pi was set up anew, "
+        "`ssh-keygen -R 127.0.0.1` and log in once; otherwise another computer answers in its place"
+    ])  # fmt: skip
+    assert unknown == (3, [], [
+        f"{PI}  error  its host key isn't known here: log in once with `ssh {PI}` and compare the fingerprint"
+    ])  # fmt: skip
+
+
+def test_several_hosts_end_in_a_table_and_with_the_worst_code(box: Box, tree: Path, tmp_path: Path) -> None:
+    file = tmp_path / "doors.txt"
+    file.write_text(f"# two doors\n{PI}  # the first\n\nstranger@127.0.0.1\n")
+    _, version = running(box)
+    code, lines, errors = box.run(tree, "deploy", str(file), environment=index_of(tree))
+    assert (code, lines) == (3, [f"{PI:18}  ok  {version} runs already"])
+    assert [line[:48] for line in errors] == ["stranger@127.0.0.1  error  it doesn't take your key"[:48]]
+
+
+def next_version(tree: Path, number: int) -> None:
+    behave(tree, f"works, number {number}")
+
+
+def test_a_deployment_cut_off_at_any_moment_leaves_the_old_or_the_new_release(box: Box, tree: Path) -> None:
+    next_version(tree, 0)
+    began = time.monotonic()
+    assert deploy(box, tree)[0] == 0
+    span = time.monotonic() - began
+    moments = random.Random(7)  # noqa: S311
+    _, now = running(box)
+    for number in range(1, CUTS + 1):
+        old = now
+        next_version(tree, number)
+        cut = box.start(tree, "deploy", PI, environment=index_of(tree))
+        with cut:
+            try:
+                cut.wait(timeout=moments.uniform(0, span))
+            except subprocess.TimeoutExpired:
+                os.killpg(cut.pid, signal.SIGKILL)  # ssh with it
+            cut.communicate(timeout=60)
+        # What was begun there goes on to its end.
+        state, now = running(box, "while pgrep -f '[d]eploy[.]pi' >/dev/null; do sleep 0.1; done")
+        assert (state, now in {old, plan(tree, "12", RUNTIMES[0]).version}) == ("active", True)
+
+
+def test_a_power_cut_in_a_deployment_leaves_a_release_that_starts(box: Box, tree: Path) -> None:
+    moments = random.Random(11)  # noqa: S311
+    for number in range(100, 100 + POWER_CUTS):
+        next_version(tree, number)
+        cut = box.start(tree, "deploy", PI, environment=index_of(tree))
+        with cut:
+            time.sleep(moments.uniform(0.5, 4))  # the moment is the input here, nothing is waited for
+            box.cut_power()
+            cut.communicate(timeout=120)
+        box.boot()
+        # `start` waits for the one that the boot has begun.
+        assert running(box, f"systemctl start {UNIT}")[0] == "active"
+        leftovers = box.ssh("ls -d /opt/mask-kiosk/releases/.new-* /run/systemd/system/mask-kiosk.service").stdout
+        assert leftovers == ""
+
+
+def test_a_killed_kiosk_has_its_outputs_switched_off_and_starts_again(box: Box) -> None:
+    assert box.ssh(f"systemctl restart {UNIT}").returncode == 0
+    off = box.root / "var/lib/mask-kiosk/switched-off"
+    off.unlink(missing_ok=True)
+    again = f"until test $(systemctl show --property=NRestarts --value {UNIT}) = 1; do sleep 0.1; done"
+    killed = box.ssh(f"systemctl kill --kill-whom=main --signal=SIGKILL {UNIT}; {again}; systemctl start {UNIT}")
+    assert killed.returncode == 0
+    assert off.exists()
+    assert running(box)[0] == "active"
+
+
+def test_online_the_kiosk_fetches_its_packages_itself(box: Box, tree: Path) -> None:
+    index = box.root / "srv" / "index"  # what the kiosk takes for the package index
+    shutil.copytree(tree.parent / "index", index)
+    (box.root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/index\n")
+    code, lines, errors = deploy(box, tree, "--online", "--runtime", "tflite-runtime")
+    assert (code, errors) == (0, []), lines
+    assert f"{PI}: Python packages: fetched from the index" in lines
+    state, version = running(box)
+    packages = box.root / f"opt/mask-kiosk/releases/{version}/venv/lib/python3.11/site-packages"
+    assert state == "active"
+    assert (packages / "tflite_runtime.py").exists()
+    assert not (packages / "ai_edge_litert.py").exists()
+
+
+def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
+    behave(tree, "works better")
+    hiding = box.root / f"etc/systemd/system/{UNIT}"
+    hiding.write_text("[Service]\nExecStart=/bin/true\n")
+    try:
+        code, _, errors = deploy(box, tree)
+        assert (code, errors) == (2, [
+            f"{PI}  error  /etc/systemd/system/{UNIT} hides the unit that is deployed: keep its changes with "
+            "`systemctl edit`, and remove it"
+        ])  # fmt: skip
+        assert hiding.read_text() == "[Service]\nExecStart=/bin/true\n"
+    finally:
+        hiding.unlink()
+
+
+def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
+    code, _, errors = box.run(tree, "undeploy", PI)
+    assert (code, errors) == (0, [])
+    left = box.ssh(
+        f"find {KEPT} /var/lib/mask-kiosk -name '*mask-kiosk*' 2>/dev/null; ls /etc/mask-kiosk"
+    ).stdout.split()
+    assert left == ["/etc/mask-kiosk", "/var/lib/mask-kiosk", "kiosk.toml"]
+    assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
+
+
+def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -> None:
+    assert running(box)[1] == ""
+    code, lines, errors = box.run(tree, "bundle", "--debian", "12", environment=index_of(tree))
+    assert (code, errors) == (0, [])
+    boot = box.root / "boot" / "firmware"
+    boot.mkdir(parents=True)
+    shutil.copy(lines[-1], boot / "mask-kiosk.tar")
+    recipe = (TREE / "deploy" / "first-boot" / "user-data").read_text().partition("runcmd:\n")[2]
+    commands = re.findall(r"^  - (.*)$", recipe, re.MULTILINE)
+    assert len(commands) == 3
+    ended = box.ssh("set -e\n" + "\n".join(commands))
+    assert ended.returncode == 0, ended.stdout
+    state, version = running(box)
+    assert state == "active"
+    assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])

@@ -1,0 +1,372 @@
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from footprint import TREE
+from healthy_pi import Pi
+
+from device import doctor_camera as camera
+from device import doctor_models as models
+from device import doctor_packages as packages
+from device import doctor_pins as pins
+from device import doctor_service as service
+from device import doctor_storage as storage
+from device import doctor_system as system
+from device.classifier import MODELS
+from device.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
+from device.finding import Case, Finding, Level
+
+ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
+OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
+FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
+OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What is broken of a healthy Pi, and the case that the check of this name must find."""
+
+    name: str
+    breaks: Callable[[Pi], object]
+    case: Case
+    values: dict[str, object] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.case.found}"
+
+
+def practice_model(pi: Pi) -> None:
+    folder = pi.root / "models"
+    folder.mkdir()
+    shutil.copy(MODELS / "door.tflite", folder)
+    card = json.loads((MODELS / "door.json").read_text())
+    (folder / "door.json").write_text(json.dumps({**card, "practice": True}))
+    pi.config(f'[model]\nname = "{folder / "door.tflite"}"\n')
+
+
+def wrong_golden(pi: Pi) -> None:
+    practice_model(pi)
+    shutil.copytree(MODELS / "golden" / "door", pi.root / "models/golden/door")
+    answers = pi.root / "models/golden/door/golden.json"
+    content = json.loads(answers.read_text())
+    content["pictures"][2]["state"] = "ALARM"
+    answers.write_text(json.dumps(content))
+
+
+def damaged_model(pi: Pi) -> None:
+    practice_model(pi)
+    model = pi.root / "models/door.tflite"
+    model.write_bytes(model.read_bytes()[:1000])
+
+
+def fallen_back(pi: Pi, numpy: str = "1.24.2", *, litert: bool = True) -> None:
+    pi.module("numpy", f"__version__ = {numpy!r}")
+    pi.package("tflite-runtime", "2.14.0", "class Interpreter: pass", "interpreter")
+    code = 'raise ImportError("libstdc++ is too old")'
+    if litert:
+        pi.package("ai-edge-litert", "9.9", code, "interpreter")
+    else:
+        pi.module("ai_edge_litert", 'raise ModuleNotFoundError("no", name="ai_edge_litert")')
+
+
+def no_runtime(pi: Pi) -> None:
+    pi.package("ai-edge-litert", "9.9", 'raise ImportError("wrong GLIBC")', "interpreter")
+
+
+def two_opencvs(pi: Pi) -> None:
+    pi.package("opencv-python", "4.11.0", "")
+    pi.module("cv2", fake_opencv("4.11.0", "NONE"))
+
+
+def fake_opencv(version: str, gui: str) -> str:
+    return f'__version__ = "{version}"\ndef getBuildInformation(): return "\\n  GUI:   {gui}\\n"\n'
+
+
+SYSTEM_ROWS = (
+    Row("system", lambda pi: pi.write("etc/os-release", OS_RELEASE.format(id="debian", version="11", name="Bullseye")),
+        system.OTHER_OS, {"system": "Bullseye"}),
+    Row("system", lambda pi: pi.remove("proc/device-tree/model"), system.NO_PI, {"release": "12", "name": "Bookworm"}),
+    Row("architecture", lambda pi: pi.program("dpkg", "echo armhf"), system.NARROW, {"architecture": "armhf"}),
+    Row("power", lambda pi: pi.program("vcgencmd", "echo throttled=0x50005"), system.WEAK,
+        {"now": "undervoltage, throttled", "past": "undervoltage, throttled"}),
+    Row("power", lambda pi: pi.program("vcgencmd", "echo throttled=0xa0000"), system.WAS_WEAK,
+        {"past": "the processor's clock is capped, at the soft temperature limit"}),
+    Row("temperature", lambda pi: pi.write("sys/class/thermal/thermal_zone0/temp", "80100"), system.WARM,
+        {"degrees": 80}),
+    Row("temperature", lambda pi: pi.write("sys/class/thermal/thermal_zone0/temp", "85200"), system.OVERHEATED,
+        {"degrees": 85}),
+    Row("clock", lambda pi: pi.remove("run/systemd/timesync/synchronized").program("timedatectl", "echo no"),
+        system.UNSYNCED),
+    Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB"), system.NO_SCREEN, {"gigabytes": "0.9"}),
+    Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB").unit(
+        "mask-kiosk-screen.service", {"UnitFileState": "enabled"}),
+        system.TOO_LITTLE, {"gigabytes": "0.9"}),
+)
+STORAGE_ROWS = (
+    Row("space", lambda pi: pi.program("df", "echo Avail; echo 999"), storage.NARROW, {"megabytes": 999}),
+    Row("space", lambda pi: pi.program("df", "echo Avail; echo 399"), storage.FULL, {"megabytes": 399}),
+    Row("root", lambda pi: pi.write("proc/mounts", "/dev/root / ext4 ro,noatime 0 0"), storage.READ_ONLY,
+        {"kind": "ext4"}),
+    Row("root", lambda pi: pi.write("proc/mounts", "/dev/root / ext4 ro 0 0\noverlayroot / overlay rw 0 0"),
+        storage.OVERLAID),
+    Row("wear", lambda pi: pi.write("sys/block/mmcblk0/device/life_time", "0x03 0x08"), storage.WEARING,
+        {"name": "mmcblk0", "percent": 80}),
+    Row("wear", lambda pi: pi.write("sys/block/mmcblk1/device/pre_eol_info", "0x03"), storage.WORN_DOWN,
+        {"name": "mmcblk1"}),
+    Row("log", lambda pi: pi.write("etc/systemd/journald.conf.d/90-keep.conf", "[Journal]\nStorage=persistent"),
+        storage.ON_CARD),
+)
+PACKAGE_ROWS = (
+    Row("runtime", fallen_back, packages.FALLEN_BACK,
+        {"version": "2.14.0", "error": "ImportError: libstdc++ is too old"}),
+    Row("runtime", lambda pi: fallen_back(pi, "2.2.4"), packages.NUMPY_2, {"version": "2.14.0", "numpy": "2.2.4"}),
+    Row("runtime", no_runtime, packages.NO_RUNTIME, {"error": "ImportError: wrong GLIBC"}),
+    Row("numpy", lambda pi: pi.module("numpy", OWN_NUMPY), packages.MIXED,
+        {"version": "2.4.6", "place": "/venv/numpy.py"}),
+    Row("numpy", lambda pi: pi.usb().module("numpy", OWN_NUMPY),
+        packages.MIXED_UNUSED, {"version": "2.4.6", "place": "/venv/numpy.py"}),
+    Row("numpy", lambda pi: pi.remove("usr/lib/python3/dist-packages/numpy").module("numpy", OWN_NUMPY),
+        packages.PLAIN_NUMPY, {"version": "2.4.6", "place": "/venv/numpy.py"}),
+    Row("numpy", lambda pi: pi.module("numpy", 'raise ImportError("no BLAS")'), packages.NO_NUMPY,
+        {"error": "ImportError: no BLAS"}),
+    Row("opencv", lambda pi: pi.module("cv2", 'raise ImportError("libGL.so.1: cannot open")'), packages.NO_OPENCV,
+        {"error": "ImportError: libGL.so.1: cannot open"}),
+    Row("opencv", lambda pi: pi.module("cv2", fake_opencv("4.10.0", "GTK3")), packages.WINDOWS,
+        {"version": "4.10.0", "gui": "GTK3"}),
+    Row("opencv", lambda pi: pi.config("[faces]\nfinder = 'yunet'\n").module("cv2", fake_opencv("4.6.0", "NONE")),
+        packages.UNFIT_OPENCV, {"version": "4.6.0", "wanted": "4.8 or later, below 6", "finder": "yunet"}),
+    Row("opencv", two_opencvs, packages.TWO_OPENCVS, {"packages": "opencv-python and opencv-python-headless"}),
+)
+MODEL_ROWS = (
+    Row("settings", lambda pi: pi.config("[signals]\nred_pim = 4\n"), models.INVALID,
+        {"error": "{root}/etc/mask-kiosk/kiosk.toml: [signals] key 'red_pim' is unknown: did you mean 'red_pin'?"}),
+    Row("settings", lambda pi: pi.config("[signals]\nred_pin = 27\n"), models.INVALID,
+        {"error": "[signals] red_pin and green_pin are both 27: give each part a pin of its own"}),
+    Row("settings", lambda pi: pi.remove("etc/mask-kiosk/kiosk.toml"), models.DEFAULTS),
+    Row("models", practice_model, models.PRACTICE, {"model": "door"}),
+    Row("models", lambda pi: pi.config("[faces]\nfinder = 'haar'\n"), models.UNFIT),
+    Row("models", damaged_model, models.UNFIT),
+    Row("models", lambda pi: pi.module("ai_edge_litert", "import os\nos.kill(os.getpid(), 4)"), models.CRASHED,
+        {"error": "signal 4"}),
+    Row("golden pictures", practice_model, models.MISSING),
+    Row("golden pictures", wrong_golden, models.WRONG, {"wrong": "empty.png: IDLE, expected ALARM"}),
+)
+CAMERA_ROWS = (
+    Row("camera", lambda pi: pi.module("picamera2", 'raise ValueError("numpy.dtype size changed")'),
+        camera.NO_PICAMERA2, {"error": "ValueError: numpy.dtype size changed"}),
+    Row("camera", lambda pi: pi.module("picamera2", "class Picamera2:\n    global_camera_info = list"),
+        camera.NO_CAMERA, {"source": "pi"}),
+    Row("camera", lambda pi: pi.usb(plugged=False), camera.NO_CAMERA, {"source": "usb:0"}),
+    Row("camera owner", lambda pi: pi.process(90, "rpicam-hello").lock_camera(90), camera.OWNED,
+        {"who": "rpicam-hello (90)"}),
+    Row("camera owner", lambda pi: pi.usb().process(91, "cheese", "/dev/video0"), camera.OWNED,
+        {"who": "cheese (91)"}),
+)
+PIN_ROWS = (
+    Row("groups", lambda pi: pi.write("etc/group", "video:x:44:mask-kiosk\nrender:x:106:pi\n"), pins.NO_MEMBER,
+        {"user": "mask-kiosk", "missing": "render (the camera's memory), gpio (the pins)"}),
+    Row("groups", lambda pi: pi.write("etc/passwd", "root:x:0:0::/root:/bin/bash\n"), pins.NO_USER,
+        {"user": "mask-kiosk"}),
+    Row("pins", lambda pi: pi.remove("proc/device-tree/model"), pins.NO_BOARD),
+    Row("pins", lambda pi: pi.remove("dev/gpiochip0"), pins.NO_CHIP),
+    Row("pins", lambda pi: pi.service(Environment="GPIOZERO_PIN_FACTORY=rpigpio"), pins.OTHER_FACTORY,
+        {"factory": "rpigpio"}),
+    Row("pins", lambda pi: pi.module("lgpio", 'raise ImportError("No module named _lgpio")'), pins.NO_LGPIO,
+        {"error": "ImportError: No module named _lgpio"}),
+    Row("busy pins", lambda pi: pi.service(MainPID="0").taken_pins({22: "lg"}).process(
+        92, "fan.py", "anon_inode:gpio-line"), pins.BUSY,
+        {"pins": "GPIO 22 (buzzer) is taken as 'lg'", "who": "programs that hold pins: fan.py (92), python (812)"}),
+)
+SERVICE_ROWS = (
+    Row("service", lambda pi: pi.service(**FAILED), service.FAILED,
+        {"state": "failed, failed", "result": "exit-code", "restarts": 5}),
+    Row("service", lambda pi: pi.service(ActiveState="activating", SubState="auto-restart", NRestarts="2"),
+        service.FAILED, {"state": "activating, auto-restart", "result": "success", "restarts": 2}),
+    Row("service", lambda pi: pi.service(ActiveState="activating", SubState="start"), service.STARTING,
+        {"state": "activating, start"}),
+    Row("service", lambda pi: pi.service(ActiveState="inactive", SubState="dead"), service.STOPPED,
+        {"state": "inactive, dead"}),
+    Row("service", lambda pi: pi.service(NRestarts="3"), service.RESTARTED, {"restarts": 3}),
+    Row("service", lambda pi: pi.service(LoadState="not-found"), service.NOT_INSTALLED),
+    Row("watchdog", lambda pi: pi.service(LoadState="not-found"), service.NOT_INSTALLED),
+    Row("watchdog", lambda pi: pi.service(WatchdogUSec="0"), service.FORGOTTEN, {"service": "0"}),
+    Row("watchdog", lambda pi: pi.unit("manager", {"RuntimeWatchdogUSec": "0"}), service.UNWATCHED, {"hardware": "0"}),
+    Row("page", lambda pi: pi.config("[screen]\nenabled = false\n"), service.NO_PAGE),
+    Row("page", lambda pi: pi.write("proc/net/tcp", ""), service.NOT_SERVED, {"port": 6275}),
+    Row("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 77).process(95, "nginx", "socket:[77]"),
+        service.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),
+)
+ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS)
+SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
+    "models: {error}": ("was trained on faces found by", "has SHA-256"),
+    "golden pictures: {error}": ("golden.json: can't be read",),
+}
+
+
+@pytest.fixture
+def pi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pi:
+    return Pi(tmp_path, monkeypatch)
+
+
+def look(pi: Pi, name: str) -> Finding:
+    (found,) = examine(pi.host, [check for check in CHECKS if check.name == name])
+    return found
+
+
+def test_a_healthy_pi_has_nothing(pi: Pi) -> None:
+    findings = list(examine(pi.host))
+    assert [finding for finding in findings if finding.level is not Level.OK] == []
+    found = {finding.name: finding.found for finding in findings}
+    assert found["system"] == "Debian 12 (Bookworm) on Raspberry Pi 4 Model B Rev 1.4"
+    assert found["service"] == "running: IDLE nobody there"
+    assert found["busy pins"] == "GPIO 17, 27, 22 held by the kiosk"
+    assert found["golden pictures"] == "all 3 judged as where the model was made"
+    assert found["camera"] == "imx708"
+    assert exit_code(findings) == 0
+    assert summary(findings) == f"{len(CHECKS)} checks: 0 trouble, 0 warning, 0 unknown, 0 note, {len(CHECKS)} ok"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_each_trouble_is_found(pi: Pi, row: Row) -> None:
+    row.breaks(pi)
+    found = look(pi, row.name)
+    if str(row) in SAID_BY_OTHERS:
+        assert any(text in found.found for text in SAID_BY_OTHERS[str(row)])
+        row = dataclasses.replace(row, values={"error": found.found})
+    expected = row.case.of(**{"past": "nothing else", "now": "", **row.values})
+    why = next(check.why for check in CHECKS if check.name == row.name)
+    assert found == Finding(row.name, row.case.level, expected.found.replace("{root}", str(pi.root)), why, expected.do)
+
+
+def test_there_is_a_row_for_each_case() -> None:
+    cases = {case for check in CHECKS for case in check.cases if case.level is not Level.OK}
+    assert cases - {row.case for row in ROWS} == {system.OTHER_PYTHON}
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    assert {(row.name, row.case) for row in ROWS} <= {(check.name, case) for check in CHECKS for case in check.cases}
+
+
+@pytest.mark.parametrize(
+    ("version", "case"),
+    [((3, 10), system.OTHER_PYTHON), ((3, 11), system.GOOD_PYTHON), ((3, 13), system.GOOD_PYTHON),
+     ((3, 14), system.OTHER_PYTHON)],
+)
+def test_pythons(version: tuple[int, int], case: Case) -> None:
+    assert system.python_case(*version) == case.of(version=".".join(map(str, version)))
+
+
+UNKNOWN = [
+    ("system", lambda pi: pi.remove("etc/os-release"), "there is no /etc/os-release"),
+    ("architecture", lambda pi: (pi.bin / "dpkg").unlink(), "dpkg can't be run (No such file or directory)"),
+    ("power", lambda pi: (pi.bin / "vcgencmd").unlink(), "neither vcgencmd nor the kernel tells: no Raspberry Pi, or "
+     "its user isn't in the group video"),
+    ("temperature", lambda pi: pi.remove("sys/class/thermal/thermal_zone0/temp"), "this computer has no thermal "
+     "sensor that Linux knows"),
+    ("wear", lambda pi: shutil.rmtree(pi.root / "sys/block"), "no card here tells of its wear, as most SD cards don't"),
+    ("space", lambda pi: pi.program("df", "echo df: lost >&2; exit 1"), "df doesn't tell (df: lost)"),
+    ("space", lambda pi: pi.program("df", "echo Avail; echo many"),
+     "the check failed (ValueError: invalid literal for int() with base 10: 'many')"),
+    ("service", lambda pi: pi.program("systemctl", "echo Failed to connect to bus >&2; exit 1"),
+     "systemd doesn't answer (Failed to connect to bus)"),
+    ("camera", lambda pi: pi.config(ON_NETWORK), "the camera is on the network, where this doesn't look"),
+    ("camera owner", lambda pi: pi.config(ON_NETWORK), "the camera is on the network, where this doesn't look"),
+    ("camera owner", lambda pi: pi.config("[camera]\nsource = 'door.mp4'\n"),
+     "door.mp4 is a recording, which nobody has to itself"),
+    ("camera owner", lambda pi: pi.usb().process(93, "cheese", seen=False),
+     "this user may not see what other users' programs have open: run it with sudo"),
+    ("busy pins", lambda pi: pi.module("lgpio", "raise ImportError('no lgpio')"),
+     "lgpio doesn't tell (ImportError: no lgpio)"),
+    ("golden pictures", lambda pi: pi.module("cv2", "raise ImportError('no cv2')"),
+     "the models can't be loaded (ImportError: no cv2)"),
+    ("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 78).process(96, "nginx", seen=False),
+     "which program listens at port 8080 is only shown to root: try with `sudo`"),
+    ("camera", lambda pi: pi.config("[cemera]"),
+     "{root}/etc/mask-kiosk/kiosk.toml: section 'cemera' is unknown: did you mean 'camera'?"),
+]
+
+
+@pytest.mark.parametrize(("name", "breaks", "said"), UNKNOWN)
+def test_a_check_that_cannot_run_says_so(pi: Pi, name: str, breaks: Callable[[Pi], object], said: str) -> None:
+    breaks(pi)
+    found = look(pi, name)
+    assert (found.level, found.found) == (Level.UNKNOWN, said.replace("{root}", str(pi.root)))
+
+
+def test_what_else_is_well(pi: Pi) -> None:
+    (pi.bin / "vcgencmd").unlink()
+    pi.write("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
+    assert look(pi, "power").found == "now nothing; since the start: undervoltage, throttled"
+    pi.service(MainPID="0", ActiveState="inactive").config("[screen]\nport = 8080\n")
+    assert look(pi, "page").found == "port 8080 is free"
+    pi.service(MainPID="0")
+    pi.taken_pins({})
+    assert look(pi, "busy pins").found == "none of GPIO 17, 27, 22 is taken"
+    fallen_back(pi, litert=False)
+    assert look(pi, "runtime").found == "tflite-runtime 2.14.0, because ai-edge-litert isn't installed"
+    pi.write("etc/group", "")
+    pi.service(SupplementaryGroups="video render gpio")
+    assert look(pi, "groups").level is Level.OK
+    pi.write("etc/systemd/journald.conf.d/40-rpi-volatile-storage.conf", "")
+    assert look(pi, "log").level is Level.OK
+    (pi.root / "var/log/journal").mkdir(parents=True)
+    assert look(pi, "log").level is Level.WARNING
+
+
+def test_pins_that_the_kernel_holds_are_told_from_those_of_programs(pi: Pi) -> None:
+    pi.service(MainPID="0")
+    shutil.rmtree(pi.root / "proc/812")
+    pi.taken_pins({17: "w1", 27: ""})
+    assert look(pi, "busy pins").found == (
+        "GPIO 17 (red LED) is taken as 'w1', GPIO 27 (green LED) is taken; no program has any, so it is the kernel"
+    )
+    pi.process(94, "secret", seen=False)
+    assert look(pi, "busy pins").found.endswith("is taken; by whom, only root may see: run it with sudo")
+
+
+def test_people_read_reasons_only_where_something_is_to_be_done() -> None:
+    fine = Finding("power", Level.OK, "no undervoltage", "It matters.", "")
+    bad = Finding("camera", Level.TROUBLE, " ".join(["word"] * 30), "It matters.", "Do it.")
+    assert as_text(fine) == "ok       power            no undervoltage"
+    lines = as_text(bad).splitlines()
+    assert lines[0].startswith("trouble  camera           word word")
+    assert [line[:26] for line in lines[1:]] == [" " * 26] * 3
+    assert [line.strip() for line in lines[2:]] == ["Why: It matters.", "Do: Do it."]
+    assert max(map(len, lines)) <= 110
+
+
+@pytest.mark.parametrize(
+    ("levels", "code"),
+    [([Level.OK, Level.NOTE, Level.UNKNOWN], 0), ([Level.WARNING, Level.UNKNOWN], 1),
+     ([Level.WARNING, Level.TROUBLE, Level.OK], 2), ([], 0)],
+)
+def test_the_worst_finding_is_the_exit_code(levels: list[Level], code: int) -> None:
+    findings = [Finding("x", level, "found", "why", "do") for level in levels]
+    assert exit_code(findings) == code
+    told = json.loads(as_json(findings))
+    assert [finding["level"] for finding in told["findings"]] == levels
+    assert told["worst"] == max(levels, key=list(Level).index, default="ok")
+
+
+def test_the_doctor_speaks_where_everything_else_is_broken(tmp_path: Path) -> None:
+    for name in ("cv2", "numpy", "gpiozero", "ai_edge_litert", "tflite_runtime", "picamera2"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('broken')\n")
+    config = tmp_path / "kiosk.toml"
+    config.write_text("nonsense")
+    done = subprocess.run(
+        [sys.executable, "-m", "device", "doctor", "--json", "--config", config], cwd=TREE, capture_output=True,
+        text=True, check=False, timeout=600, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    told = json.loads(done.stdout)
+    levels = {finding["name"]: finding["level"] for finding in told["findings"]}
+    assert (done.returncode, done.stderr, told["worst"]) == (2, "", "trouble")
+    assert list(levels) == [check.name for check in CHECKS]
+    assert {levels[name] for name in ("runtime", "numpy", "opencv", "settings")} == {"trouble"}
+
+
+def test_the_manual_is_current() -> None:
+    assert (TREE / "docs" / "troubleshooting.md").read_text() == manual()

@@ -1,0 +1,165 @@
+"""Scripted passages: what must hold of a thousand visits and an empty day, and the recordings drawn of some."""
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from drawn_photos import drawn_photos
+
+from device.camera import open_camera
+from device.classifier import MODELS, Classifier
+from device.compare_visits import Tally, percentile
+from device.decision import Event, Kind, State
+from device.errors import KioskError
+from device.model_card import read_card
+from device.replay import Replay
+from device.settings import CameraSettings
+from device.visits import VisitsError, read_visits
+from trainer.finder.page import fill
+from trainer.passages.draw import TABLE, Material, Stage, record
+from trainer.passages.noise import FRAMES_PER_SECOND, HEIGHT, WIDTH, Noise, read_noise, verdict_of
+from trainer.passages.page import clips_text, simulated_text, total
+from trainer.passages.play import passages_of
+from trainer.passages.script import KINDS, Passage, Place, Walk, write_passage
+from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+
+PAGE = Path(__file__).parent.parent / "docs" / "door.md"
+
+
+@pytest.fixture(scope="module")
+def noise() -> Noise:
+    return read_noise().known(THRESHOLD, RELEASE)
+
+
+@pytest.fixture(scope="module")
+def tallies(noise: Noise) -> dict[str, Tally]:
+    return simulate(noise)
+
+
+def test_a_thousand_visits_are_told_as_they_were(tallies: dict[str, Tally]) -> None:
+    tally = total(tallies.values())
+    assert 1000 <= tally.visits <= 1001
+    assert tally.right >= 0.97 * tally.visits
+    assert tally.once >= 0.99 * tally.visits
+    assert tally.masked > 300
+    assert tally.false_alarms == 0  # at most one in a thousand
+    assert tally.ghost_alarms == 0
+    assert percentile(tally.seconds, 0.95) <= 0.7
+    assert all(tallies[kind].visits for kind in KINDS if kind != "far away")
+    assert tallies["poster"].posters == tallies["poster"].visits > 0
+
+
+def test_an_empty_door_never_rings_all_day() -> None:
+    empty = live_alone()
+    assert (empty.hours, empty.alarms, empty.visits) == (24.0, 0, 0)
+    assert empty.ghosts > 2000  # frames in which one was found
+
+
+def test_the_page_says_what_was_simulated(noise: Noise, tallies: dict[str, Tally]) -> None:
+    text = simulated_text(tallies, simulate(read_noise()), live_alone(), read_noise(), noise)
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == fill(page, "simulated", text), "run python -m trainer passages --to FOLDER --page"
+
+
+def test_the_page_has_each_place_once_and_its_links_lead_to_files() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert re.findall(r"<!-- (?!end)(.+) -->", page) == ["recordings", "simulated", "clips"]
+    links = re.findall(r"\]\(([^)#]+)\)", page)
+    assert len(links) >= 3
+    assert [link for link in links if not (PAGE.parent / link).exists()] == []
+
+
+def test_the_thresholds_are_near_the_shipped_models() -> None:
+    card, _ = read_card(MODELS / "door.tflite")
+    assert (card.threshold, card.release) == pytest.approx((THRESHOLD, RELEASE), abs=0.25)
+
+
+def test_clips_are_listed_beside_what_is_seen() -> None:
+    events = (Event(Kind.ENTER, 1.0, 1, State.CHECKING, None, 0.9), Event(Kind.VERDICT, 1.5, 1, State.ALARM, 0.9, 1.5))
+    text = clips_text([Replay("a.mp4", 2.0, (), events)], {"a.mp4": "one; two"}, Classifier("door"))
+    assert text.splitlines()[2] == (
+        "| `a.mp4` | one;<br>two | 1.00 s  visit 1: enter<br>1.50 s  visit 1: verdict without a mask 0.90 |"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_script_says_who_is_to_be_seen(kind: str) -> None:
+    passage = write_passage(np.random.default_rng(3), kind)
+    visits = passage.visits()
+    assert len(visits) == {"far away": 0, "two at once": 2, "poster": 2}.get(kind, 1)
+    assert all(0 <= visit.enter < visit.visible < visit.leave < passage.seconds for visit in visits[-1:])
+    changes = {"puts it on": ("without_mask", "with_mask"), "takes it off": ("with_mask", "without_mask")}
+    if kind in changes:
+        assert visits[0].answers == changes[kind]
+    assert [visit.answers for visit in visits].count(("poster",)) == (kind == "poster")
+
+
+def test_a_face_is_well_visible_when_it_is_large_inside_lit_and_not_turned_away() -> None:
+    path = ((0.0, Place(-0.2, 0.5, 0.3)), (4.0, Place(0.8, 0.5, 0.3)), (8.0, Place(0.8, 0.5, 0.3)))
+    passage = Passage("walks up", 9.0, (Walk(path, ((0.0, True),), away=((1.0, 2.0),)),), dark=((1.5, 3.0),))
+    (visit,) = passage.visits()
+    assert visit.visible == pytest.approx(3.0, abs=0.06)
+    assert (visit.enter, visit.leave, visit.answers) == (0.0, 8.0, ("with_mask",))
+
+
+def test_boxes_are_cut_to_the_picture() -> None:
+    verdict = verdict_of(Place(0.02, 0.5, 0.5), 0.0)
+    assert verdict is not None
+    assert (verdict.box.x, verdict.box.height, verdict.look.cut, verdict.alarm_score) == (0, HEIGHT // 2, True, 0.5)
+    assert verdict_of(Place(-0.2, 0.5, 0.5), 0.0) is None
+
+
+def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
+    spot = Place(0.5, 0.5, 0.4)
+    person = Walk(((0.5, spot), (1.0, spot)), ((0.5, True), (0.8, False)))
+    passages = [Passage("puts it on", 1.2, (person,), dark=((1.0, 1.2),)), Passage("far away", 0.3, ())]
+    videos = record(passages, Material(None, None), tmp_path / "made", seed=1)
+    assert [video.name for video in videos] == ["000-puts-it-on.avi", "001-far-away.avi"]
+    true = read_visits(tmp_path / "made" / TABLE)
+    (visit,) = true["000-puts-it-on.avi"]
+    assert (visit.enter, visit.leave, visit.answers) == (0.5, 1.0, ("with_mask", "without_mask"))
+    assert true["001-far-away.avi"] == []
+    with open_camera(CameraSettings(str(videos[0]))) as camera:
+        frames = [frame.luma.astype(np.int16) for frame in camera.frames()]
+    assert (len(frames), frames[0].shape) == (round(1.2 * FRAMES_PER_SECOND), (HEIGHT, WIDTH))
+    middle = np.s_[HEIGHT // 3 : 2 * HEIGHT // 3, WIDTH // 3 : 2 * WIDTH // 3]
+
+    def differ(a: int, b: int) -> float:
+        return float(np.abs(frames[a][middle] - frames[b][middle]).mean())
+
+    assert differ(2, 6) > 3 * differ(2, 3)  # nobody there, then somebody
+    assert differ(6, 9) > 1.5 * differ(6, 7)  # with a mask and without
+    assert frames[11].mean() < 0.1 * frames[2].mean()  # the lights are out
+    with pytest.raises(KioskError, match="holds files"):
+        record(passages, Material(None, None), tmp_path / "made", seed=1)
+
+
+def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
+    faces, rooms = drawn_photos(tmp_path / "faces", 2), tmp_path / "rooms"
+    rooms.mkdir()
+    cv2.imwrite(str(rooms / "white.png"), np.full((90, 120), 255, np.uint8))
+    spot = Place(0.5, 0.5, 0.5)
+    passage = Passage("walks up", 1.0, (Walk(((0.5, spot), (1.0, spot)), ((0.5, False),), away=((0.8, 1.0),)),))
+    stage = Stage(np.random.default_rng(0), passage, Material(faces, rooms))
+    before, there = stage.frame(0.0), stage.frame(0.6)
+    assert before.std() < 10  # the white room
+    middle = there[HEIGHT // 2 - 40 : HEIGHT // 2 + 40, WIDTH // 2 - 40 : WIDTH // 2 + 40]
+    assert middle.std() > 30  # stripes
+    assert abs(float(there[:40].mean()) - float(before[:40].mean())) < 3
+    for faces_given, rooms_given in ((rooms, None), (None, tmp_path / "absent")):
+        with pytest.raises(KioskError, match="check the path"):
+            Material(faces_given, rooms_given)
+
+
+def test_the_kinds_come_in_turn_and_a_seed_gives_the_same_passages() -> None:
+    assert [passage.kind for passage in passages_of(11, 5)] == [*KINDS, *KINDS[:2]]
+    assert passages_of(3, 5) == passages_of(3, 5) != passages_of(3, 6)
+
+
+def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    for content in ("", "{}", '{"masked": []}'):
+        (tmp_path / "noise.json").write_text(content)
+        with pytest.raises(VisitsError, match="passages --measure"):
+            read_noise(tmp_path / "noise.json")

@@ -1,0 +1,142 @@
+"""No frame touches a disk: the kernel's list of what the running program opens for writing, and writes to, is empty."""
+
+import functools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from footprint import TREE
+from rtsp_camera import RtspCamera
+from test_kiosk import Listener
+
+from trainer.practice import Picture, draw_background, draw_face
+
+SIZE = (640, 480)  # px
+# A question mark before each, because not every processor has all of them.
+MAKING = ("creat", "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat",
+          "mknod", "mknodat", "truncate")  # fmt: skip
+OPENING = ("open", "openat", "openat2")
+WRITING = ("write", "pwrite64", "writev", "pwritev", "pwritev2", "ftruncate", "fallocate", "sendfile", "splice",
+           "copy_file_range")  # fmt: skip
+TRACED = ",".join(f"?{name}" for name in (*MAKING, *OPENING, *WRITING))
+FOR_WRITING = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE)\b")
+CALL = re.compile(r"^\d+ +(?P<name>\w+)\((?P<arguments>.*)")
+INTO_A_FILE = re.compile(r"^\d+<(?P<path>/(?!memfd:)[^>]*)>")  # sockets and pipes have no path, and memory is no disk
+NOWHERE = {"/dev/null"}
+
+
+@functools.cache
+def can_trace() -> bool:
+    return bool(shutil.which("strace")) and not subprocess.run(
+        ["strace", "-f", "true"], capture_output=True, check=False, timeout=60
+    ).returncode
+
+
+def changes(log: str) -> list[str]:
+    """Return the lines of a trace in which a file is made, renamed, opened for writing or written to."""
+    found = []
+    for line in log.splitlines():
+        call = CALL.match(line)
+        if call is None or re.search(r"= -1 E[A-Z]+ ", line):
+            continue
+        name, arguments = call["name"], call["arguments"]
+        into = INTO_A_FILE.match(arguments)
+        if (
+            name in MAKING
+            or (name in OPENING and FOR_WRITING.search(arguments) and not any(f'"{path}"' in line for path in NOWHERE))
+            or (name in WRITING and into and into["path"] not in NOWHERE)
+        ):
+            found.append(line)
+    return found
+
+
+def traced(folder: Path, *arguments: str, code: int = 0) -> tuple[str, list[str]]:
+    """Run `python -m device` under strace up to an exit code; return what it prints and what it changes on a disk."""
+    if not can_trace():
+        pytest.skip("needs strace, and leave to trace")
+    log = folder / "trace"
+    done = subprocess.run(
+        ["strace", "--follow-forks", "--seccomp-bpf", "--decode-fds=path", "--string-limit=0", f"--output={log}",
+         "-e", f"trace={TRACED}", sys.executable, "-m", "device", *arguments],
+        cwd=TREE, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, check=False, timeout=600,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout, changes(log.read_text(errors="replace"))
+
+
+def visit() -> Iterator[Picture]:
+    """Yield three seconds of somebody without a mask before a wall, uint8 BGR."""
+    rng = np.random.default_rng(4)
+    wall = (draw_background(rng, *SIZE) * 255).astype(np.uint8)
+    face, _ = draw_face(rng, masked=False)
+    for _ in range(30):
+        scene = wall.copy()
+        scene[100:380, 180:460] = cv2.resize(face, (280, 280))
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("visit")
+    for place, picture in enumerate(visit()):
+        cv2.imwrite(str(folder / f"{place:02}.png"), picture)
+    return folder
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "visit.mp4"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, SIZE)
+    for picture in visit():
+        video.write(picture)
+    video.release()
+    return path
+
+
+def test_no_picture_of_a_folder_is_written(pictures: Path, tmp_path: Path) -> None:
+    shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(pictures))
+    assert "ALARM" in shown  # a face was judged
+    assert changed == []
+
+
+def test_no_frame_of_a_video_is_written(clip: Path, tmp_path: Path) -> None:
+    shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(clip))
+    assert "ALARM" in shown
+    assert changed == []
+
+
+def test_what_is_written_on_demand_is_seen(pictures: Path, tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn"
+    _, changed = traced(tmp_path, "judge", str(pictures / "00.png"), "--draw", str(drawn))
+    (written,) = drawn.iterdir()
+    assert [line.split("(")[0].split()[-1] for line in changed[:3]] == ["mkdir", "openat", "write"]
+    assert f'"{written}"' in changed[1]
+    assert all(f"<{written}>" in line for line in changed[2:])
+
+
+def test_no_frame_of_a_network_camera_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = str(tmp_path / "notify")
+    listener = Listener(address)
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with RtspCamera() as camera:
+
+        def end() -> None:
+            if listener.heard_of(b"WATCHDOG=1"):
+                camera.stop(signal.SIGKILL)
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        _, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", camera.source, code=2)
+        ending.join()
+    assert b"READY=1" in listener.heard()  # frames were judged
+    assert changed == []

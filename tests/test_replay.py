@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from footprint import config_for
+from gpiozero import Device
+from real_data import real_data
+from test_kiosk import EMPTY, LINES, MASKED, VISIT, SquareFinder
+
+from device.__main__ import main
+from device.classifier import MODELS, Classifier
+from device.decision import Kind, State
+from device.replay import as_json, as_text, compare, replay
+from device.settings import Settings
+from device.visits import TrueVisit, Visit, VisitsError, read_visits
+
+HEAD = "video,enter,leave,answer"
+WITH, WITHOUT = "with_mask", "without_mask"
+
+
+def record(folder: Path, greys: list[int]) -> Path:
+    """Write pictures with a square of each grey level, 10 a second."""
+    folder.mkdir()
+    for place, grey in enumerate(greys):
+        picture = np.zeros((120, 160), np.uint8)
+        picture[20:100, 40:120] = grey
+        cv2.imwrite(str(folder / f"{place:03}.png"), picture)
+    return folder
+
+
+def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    classifier, folder = Classifier(str(toy)), record(tmp_path / "visit", VISIT)
+    played = replay(folder, SquareFinder(), classifier, Settings())
+
+    lines = list(as_text(played, classifier))
+    assert lines == [
+        "visit: 7.90 s", *(f"  {line}" for line in LINES),
+        "  visit 1, 1.00 s to 4.90 s: without_mask at 1.50 s > with_mask at 3.70 s",
+    ]
+    told = json.loads(as_json(played, classifier))
+    assert (told["video"], [alert["state"] for alert in told["alerts"]]) == (
+        "visit", [State.CHECKING, State.ALARM, State.CLEAR, State.IDLE],
+    )
+    assert [event["kind"] for event in told["events"]] == list(Kind)
+    assert told["visits"] == [
+        {"number": 1, "enter": 1.0, "leave": 4.9, "answers": [WITHOUT, WITH], "told": [1.5, 3.7]}
+    ]
+    assert Device.pin_factory is None  # no pin is touched
+    true = {"visit": [TrueVisit(1.0, 4.9, (WITHOUT, WITH), 1.0)]}
+    assert list(compare([played], true).lines()) == [
+        "1 of 1 visits right, 0 never sure, 0 not seen",
+        "verdict 0.50 s (median) and 0.50 s (95th percentile) after the face was well visible",
+        "0 false alarms in 0 visits with a mask",
+        "1 of 1 visits told once",
+        "0 visits told where nobody was, 0 of them alarms; 0 posters",
+    ]
+
+
+def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:
+    folder = record(tmp_path / "open", [EMPTY] * 5 + [MASKED] * 10)
+    played = replay(folder, SquareFinder(), Classifier(str(toy)), Settings())
+    assert played.visits == [Visit(1, 0.5, None, (WITH,), (0.9,))]
+
+
+def test_the_command_plays_folders_and_compares(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = record(tmp_path / "nobody", [EMPTY] * 5)
+    table = tmp_path / "visits.csv"
+    table.write_text(f"{HEAD},note\nnobody,,,,an empty door\n")
+    command = ["replay", str(nobody), str(nobody), "--config", str(toy_config), "--model", str(toy)]
+    command += ["--visits", str(table), "--json"]
+    assert main(command) == 0
+    *plays, compared = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert plays == [{"video": "nobody", "seconds": 0.4, "visits": [], "events": [], "alerts": []}] * 2
+    assert (compared["compared"]["visits"], compared["compared"]["seconds_95th"]) == (0, None)
+
+    table.write_text(f"{HEAD}\nother.mp4,,,\n")
+    assert main(command) == 2
+    line = "error: nobody: is in no line of --visits, expected one at least: add it, see --help\n"
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("video,enter\n", "{path}: has no column leave, expected video, enter, leave, answer: see --help"),
+        (f"{HEAD}\na.mp4,one,2,{WITH}\n", "{path}, line 2: could not convert string to float: 'one', expected seconds: "
+         "correct it"),
+        (f"{HEAD}\na.mp4,1,2,masked\n", "{path}, line 2: answer is 'masked', expected with_mask, without_mask, some of "
+         "them with '>' between, or poster: correct it"),
+    ],
+)  # fmt: skip
+def test_a_table_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, line: str) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text(content)
+    with pytest.raises(VisitsError) as error:
+        read_visits(path)
+    assert str(error.value) == line.format(path=path)
+
+
+def test_a_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text(f"{HEAD},visible\na.mp4,1,2.5,{WITH},1.5\na.mp4,3,4,{WITHOUT}>{WITH},\nb.mp4,,,,\nc.mp4,0,9,poster\n")
+    assert read_visits(path) == {
+        "a.mp4": [TrueVisit(1.0, 2.5, (WITH,), 1.5), TrueVisit(3.0, 4.0, (WITHOUT, WITH), 3.0)],
+        "b.mp4": [],
+        "c.mp4": [TrueVisit(0.0, 9.0, ("poster",), 0.0)],
+    }
+    with pytest.raises(VisitsError, match="can't be read"):
+        read_visits(tmp_path / "absent.csv")
+
+
+def test_real_clips_tell_of_those_who_are_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clips,) = real_data("CLIPS")
+    names = ("bare-man", "masked-desk", "puts-mask-on")
+    config = str(config_for(MODELS / "door.tflite", tmp_path))
+    assert main(["replay", *(str(clips / f"{name}.mp4") for name in names), "--config", config, "--json"]) == 0
+    visits = {played["video"]: played["visits"] for played in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert [len(visits[f"{name}.mp4"]) for name in names] == [1, 1, 1]
+    assert visits["masked-desk.mp4"][0]["answers"] == [WITH]
+    assert visits["bare-man.mp4"][0]["answers"] == [WITHOUT]
+    assert visits["puts-mask-on.mp4"][0]["answers"][-1] == WITH

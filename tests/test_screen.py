@@ -1,0 +1,391 @@
+import asyncio
+import dataclasses
+import logging
+import socket
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
+from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
+
+from device.classifier import Verdict
+from device.decision import State
+from device.errors import Blind, CameraError, CameraFault, SettingsError
+from device.faces import Box, Face, Luma
+from device.frame import Frame
+from device.kiosk import run
+from device.languages import LANGUAGES, codes, preferred, read_language
+from device.mirror import Mirror
+from device.screen import open_screen
+from device.settings import ScreenSettings, Settings
+from device.web import Server
+
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    "Sec-WebSocket-Version: 13"
+)
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "connect-src 'self' ws://127.0.0.1:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+
+def ask(port: int, line: str = "GET /", *headers: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    """Send a request as bytes; return the status, the headers and the body."""
+    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as connection:
+        connection.sendall("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode() + body)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += connection.recv(65536) or b"\r\n\r\n"
+        head, _, content = answer.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        found = dict(line.split(": ", 1) for line in lines)
+        while len(content) < int(found.get("Content-Length", 0)):
+            content += connection.recv(65536)
+    return int(status.split()[1]) if status else 0, found, content
+
+
+class PacedFinder(SquareFinder):
+    """Finds nothing before somebody looks at the screen."""
+
+    def __init__(self, looked: threading.Event, act: str = "") -> None:
+        super().__init__(act)
+        self._looked = looked
+
+    def find(self, luma: Luma) -> list[Face]:
+        assert self._looked.wait(ANSWER_SECONDS)
+        if self.found == 6 and self.act == "stall":
+            raise CameraError("pi: no frame for 2.0 s")
+        if self.found == 6 and self.act == "cover":
+            raise CameraFault("pi", Blind.COVERED, "all is black")
+        return super().find(luma)
+
+
+def run_watched(door: Settings, act: str = "") -> tuple[list[tuple[str, str | None]], BaseException | None]:  # noqa: F811
+    """Run the kiosk with a viewer; return what it was told, and what ended the kiosk."""
+    settings = dataclasses.replace(door, screen=ScreenSettings(port=free_port(), open_browser=False))
+    looked, viewers, failure = threading.Event(), [], None
+
+    def look() -> None:
+        while not looked.is_set():  # the server comes up within the run
+            try:
+                socket.create_connection(("127.0.0.1", settings.screen.port), ANSWER_SECONDS).close()
+            except ConnectionRefusedError:
+                continue
+            viewers.append(Viewer(settings.screen.port))
+            viewers[0].wait()
+            looked.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        assert run(settings, PacedFinder(looked, act), "mock") == 0
+    except (CameraError, ZeroDivisionError) as error:
+        failure = error
+    thread.join(ANSWER_SECONDS)
+    return viewers[0].ended(), failure
+
+
+def test_a_visit_reaches_the_page_state_by_state(door: Settings) -> None:  # noqa: F811
+    told, failure = run_watched(door)
+    assert told == [(look, None) for look in ("STARTING", "IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE")]
+    assert failure is None
+
+
+@pytest.mark.parametrize(
+    ("act", "reason", "kind"),
+    [("fail", "device", ZeroDivisionError), ("stall", "camera", CameraError), ("cover", "covered", CameraFault)],
+)
+def test_a_fault_reaches_the_page_with_its_reason(
+    door: Settings, act: str, reason: str, kind: type[Exception]  # noqa: F811
+) -> None:
+    told, failure = run_watched(door, act)
+    assert isinstance(failure, kind)
+    assert told[-2:] == [("ALARM", None), ("FAULT", reason)]
+
+
+def test_a_taken_port_leaves_the_door_without_a_screen(
+    door: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture  # noqa: F811
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(dataclasses.replace(door, screen=ScreenSettings(port=port)), SquareFinder(), "mock") == 0
+    assert capfd.readouterr().out.splitlines() == LINES
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        f"screen: 127.0.0.1 port {port} can't be used (Address already in use); the door goes on without a screen: set "
+        "[screen] port or host"
+    ]
+
+
+def test_without_a_screen_nothing_listens_and_no_thread_runs() -> None:
+    before = threading.active_count()
+    with open_screen(Settings(screen=ScreenSettings(enabled=False)), card_of()) as screen:
+        show(screen, State.ALARM)
+        assert threading.active_count() == before
+        assert screen.url is None
+
+
+def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.web.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.LATE_SECONDS", 0.1)
+    with served(card_of()) as (screen, server):
+        viewer = Viewer(server.port)
+        viewer.wait()
+        show(screen, State.CLEAR)
+        viewer.wait_for("FAULT", "device")
+        viewer.messages.clear()
+        show(screen, State.CLEAR)
+        viewer.wait_for("CLEAR")
+    assert viewer.ended()[-1][0] in ("CLEAR", "FAULT")
+
+
+def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("device.web.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.LATE_SECONDS", "soon")  # no number: the server's own loop ends
+    with served(card_of()) as (screen, _):
+        show(screen, State.CLEAR)
+        screen._thread.join(ANSWER_SECONDS)
+        for state in (State.CHECKING, State.ALARM, State.IDLE):
+            show(screen, state)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "screen: has failed; the door goes on without it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("Host: 127.0.0.1:{port}", 200), ("Host: localhost:{port}", 200), ("Host: LOCALHOST:{port}", 200),
+        ("Host: 127.0.0.1", 421), ("Host: 127.0.0.1:1", 421), ("Host: evil.example:{port}", 421), ("X-Host: none", 400),
+        ("Host: 192.168.1.9:{port}", 421), ("Host: 127.0.0.1.evil.example:{port}", 421), ("Host: :{port}", 421),
+        ("Host: {hostname}:{port}", 421),
+    ],
+)  # fmt: skip
+def test_only_its_own_host_is_answered_on_loopback(host: str, status: int) -> None:
+    with served(card_of()) as (_, server):
+        line = host.format(port=server.port, hostname=socket.gethostname())
+        for path in ("/", "/static/screen.js", "/absent"):
+            found, headers, body = ask(server.port, f"GET {path}", line)
+            assert found == (404 if path == "/absent" and status == 200 else status)
+            if status == 421:
+                assert body == b"421 Misdirected Request\n"
+                assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:{port}", 200), ("192.168.1.9:{port}", 200), ("{hostname}:{port}", 200),
+        ("{hostname}.local:{port}", 200), ("evil.example:{port}", 421), ("{hostname}.evil.example:{port}", 421),
+    ],
+)  # fmt: skip
+def test_on_the_network_addresses_and_its_own_names_are_answered(host: str, status: int) -> None:
+    with served(card_of(), host="0.0.0.0") as (_, server):  # noqa: S104
+        line = f"Host: {host.format(port=server.port, hostname=socket.gethostname())}"
+        assert ask(server.port, "GET /", line)[0] == status
+
+
+@pytest.mark.parametrize("path", ["/state", "/mirror"])
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("Origin: http://127.0.0.1:{port}", 101), ("X-Origin: none", 403), ("Origin: null", 403),
+        ("Origin: http://evil.example", 403), ("Origin: http://127.0.0.1:1", 403),
+        ("Origin: https://127.0.0.1:{port}", 403), ("Origin: http://localhost:{port}", 403),
+    ],
+)  # fmt: skip
+def test_only_its_own_pages_may_open_a_socket(path: str, origin: str, status: int) -> None:
+    with served(card_of(), mirror=True) as (_, server):
+        headers = f"Host: 127.0.0.1:{server.port}", UPGRADE, origin.format(port=server.port)
+        assert ask(server.port, f"GET {path}", *headers)[0] == status
+        wrong_host = "Host: evil.example", UPGRADE, "Origin: http://evil.example"
+        assert ask(server.port, f"GET {path}", *wrong_host)[0] == 421
+
+
+@pytest.mark.parametrize("path", ["/", "/static/screen.css", "/absent", "/static/..%2findex.html", "/mirror"])
+def test_every_answer_carries_the_security_headers(path: str) -> None:
+    with served(card_of()) as (_, server):
+        status, headers, _ = ask(server.port, f"GET {path}", f"Host: 127.0.0.1:{server.port}")
+        assert status == (200 if path in ("/", "/static/screen.css") else 404)
+        expected = {name: value.replace("{port}", str(server.port)) for name, value in HEADERS.items()}
+        assert {name: headers.get(name) for name in HEADERS} == expected
+        assert "Set-Cookie" not in headers
+
+
+def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.web.SLOW_SECONDS", 0.5)
+    monkeypatch.setattr("device.web.MOST_CONNECTIONS", 2)
+    with served(card_of()) as (_, server):
+        host = f"Host: 127.0.0.1:{server.port}"
+        assert ask(server.port, "GET /", host, f"X-Large: {'x' * 20000}")[0] in (0, 400, 431)
+        assert ask(server.port, "POST /", host, "Content-Length: 70000")[0] in (0, 400, 413)
+        slow = [socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) for _ in range(2)]
+        slow[0].sendall(b"GET / HT")
+        with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as third:
+            assert third.recv(1) == b""  # at once
+        assert [connection.recv(1) for connection in slow] == [b"", b""]  # after SLOW_SECONDS
+        for connection in slow:
+            connection.close()
+        assert ask(server.port, "GET /", host)[0] == 200
+
+
+def test_viewers_have_nothing_to_say_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.web_pages.MOST_VIEWERS", 1)
+    with served(card_of()) as (_, server):
+        talker = Viewer(server.port, say="hello")
+        talker.ended()
+        assert talker.code == 1008
+        first = Viewer(server.port)
+        first.wait()
+        second = Viewer(server.port)
+        assert (second.ended(), second.code) == ([], 1013)
+    first.ended()
+    assert first.code == 1001
+
+
+def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_face() -> None:
+    luma = np.full((480, 640), 100, np.uint8)
+    luma[:, :320] = 200
+    verdicts = [Verdict(Box(40, 100, 160, 200), 5.0, (0.1, 0.9), 0.9, "without_mask")]
+    with served(card_of(), mirror=True) as (screen, server):
+        viewers = [Viewer(server.port, "/mirror") for _ in range(2)]
+        while len(server.mirror.viewers) < 2:
+            assert all(not viewer.messages for viewer in viewers)  # nothing to show yet
+        screen.show(State.ALARM, Frame(luma, 1.0), verdicts)
+        first, second = (viewer.wait()[0] for viewer in viewers)
+    assert first == second
+    picture = cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (240, 320, 3)
+    assert abs(int(picture[10, 10, 0]) - 100) < 5
+    assert abs(int(picture[10, 310, 0]) - 200) < 5
+    blue, _, red = (int(value) for value in picture[100, 320 - 20 - 1])  # the box's left edge is at its right now
+    assert red - blue > 80
+
+
+def test_the_page_holds_the_words_of_the_language_asked_for() -> None:
+    with served(card_of(), language="fr") as (_, server):
+        host = f"Host: 127.0.0.1:{server.port}"
+        pages = {
+            line: ask(server.port, line, host, "Accept-Language: de-AT,de;q=0.9,en;q=0.5")[2].decode()
+            for line in ("GET /", "GET /?language=ar", "GET /?language=xx")
+        }
+    assert '<html lang="fr" dir="ltr">' in pages["GET /"]
+    assert '<html lang="ar" dir="rtl">' in pages["GET /?language=ar"]
+    assert '<html lang="de" dir="ltr">' in pages["GET /?language=xx"]  # the browser's
+
+
+def test_the_browsers_language_is_taken_where_there_is_a_file_for_it() -> None:
+    known = codes()
+    assert {"ar", "de", "en", "es", "fr", "ne"} <= set(known)
+    assert [preferred(text, known) for text in ("de-CH,fr;q=0.8", "xx,NE;q=0.5", "", "xx", "*")] == [
+        "de", "ne", "en", "en", "en",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", codes())
+def test_every_language_says_something_of_its_own_for_each_look(code: str) -> None:
+    language = read_language(LANGUAGES / f"{code}.toml")
+    texts = [text for words in language.looks.values() for text in (words.word, words.prompt)]
+    texts += [language.title, language.practice, *language.faults.values()]
+    assert all(text == text.strip() and text for text in texts)
+    assert len({words.word for words in language.looks.values()}) == len(language.looks)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('prompt = "Please wear a mask."\n', "", "[looks.IDLE] has ['word'], expected ['prompt', 'word']: correct it"),
+        ('gone = "', 'went = "', "[faults] has ['camera', 'covered', 'device', 'frozen', 'stalled', 'went'], "),
+        ('"ltr"', '"up"', "direction is 'up', expected \"ltr\" or \"rtl\": correct it"),
+        ("[faults]", "[faults", "can't be read ("),
+    ],
+)
+def test_a_language_file_with_a_mistake_is_refused(tmp_path: Path, old: str, new: str, line: str) -> None:
+    path = tmp_path / "en.toml"
+    path.write_text((LANGUAGES / "en.toml").read_text().replace(old, new))
+    with pytest.raises(SettingsError) as error:
+        read_language(path)
+    assert str(error.value).startswith(f"{path}: {line}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_page_knows_when_the_device_has_other_settings() -> None:
+    servers = [
+        Server(Settings(screen=screen), card_of(practice), None, None, "")
+        for screen, practice in (
+            (ScreenSettings(port=0), False), (ScreenSettings(port=0), False), (ScreenSettings(port=0), True),
+            (ScreenSettings(port=0, mirror=True), False),
+        )
+    ]  # fmt: skip
+    for server in servers:
+        server._socket.close()
+    first, again, *others = [server.page for server in servers]
+    assert first == again
+    assert len({first, *others}) == 3
+
+
+class Looker:
+    """A viewer of the mirror; a slow one never takes more than it was sent first."""
+
+    def __init__(self, slow: bool = False) -> None:
+        self.seen: list[bytes] = []
+        self._slow = slow
+
+    def write_message(self, message: bytes, binary: bool) -> "asyncio.Future[None]":
+        self.seen.append(message)
+        sent = asyncio.get_running_loop().create_future()
+        if not self._slow:
+            sent.set_result(None)
+        return sent
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError("nobody closes it")
+
+
+def mirror_for(viewers: list[Looker], seconds: float) -> float:
+    """Let a mirror run with a new frame each hundredth of a second; return how long it did, in seconds."""
+
+    async def look() -> float:
+        mirror = Mirror(0.5)
+        mirror.viewers.update(viewers)
+        began, task = time.monotonic(), asyncio.create_task(mirror.serve())
+        while time.monotonic() - began < seconds:
+            mirror.newest = (Frame(np.full((120, 160), 90, np.uint8), 0.0), [])
+            await asyncio.sleep(0.01)
+        task.cancel()
+        return time.monotonic() - began
+
+    return asyncio.run(look())
+
+
+def test_the_hundredth_viewer_costs_no_more_pictures_than_the_eighth() -> None:
+    viewers = [Looker() for _ in range(100)]
+    elapsed = mirror_for(viewers, 3.0)
+    sent = [picture for viewer in viewers for picture in viewer.seen]
+    assert 100 <= len(sent) <= 40 * elapsed + 100
+    assert len({id(picture) for picture in sent}) == len(viewers[0].seen)  # encoded once for all
+
+
+def test_a_slow_viewer_misses_pictures_and_holds_up_nobody() -> None:
+    slow, quick = Looker(slow=True), Looker()
+    elapsed = mirror_for([slow, quick], 1.0)
+    assert len(slow.seen) == 1
+    assert 2 <= len(quick.seen) <= 5 * elapsed + 1

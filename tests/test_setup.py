@@ -1,0 +1,273 @@
+import itertools
+import json
+import socket
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from browser import Browser, needs_chromium
+from footprint import TREE
+from gpiozero import Device
+from screens import FRAME, TOKEN, card_of, served, show
+from test_screen import ask
+from test_screen_browser import AXE, axe_script
+
+from device.classifier import Verdict
+from device.decision import State
+from device.doorkeeper import Attempts
+from device.edit import edit_settings
+from device.errors import SettingsError
+from device.faces import Box
+from device.frame import Frame
+from device.levels import levels
+from device.screen import Screen
+from device.settings import DecisionSettings, ModelSettings, SignalSettings, read_settings
+from device.signals import Signals
+from device.web import Server
+from device.what_if import History, states
+
+PATHS = {"GET": ["minute", "picture"], "POST": ["try", "save", "test"]}
+SHIPPED = (TREE / "deploy" / "kiosk.toml").read_text(encoding="utf-8")
+
+
+def post(server: Server, path: str, body: object, *more: str, token: str = TOKEN) -> tuple[int, Any]:
+    """Ask as the setup page does; return the status and what the JSON says."""
+    content = json.dumps(body).encode()
+    host = f"127.0.0.1:{server.port}"
+    headers = [f"Host: {host}", f"Authorization: Bearer {token}", f"Content-Length: {len(content)}"]
+    headers += more or [f"Origin: http://{host}"]
+    status, _, answer = ask(server.port, f"POST /setup/{path}", *headers, body=content)
+    return status, json.loads(answer) if answer.startswith(b"{") else answer
+
+
+def get(server: Server, path: str, token: str = TOKEN) -> tuple[int, bytes]:
+    headers = f"Host: 127.0.0.1:{server.port}", f"Authorization: Bearer {token}"
+    status, _, answer = ask(server.port, f"GET /setup/{path}", *headers)
+    return status, answer
+
+
+def a_minute(screen: Screen) -> None:
+    """Somebody comes after 2 s, whose score of 0.5 lies below the shipped threshold's 0.6, and leaves after 6 s."""
+    for number in range(100):
+        verdicts = [Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")] if 20 <= number < 60 else []
+        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), verdicts)
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, paths in PATHS.items() for path in paths])
+def test_without_the_token_nothing_is_told_or_done(method: str, path: str, tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server):
+        show(screen, State.IDLE)
+        host = f"127.0.0.1:{server.port}"
+        common = f"Host: {host}", f"Origin: http://{host}", "Content-Length: 2"
+        for given in ("", "Bearer", f"Bearer {TOKEN}x", TOKEN):
+            headers = *common, f"Authorization: {given}"
+            status, _, body = ask(server.port, f"{method} /setup/{path}", *headers, body=b"{}")
+            assert (status, body) == (401, b"401 Unauthorized\n")
+    assert config.read_text() == SHIPPED
+
+
+def test_after_five_wrong_tokens_nobody_is_let_in_for_a_while() -> None:
+    with served(card_of()) as (_, server):
+        assert [get(server, "minute", f"wrong{number}")[0] for number in range(7)] == [401] * 5 + [429] * 2
+        assert get(server, "minute")[0] == 429
+    attempts = Attempts()
+    for now in range(5):
+        assert not attempts.too_many(now)
+        attempts.failed(now)
+    assert [attempts.too_many(now) for now in (5.0, 59.9, 60.1)] == [True, True, False]
+
+
+@pytest.mark.parametrize("origin", ["X: none", "Origin: null", "Origin: http://evil.example"])
+def test_other_sites_can_change_nothing(origin: str) -> None:
+    with served(card_of()) as (_, server):
+        assert [post(server, path, {}, origin)[0] for path in PATHS["POST"]] == [403] * 3
+
+
+def own_address() -> str:
+    """Return an address of this computer that isn't loopback's; skip without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # no packet is sent
+        except OSError:
+            pytest.skip("needs a network")
+        return str(probe.getsockname()[0])
+
+
+@pytest.mark.parametrize(("setup", "status"), [("loopback", 403), ("lan", 200), ("off", 404)])
+def test_on_the_network_setup_is_answered_only_if_asked_for(setup: str, status: int) -> None:
+    address = own_address()
+    with served(card_of(), host="0.0.0.0", setup=setup) as (_, server):  # noqa: S104
+        with socket.create_connection((address, server.port), 60) as connection:
+            connection.sendall(f"GET /setup HTTP/1.0\r\nHost: {address}:{server.port}\r\n\r\n".encode())
+            assert int(connection.recv(4096).split()[1]) == status
+        assert ask(server.port, "GET /setup", f"Host: 127.0.0.1:{server.port}")[0] == (404 if setup == "off" else 200)
+
+
+def test_the_token_is_made_anew_or_the_files() -> None:
+    with served(card_of()) as (_, server):
+        assert server.setup_url == f"http://127.0.0.1:{server.port}/setup#{TOKEN}"
+    with served(card_of(), token="a" * 16) as (_, server):
+        assert server.setup_url == f"http://127.0.0.1:{server.port}/setup"  # the owner's own isn't printed
+        assert (get(server, "minute", "a" * 16)[0], get(server, "minute")[0]) == (200, 401)
+
+
+def test_the_picture_is_as_the_camera_sees_it() -> None:
+    luma = np.full((240, 320), 100, np.uint8)
+    luma[:, :160] = 200
+    with served(card_of()) as (screen, server):
+        assert get(server, "picture")[0] == 404
+        screen.show(State.IDLE, Frame(luma, 0.0), [])
+        status, jpeg = get(server, "picture")
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert status == 200
+    assert picture is not None
+    assert [int(picture[120, x]) // 50 for x in (20, 300)] == [4, 2]
+
+
+def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -> None:
+    card = card_of()
+    with served(card) as (screen, server):
+        a_minute(screen)
+        status, body = get(server, "minute")
+        minute = json.loads(body)
+        assert (status, len(minute["scores"]), minute["scores"][0]) == (200, 40, [pytest.approx(-7.9), 0.5])
+        assert minute["model"] == {"threshold": card.threshold, "release": card.release}
+        assert minute["config"] is None
+        looser = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}})
+        stricter = post(server, "try", {"model": {"threshold": 0.7, "release": 0.6}})
+        later = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}, "decision": {"sure_seconds": 2}})
+    assert [state for _, state in looser[1]["states"]] == ["IDLE", "CHECKING", "ALARM", "IDLE"]
+    assert [state for _, state in stricter[1]["states"]] == ["IDLE", "CHECKING", "CLEAR", "IDLE"]
+    rings = [dict(map(reversed, found[1]["states"]))["ALARM"] for found in (looser, later)]
+    assert rings[1] - rings[0] == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ({"decision": {"sure_seconds": 11}}, "[decision] key sure_seconds"),
+        ({"decision": {"sure_second": 1}}, "[decision] key 'sure_second' is unknown: did you mean 'sure_seconds'?"),
+        ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.30"),
+        ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.0 to 0.99"),
+        ({"decision": 7}, "[decision] is 7, expected a section"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, body: object, line: str) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (_, server):
+        for path in ("try", "save"):
+            status, answer = post(server, path, body)
+            assert status == 400
+            assert answer["error"].startswith(line.replace("key sure_seconds", "sure_seconds is 11"))
+        assert post(server, "save", {"signals": {"red_pin": 4}})[0] == 400
+        assert post(server, "save", {"model": {"name": "other"}})[0] == 400
+        assert post(server, "save", [])[0] == 400
+    assert config.read_text() == SHIPPED
+
+
+def test_what_is_saved_is_read_again_and_comments_stay(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED + "\n# the owner's note\n")
+    config.chmod(0o640)
+    with served(card_of(), config) as (_, server):
+        body = {"model": {"threshold": 0.5, "release": 0.4}, "decision": {"hold_seconds": 3}}
+        assert post(server, "save", body) == (200, {"saved": str(config)})
+    settings = read_settings(config)
+    assert (settings.model.threshold, settings.model.release, settings.decision.hold_seconds) == (0.5, 0.4, 3.0)
+    lines = config.read_text().splitlines()
+    assert [line for line in lines if line not in ("threshold = 0.5", "release = 0.4", "hold_seconds = 3")] == [
+        *SHIPPED.splitlines(), "", "# the owner's note",
+    ]  # fmt: skip
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["kiosk.toml"]
+
+
+def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("[signals]\nbeeps = 99\n")  # which read_settings refuses
+    with pytest.raises(SettingsError, match=rf"^{config}: \[signals\] beeps is 99") as refused:
+        edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    assert "\n" not in str(refused.value)
+    with pytest.raises(SettingsError, match=r"absent\.toml: can't be written \("):
+        edit_settings(tmp_path / "absent.toml", {})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": "[signals]\nbeeps = 99\n"}
+    config.write_text("")
+    edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    assert tomllib.loads(config.read_text()) == {"decision": {"hold_seconds": 3.0}}
+
+
+def test_without_a_file_nothing_is_saved() -> None:
+    with served(card_of()) as (_, server):
+        assert post(server, "save", {})[1] == {"error": "the kiosk has no kiosk.toml: start it with `--config FILE`"}
+
+
+def test_levels_are_the_cards_unless_the_owner_sets_them() -> None:
+    card = card_of()
+    assert levels(ModelSettings(), card) == (card.threshold, card.release)
+    assert levels(ModelSettings(threshold=0.9), card) == (0.9, card.release)
+    assert levels(ModelSettings(threshold=0.01), card) == (0.01, 0.01)
+    with pytest.raises(SettingsError):
+        levels(ModelSettings(release=0.98), card)
+
+
+def test_a_minute_is_kept_and_no_more() -> None:
+    history = History()
+    for second in range(200):
+        history.note(float(second), [])
+    assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
+    assert states(history, DecisionSettings(), 0.5, 0.4) == [(-60.0, "IDLE")]
+    assert states(History(), DecisionSettings(), 0.5, 0.4) == []
+
+
+def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    pins = {"red": 17, "green": 27, "buzzer": 22, "relay": 16}
+    with (
+        Signals(SignalSettings(relay_pin=16), "mock") as signals,
+        served(card_of(), self_test=signals.self_test) as (_, server),
+    ):
+        signals.show(State.IDLE, 0.0, datetime.now(UTC))
+        assert post(server, "test", {}) == (200, {})
+        lit = []
+        for tick in range(1, 40):
+            signals.show(State.IDLE, tick / 10, datetime.now(UTC))
+            lit.append([name for name, pin in pins.items() if Device.pin_factory.pin(pin).state])
+    assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
+
+
+@needs_chromium
+def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        a_minute(screen)
+        browser.open(f"{server.url}setup")
+        browser.run("document.querySelector('#token').value = 'wrong'; entry.requestSubmit()")
+        browser.until("said.textContent === 'That is not the token.'")
+        browser.open(f"{server.url}setup?#{TOKEN}")
+        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        assert browser.run("location.href") == f"{server.url}setup"
+        for key, value in (("threshold", 0.45), ("release", 0.4)):
+            browser.run(f"{key}.value = '{value}'; {key}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+        browser.until("document.querySelector('tbody').rows[3].cells[2].textContent > 2")
+        assert browser.run("document.querySelector('tbody').rows[3].cells[1].textContent") == "0.0"
+        axe_script(browser)
+        for scheme in ("light", "dark"):
+            browser.media(prefers_color_scheme=scheme)
+            assert browser.run(AXE)["violations"] == []
+        for width in (360, 1920):
+            browser.size(width, 800)
+            assert browser.run("document.documentElement.scrollWidth") == width
+        browser.run("values.requestSubmit()")
+        browser.until(f"said.textContent === 'Saved in {config}.'")
+        complaints = [text for text in browser.complaints() if "401" not in text]
+    assert complaints == []
+    assert read_settings(config).model == ModelSettings(threshold=0.45, release=0.4)

@@ -1,0 +1,97 @@
+"""A tree to deploy: ours, but for a device that only tells systemd that it decides frames, and wheels of one module."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+TREE = Path(__file__).parent.parent
+NUMPY = "1.24.2"
+EVERYWHERE = "manylinux_2_34_aarch64.manylinux_2_34_x86_64"  # the box is one, says it is the other
+WHEELS = {
+    "opencv-python-headless": (f"opencv_python_headless-4.11.0.86-cp37-abi3-{EVERYWHERE}.whl", "cv2"),
+    "gpiozero": ("gpiozero-2.0.1-py3-none-any.whl", "gpiozero"),
+    "ai-edge-litert": ("ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", "ai_edge_litert"),
+    "tflite-runtime": (f"tflite_runtime-2.14.0-cp311-cp311-{EVERYWHERE}.whl", "tflite_runtime"),
+}
+DEVICE = '''\
+"""Behaves as the kiosk does towards systemd and the command line; BEHAVIOUR says how well."""
+import http.server, os, pathlib, signal, socket, sys, threading, time
+from device.settings import read_settings
+
+BEHAVIOUR = "works"
+screen = getattr(read_settings(pathlib.Path(sys.argv[sys.argv.index("--config") + 1])), "screen", None)
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+if sys.argv[1] == "check":
+    sys.exit("error: door.tflite: its golden pictures are wrong" if BEHAVIOUR == "misjudges" else 0)
+if sys.argv[1] == "off":
+    pathlib.Path("/var/lib/mask-kiosk/switched-off").touch()
+    sys.exit()
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+if BEHAVIOUR == "has no camera":
+    notify.send(b"STATUS=FAULT no camera")
+    sys.exit("error: no camera is connected")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+if screen is not None and screen.enabled and BEHAVIOUR != "serves no page":
+    page = http.server.HTTPServer((screen.host, screen.port), Page)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+notify.send(b"STATUS=IDLE  nobody there\\nREADY=1")
+for place in range(10**6):
+    if BEHAVIOUR == "dies soon" and place == 1:
+        os.abort()
+    notify.send(b"WATCHDOG=1")
+    time.sleep(0.1)
+'''
+
+
+def make_tree(folder: Path) -> Path:
+    """Write such a tree and the index that its wheels come from; return the tree."""
+    tree, index = folder / "a kiosk", folder / "index"
+    for name in ("deploy", "systemd"):
+        shutil.copytree(TREE / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TREE / "pyproject.toml", tree)
+    (tree / "models").mkdir()
+    (tree / "models" / "door.tflite").write_bytes(b"a model")
+    # Of our device, what its settings need.
+    loaded = "import sys, device.settings; print(*(m.__file__ for n, m in sys.modules.items() if 'device' in n))"
+    needed = subprocess.run([sys.executable, "-c", loaded], cwd=TREE, capture_output=True, text=True, check=True).stdout
+    modules = {Path(path).relative_to(TREE) for path in needed.split()}
+    data = {path.relative_to(TREE) for path in (TREE / "device").rglob("*.*") if path.suffix not in {".py", ".pyc"}}
+    for path in modules | data:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TREE / path, tree / path)
+    (tree / "device" / "__main__.py").write_text(DEVICE)
+    index.mkdir()
+    lock = [f"numpy=={NUMPY} \\\n    --hash=sha256:{'0' * 64}"]
+    for name, (file, module) in WHEELS.items():
+        with zipfile.ZipFile(index / file, "w") as wheel:
+            package, version = file.split("-")[:2]
+            wheel.writestr(f"{module}.py", f'"""A stand-in of {name}."""\n')
+            wheel.writestr(
+                f"{package}-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            )
+            wheel.writestr(f"{package}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+        digest = hashlib.sha256((index / file).read_bytes()).hexdigest()
+        lock.append(f"{name}=={version} \\\n    --hash=sha256:{digest}")
+    (tree / "deploy" / "debian-12.lock").write_text("\n".join(lock) + "\n")
+    return tree
+
+
+def index_of(tree: Path) -> dict[str, str]:
+    """Return the environment in which pip finds that index and no other."""
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tree.parent / "index"), "PIP_CONFIG_FILE": "/dev/null"}
+
+
+def behave(tree: Path, behaviour: str) -> None:
+    """Have the tree's device do something else from now on."""
+    main = tree / "device" / "__main__.py"
+    lines = main.read_text().splitlines(keepends=True)
+    main.write_text("".join(f'BEHAVIOUR = "{behaviour}"\n' if line.startswith("BEHAVIOUR") else line for line in lines))

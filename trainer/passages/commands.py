@@ -1,0 +1,68 @@
+"""The part of the trainer's command line that is about passages through a door."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from device.arguments import Parser
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+PASSAGES = 18  # two of each kind
+VISITS = 1000
+
+
+def add_passages(commands: "argparse._SubParsersAction[Parser]", positive: Callable[[str], int],
+                 seed: Callable[[str], int]) -> None:
+    """Add the command. positive, seed: the types of whole numbers of the other commands."""
+    passages = commands.add_parser(
+        "passages", help="make recordings of people at a door, and measure what the kiosk says of them",
+        description="Draw recordings of people who walk up to a door, with a table of the true visits; run them "
+        "through the kiosk's loop; then feed the decision with a thousand visits and an empty day as bare numbers",
+    )
+    passages.set_defaults(command=_passages)
+    passages.add_argument("--to", type=Path, required=True, help="a new or empty folder for recordings and visits.csv")
+    passages.add_argument("--count", type=positive, default=PASSAGES, help="recordings (default: %(default)s)")
+    passages.add_argument("--faces", type=Path, help="face crops in with_mask/ and without_mask/ (default: drawn)")
+    passages.add_argument("--backgrounds", type=Path, help="pictures without faces (default: drawn)")
+    passages.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    passages.add_argument("--visits", type=positive, default=VISITS, help="as bare numbers (default: %(default)s)")
+    passages.add_argument("--measure", type=positive, metavar="PEOPLE",
+                          help="first measure the noise of those numbers anew, on so many drawn people")
+    passages.add_argument("--clips", type=Path, help="a folder with recordings and a table videos.csv of what is seen")
+    passages.add_argument("--page", action="store_true", help="also write the figures into docs/door.md")
+    passages.add_argument("--seed", type=seed, default=0, help="of people and ways (default: %(default)s)")
+
+
+def _passages(options: argparse.Namespace) -> None:
+    from device.classifier import Classifier
+    from device.finders import OwnFaceFinder
+    from device.settings import Settings
+    from trainer.passages.draw import Material, record
+    from trainer.passages.measure import measure
+    from trainer.passages.noise import read_noise, write_noise
+    from trainer.passages.page import clips_text, recordings_text, simulated_text, update
+    from trainer.passages.play import passages_of, play, play_clips
+    from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+
+    classifier, finder = Classifier(options.model), OwnFaceFinder()
+    classifier.require_crops_of(finder)
+    material = Material(options.faces, options.backgrounds)
+    if options.measure:
+        write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed))
+    noise, settings = read_noise(), Settings()
+    known = noise.known(THRESHOLD, RELEASE)
+    passages = passages_of(options.count, options.seed)
+    videos = record(passages, material, options.to, options.seed)
+    texts = {
+        "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
+        "simulated": simulated_text(
+            simulate(known, options.visits, options.seed), simulate(noise, options.visits, options.seed),
+            live_alone(seed=options.seed), noise, known,
+        ),
+    }  # fmt: skip
+    if options.clips:
+        texts["clips"] = clips_text(*play_clips(options.clips, classifier, finder, settings), classifier)
+    print(*texts.values(), sep="\n")
+    if options.page:
+        update(DOCS / "door.md", texts)
+        print(DOCS / "door.md")
