@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from device.faces import Box, Face, Luma, largest_first
 
-WIDTH, HEIGHT = 256, 192  # px of the network's picture
+WIDTH, HEIGHT = 320, 224  # px of the network's picture: between 4:3 and 16:9, multiples of 32
 STRIDE = 8  # px a cell
 COLUMNS, ROWS = WIDTH // STRIDE, HEIGHT // STRIDE
 CHANNELS = 5

@@ -34,7 +34,7 @@ def test_the_bench_writes_what_it_prints(models: Path, tmp_path: Path, capsys: p
     assert path == str(tmp_path / "bench.json")
     assert printed + "\n" == table(written)
     assert [(cost.name, cost.input_size) for cost in written.costs[:3]] == [
-        ("faces", (256, 192)), ("faces, float32", (256, 192)), ("Haar", (320, 240)),
+        ("faces", (320, 224)), ("faces, float32", (320, 224)), ("Haar", (320, 240)),
     ]  # fmt: skip
     assert [cost.name for cost in written.costs[3:]] == ["door", "simple", "SSD 260x260"]
     assert [(ratio.name, ratio.over) for ratio in written.ratios] == [
@@ -51,7 +51,7 @@ def test_yunet_is_measured_at_the_size_of_the_face_network(models: Path) -> None
     measured = bench.bench(models, Path(os.environ["YUNET"]))
 
     (yunet,) = (cost for cost in measured.costs if cost.name == "YuNet")
-    assert yunet.input_size == (256, 192)
+    assert yunet.input_size == (320, 224)
     assert [ratio.wanted for ratio in measured.ratios if ratio.over == "YuNet"] == [1 / 3]
 
 
@@ -73,11 +73,11 @@ def test_ratios_are_of_the_least_times_and_spread_over_the_rounds() -> None:
     assert [(r.name, r.over, r.ratio, r.least, r.median, r.largest, r.wanted) for r in found] == [
         ("faces", "YuNet", 0.25, 0.25, 0.5, 0.6, 1 / 3)
     ]
-    measured = Bench("2020-01-01", "a processor", {}, (Cost("faces", (256, 192), 1.0, 284.2, None),), found)
+    measured = Bench("2020-01-01", "a processor", {}, (Cost("faces", (320, 224), 1.0, 284.2, None),), found)
     assert table(measured).splitlines() == [
         "2020-01-01, a processor, one thread", "",
         "| | input | CPU ms | kB | million multiply-adds |", "| --- | --- | ---: | ---: | ---: |",
-        "| faces | 256x192 | 1.000 | 284 |  |", "",
+        "| faces | 320x224 | 1.000 | 284 |  |", "",
         "| CPU time | ratio | least, median, largest of the rounds | asked |", "| --- | ---: | --- | --- |",
         "| faces / YuNet | 1/4.0 | 0.250, 0.500, 0.600 | at most 1/3 |",
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from device.heatmap import HEIGHT, WIDTH
 from trainer.finder import compose
 from trainer.finder.compose import Composer, Floats, Picture, picture
 
-SIZES = [(128, 96), (192, 160), (256, 192)]
+SIZES = [(160, 128), (224, 160), (320, 224)]
 SEEDS = 100
 FACE, ELSEWHERE = 255, 0  # grey levels
 BRIGHT = 140  # above the commonest plain background
@@ -138,7 +138,7 @@ def test_a_face_under_another_picture_no_longer_counts() -> None:
     """Every picture is all face, so that of the upper one nothing but its face hides the lower one's."""
     full = drawn(100, 100, (0, 0, 100, 100))
     whole, hidden = 0, 0
-    for canvas, boxes, ignored in composed([full], 256, 192):
+    for canvas, boxes, ignored in composed([full], 320, 224):
         for box in boxes:
             left, top, right, bottom = np.round(edges(box)).astype(int)
             assert (canvas[top:bottom, left:right] > BRIGHT).mean() > 0.55
@@ -184,7 +184,7 @@ def test_something_is_drawn_on_bare_faces_only_and_never_into_the_picture_itself
         before = scene.levels[0].copy()
         shares = [
             ((canvas > BRIGHT).sum() / (np.pi / 4 * boxes[0, 2] * boxes[0, 3]))
-            for canvas, boxes, _ in composed([scene], 256, 192)
+            for canvas, boxes, _ in composed([scene], 320, 224)
             if len(boxes) and boxes[0, 3] > 40
         ]
         dressed[label] = sum(share < 0.93 for share in shares) / len(shares)

@@ -26,12 +26,12 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card["measured"]["sets"]["nothing"].update(recall_bare=None), "key 'recall_bare' is null, expected"),
     (lambda card: card.update(format=2), "has card format 2, expected 1: convert it with this version"),
     (
-        lambda card: card.update(input_size=[320, 240]),
-        f"has input size (320, 240) and boxes {BOX!r}, expected (256, 192) and {BOX!r}: convert it with this version",
+        lambda card: card.update(input_size=[256, 192]),
+        f"has input size (256, 192) and boxes {BOX!r}, expected (320, 224) and {BOX!r}: convert it with this version",
     ),
     (
         lambda card: card.update(box="eyes to mouth"),
-        f"has input size (256, 192) and boxes 'eyes to mouth', expected (256, 192) and {BOX!r}: convert it with this",
+        f"has input size (320, 224) and boxes 'eyes to mouth', expected (320, 224) and {BOX!r}: convert it with this",
     ),
     (lambda card: card.update(threshold=0), "has threshold 0.0 and overlap 0.3, expected both from 0 to 1: convert it"),
     (lambda card: card.update(overlap=float("nan")), "has threshold 0.6 and overlap nan, expected both from 0 to 1"),
@@ -100,6 +100,6 @@ def test_a_network_of_other_tensors_is_refused_in_one_line(face_network: Path, t
     card = dataclasses.replace(card, sha256=hashlib.sha256(toy.read_bytes()).hexdigest())
     path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
     assert refusal(path) == (
-        f"{path}: takes uint8 [1, 16, 16, 1] scale 1.0 zero 0, its card says uint8 [1, 192, 256, 1] scale 1.0 zero 0: "
+        f"{path}: takes uint8 [1, 16, 16, 1] scale 1.0 zero 0, its card says uint8 [1, 224, 320, 1] scale 1.0 zero 0: "
         "run `make faces`"
     )

@@ -19,7 +19,7 @@ from device.errors import ModelError
 from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder, open_finder
 from device.haar import HaarFaceFinder
-from device.heatmap import STRIDE
+from device.heatmap import HEIGHT, STRIDE, WIDTH
 from device.settings import FaceSettings
 from device.yunet import YuNetFaceFinder
 
@@ -90,9 +90,9 @@ def test_yunet_finds_a_drawn_face_where_it_is(
 
 
 @pytest.mark.parametrize("scale", [1, 2.5, 10])
-@pytest.mark.parametrize(("x", "y"), [(100, 80), (0, 0), (216, 152)])
+@pytest.mark.parametrize(("x", "y"), [(100, 80), (0, 0), (280, 184)])
 def test_our_own_finds_a_face_where_it_is(face_network: Path, scale: float, x: int, y: int) -> None:
-    width, height, left, top, side = (round(length * scale) for length in (256, 192, x, y, SIDE))
+    width, height, left, top, side = (round(length * scale) for length in (WIDTH, HEIGHT, x, y, SIDE))
     luma = square(width, height, left, top, side)
     before = luma.copy()
     (face,) = OwnFaceFinder(face_network).find(luma)
@@ -109,8 +109,8 @@ def test_the_largest_face_comes_first(face_network: Path) -> None:
     assert [overlaps(found[0].box, 340, 60, 200), overlaps(found[1].box, 60, 120, 110)] == [True, True]
     assert len(found) == 2
     # Our toy's boxes are all of one size, but one of these is cut by the edge.
-    luma = np.maximum(square(256, 192, 0, 80, SIDE // 2), square(256, 192, 100, 80, SIDE))
-    luma = np.maximum(luma, square(256, 192, 0, 60, SIDE))
+    luma = np.maximum(square(WIDTH, HEIGHT, 0, 80, SIDE // 2), square(WIDTH, HEIGHT, 100, 80, SIDE))
+    luma = np.maximum(luma, square(WIDTH, HEIGHT, 0, 60, SIDE))
     found = OwnFaceFinder(face_network).find(luma)
     areas = [face.box.width * face.box.height for face in found]
     assert len(areas) == 2

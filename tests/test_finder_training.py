@@ -382,12 +382,12 @@ def test_every_second_picture_is_the_one_before_it_mirrored() -> None:
 
 def test_the_pictures_that_epochs_show_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "STEPS", 10)
-    monkeypatch.setattr(training, "CANVASES", ((0.4, 128, 96, 96), (0.7, 192, 160, 38), (1.0, 256, 192, 24)))
+    monkeypatch.setattr(training, "CANVASES", ((0.4, 160, 128, 84), (0.7, 224, 160, 48), (1.0, 320, 224, 24)))
 
     assert [samples(done, 10, False) for done in (0, 1, 4, 5, 7, 8, 10)] == [
-        0, 960, 3840, 4220, 4980, 5220, 5700,
+        0, 840, 3360, 3840, 4800, 5040, 5520,
     ]  # fmt: skip
-    assert samples(1, 1, False) == 380
+    assert samples(1, 1, False) == 480
     assert samples(10, 10, True) == 2400  # from other weights: all on the device's canvas
 
 

@@ -40,15 +40,15 @@ def written(*faces: tuple[float, tuple[float, float, float, float]], cells: tupl
 @pytest.mark.parametrize(
     ("shape", "inside", "scales"),
     [
-        ((480, 640), (192, 256), (2.5, 2.5)),
-        ((192, 256), (192, 256), (1, 1)),
-        ((480, 480), (192, 192), (2.5, 2.5)),
-        ((360, 640), (144, 256), (2.5, 2.5)),
-        ((96, 128), (192, 256), (0.5, 0.5)),
-        ((6000, 8000), (192, 256), (31.25, 31.25)),
-        ((1, 1), (192, 192), (1 / 192, 1 / 192)),
-        ((16, 4000), (1, 256), (15.625, 16)),
-        ((4000, 16), (192, 1), (16, 4000 / 192)),
+        ((480, 640), (224, 299), (640 / 299, 480 / 224)),
+        ((224, 320), (224, 320), (1, 1)),
+        ((480, 480), (224, 224), (480 / 224, 480 / 224)),
+        ((360, 640), (180, 320), (2, 2)),
+        ((112, 160), (224, 320), (0.5, 0.5)),
+        ((6000, 8000), (224, 299), (8000 / 299, 6000 / 224)),
+        ((1, 1), (224, 224), (1 / 224, 1 / 224)),
+        ((16, 4000), (1, 320), (12.5, 16)),
+        ((4000, 16), (224, 1), (16, 4000 / 224)),
     ],
 )
 def test_a_picture_of_any_shape_is_seen_whole(
@@ -93,10 +93,10 @@ def test_an_empty_map_has_no_faces() -> None:
 
 
 def test_faces_are_cut_to_the_picture_and_the_largest_comes_first() -> None:
-    luma = np.zeros((480, 640), np.uint8)
+    luma = np.zeros((448, 640), np.uint8)
     heatmap = written((0.9, (-10, 20, 40, 40)), (0.8, (100, 40, 80, 100)))
-    faces = faces_of(heatmap, fit(luma), (640, 480), 0.5, 0.5)
-    assert [face.box for face in faces] == [Box(250, 100, 200, 250), Box(0, 50, 75, 100)]
+    faces = faces_of(heatmap, fit(luma), (640, 448), 0.5, 0.5)
+    assert [face.box for face in faces] == [Box(200, 80, 160, 200), Box(0, 40, 60, 80)]
     assert [face.score for face in faces] == pytest.approx([0.8, 0.9])
     assert [type(value) for value in (*faces[0].box, faces[0].score)] == [int, int, int, int, float]
     # The right half of the network's picture is filling here.

@@ -16,13 +16,14 @@ BARE = LABELS.index(ALARM_LABEL)
 MASKED = 1 - BARE
 SOURCE_POWER = 0.6  # a source is seen as its size to this power: 1 lets the largest win, 0 repeats the smallest
 DRAWN_SHARE = 0.25  # how often a photo whose mask was drawn is taken when it comes up: few kinds of mask, many copies
-DRAWN_MASK = 0.28  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
+DRAWN_MASK = 0.32  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
 DRAWN_COVER = 0.24  # share of the bare photos that get a hand or something else before the mouth
 DRAWN_WRONG = 0.08  # share of the bare photos that get a mask worn wrong
 # Shares of all photos, so that what is drawn doesn't tell the class.
 DRAWN_BESIDE = 0.10
 DRAWN_GLASSES = 0.12
 DRAWN_HEADWEAR = 0.06
+PHOTOS = 2  # of each face as drawn, in one batch: drawing costs more than a photo and learning from it
 SMOOTHING = 0.03  # labels are 0.985 and 0.015: some are wrong
 
 
@@ -58,12 +59,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[Luma, npt.NDArray[np.float32]]:
         rng = np.random.default_rng([self._seed, self._epoch, index])
-        drawn = [self._example(rng) for _ in range(self._batch)]
-        labels = np.full((self._batch, len(LABELS)), SMOOTHING / len(LABELS), np.float32)
-        labels[np.arange(self._batch), [label for _, label in drawn]] += 1 - SMOOTHING
-        return np.stack([photo for photo, _ in drawn])[..., np.newaxis], labels
+        faces = [self._face(rng) for _ in range(self._batch // PHOTOS)]
+        labels = np.full((len(faces), len(LABELS)), SMOOTHING / len(LABELS), np.float32)
+        labels[np.arange(len(faces)), [label for _, label in faces]] += 1 - SMOOTHING
+        photos = [photograph_again(rng, wide, self._size) for wide, _ in faces for _ in range(PHOTOS)]
+        return np.stack(photos)[..., np.newaxis], np.repeat(labels, PHOTOS, axis=0)
 
-    def _example(self, rng: np.random.Generator) -> tuple[Luma, int]:
+    def _face(self, rng: np.random.Generator) -> tuple[Luma, int]:
         masked, bare, plain = self._pools[rng.choice(len(self._pools), p=self._shares)]
         label = int(rng.integers(2))
         if label == MASKED and not len(masked[0]) and not len(plain):
@@ -81,7 +83,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
                             (DRAWN_HEADWEAR, draw_headwear)):
             if rng.random() < share:
                 wide = draw(rng, wide)
-        return photograph_again(rng, wide, self._size), label
+        return wide, label
 
 
 def _weighted(

@@ -21,9 +21,9 @@ from trainer.photos import ALARM_LABEL
 
 Floats = npt.NDArray[np.float32]
 
-SMALLEST_FACE = 12.0  # px, the height: smaller ones are neither asked for nor held against the network
+SMALLEST_FACE = 14.0  # px, the height: smaller ones are neither asked for nor held against the network
 LARGEST_FACE = 0.97  # of the picture's height
-LAYERS = (0.08, 0.56, 0.24, 0.12)  # shares of pictures with no, one, two, three layers
+LAYERS = (0.24, 0.44, 0.22, 0.10)  # shares of pictures with no, one, two, three layers
 # Share of the pictures of the device's size that show one picture whole, as the device fits it, but for a slight zoom.
 WHOLE, WHOLE_ZOOM, WHOLE_TILT_DEGREES = 0.55, (0.75, 1.4), 4.0
 GOOD_PHOTOS = 0.35  # share in which light and sharpness stay as they are

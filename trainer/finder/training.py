@@ -21,8 +21,8 @@ LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3
 # Faces are first learned on small canvases, where four times as many fit into the same work; only the last epochs see
 # the canvas of the device, on which alone the largest faces fit.
-CANVASES = ((0.4, WIDTH // 2, HEIGHT // 2, 96), (0.7, 192, 160, 38), (1.0, WIDTH, HEIGHT, 24))
-FROM_WEIGHTS = 0.3  # of the learning rate, where a training goes on from another's weights: all on the last canvas
+CANVASES = ((0.4, 160, 128, 84), (0.7, 224, 160, 48), (1.0, WIDTH, HEIGHT, 24))
+FROM_WEIGHTS = 0.5  # of the learning rate, where a training goes on from another's weights: all on the last canvas
 VALIDATION_BATCHES = 12  # on the device's canvas
 
 
