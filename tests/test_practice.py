@@ -119,7 +119,7 @@ def test_without_photos_and_network_a_practice_model_comes_out_and_says_so(
     lines = [line for line in printed.err.splitlines() if "PRACTICE" in line]
     assert len(lines) == 1
     assert lines[0].startswith("raw.githubusercontent.com can't be reached (ProxyError): drawn faces are used")
-    assert sorted(path.name for path in models.iterdir()) == ["practice.json", "practice.tflite"]
+    assert sorted(path.name for path in models.iterdir()) == ["golden", "practice.json", "practice.tflite"]
     card, _ = read_card(models / "practice.tflite")
     assert (card.practice, card.trained_on.source, card.trained_on.photos) == (
         True, "drawn faces", {"with_mask": 200, "without_mask": 200},

@@ -75,13 +75,14 @@ def traced(folder: Path, *arguments: str, code: int = 0) -> tuple[str, list[str]
 
 
 def visit() -> Iterator[Picture]:
-    """Yield three seconds of somebody without a mask before a wall, uint8 BGR."""
+    """Yield three seconds of somebody without a mask who sways before a wall, uint8 BGR."""
     rng = np.random.default_rng(4)
     wall = (draw_background(rng, *SIZE) * 255).astype(np.uint8)
     face, _ = draw_face(rng, masked=False)
-    for _ in range(30):
+    for number in range(30):
         scene = wall.copy()
-        scene[100:380, 180:460] = cv2.resize(face, (280, 280))
+        left = 180 + 8 * (number % 10)
+        scene[100:380, left : left + 280] = cv2.resize(face, (280, 280))
         yield scene
 
 

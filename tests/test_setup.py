@@ -53,8 +53,8 @@ def get(server: Server, path: str, token: str = TOKEN) -> tuple[int, bytes]:
 def a_minute(screen: Screen) -> None:
     """Somebody comes after 2 s, whose score of 0.5 lies below the shipped threshold's 0.6, and leaves after 6 s."""
     for number in range(100):
-        verdicts = [Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")] if 20 <= number < 60 else []
-        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), verdicts)
+        swaying = Verdict(Box(40 + 4 * (number % 4), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
+        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [swaying] if 20 <= number < 60 else [])
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, paths in PATHS.items() for path in paths])
