@@ -18,6 +18,7 @@ MODELS ?= models
 RELEASE := /opt/mask-kiosk/current
 
 venv := .venv/bin/python
+config = $(if $(CONFIG),--config "$(CONFIG)")
 # Deploying needs no environment: any Python from 3.11 on, and ssh.
 on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
 # Where the tests find real photos; each test says which of these it misses.
@@ -63,11 +64,11 @@ compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCE
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \
 		$(if $(YUNET),--yunet "$(YUNET)") $(if $(ONLY),--only $(foreach name,$(ONLY),"$(name)")) --runs "$(RUNS)"
-run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL=]
-	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)"
-judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL=]
+run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL= CONFIG=kiosk.toml]
+	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)" $(config)
+judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL= CONFIG=]
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
-	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)"
+	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)" $(config)
 test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
 	@$(venv) -m pytest
 lint: .venv/ready  ## check style and types

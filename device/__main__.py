@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from device.arguments import Parser
 from device.check import table
-from device.errors import KioskError, PictureError
+from device.errors import KioskError, PictureError, SettingsError
 from device.settings import Settings, read_settings
 from device.wiring import check_wiring
 
@@ -42,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
     from device.kiosk import run
 
     settings = _settings(options)
+    if options.camera == "":
+        raise SettingsError("--camera is empty, expected pi, usb:0, rtsp://…, a video file or a folder of pictures")
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
     return run(settings, pins=options.pins, config=options.config)

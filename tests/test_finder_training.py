@@ -125,8 +125,8 @@ class Trained:
 def trained(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     runs = tmp_path_factory.mktemp("runs")
     script = (
-        "import sys; from trainer.__main__ import main; from trainer.finder import training\n"
-        f"vars(training).update({SMALL!r}); sys.exit(main(sys.argv[1:]))"
+        "import sys; from trainer.__main__ import end, main; from trainer.finder import training\n"
+        f"vars(training).update({SMALL!r}); end(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, *asked(material, runs)]
     with subprocess.Popen(

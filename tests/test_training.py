@@ -16,7 +16,7 @@ from drawn_photos import drawn_photos
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
-from trainer.runs import Plan, Run, load_run, open_run
+from trainer.runs import Plan, Run, RunError, load_run, load_state, open_run
 from trainer.split import Split, split_photos
 from trainer.training import predict, train
 
@@ -122,3 +122,16 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
     assert load_run(None, tmp_path / "runs").folder == stopped.folder
     assert (stopped.folder / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("{", "is damaged"),
+        ('{"epochs": 1, "best": "best-001.keras", "last": "last-001.keras"}', "best-001.keras: is missing"),
+    ],
+)
+def test_a_damaged_run_is_refused_in_one_line(tmp_path: Path, state: str, line: str) -> None:
+    (tmp_path / "state.json").write_text(state)
+    with pytest.raises(RunError, match=line):
+        load_state(tmp_path)

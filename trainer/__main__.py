@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from device.arguments import Parser
 from device.errors import KioskError
@@ -20,6 +21,7 @@ MODELS = Path(__file__).parent.parent / "models"
 RUNS = Path(__file__).parent.parent / "runs"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
 PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
+STOPPED = 130  # exit code after Ctrl-C: 128 and the signal's number
 CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 
@@ -33,11 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or options.command.__name__.strip('_')}: {error.strerror}", file=sys.stderr)
+        where = error.filename or options.command.__name__.strip("_")
+        print(f"error: {where}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return STOPPED
     return 0
 
 
@@ -314,5 +317,14 @@ def _positive(text: str) -> int:
     return number
 
 
+def end(code: int) -> NoReturn:
+    """End the process, at once after Ctrl-C: TensorFlow's threads still work, and would crash an ordinary end."""
+    if code != STOPPED:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

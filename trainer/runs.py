@@ -105,9 +105,18 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def load_state(folder: Path) -> State:
-    """Read state.json; a run that hasn't finished an epoch has none."""
+    """Read state.json; a run that hasn't finished an epoch has none. Raises RunError if it is damaged."""
     path = folder / "state.json"
-    return State(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else State()
+    if not path.exists():
+        return State()
+    try:
+        state = State(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path}: is damaged ({error}): remove {folder}, and train again") from error
+    for name in filter(None, (state.best, state.last)):
+        if not (folder / name).exists():
+            raise RunError(f"{folder / name}: is missing, {path} names it: remove {folder}, and train again")
+    return state
 
 
 def load_run(folder: Path | None, runs: Path) -> Run:
