@@ -66,7 +66,7 @@ def _replay(options: argparse.Namespace) -> int:
         replays.append(played)
     if true is not None:
         tally = compare(replays, true)
-        print(*([tally_json(tally)] if options.json else tally.lines()), sep="\n")
+        print(*([tally_json(tally)] if options.json else map(classifier.card.marked, tally.lines())), sep="\n")
     return 0
 
 
@@ -113,7 +113,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _judge(options: argparse.Namespace) -> int:
     from device.classifier import Classifier
     from device.finders import open_finder
-    from device.judge import as_json, as_text, draw, judge_all
+    from device.judge import as_json, as_text, draw, judge_all, require_apart
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -123,6 +123,8 @@ def _judge(options: argparse.Namespace) -> int:
     if not options.cropped:
         finder = open_finder(settings.faces)
         classifier.require_crops_of(finder)
+    if options.draw:
+        require_apart(options.paths, options.draw)
     failed = 0
     for judgement in judge_all(options.paths, classifier, finder):
         if isinstance(judgement, PictureError):

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Face, FaceFinder, Luma
+from device.reduce import block_means
 
 # Blocks of the picture, across and down. The smallest face that counts, a twelfth of the picture's height, covers four
 # by three of them; each is the mean of 100 pixels of a camera's 640x480, which leaves a tenth of the sensor's noise.
@@ -35,19 +36,13 @@ class Gate:
 
     def find(self, luma: Luma, now: float) -> list[Face]:
         """Return the faces of the luma picture, uint8 (height, width), taken at `now`, in seconds."""
-        blocks = _blocks(luma)
+        blocks = block_means(luma, COLUMNS, ROWS)
         # Against the picture searched last, not the one seen last: slow changes add up.
         if self._empty is not None and now - self._searched < SEARCH_SECONDS and not _changed(self._empty, blocks):
             return []
         faces = self._finder.find(luma)
         self._empty, self._searched = None if faces else blocks, now
         return faces
-
-
-def _blocks(luma: Luma) -> Blocks:
-    """Return the mean of each block of a picture, float32 (ROWS, COLUMNS), in grey levels."""
-    # As floats: a mean rounded to whole grey levels would lose what little contrast a face in the dark has.
-    return np.asarray(cv2.resize(luma.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _changed(before: Blocks, now: Blocks) -> bool:

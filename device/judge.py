@@ -40,11 +40,23 @@ def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
             if not inside:
                 raise PictureError(f"{path}: holds no pictures, expected some: check the path")
             found += inside
-        elif path.exists():
+        elif path.is_file():
             found.append((path.name, path))
         else:
             raise PictureError(f"{path}: no such file or folder: check the path")
     return found
+
+
+def require_apart(paths: Sequence[Path], folder: Path) -> None:
+    """Raise PictureError if two pictures would be drawn into the same file of a folder."""
+    first = dict[str, Path]()
+    for file, path in pictures(paths):
+        if file in first:
+            raise PictureError(
+                f"{first[file]} and {path} would both be drawn as {folder / file}.png, expected different names: judge "
+                "them one after the other, with different --draw"
+            )
+        first[file] = path
 
 
 def judge_all(
@@ -93,7 +105,7 @@ def as_json(judgement: Judgement, classifier: Classifier) -> str:
 def as_text(judgement: Judgement, classifier: Classifier) -> str:
     """Return a judgement as one line for people."""
     faces = "; ".join(_words(verdict, classifier) for verdict in judgement.verdicts) or "no face"
-    return f"{'PRACTICE  ' if classifier.card.practice else ''}{judgement.file}: {faces}"
+    return classifier.card.marked(f"{judgement.file}: {faces}")
 
 
 def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:

@@ -67,7 +67,8 @@ def run(
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                print(f"{line}\n{block(alert.state, WORDS[alert.state], sys.stdout)}", end="", flush=True)
+                words = classifier.card.marked(WORDS[alert.state])
+                print(f"{line}\n{block(alert.state, words, sys.stdout)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
             if stop.received:
@@ -92,7 +93,7 @@ def _line(seconds: float, text: str, state: State, score: float | None, card: Mo
     line = f"{seconds:.2f} s  {text}"
     if score is not None and state is not State.CHECKING:
         line += f" {1 - score if state is State.CLEAR else score:.2f}"
-    return f"PRACTICE  {line}" if card.practice else line
+    return card.marked(line)
 
 
 class StopRequest:

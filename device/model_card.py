@@ -95,6 +95,10 @@ class ModelCard:
         if self.input_size < 1 or not 0 <= self.crop_margin <= 1:  # JSON may say NaN
             raise ModelError(f"has input size {self.input_size} and crop margin {self.crop_margin}: convert it again")
 
+    def marked(self, line: str) -> str:
+        """Return a line as it may be printed beside this model: a practice model marks each."""
+        return f"PRACTICE  {line}" if self.practice else line
+
 
 def read_card(model: Path) -> tuple[ModelCard, bytes]:
     """Read the card of a classifier, and its bytes, proven to be the card's. Raises ModelError in one line."""

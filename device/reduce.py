@@ -1,9 +1,10 @@
-"""Reduces pictures to what OpenCV's own face finders search in reasonable time."""
+"""Reduces pictures: to what OpenCV's own face finders search in reasonable time, and to the means of their blocks."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from device.faces import Luma
 
@@ -25,3 +26,11 @@ def reduce(luma: Luma) -> Reduced:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = luma if scale == 1.0 else np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Reduced(small, width / size[0], height / size[1])
+
+
+def block_means(luma: Luma, columns: int, rows: int) -> npt.NDArray[np.float32]:
+    """Return the mean of each block of a picture, uint8 (height, width), as float32 (rows, columns), in grey levels.
+
+    As floats: a mean rounded to whole grey levels would lose what little contrast a face in the dark has.
+    """
+    return np.asarray(cv2.resize(luma.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA), np.float32)

@@ -60,7 +60,8 @@ def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tall
 
 def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:
     """Yield the lines that `run` would print, below the recording's name, and one for each visit."""
-    yield f"{played.video}: {played.seconds:.2f} s"
+    marked = classifier.card.marked
+    yield marked(f"{played.video}: {played.seconds:.2f} s")
     told = [(alert.at, alert_line(alert, 0.0, classifier.card)) for alert in played.alerts]
     told += [(event.at, event_line(event, 0.0, classifier.card)) for event in played.events]
     for _, line in sorted(told, key=lambda item: item[0]):
@@ -70,7 +71,8 @@ def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:
         answers = f" {THEN} ".join(
             f"{answer} at {at:.2f} s" for answer, at in zip(visit.answers, visit.told, strict=True)
         )
-        yield f"  visit {visit.number}, {visit.enter:.2f} s to {left}: {answers or 'not sure'}"
+        line = f"visit {visit.number}, {visit.enter:.2f} s to {left}: {answers or 'not sure'}"
+        yield f"  {marked(line)}"
 
 
 def as_json(played: Replay, classifier: Classifier) -> str:

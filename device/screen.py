@@ -105,9 +105,9 @@ def open_screen(
             screen.host, screen.port, os.strerror(error.errno or 0),
         )  # fmt: skip
         return Screen()
-    log.info("screen: %s", server.url)
+    log.info("%s", card.marked(f"screen: {server.url}"))
     if server.setup_url:
-        log.info("setup: %s", server.setup_url)
+        log.info("%s", card.marked(f"setup: {server.setup_url}"))
     if screen.open_browser and _somebody_sits_here():
         # In a thread, because some browsers are waited for.
         threading.Thread(target=webbrowser.open, args=[server.url], name="browser", daemon=True).start()

@@ -2,31 +2,34 @@
 
 import dataclasses
 import difflib
-import ipaddress
-import re
 import tomllib
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from device.errors import SettingsError
 from device.languages import AUTO, codes
+from device.limits import (
+    A_CROP,
+    A_LANGUAGE,
+    A_TIME,
+    A_TOKEN,
+    A_ZONE,
+    AN_ADDRESS,
+    RANDOM,
+    SHARES,
+    Zone,
+    are_zones,
+    checked,
+    is_address,
+    is_crop,
+    is_sha256,
+    is_token,
+    ranged,
+)
 from device.quiet_hours import LOCAL, is_clock, is_zone
-
-
-def _ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
-    return _checked(default, lambda value: low <= value <= high, f" from {low} to {high}")
-
-
-def _checked(default: object, check: Callable[[Any], bool], expected: str) -> Any:  # noqa: ANN401
-    return field(default=default, metadata={"check": check, "expected": expected})
-
-
-def is_sha256(text: str) -> bool:
-    """Tell whether a text can be a SHA-256, as sha256sum prints it."""
-    return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
-    threshold: float = _ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
-    release: float = _ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the one in the model's card
+    threshold: float = ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
+    release: float = ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the one in the model's card
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,10 @@ class FaceSettings:
     finder: Literal["own", "yunet", "haar"] = "own"
     yunet_path: str = "/etc/mask-kiosk/face_detection_yunet_2023mar.onnx"  # not shipped: it is put there by hand
     # Of that file.
-    yunet_sha256: str = _checked(
+    yunet_sha256: str = checked(
         "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4", is_sha256, " of 64 hexadecimal digits"
     )
-    yunet_score: float = _ranged(0.7, 0.1, 0.99)  # a face is one from this score on; at 0.9 most masked ones are missed
-
-
-A_CROP = " as [left, top, width, height], shares from 0 to 1 of the picture, width and height at least 0.1"
-
-
-def is_crop(shares: tuple[Any, ...]) -> bool:
-    """Tell whether four shares, left, top, width and height, lie in the picture and leave something of it."""
-    if len(shares) != 4 or not all(type(share) in {int, float} and 0 <= share <= 1 for share in shares):
-        return False
-    left, top, width, height = shares
-    return bool(min(width, height) >= 0.1 and max(left + width, top + height) <= 1)
+    yunet_score: float = ranged(0.7, 0.1, 0.99)  # a face is one from this score on; at 0.9 most masked ones are missed
 
 
 @dataclass(frozen=True)
@@ -67,45 +59,28 @@ class CameraSettings:
     """Where frames come from."""
 
     source: str = "pi"  # pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH, a video file, or a folder of pictures
-    rotation: int = _checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
+    rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
-    crop: tuple[float, ...] = _checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut
+    crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut
     backlit: bool = False  # people stand before something bright: the dark parts are exposed well; pi, some USB cameras
-    brighter: float = _ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
-
-
-Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
-SHARES = " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
-
-
-def are_zones(zones: tuple[Any, ...]) -> bool:
-    """Tell whether each of the zones is a rectangle that has an area and lies in the picture."""
-    return all(
-        isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
-        and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
-        for zone in zones
-    )  # fmt: skip
+    brighter: float = ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
 
 
 @dataclass(frozen=True)
 class DecisionSettings:
     """How long the door looks before it says something, and at whom; levels of the score stand in the model's card."""
 
-    window_seconds: float = _ranged(1.0, 0.2, 10.0)  # a face's scores are averaged over this time
-    notice_seconds: float = _ranged(0.15, 0.0, 5.0)  # a face followed for less isn't counted: finders see ghosts
-    sure_seconds: float = _ranged(0.4, 0.0, 10.0)  # a face followed for less has no verdict yet
-    forget_seconds: float = _ranged(0.7, 0.0, 10.0)  # a face not seen for longer has left
-    return_seconds: float = _ranged(2.5, 0.0, 60.0)  # whoever is back sooner, where they were lost, is the same visit
-    hold_seconds: float = _ranged(1.5, 0.0, 60.0)  # an alarm lasts at least this long
-    background_seconds: float = _ranged(300.0, 20.0, 3600.0)  # a face that hasn't moved for so long is a poster
-    least_move: float = _ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
-    least_height: float = _ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller is waited for, not judged
-    least_brightness: float = _ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
-    zones: tuple[Zone, ...] = _checked((), are_zones, SHARES)  # faces whose middle is in one don't count
-
-
-A_TIME = ' as "22:00", from 00:00 to 23:59'
-A_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
+    window_seconds: float = ranged(1.0, 0.2, 10.0)  # a face's scores are averaged over this time
+    notice_seconds: float = ranged(0.15, 0.0, 5.0)  # a face followed for less isn't counted: finders see ghosts
+    sure_seconds: float = ranged(0.4, 0.0, 10.0)  # a face followed for less has no verdict yet
+    forget_seconds: float = ranged(0.7, 0.0, 10.0)  # a face not seen for longer has left
+    return_seconds: float = ranged(2.5, 0.0, 60.0)  # whoever is back sooner, where they were lost, is the same visit
+    hold_seconds: float = ranged(1.5, 0.0, 60.0)  # an alarm lasts at least this long
+    background_seconds: float = ranged(300.0, 20.0, 3600.0)  # a face that hasn't moved for so long is a poster
+    least_move: float = ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
+    least_height: float = ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller is waited for, not judged
+    least_brightness: float = ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
+    zones: tuple[Zone, ...] = checked((), are_zones, SHARES)  # faces whose middle is in one don't count
 
 
 @dataclass(frozen=True)
@@ -121,32 +96,14 @@ class SignalSettings:
     button_pin: int = 0  # to ground; pressed: silence, held for 3 s: self-test
     lamps_active_high: bool = True  # false: the LEDs light when their pin is low
     buzzer_active_high: bool = True  # false: as the buzzer modules that sound at a low level
-    beeps: int = _ranged(3, 0, 20)  # how often the buzzer sounds in one alarm
-    beep_seconds: float = _ranged(0.2, 0.05, 2.0)
-    pause_seconds: float = _ranged(0.2, 0.05, 10.0)  # between two beeps
-    quiet_from: str = _checked("00:00", is_clock, A_TIME)  # no alarm beeps from here
-    quiet_until: str = _checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
-    time_zone: str = _checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
-    release_seconds: float = _ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
-    fault_seconds: float = _ranged(2.0, 0.0, 3.0)  # how long the lamp shows FAULT before the kiosk ends
-
-
-def _is_address(text: Any) -> bool:  # noqa: ANN401
-    try:
-        return bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
-
-
-AN_ADDRESS = ' as "127.0.0.1", this computer alone, or "0.0.0.0", its whole network'
-A_LANGUAGE = f", {AUTO} or one of {', '.join(codes())}"
-RANDOM = "random"
-SHORTEST_TOKEN = 16  # characters
-A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
-
-
-def _is_token(text: str) -> bool:
-    return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
+    beeps: int = ranged(3, 0, 20)  # how often the buzzer sounds in one alarm
+    beep_seconds: float = ranged(0.2, 0.05, 2.0)
+    pause_seconds: float = ranged(0.2, 0.05, 10.0)  # between two beeps
+    quiet_from: str = checked("00:00", is_clock, A_TIME)  # no alarm beeps from here
+    quiet_until: str = checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
+    time_zone: str = checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
+    release_seconds: float = ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
+    fault_seconds: float = ranged(2.0, 0.0, 3.0)  # how long the lamp shows FAULT before the kiosk ends
 
 
 @dataclass(frozen=True)
@@ -154,14 +111,14 @@ class ScreenSettings:
     """The page that the kiosk serves, for a screen at the door."""
 
     enabled: bool = True
-    host: str = _checked("127.0.0.1", _is_address, AN_ADDRESS)  # the address at which it is served
-    port: int = _ranged(6275, 1024, 65535)
-    language: str = _checked(AUTO, lambda code: code in (AUTO, *codes()), A_LANGUAGE)  # auto: the browser's
+    host: str = checked("127.0.0.1", is_address, AN_ADDRESS)  # the address at which it is served
+    port: int = ranged(6275, 1024, 65535)
+    language: str = checked(AUTO, lambda code: code in (AUTO, *codes()), A_LANGUAGE)  # auto: the browser's
     mirror: bool = False  # the page shows the camera's picture, to everybody who may open it
     speech: bool = False  # the page speaks its prompts
     open_browser: bool = True  # when started from a terminal of a graphical session
     setup: Literal["loopback", "lan", "off"] = "loopback"  # from where the setup page is answered
-    token: str = _checked(RANDOM, _is_token, A_TOKEN)  # of the setup page; random: made anew and printed at each start
+    token: str = checked(RANDOM, is_token, A_TOKEN)  # of the setup page; random: made anew and printed at each start
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from device.errors import Blind, CameraFault
 from device.faces import Luma
 from device.frame import Frame
+from device.reduce import block_means
 
 # Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise.
 FROZEN_SECONDS = 1.5
@@ -50,7 +51,7 @@ class Sight:
 
     def check(self, frame: Frame) -> None:
         """Look at the next frame. Raises CameraFault if the lens is covered or the picture frozen."""
-        blocks = _blocks(frame.luma)
+        blocks = block_means(frame.luma, COLUMNS, ROWS)
         black = float(blocks.max()) < DARK and float(np.ptp(blocks)) < LEAST_SPREAD
         total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
         if black or total not in self._sums:
@@ -96,8 +97,3 @@ class Sight:
             if np.mean(left < GONE) >= GONE_PART and np.mean(left > KEPT) >= KEPT_PART:
                 return now - taken <= AT_ONCE_SECONDS
         return True
-
-
-def _blocks(luma: Luma) -> Blocks:
-    """Return the mean of each block of a picture, float32 (ROWS, COLUMNS), in grey levels."""
-    return np.asarray(cv2.resize(luma.astype(np.float32), (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.float32)

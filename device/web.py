@@ -22,9 +22,10 @@ from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
 from device.frame import Frame
 from device.languages import LANGUAGES, codes, read_language
 from device.levels import levels
+from device.limits import RANDOM
 from device.mirror import Mirror
 from device.model_card import ModelCard
-from device.settings import RANDOM, Settings
+from device.settings import Settings
 from device.setup_pages import PAGES
 from device.signals import LATE_SECONDS
 from device.web_pages import MirrorStream, ScreenPage, StateStream

@@ -74,8 +74,10 @@ def test_an_unusable_picture_is_one_line_and_the_rest_goes_on(toy: Path, folder:
 
 def test_nothing_to_judge_is_refused(toy: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")  # nobody ever writes into it
     for name, line in (
         ("absent", "no such file or folder: check the path"),
+        ("pipe.jpg", "no such file or folder: check the path"),
         ("empty", "holds no pictures, expected some: check the path"),
     ):
         result = run_device(sys.executable, "judge", tmp_path / name, "--cropped", "--model", toy)
@@ -122,6 +124,19 @@ def test_drawings_that_can_not_be_written_end_it_in_one_line(toy: Path, tmp_path
     result = run_device(sys.executable, "judge", path, "--cropped", "--model", toy, "--draw", path)
     assert result.returncode == 2
     assert told(result) == [f"error: {path}/a.png.png: can't be written (File exists): choose another --draw"]
+
+
+def test_pictures_of_one_name_are_not_drawn_over_each_other(toy: Path, tmp_path: Path) -> None:
+    paths = [write(tmp_path / folder / "x.png", grey(0)) for folder in ("a", "b")]
+    out = tmp_path / "out"
+    result = run_device(
+        sys.executable, "judge", tmp_path / "a", paths[1], "--cropped", "--model", toy, "--draw", out
+    )
+    assert (result.returncode, result.stdout, out.exists()) == (2, "", False)
+    assert told(result) == [
+        f"error: {paths[0]} and {paths[1]} would both be drawn as {out}/x.png.png, expected different names: judge "
+        "them one after the other, with different --draw"
+    ]
 
 
 def test_a_found_face_is_judged_and_drawn_where_it_is(toy: Path, toy_config: Path, tmp_path: Path) -> None:

@@ -106,6 +106,10 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     assert (again.crops[0] == 7).all()
     assert again.sha256 == first.sha256
 
+    for name, content in (("crops.npy", b"half an ar"), ("index.json", b"{")):
+        (arrays / name).write_bytes(content)
+        assert (load_dataset(folder, 24).crops == first.crops).all()  # made anew
+
     shutil.copy(folder / "without_mask" / "3.png", folder / "with_mask" / "3.png")
     changed = load_dataset(folder, 24)
     assert changed.sha256 != first.sha256

@@ -7,6 +7,7 @@ import pytest
 from footprint import config_for
 from gpiozero import Device
 from real_data import real_data
+from test_classifier import with_card
 from test_kiosk import EMPTY, LINES, MASKED, VISIT, SquareFinder
 
 from device.__main__ import main
@@ -57,6 +58,15 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
         "1 of 1 visits told once",
         "0 visits told where nobody was, 0 of them alarms; 0 posters",
     ]
+
+
+def test_a_practice_model_marks_every_line_of_a_replay(toy: Path, tmp_path: Path) -> None:
+    folder = record(tmp_path / "visit", VISIT)
+    classifier = Classifier(str(with_card(toy, tmp_path, practice=True)))
+    played = replay(folder, SquareFinder(), classifier, Settings())
+    lines = list(as_text(played, classifier))
+    assert len(lines) == len(LINES) + 2
+    assert {line.strip().startswith("PRACTICE  ") for line in lines} == {True}
 
 
 def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:

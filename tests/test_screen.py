@@ -132,6 +132,18 @@ def test_a_taken_port_leaves_the_door_without_a_screen(
     ]
 
 
+@pytest.mark.parametrize(("practice", "mark"), [(False, ""), (True, "PRACTICE  ")])
+def test_the_addresses_are_told_and_a_practice_model_marks_them(
+    practice: bool, mark: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    port = free_port()
+    with open_screen(Settings(screen=ScreenSettings(port=port, token="a" * 16)), card_of(practice)):
+        assert [record.message for record in caplog.records if record.name == "device.screen"] == [
+            f"{mark}screen: http://127.0.0.1:{port}/", f"{mark}setup: http://127.0.0.1:{port}/setup",
+        ]
+
+
 def test_without_a_screen_nothing_listens_and_no_thread_runs() -> None:
     before = threading.active_count()
     with open_screen(Settings(screen=ScreenSettings(enabled=False)), card_of()) as screen:

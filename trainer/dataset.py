@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def load_dataset(
     shaping = [code, size, CROP_MARGIN, cut_by, cv2.__version__, dataset_sha256]
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
     arrays = cache_folder() / "arrays" / key
-    if not arrays.is_dir():
+    if not _is_whole(arrays):
         _make_arrays(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
@@ -113,6 +114,20 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
             for name in ("drawn", "crops", "wide", "labels", "no_face", "descriptions")
         },
     )
+
+
+def _is_whole(arrays: Path) -> bool:
+    """Tell whether a folder of arrays is there and can be read; a damaged one is removed, to be made anew."""
+    if not arrays.is_dir():
+        return False
+    try:
+        json.loads((arrays / "index.json").read_text(encoding="utf-8"))
+        for name in ("crops", "wide", "no_face", "descriptions"):
+            np.load(arrays / f"{name}.npy", mmap_mode="r")  # reads the head, and compares the size
+    except (OSError, ValueError, EOFError):
+        shutil.rmtree(arrays)
+        return False
+    return True
 
 
 def _place(photo: Photo) -> str:

@@ -1,0 +1,73 @@
+"""What the values of a kiosk.toml may be: checks, and what a refusal says was expected."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+
+from device.languages import AUTO, codes
+from device.quiet_hours import LOCAL
+
+
+def ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
+    """Return the field of a number that may be from `low` to `high`."""
+    return checked(default, lambda value: low <= value <= high, f" from {low} to {high}")
+
+
+def checked(default: object, check: Callable[[Any], bool], expected: str) -> Any:  # noqa: ANN401
+    """Return a field with the check of its value, and how a refusal goes on after the kind of value."""
+    return field(default=default, metadata={"check": check, "expected": expected})
+
+
+def is_sha256(text: str) -> bool:
+    """Tell whether a text can be a SHA-256, as sha256sum prints it."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+A_CROP = " as [left, top, width, height], shares from 0 to 1 of the picture, width and height at least 0.1"
+
+
+def is_crop(shares: tuple[Any, ...]) -> bool:
+    """Tell whether four shares, left, top, width and height, lie in the picture and leave something of it."""
+    if len(shares) != 4 or not all(type(share) in {int, float} and 0 <= share <= 1 for share in shares):
+        return False
+    left, top, width, height = shares
+    return bool(min(width, height) >= 0.1 and max(left + width, top + height) <= 1)
+
+
+Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
+SHARES = " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
+
+
+def are_zones(zones: tuple[Any, ...]) -> bool:
+    """Tell whether each of the zones is a rectangle that has an area and lies in the picture."""
+    return all(
+        isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
+        and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
+        for zone in zones
+    )  # fmt: skip
+
+
+A_TIME = ' as "22:00", from 00:00 to 23:59'
+A_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
+
+
+def is_address(text: Any) -> bool:  # noqa: ANN401
+    """Tell whether a text is an IP address."""
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
+AN_ADDRESS = ' as "127.0.0.1", this computer alone, or "0.0.0.0", its whole network'
+A_LANGUAGE = f", {AUTO} or one of {', '.join(codes())}"
+RANDOM = "random"
+SHORTEST_TOKEN = 16  # characters
+A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
+
+
+def is_token(text: str) -> bool:
+    """Tell whether a text may be the token of the setup page."""
+    return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
