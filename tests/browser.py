@@ -99,8 +99,9 @@ class Browser:
         listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         self.ask("Emulation.setEmulatedMedia", features=listed)
 
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"]))
+    def screenshot(self) -> bytes:
+        """Return a PNG of the page."""
+        return base64.b64decode(self.ask("Page.captureScreenshot", format="png")["data"])
 
     def complaints(self) -> list[str]:
         """Return what the page's console was told: exceptions, and resources or styles refused."""
