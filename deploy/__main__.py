@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 a release was taken back, 2 refused, 3 not reached.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     wish = steps.Wish(options.runtime, options.online, options.dry_run)
     verbs: dict[str, Verb] = {
         "deploy": partial(_deploy, wish),
@@ -96,17 +96,18 @@ def _logs(remote: Remote, say: Say) -> str:
     return f"the last {SHOWN_LINES} lines"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m deploy", description=__doc__)
-    parser.add_argument("command", choices=["deploy", "rollback", "undeploy", "status", "logs", "bundle"])
-    parser.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
-    parser.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser("python -m deploy", description=__doc__)
+    made.add_argument("command", choices=["deploy", "rollback", "undeploy", "status", "logs", "bundle"])
+    made.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
+    made.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
+    made.add_argument(
         "--online", action="store_true", help="the Pi fetches its Python packages from the index itself"
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done; nothing changes")
-    parser.add_argument("--debian", choices=["12", "13"], default="13", help="of a bundle: 12 Bookworm, 13 Trixie")
-    return parser
+    made.add_argument("--dry-run", action="store_true", help="say what would be done; nothing changes")
+    made.add_argument("--debian", choices=["12", "13"], default="13", help="of a bundle: 12 Bookworm, 13 Trixie")
+    return made
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from device.wiring import check_wiring
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 1 if a picture was unusable, 2 when refused with one line on stderr."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except KioskError as error:
@@ -144,9 +144,10 @@ def _settings(options: argparse.Namespace) -> Settings:
     return dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("python -m device", description="Tell whether people before a camera wear masks")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = Parser("python -m device", description="Tell whether people before a camera wear masks")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     door = commands.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
     door.set_defaults(command=_run)
@@ -197,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument("--draw", type=Path, metavar="DIR", help="also write the pictures with their boxes there")
     judge.add_argument("--config", type=Path, help="a kiosk.toml, of which [model] and [faces] count here")
     judge.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
-    return parser
+    return made
 
 
 def _end(code: int) -> NoReturn:

@@ -1,3 +1,4 @@
+import ast
 import subprocess
 import sys
 import tomllib
@@ -38,6 +39,26 @@ def test_the_device_needs_nothing_that_trains() -> None:
     assert (result.returncode, result.stderr) == (0, "")
     for name in ("tqdm", "trainer"):  # the wall stands
         assert import_without(name).stderr.endswith(f"ModuleNotFoundError: {name} is not for the device\n")
+
+
+def imported(*patterns: str) -> set[str]:
+    """Return the top-level packages that the files name in any import."""
+    found = set()
+    files = [path for pattern in patterns for path in TREE.glob(pattern)]
+    for node in (node for path in files for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_who_imports_whom() -> None:
+    ours = {"deploy", "device", "tests", "trainer"}
+    assert imported("device/**/*.py") & ours == {"device"}
+    assert imported("trainer/**/*.py") & ours == {"device", "trainer"}
+    assert imported("deploy/pi/*.py") & ours == {"deploy", "device"}
+    assert imported("deploy/*.py") <= {"deploy", *sys.stdlib_module_names}
 
 
 def test_the_devices_packages_are_few() -> None:

@@ -89,10 +89,3 @@ def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: in
         "-o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- pi@kiosk.local sudo -n env "
         "PYTHONPATH=/opt/mask-kiosk/current /opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
     )
-
-
-def test_every_make_command_of_the_readme_exists() -> None:
-    commands = re.findall(r"(?:^ {4}|`)make ?([a-z0-9-]*)", (TREE / "README.md").read_text(), re.MULTILINE)
-
-    assert len(commands) >= 10
-    assert {command or "help" for command in commands} <= VERBS

@@ -1,6 +1,5 @@
-"""What the README says of the shipped models is what their cards say, and its links lead somewhere."""
+"""What the README says of the shipped models is what their cards say, and it isn't too long."""
 
-import re
 from pathlib import Path
 
 from device.classifier import MODELS
@@ -23,8 +22,5 @@ def test_the_figures_are_the_cards() -> None:
     assert [line for line in README.splitlines() if line.startswith("| `simple")] == rows
 
 
-def test_every_link_leads_to_a_file() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-
-    assert len(links) >= 8
-    assert [link for link in links if not link.startswith("https://") and not (TREE / link).exists()] == []
+def test_it_is_read_to_its_end() -> None:
+    assert README.count("\n") <= 150

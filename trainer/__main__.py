@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MODELS = Path(__file__).parent.parent / "models"
 RUNS = Path(__file__).parent.parent / "runs"
+DOCS = Path(__file__).parent.parent / "docs"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
 PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
 STOPPED = 130  # exit code after Ctrl-C: 128 and the signal's number
@@ -27,7 +28,7 @@ CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
         options.command(options)
@@ -191,9 +192,17 @@ def _bench(options: argparse.Namespace) -> None:
     print(write_bench(measured, options.runs))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _network_page(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.network_page import update
+
+    print(*update(DOCS / "network.md", options.models), sep="\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     _add_train(commands)
     crossval = commands.add_parser("crossval", help="train without each source or group in turn, and judge it")
@@ -237,6 +246,10 @@ def _parser() -> argparse.ArgumentParser:
     golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     golden.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
 
+    page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
+    page.set_defaults(command=_network_page)
+    page.add_argument("--models", type=Path, default=MODELS, help="where the models are (default: models/)")
+
     evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("--data", type=Path, required=True, help="labelled photos, crops or scenes")
@@ -249,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
     add_passages(commands, _positive, _seed)
-    return parser
+    return made
 
 
 def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:

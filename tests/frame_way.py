@@ -1,0 +1,78 @@
+"""Measures where the time of one frame goes: CPU milliseconds of each step of the loop, on a drawn 640x480 picture."""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import cv2
+import numpy as np
+
+from device.classifier import Classifier
+from device.decision import Decision, State
+from device.faces import Face, Luma
+from device.finders import OwnFaceFinder
+from device.frame import Frame
+from device.gate import Gate
+from device.levels import levels
+from device.settings import CameraSettings, Settings
+from device.sight import BUFFERS, FROZEN_SECONDS, Sight
+from device.signals import Signals
+from device.view import luma_of, seen
+from trainer.practice import draw_face
+
+WIDTH, HEIGHT = 640, 480  # px
+SEED = 3  # of a drawn person whom the finder finds
+ROUNDS, CALLS = 15, 20  # the least round counts: what else runs on the computer makes the others slower
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """Return the CPU time of one call, of all threads."""
+    rounds = []
+    for _ in range(ROUNDS):
+        begin = time.process_time()
+        for _ in range(CALLS):
+            call()
+        rounds.append((time.process_time() - begin) / CALLS * 1000)
+    return min(rounds)
+
+
+def main() -> int:
+    """Print the table."""
+    cv2.setNumThreads(1)
+    color = np.asarray(cv2.resize(draw_face(np.random.default_rng(SEED), False)[0], (WIDTH, HEIGHT)), np.uint8)
+    luma, settings, now = luma_of(color), Settings(), iter(range(10**9))
+    noisy = [np.roll(luma, place, axis=1) for place in range(BUFFERS + 1)]  # no two alike, as from a sensor
+    classifier, finder = Classifier("door"), OwnFaceFinder()
+    faces = finder.find(luma)
+    verdicts = classifier.judge(luma, faces)
+    sight = Sight("drawn", FROZEN_SECONDS)
+    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    empty = Gate(_NoFaces())
+    empty.find(luma, 0.0)
+    with Signals(settings.signals, "mock") as signals:
+        steps: dict[str, Callable[[], object]] = {
+            "grey from a USB camera's colours": lambda: luma_of(color),
+            "turned and cropped": lambda: seen(luma, CameraSettings(rotation=180, crop=(0.1, 0.0, 0.8, 1.0))),
+            "is the camera blind?": lambda: sight.check(Frame(noisy[(number := next(now)) % len(noisy)], number / 10)),
+            "has an empty scene changed?": lambda: empty.find(luma, 0.1),
+            "faces found": lambda: finder.find(luma),
+            "a face cut out, looked at and judged": lambda: classifier.judge(luma, faces),
+            "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
+            "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC)),
+        }
+        print("| step | CPU ms |\n| --- | ---: |")
+        for name, call in steps.items():
+            print(f"| {name} | {milliseconds(call):.2f} |")
+    return 0
+
+
+class _NoFaces:
+    name, sha256 = "none", ""
+
+    def find(self, luma: Luma) -> list[Face]:
+        return []
+
+
+if __name__ == "__main__":
+    sys.exit(main())
