@@ -82,8 +82,7 @@ def _check(options: argparse.Namespace) -> int:
     has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
     if has_golden:
         require_right(classifier, finder)
-    for line in table(settings, classifier.card, has_golden):
-        print(line)
+    print(*table(settings, classifier.card, has_golden), sep="\n")
     return 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from device.levels import levels
 from device.model_card import ModelCard
+from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
 from device.source import shown
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
@@ -14,6 +15,7 @@ LOW_WHEN_ON = {
     "green_pin": "lamps_active_high",
     "blue_pin": "lamps_active_high",
     "camera_pin": "lamps_active_high",
+    "collect_pin": "lamps_active_high",
     "buzzer_pin": "buzzer_active_high",
 }
 
@@ -37,6 +39,7 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("door", _door(signals, card))
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
     yield _line("screen", _screen(settings.screen))
+    yield _line("faces kept", _kept(settings))
 
 
 def _line(name: str, text: str) -> str:
@@ -88,3 +91,13 @@ def _screen(screen: ScreenSettings) -> str:
     mirror = "with the camera's picture" if screen.mirror else "no picture"
     setup = "no setup page" if screen.setup == "off" else f"setup page from {screen.setup}"
     return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"
+
+
+def _kept(settings: Settings) -> str:
+    key, collect = owners_key(settings), settings.collect
+    if key is None:
+        return "none"
+    return (
+        f"unsure ones, at most {collect.most_a_visit} a visit and {collect.most} in all, for {collect.days} days, "
+        f"sealed to key {fingerprint(key)}"
+    )

@@ -62,9 +62,16 @@ class Event:
     seen: float  # seconds: when they were first seen if they enter, else when last
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A face whose score counted on the last frame."""
+
+    visit: int  # counted from 1
+    box: Box
+    score: float  # of this frame, 0-1
+
+
 STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
-
-
 
 
 class Decision:
@@ -98,6 +105,12 @@ class Decision:
             return None, events
         self.state, self._since = state, now
         return Alert(state, now, urgent.mean if urgent else None), events
+
+    def judged(self, now: float) -> Iterator[Judged]:
+        """Yield whose scores counted on the frame taken at `now`, the last one: people in a visit, seen well."""
+        for person in self._people:
+            if person.visit and person.scores and person.scores[-1].at == now:
+                yield Judged(person.visit, person.box, person.scores[-1].score)
 
     def _counts(self, look: Look) -> bool:
         """Tell whether a face is large enough, and in no zone that its owner has masked out."""

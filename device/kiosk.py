@@ -12,6 +12,7 @@ from typing import Self
 
 from device.camera import open_camera
 from device.classifier import Classifier
+from device.collect import open_collector
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
@@ -56,6 +57,9 @@ def run(
         decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test))
+        collector = devices.enter_context(open_collector(settings, classifier.card))
+        if settings.collect.on:
+            signals.collecting_on()
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
@@ -63,6 +67,7 @@ def run(
             alert, events = decision.update(frame.taken, verdicts)
             signals.show(decision.state, frame.taken, datetime.now(UTC))
             screen.show(decision.state, frame, verdicts)
+            collector.take(frame.luma, decision.judged(frame.taken), frame.taken)
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)

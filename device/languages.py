@@ -31,6 +31,7 @@ class Language:
     direction: str  # "ltr" or "rtl"
     title: str
     practice: str
+    collecting: str
     looks: dict[str, Words]  # of each of LOOKS
     faults: dict[str, str]  # of each of FAULTS
 
@@ -47,7 +48,7 @@ def read_language(path: Path) -> Language:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: can't be read ({error}): correct it, or choose another language") from error
     for name, wanted in (
-        ("", ("direction", "title", "practice", "looks", "faults")),
+        ("", ("direction", "title", "practice", "collecting", "looks", "faults")),
         ("looks", LOOKS),
         ("faults", FAULTS),
         *((f"looks.{look}", ("word", "prompt")) for look in LOOKS),

@@ -93,6 +93,7 @@ class SignalSettings:
     buzzer_pin: int = 22
     relay_pin: int = 0  # high while the door is released
     camera_pin: int = 0  # an LED that is lit while the camera runs
+    collect_pin: int = 0  # an LED that is lit while [collect] keeps faces, which it doesn't without one
     button_pin: int = 0  # to ground; pressed: silence, held for 3 s: self-test
     lamps_active_high: bool = True  # false: the LEDs light when their pin is low
     buzzer_active_high: bool = True  # false: as the buzzer modules that sound at a low level
@@ -122,6 +123,22 @@ class ScreenSettings:
 
 
 @dataclass(frozen=True)
+class CollectSettings:
+    """Which unsure faces are kept, sealed to a key. What that asks of their owner stands in docs/collect.md."""
+
+    public_key: str = "off"  # off: none; else the file of the public key
+    days: int = ranged(14, 1, 30)  # after which a crop is removed
+    most_a_visit: int = ranged(3, 1, 10)  # crops
+    most: int = ranged(500, 1, 900)  # crops in all
+    most_megabytes: float = ranged(10.0, 0.1, 100.0)  # in all
+
+    @property
+    def on(self) -> bool:
+        """Tell whether anything is kept."""
+        return self.public_key != "off"
+
+
+@dataclass(frozen=True)
 class Settings:
     """A kiosk.toml, section by section."""
 
@@ -131,6 +148,7 @@ class Settings:
     decision: DecisionSettings = DecisionSettings()
     signals: SignalSettings = SignalSettings()
     screen: ScreenSettings = ScreenSettings()
+    collect: CollectSettings = CollectSettings()
 
 
 def read_settings(path: Path | None) -> Settings:

@@ -1,4 +1,4 @@
-"""Turns the state of the door into a lamp, a buzzer, a door relay and a camera LED, and hears a button."""
+"""Turns the state of the door into a lamp, a buzzer, a door relay and LEDs of what is on, and hears a button."""
 
 import threading
 import time
@@ -50,6 +50,7 @@ class Signals:
         self._buzzer: OutputDevice | None = None
         self._relay: Relay | None = None
         self._camera: OutputDevice | None = None
+        self._collect: OutputDevice | None = None
         self._button: PushButton | None = None
         with ExitStack() as outputs:
             if choose_pins(pins, pwm=settings.blue_pin != NOT_WIRED):
@@ -68,6 +69,8 @@ class Signals:
             self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings.buzzer_pin, active_high)
         if settings.camera_pin != NOT_WIRED:
             self._camera = open_output(outputs, LED, "camera_pin", settings.camera_pin, settings.lamps_active_high)
+        if settings.collect_pin != NOT_WIRED:
+            self._collect = open_output(outputs, LED, "collect_pin", settings.collect_pin, settings.lamps_active_high)
         if settings.button_pin != NOT_WIRED:
             self._button = PushButton(outputs, settings.button_pin)
 
@@ -87,6 +90,10 @@ class Signals:
     def camera_on(self) -> None:
         """Light the camera LED, until the end: it outlasts the camera, whose closing may hang while it still sees."""
         _switch(self._camera, True)
+
+    def collecting_on(self) -> None:
+        """Light the LED that says that faces are kept, until the end."""
+        _switch(self._collect, True)
 
     def show(self, state: State, now: float, moment: datetime) -> None:
         """Show a state at `now`, in seconds on the frames' clock, and `moment`, the aware time that quiet hours go by.
@@ -111,7 +118,7 @@ class Signals:
         self._test_asked = True
 
     def leave(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Switch everything but the camera LED off, but show an exception as FAULT on the lamp for a while before."""
+        """Switch everything but those LEDs off, but show an exception as FAULT on the lamp for a while before."""
         told, self._told = self._told, error
         with self._lock:
             self._late.lift()

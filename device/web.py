@@ -154,7 +154,7 @@ class _LimitedServer(HTTPServer):
 
 def _digest(settings: Settings, card: ModelCard) -> str:
     files = sorted(path for path in PAGE.rglob("*") if path.is_file())
-    told = hashlib.sha256(f"{settings.screen}{card.practice}".encode())
+    told = hashlib.sha256(f"{settings.screen}{settings.collect.on}{card.practice}".encode())
     for path in files:
         told.update(path.read_bytes())
     return told.hexdigest()[:16]

@@ -26,7 +26,7 @@ class ScreenPage(Guarded):
             code = preferred(self.request.headers.get("Accept-Language", ""), list(server.languages))
         self.render(
             "index.html", language=server.languages[code], page=server.page, practice=server.card.practice,
-            mirror=screen.mirror, speech=screen.speech,
+            mirror=screen.mirror, speech=screen.speech, collecting=server.settings.collect.on,
         )  # fmt: skip
 
 

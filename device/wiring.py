@@ -10,6 +10,7 @@ PARTS = {
     "buzzer_pin": "buzzer",
     "relay_pin": "door relay",
     "camera_pin": "camera LED",
+    "collect_pin": "collecting LED",
     "button_pin": "button",
 }
 NOT_WIRED = 0

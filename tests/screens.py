@@ -19,7 +19,7 @@ from device.decision import State
 from device.frame import Frame
 from device.model_card import ModelCard, read_card
 from device.screen import Screen
-from device.settings import ScreenSettings, Settings
+from device.settings import CollectSettings, ScreenSettings, Settings
 from device.web import Server
 
 ANSWER_SECONDS = 60.0
@@ -29,10 +29,12 @@ FRAME = Frame(np.full((120, 160), 90, np.uint8), 0.0)
 
 @contextmanager
 def served(
-    card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None, **screen: Any
+    card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None, collecting: bool = False,
+    **screen: Any,
 ) -> Iterator[tuple[Screen, Server]]:
     """A screen on a free port, and its server."""
-    settings = Settings(screen=ScreenSettings(**({"port": 0} | screen)))
+    collect = CollectSettings("a key") if collecting else CollectSettings()
+    settings = Settings(screen=ScreenSettings(**({"port": 0} | screen)), collect=collect)
     server = Server(settings, card, config, self_test, TOKEN)
     with Screen(server) as opened:
         yield opened, server

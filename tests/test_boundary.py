@@ -64,7 +64,9 @@ def test_who_imports_whom() -> None:
 def test_the_devices_packages_are_few() -> None:
     extras = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     names = [requirement.split(">")[0] for requirement in extras["device"]]
-    assert names == ["numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero", "tornado", "tomlkit"]
+    assert names == [
+        "numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero", "tornado", "tomlkit", "cryptography",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -18,6 +18,8 @@ from footprint import TREE
 from rtsp_camera import RtspCamera
 from test_kiosk import Listener
 
+from device.seal import unseal
+from trainer.collect_key import PRIVATE, make_pair, read_private_key
 from trainer.practice import Picture, draw_background, draw_face
 
 SIZE = (640, 480)  # px
@@ -114,6 +116,32 @@ def test_no_frame_of_a_video_is_written(clip: Path, tmp_path: Path) -> None:
     shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(clip))
     assert "ALARM" in shown
     assert changed == []
+
+
+def test_of_faces_that_are_kept_only_sealed_bytes_are_written(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    folder, config = tmp_path / "state" / "collected", tmp_path / "kiosk.toml"
+    config.write_text(
+        f'[model]\nthreshold = 0.99\nrelease = 0.01\n[signals]\ncollect_pin = 24\n'
+        f'[collect]\npublic_key = "{make_pair(tmp_path / "keys")}"\n'
+    )
+    shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(pictures), "--config", str(config))
+    assert "visit 1: enter" in shown
+    files = sorted(folder.iterdir())
+    assert len(files) == 3
+    key = read_private_key(tmp_path / "keys" / PRIVATE)
+    for file in files:
+        sealed, picture = file.read_bytes(), unseal(file.read_bytes(), key)
+        assert picture.startswith(b"\x89PNG")
+        # Of each file one write, of all of it: nothing else ever went to the disk.
+        (write,) = (line for line in changed if f"<{file.with_suffix('.new')}>" in line and "write" in line)
+        assert write.endswith(f" = {len(sealed)}")
+    made = [line for line in changed if re.match(r"\d+ +mkdir", line)]
+    renamed = [line for line in changed if re.match(r"\d+ +rename", line)]
+    assert all(f'"{folder}' in line for line in made + renamed if f'"{folder.parent}"' not in line)
+    assert len(changed) == len(made) + 3 * len(files)  # and of each it was opened, written, renamed
 
 
 def test_what_is_written_on_demand_is_seen(pictures: Path, tmp_path: Path) -> None:

@@ -316,7 +316,7 @@ def test_the_browsers_language_is_taken_where_there_is_a_file_for_it() -> None:
 def test_every_language_says_something_of_its_own_for_each_look(code: str) -> None:
     language = read_language(LANGUAGES / f"{code}.toml")
     texts = [text for words in language.looks.values() for text in (words.word, words.prompt)]
-    texts += [language.title, language.practice, *language.faults.values()]
+    texts += [language.title, language.practice, language.collecting, *language.faults.values()]
     assert all(text == text.strip() and text for text in texts)
     assert len({words.word for words in language.looks.values()}) == len(language.looks)
 

@@ -34,9 +34,10 @@ MEASURE = """
   const box = (part) => { const r = part.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
   const section = document.querySelector("section:not([hidden])");
   const strip = document.querySelector(".practice");
+  const notice = document.querySelector(".collecting");
   const words = section.querySelector(".words");
-  const parts = [...document.querySelectorAll("main *, main")].filter((part) => part.checkVisibility());
-  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen)"));
+  const parts = [...document.querySelectorAll("main *, main, header")].filter((part) => part.checkVisibility());
+  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header"));
   const style = (part) => getComputedStyle(part);
   const paper = (part) => { while (style(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
     return style(part).backgroundColor; };
@@ -51,8 +52,9 @@ MEASURE = """
       .map((part) => part.outerHTML.slice(0, 80)),
     page: [document.documentElement.scrollWidth, document.documentElement.scrollHeight],
     boxes: { shape: box(section.querySelector("svg")), strip: strip && box(strip),
+      notice: notice && box(notice),
       picture: picture && picture.checkVisibility() ? box(picture) : null,
-      words: texts.filter((part) => part !== strip).map(box) },
+      words: texts.filter((part) => part !== strip && !part.matches("header")).map(box) },
     letters: parseFloat(style(section.querySelector("h1")).fontSize),
     colors: texts.concat(section.querySelector("svg")).map((part) => [style(part).color, paper(part)]),
     live: document.querySelector("[role=status]").textContent,
@@ -110,7 +112,7 @@ def check(found: dict[str, Any], width: int, height: int) -> list[str]:
     wrong = [f"outside: {part}" for part in found["outside"]] + [f"cut off: {part}" for part in found["cut"]]
     boxes, shorter = found["boxes"], min(width, height)
     solid = [("shape", boxes["shape"]), *(("words", box) for box in boxes["words"])]
-    others = [("strip", boxes["strip"]), ("picture", boxes["picture"])]
+    others = [(name, boxes[name]) for name in ("strip", "notice", "picture")]
     wrong += [f"{a} on {b}" for a, box in solid for b, other in others if not apart(box, other)]
     wrong += [f"words on shape: {box}" for box in boxes["words"] if not apart(box, boxes["shape"])]
     if found["page"] != [width, height]:
@@ -153,10 +155,17 @@ def check_sizes(page: Browser, look: str, what: str) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize(("practice", "mirror"), [(True, False), (False, True)])
-def test_nothing_is_cut_off_at_any_size_in_any_language_and_look(page: Browser, practice: bool, mirror: bool) -> None:
+@pytest.mark.parametrize(
+    ("practice", "mirror", "collecting"), [(True, False, False), (False, True, False), (False, False, True)]
+)
+def test_nothing_is_cut_off_at_any_size_in_any_language_and_look(
+    page: Browser, practice: bool, mirror: bool, collecting: bool
+) -> None:
     wrong = []
-    with served(card_of(practice), mirror=mirror) as (screen, server), camera_running(server):
+    with (
+        served(card_of(practice), collecting=collecting, mirror=mirror) as (screen, server),
+        camera_running(server),
+    ):
         for code in codes():
             page.open(f"{server.url}?language={code}")
             wrong += check_sizes(page, "STARTING", code)
@@ -169,6 +178,23 @@ def test_nothing_is_cut_off_at_any_size_in_any_language_and_look(page: Browser, 
                     page.until("!document.querySelector('.mirror img').hidden")
                 wrong += check_sizes(page, look, code)
     assert wrong == []
+
+
+def test_people_are_told_in_every_language_that_faces_are_kept(page: Browser) -> None:
+    said = {}
+    with served(card_of(), collecting=True) as (_, server):
+        page.size(800, 480)
+        for code in codes():
+            page.open(f"{server.url}?language={code}")
+            tree = page.ask("Accessibility.getFullAXTree")["nodes"]
+            spoken = " ".join(str(node.get("name", {}).get("value")) for node in tree if not node["ignored"])
+            text = page.run("[...document.querySelectorAll('header')].find((it) => it.checkVisibility()).textContent")
+            said[code] = text if text in spoken else None
+    assert said == {code: read_language(LANGUAGES / f"{code}.toml").collecting for code in codes()}
+    assert len(set(said.values())) == len(codes())
+    with served(card_of()) as (_, server):
+        page.open(server.url)
+        assert page.run("document.querySelector('header')") is None
 
 
 def test_every_pair_of_colours_has_a_contrast_of_seven(page: Browser) -> None:
@@ -223,7 +249,7 @@ def axe_script(page: Browser) -> None:
 
 def test_axe_finds_no_barrier(page: Browser) -> None:
     wrong = []
-    with served(card_of(practice=True), mirror=True) as (screen, server):
+    with served(card_of(practice=True), collecting=True, mirror=True) as (screen, server):
         page.size(1280, 720)
         page.open(server.url)
         axe_script(page)

@@ -50,7 +50,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen, collect"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),

@@ -183,6 +183,12 @@ def _compare(options: argparse.Namespace) -> None:
     print(write_comparison(rows, options.runs))
 
 
+def _collect_key(options: argparse.Namespace) -> None:
+    from trainer.collect_key import describe_pair, keys_folder, make_pair
+
+    print(describe_pair(make_pair(options.to or keys_folder())))
+
+
 def _bench(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.bench import bench, table, write_bench
@@ -260,6 +266,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
+    key = commands.add_parser("collect-key", help="make the pair of keys for the faces that a kiosk collects")
+    key.set_defaults(command=_collect_key)
+    key.add_argument("--to", type=Path, help="folder for the two files (default: ~/.config/mask-kiosk)")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
     add_passages(commands, _positive, _seed)
     return made

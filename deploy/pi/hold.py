@@ -31,7 +31,7 @@ def held(signals: SignalSettings) -> list[str]:
     high_when_off = [getattr(signals, key) for key in LAMPS if not signals.lamps_active_high]
     if not signals.buzzer_active_high:
         high_when_off.append(signals.buzzer_pin)
-    outputs = [getattr(signals, key) for key in (*LAMPS, "buzzer_pin", "relay_pin", "camera_pin")]
+    outputs = [getattr(signals, key) for key in (*LAMPS, "buzzer_pin", "relay_pin", "camera_pin", "collect_pin")]
     low = [str(pin) for pin in outputs if pin and pin not in high_when_off]
     high = [str(pin) for pin in high_when_off if pin]
     return [f"gpio={','.join(pins)}=op,{level}" for pins, level in ((low, "dl"), (high, "dh")) if pins]

@@ -1,0 +1,84 @@
+"""A folder of sealed face crops: bounded in number, bytes and days. Each file is whole, and nothing in it is clear."""
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from device.seal import seal
+from device.settings import CollectSettings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+SUFFIX = ".crop"
+NAME = re.compile(r"(?P<kept>[0-9]{1,11})-[0-9a-f]{8}\.crop")  # seconds since 1970, and what makes it the only one
+NEW = ".new"  # what a power cut left of one
+DAY_SECONDS = 86400.0
+BLOCK = 4096  # bytes that a file takes up at least
+
+
+class Stored(NamedTuple):
+    """One file."""
+
+    path: Path
+    kept: int  # seconds since 1970
+    size: int  # bytes
+
+
+def state_folder() -> Path:
+    """Return where crops are kept: the service's state folder, or the user's where no service runs."""
+    state = os.environ.get("STATE_DIRECTORY")
+    user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "mask-kiosk"
+    return (Path(state) if state else user) / "collected"
+
+
+class CropStore:
+    """The crops of one kiosk."""
+
+    def __init__(self, folder: Path, settings: CollectSettings, key: "X25519PublicKey") -> None:
+        """Make the folder, for its owner alone. Raises OSError."""
+        self._folder, self._settings, self._key = folder, settings, key
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in folder.glob(f"*{NEW}"):
+            path.unlink(missing_ok=True)
+
+    def keep(self, picture: bytes, now: float) -> bool:
+        """Keep an encoded picture at `now`, in seconds since 1970; return False where it is full. Raises OSError."""
+        self.prune(now)
+        sealed, stored = seal(picture, self._key), self.stored()
+        if len(stored) >= self._settings.most:
+            return False
+        if sum(map(_space, [*(each.size for each in stored), len(sealed)])) > self._settings.most_megabytes * 1e6:
+            return False
+        path = self._folder / f"{int(now)}-{secrets.token_hex(4)}{SUFFIX}"
+        new = path.with_suffix(NEW)
+        try:
+            with new.open("xb") as file:
+                file.write(sealed)
+                file.flush()
+                os.fsync(file.fileno())
+            new.rename(path)
+        finally:
+            new.unlink(missing_ok=True)
+        return True
+
+    def prune(self, now: float) -> None:
+        """Remove what was kept for as many days as it may, at `now`, in seconds since 1970. Raises OSError."""
+        for each in self.stored():
+            if now - each.kept >= self._settings.days * DAY_SECONDS:
+                each.path.unlink(missing_ok=True)
+
+    def stored(self) -> list[Stored]:
+        """List what is there; other files aren't touched."""
+        found = []
+        for path in self._folder.iterdir():
+            match = NAME.fullmatch(path.name)
+            if match:
+                found.append(Stored(path, int(match["kept"]), path.stat().st_size))
+        return found
+
+
+def _space(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK

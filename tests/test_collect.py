@@ -1,0 +1,237 @@
+"""Unsure faces that a door keeps: what lies on the disk, who can read it, how much, how long, and who is told."""
+
+import dataclasses
+import logging
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from gpiozero import Device
+from test_kiosk import NO_SCREEN, SquareFinder
+
+from device import collect
+from device.classifier import Classifier
+from device.collect import Collector
+from device.crop import crop_face
+from device.crop_store import CropStore, state_folder
+from device.decision import Judged
+from device.errors import SettingsError
+from device.faces import Box, Luma
+from device.kiosk import run
+from device.seal import SealError, owners_key, unseal
+from device.settings import CameraSettings, CollectSettings, ModelSettings, Settings, SignalSettings
+from trainer.collect_key import PRIVATE, make_pair, public_pem, read_private_key
+
+COLLECT = 24  # the LED's pin
+DAY = 86400.0
+NOW = 1_800_000_000.0  # seconds since 1970
+GREY = 128  # the toy model's score is 0.5, between its release, 0.4, and its threshold, 0.6
+PICTURE_STARTS = (b"\x89PNG", b"IHDR", b"IDAT", b"\xff\xd8\xff", b"JFIF")
+
+
+@pytest.fixture
+def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> X25519PrivateKey:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    make_pair(tmp_path / "keys")
+    return read_private_key(tmp_path / "keys" / PRIVATE)
+
+
+@pytest.fixture
+def door(tmp_path: Path, toy: Path, key: X25519PrivateKey, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A door at which somebody stands for four seconds of whom the model isn't sure."""
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)
+    (tmp_path / "visit").mkdir()
+    for place in range(50):
+        picture = np.zeros((120, 160), np.uint8)
+        if 5 <= place < 45:
+            picture[20:100, 40:120] = GREY + place % 3
+        cv2.imwrite(str(tmp_path / "visit" / f"{place:03}.png"), picture)
+    return Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(tmp_path / "visit")), screen=NO_SCREEN,
+        signals=SignalSettings(collect_pin=COLLECT, fault_seconds=0.01),
+        collect=CollectSettings(str(tmp_path / "keys" / "collect-public.pem")),
+    )  # fmt: skip
+
+
+def kept() -> list[Path]:
+    folder = state_folder()
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def opened(path: Path, key: X25519PrivateKey) -> Luma:
+    picture = cv2.imdecode(np.frombuffer(unseal(path.read_bytes(), key), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return np.asarray(picture, np.uint8)
+
+
+def noise(seed: int = 0) -> Luma:
+    return np.random.default_rng(seed).integers(0, 256, (120, 160), np.uint8)
+
+
+def face(score: float = 0.5, visit: int = 1) -> Judged:
+    return Judged(visit, Box(40, 20, 80, 80), score)
+
+
+def store_for(key: X25519PrivateKey, **limits: float) -> CropStore:
+    settings = dataclasses.replace(CollectSettings("a key"), **limits)  # type: ignore[arg-type]
+    return CropStore(state_folder(), settings, key.public_key())
+
+
+def test_a_door_keeps_a_few_unsure_faces_that_only_the_key_opens(door: Settings, key: X25519PrivateKey) -> None:
+    assert run(door, SquareFinder(), pins="mock") == 0
+    files = kept()
+    assert len(files) == 3  # most_a_visit
+    for file in files:
+        content = file.read_bytes()
+        assert [start for start in PICTURE_STARTS if start in content] == []
+        assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) is None
+        crop = opened(file, key)
+        assert crop.shape == (16, 16)  # what the model saw, and no more
+        assert set(crop.flat) <= {GREY, GREY + 1, GREY + 2}
+        for other in (content[:-1], content[1:], content[:40] + bytes([content[40] ^ 1]) + content[41:], b""):
+            with pytest.raises(SealError, match="isn't whole, or was sealed to another key"):
+                unseal(other, key)
+        with pytest.raises(SealError):
+            unseal(content, X25519PrivateKey.generate())
+    assert state_folder().stat().st_mode & 0o077 == 0
+    pin = Device.pin_factory.pin(COLLECT)
+    assert [change.state for change in pin.states] == [False, True, False]
+
+
+def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, toy: Path) -> None:
+    off = dataclasses.replace(door, collect=CollectSettings())
+    sure = dataclasses.replace(door, model=ModelSettings(str(toy), threshold=0.45, release=0.4))
+    assert run(off, SquareFinder(), pins="mock") == 0
+    assert [change.state for change in Device.pin_factory.pin(COLLECT).states] == [False]
+    assert not state_folder().exists()
+    assert run(sure, SquareFinder(), pins="mock") == 0
+    assert kept() == []
+
+
+def test_only_scores_between_the_levels_are_kept_and_few_of_each_visit(
+    door: Settings, key: X25519PrivateKey, toy: Path
+) -> None:
+    card = Classifier(str(toy)).card
+    frames = [noise(place) for place in range(20)]
+    with Collector(door, card, store_for(key), lambda: NOW) as collector:
+        for place, score in enumerate((0.39, 0.6, 0.1, 0.9)):
+            collector.take(frames[place], [face(score)], float(place))
+        for place, at in enumerate((10.0, 10.5, 10.9, 11.0, 12.5, 13.5, 14.5)):
+            collector.take(frames[4 + place], [face(0.4), face(0.599, visit=2)] if place == 4 else [face(0.5)], at)
+    crops = {opened(file, key).tobytes() for file in kept()}
+    wanted = (4, 7, 8)  # a second apart at least, three of the first visit; and one of the second, with the same box
+    assert crops == {crop_face(frames[place], face().box, card.crop_margin, card.input_size).tobytes()
+                     for place in wanted}  # fmt: skip
+    assert (len(kept()), collector.kept, collector.lost) == (4, 4, 0)
+
+
+def test_crops_go_after_their_days_and_others_files_stay(key: X25519PrivateKey) -> None:
+    store = store_for(key, days=3)
+    (state_folder() / "notes.txt").write_text("mine")
+    for day in range(5):
+        assert store.keep(noise(day).tobytes(), NOW + day * DAY)
+    assert [int(file.name.split("-")[0]) for file in kept()[:-1]] == [NOW + day * DAY for day in (2, 3, 4)]
+    store.prune(NOW + 7 * DAY - 1)
+    assert len(kept()) == 2
+    store.prune(NOW + 7 * DAY)
+    assert [file.name for file in kept()] == ["notes.txt"]
+
+
+def test_a_waiting_door_prunes_too(door: Settings, key: X25519PrivateKey, toy: Path, monkeypatch: pytest.MonkeyPatch
+                                   ) -> None:  # fmt: skip
+    monkeypatch.setattr(collect, "PRUNE_SECONDS", 0.01)
+    store = store_for(key)
+    store.keep(b"old", NOW)
+    with Collector(door, Classifier(str(toy)).card, store, lambda: NOW + 15 * DAY):
+        while kept():
+            pass
+
+
+def test_no_more_are_kept_than_may_be_in_number_and_bytes(
+    door: Settings, key: X25519PrivateKey, toy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = store_for(key, most=5)
+    assert [many.keep(bytes(100), NOW) for _ in range(8)] == [True] * 5 + [False] * 3
+    assert len(kept()) == 5
+    large = store_for(key, most_megabytes=0.1)  # 24 blocks of 4096 bytes
+    assert [large.keep(bytes(9000), NOW) for _ in range(8)] == [True] * 6 + [False] * 2
+    assert sum(-(-file.stat().st_size // 4096) * 4096 for file in kept()) <= 100_000
+    with Collector(door, Classifier(str(toy)).card, many, lambda: NOW) as collector:
+        for visit in (1, 2):
+            collector.take(noise(), [face(visit=visit)], 1.0)
+    assert (collector.kept, collector.lost) == (0, 2)
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "collect: crops are lost, the door goes on: as many are kept as may be: `make collect` fetches them"
+    ]
+
+
+def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, toy: Path,
+                                         caplog: pytest.LogCaptureFixture) -> None:  # fmt: skip
+    store = store_for(key)
+    shutil.rmtree(state_folder())
+    with Collector(door, Classifier(str(toy)).card, store) as collector:
+        for visit in range(3):
+            collector.take(noise(), [face(visit=visit)], 1.0)
+    assert (collector.kept, collector.lost) == (0, 3)
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "collect: crops are lost, the door goes on: they can't be written (No such file or directory)"
+    ]
+
+
+def test_the_door_never_waits_for_a_slow_disk(door: Settings, key: X25519PrivateKey, toy: Path) -> None:
+    collector = Collector(door, Classifier(str(toy)).card, store_for(key))  # its thread hasn't begun to write
+    for visit in range(1000):
+        collector.take(noise(), [face(visit=visit)], 1.0)
+    assert collector.lost == 1000 - collect.MOST_WAITING
+    assert len(collector._visits) == collect.KNOWN_VISITS
+    with collector:
+        pass
+    assert len(kept()) == collector.kept == collect.MOST_WAITING
+
+
+def test_what_a_power_cut_left_is_removed(key: X25519PrivateKey) -> None:
+    store_for(key)
+    (state_folder() / "1800000000-00000000.new").write_bytes(b"half")
+    store_for(key)
+    assert kept() == []
+
+
+def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"collect_pin is 0, expected an LED that is lit while faces are kept"):
+        owners_key(dataclasses.replace(door, signals=SignalSettings()))
+    wrong = tmp_path / "wrong.pem"
+    for content, line in (
+        (None, "can't be read (No such file or directory)"), (b"", "is no public key in PEM"),
+        ((tmp_path / "keys" / PRIVATE).read_bytes(), "is no public key in PEM"),
+    ):  # fmt: skip
+        if content is not None:
+            wrong.write_bytes(content)
+        with pytest.raises(SettingsError) as refused:
+            owners_key(dataclasses.replace(door, collect=CollectSettings(str(wrong))))
+        assert str(refused.value).startswith(
+            f"{wrong}: {line}, expected the public key that `make collect-key` made"
+        )
+
+
+def test_a_pair_of_keys_is_for_its_owner_and_never_replaced(tmp_path: Path) -> None:
+    from trainer.__main__ import main
+
+    folder = tmp_path / "a folder"
+    assert main(["collect-key", "--to", str(folder)]) == 0
+    private, public = folder / PRIVATE, folder / "collect-public.pem"
+    secret = private.read_bytes()
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert public.read_bytes() == public_pem(read_private_key(private).public_key())
+    assert main(["collect-key", "--to", str(folder)]) == 2
+    public.unlink()
+    assert main(["collect-key", "--to", str(folder)]) == 0  # of the private key that was there
+    assert private.read_bytes() == secret
+    assert public.read_bytes() == public_pem(read_private_key(private).public_key())
+    assert sorted(path.name for path in folder.iterdir()) == [PRIVATE, "collect-public.pem"]
+    private.chmod(0o640)
+    with pytest.raises(ValueError, match=r"others may read it \(mode 640\), expected 600"):
+        read_private_key(private)
