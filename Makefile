@@ -28,7 +28,8 @@ export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench count-arm64 film deploy doctor rollback undeploy status logs bundle test-pi lock clean
+	bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film bundle test-pi lock \
+	clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -96,6 +97,10 @@ status:  ## which release runs, and what it sees: make status HOST=
 	@$(on_hosts)
 logs:  ## the last lines of the kiosk's journal: make logs HOST=
 	@$(on_hosts)
+collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps, docs/collect.md: make collect-key [TO=]
+	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
+collect: .venv/ready  ## fetch and open the faces that Pis kept: make collect HOST= TO=folder [KEY=]
+	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(if $(KEY),--key "$(KEY)")
 bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
 	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
 test-pi:  ## the whole story on an emulated Pi; 15 minutes the first time: make test-pi [see tests/virtual_pi/README.md]

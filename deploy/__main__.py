@@ -1,10 +1,11 @@
-"""The workstation's command line: deploy to hosts, look at them, go back, remove."""
+"""The workstation's command line: deploy to hosts, look at them, go back, remove, fetch what they collected."""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from deploy import bundle, steps
 from deploy.errors import DeployError, UnreachedError
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "logs": _logs,
     }
     try:
+        if options.command == "collect":
+            verbs["collect"] = _collecting(options)
         if options.command == "bundle":
             print(bundle.write(options.debian, options.runtime))
             return 0
@@ -96,10 +99,24 @@ def _logs(remote: Remote, say: Say) -> str:
     return f"the last {SHOWN_LINES} lines"
 
 
+def _collecting(options: argparse.Namespace) -> Verb:
+    """Return what fetches collected faces; alone of all verbs it needs the workstation's environment."""
+    from deploy.collect import collect
+    from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private_key
+
+    if options.to is None:
+        raise DeployError("folder is missing, expected where the faces go: run `make collect HOST= TO=~/faces`")
+    try:
+        key = read_private_key(options.key or keys_folder() / PRIVATE)
+    except KeyFileError as error:
+        raise DeployError(str(error)) from error
+    return lambda remote, say: collect(remote, options.to, key, say)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     made = argparse.ArgumentParser("python -m deploy", description=__doc__)
-    made.add_argument("command", choices=["deploy", "rollback", "undeploy", "status", "logs", "bundle"])
+    made.add_argument("command", choices=["deploy", "rollback", "undeploy", "status", "logs", "bundle", "collect"])
     made.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
     made.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
     made.add_argument(
@@ -107,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--dry-run", action="store_true", help="say what would be done; nothing changes")
     made.add_argument("--debian", choices=["12", "13"], default="13", help="of a bundle: 12 Bookworm, 13 Trixie")
+    made.add_argument("--to", type=Path, help="collect: the folder for the faces that a kiosk kept")
+    made.add_argument("--key", type=Path, help="collect: the private key (default: in ~/.config/mask-kiosk)")
     return made
 
 

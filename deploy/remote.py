@@ -46,6 +46,12 @@ class Remote:
                 say(line.rstrip())
         return running.returncode
 
+    def start(self, command: str) -> "subprocess.Popen[bytes]":
+        """Start a command whose output, as bytes, is to be read."""
+        return subprocess.Popen(
+            [*SSH, self.host, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
     def push(self, files: Iterable[tuple[Path, str]], target: str) -> None:
         """Copy files, each under its name in a folder of the host, as root's. Raises UnreachedError if that stops."""
         unpack = f"mkdir -p {target} && tar --extract --directory {target} --no-same-owner --no-same-permissions"

@@ -1,0 +1,88 @@
+"""Fetches the sealed faces that a kiosk kept, opens them here, and removes from the kiosk what arrived whole."""
+
+import tarfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from deploy.errors import DeployError, UnreachedError
+from deploy.remote import Remote
+from deploy.say import Say
+from device.crop_store import NAME, SUFFIX
+from device.seal import SealError, fingerprint, unseal
+from trainer.cache import write_whole
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+FOLDER = "/var/lib/mask-kiosk/collected"
+# As the kiosk's user, who can do no more than the kiosk.
+AS_KIOSK = "sudo -n -u mask-kiosk sh -c"
+SEND = (
+    f"{AS_KIOSK} 'cd {FOLDER} 2>/dev/null || exit 0; "
+    f'find . -maxdepth 1 -name "*{SUFFIX}" -print0 | sort -z | tar --create --null --files-from -\''
+)
+REMOVE = f"{AS_KIOSK} 'cd {FOLDER} && xargs rm -f --'"
+LARGEST = 4 << 20  # bytes: no crop is larger
+
+
+def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> str:
+    """Move a kiosk's crops into a folder, as PNG; return what became of them in a few words.
+
+    Stopped at any moment, nothing is lost: a crop is removed there after it was written here, and one that is here
+    already, labelled or not, isn't written twice. Raises DeployError, also for crops that another key opens.
+    """
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    arrived, new, foreign, broken = list[str](), 0, 0, False
+    running = remote.start(SEND)
+    assert running.stdout is not None  # noqa: S101
+    try:
+        for name, sealed in _crops(running.stdout):
+            try:
+                picture = unseal(sealed, key)
+            except SealError:
+                foreign += 1
+                continue
+            file = _picture_name(name)
+            if not ((target / file).exists() or any(target.glob(f"*/{file}"))):
+                write_whole(target / file, picture)
+                new += 1
+            arrived.append(name)
+    except tarfile.TarError:  # it ended early, or, where nothing was ever kept, before it began
+        broken = True
+    except BaseException:
+        running.kill()
+        raise
+    finally:
+        errors = running.communicate()[1].decode(errors="replace")
+    if arrived:
+        say(f"{new} crops written to {target}, {len(arrived) - new} were there")
+        code, _ = remote.ask(REMOVE, "\n".join(arrived))
+        if code:
+            raise DeployError(f"{len(arrived)} crops are here and can't be removed there: run the same command again")
+    if running.returncode or (broken and (arrived or foreign)):
+        found = next((line.strip() for line in errors.splitlines() if line.strip()), f"code {running.returncode}")
+        raise UnreachedError(f"the copy stopped ({found}), {len(arrived)} crops arrived: run the same command again")
+    if foreign:
+        raise DeployError(
+            f"{foreign} crops stay there: they aren't whole, or were sealed to another key than "
+            f"{fingerprint(key.public_key())}: name its private key with KEY="
+        )
+    return f"{len(arrived)} crops fetched and removed there"
+
+
+def _crops(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield names and contents of the crops in an archive that is being sent. Raises TarError where it ends early."""
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            name = member.name.removeprefix("./")
+            content = archive.extractfile(member) if member.isfile() and member.size <= LARGEST else None
+            if content is not None and NAME.fullmatch(name):
+                yield name, content.read()
+
+
+def _picture_name(name: str) -> str:
+    """Return the name of an opened crop: when it was kept, in UTC, and what makes it the only one."""
+    kept, _, rest = name.removesuffix(SUFFIX).partition("-")
+    return f"{datetime.fromtimestamp(int(kept), UTC):%Y%m%d-%H%M%S}-{rest}.png"
