@@ -9,6 +9,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 MODEL ?= door
+PRESENT ?= door
 SEED ?= 0
 SPLIT ?= grouped
 THREADS ?= 2
@@ -27,9 +28,9 @@ export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
-.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge test lint \
-	bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film bundle test-pi lock \
-	clean
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge \
+	test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
+	bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -54,6 +55,10 @@ compare: .venv/ready  ## all networks side by side, trained where they aren't: m
 		$(MAKE) --no-print-directory train convert MODEL=$$name; done
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
+accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
+	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
+	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
+		$(if $(YUNET),--yunet "$(YUNET)")
 faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
 	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
 		echo "error: SCENES and BACKGROUNDS are needed: make faces SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
@@ -101,6 +106,9 @@ collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps,
 	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
 collect: .venv/ready  ## fetch and open the faces that Pis kept: make collect HOST= TO=folder [KEY=]
 	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(if $(KEY),--key "$(KEY)")
+label: .venv/ready  ## give face crops their labels, in the browser: make label PICTURES=folder
+	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make label PICTURES=~/faces" >&2; exit 2; }
+	@$(venv) -m trainer label "$(PICTURES)"
 bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
 	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
 test-pi:  ## the whole story on an emulated Pi; 15 minutes the first time: make test-pi [see tests/virtual_pi/README.md]

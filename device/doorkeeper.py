@@ -1,8 +1,10 @@
 """Lets in requests that mean this server, from pages that it served, and tells browsers what those pages may do."""
 
+import hmac
 import ipaddress
 import logging
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +89,16 @@ class Guarded(RequestHandler):
         """Refuse what no page of this server has sent."""
         if self.request.headers.get("Origin") != f"{self.request.protocol}://{self._host()}":
             raise HTTPError(403)
+
+    def require_token(self, token: str, attempts: Attempts) -> None:
+        """Refuse who doesn't know the token, and everybody for a while after a few who didn't."""
+        now = time.monotonic()
+        if attempts.too_many(now):
+            raise HTTPError(429)
+        given = self.request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            attempts.failed(now)
+            raise HTTPError(401)
 
     def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ANN401
         self.set_header("Content-Type", "text/plain")

@@ -108,14 +108,14 @@ def open_screen(
     log.info("%s", card.marked(f"screen: {server.url}"))
     if server.setup_url:
         log.info("%s", card.marked(f"setup: {server.setup_url}"))
-    if screen.open_browser and _somebody_sits_here():
+    if screen.open_browser and somebody_sits_here():
         # In a thread, because some browsers are waited for.
         threading.Thread(target=webbrowser.open, args=[server.url], name="browser", daemon=True).start()
     return Screen(server)
 
 
-def _somebody_sits_here() -> bool:
-    """Tell whether the kiosk was started from a terminal of a graphical session."""
+def somebody_sits_here() -> bool:
+    """Tell whether this was started from a terminal of a graphical session."""
     graphical = sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
     return sys.stdout.isatty() and graphical and "NOTIFY_SOCKET" not in os.environ
 

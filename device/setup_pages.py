@@ -1,10 +1,8 @@
 """What the setup page asks for: the picture, the last minute, what other settings would do, saving them, a pin test."""
 
 import dataclasses
-import hmac
 import ipaddress
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 from tornado.web import HTTPError
@@ -46,13 +44,7 @@ class Asked(SetupPage):
         super().prepare()
         if self.request.method != "GET":
             self.require_origin()
-        now, attempts = time.monotonic(), self.server.attempts
-        if attempts.too_many(now):
-            raise HTTPError(429)
-        given = self.request.headers.get("Authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
-            attempts.failed(now)
-            raise HTTPError(401)
+        self.require_token(self.server.token, self.server.attempts)
 
     def changes(self) -> dict[str, dict[str, float]]:
         """Return what was posted, checked as a kiosk.toml is: `decision`, and the levels under `model`."""

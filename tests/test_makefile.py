@@ -19,7 +19,7 @@ TREE = Path(__file__).parent.parent
 VERBS = {
     "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "run", "judge",
     "test", "lint", "bench", "count-arm64", "deploy", "doctor", "rollback", "undeploy", "status", "logs",
-    "collect-key", "collect", "film", "bundle", "test-pi", "lock", "clean",
+    "collect-key", "collect", "label", "accept", "film", "bundle", "test-pi", "lock", "clean",
 }
 
 

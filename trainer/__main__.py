@@ -11,6 +11,7 @@ from typing import NoReturn
 from device.arguments import Parser
 from device.errors import KioskError
 from device.quiet import native_code_quiet
+from trainer.collecting import add_collecting
 from trainer.finder.commands import add_commands
 from trainer.passages.commands import add_passages
 
@@ -27,11 +28,14 @@ CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C."""
+    """Run one command; return 0 when done, 1 for a model that is worse, 2 when refused with one line on stderr.
+
+    130 when stopped by Ctrl-C.
+    """
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
-        options.command(options)
+        return int(options.command(options) or 0)
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -42,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return STOPPED
-    return 0
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -183,12 +186,6 @@ def _compare(options: argparse.Namespace) -> None:
     print(write_comparison(rows, options.runs))
 
 
-def _collect_key(options: argparse.Namespace) -> None:
-    from trainer.collect_key import describe_pair, keys_folder, make_pair
-
-    print(describe_pair(make_pair(options.to or keys_folder())))
-
-
 def _bench(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.bench import bench, table, write_bench
@@ -266,11 +263,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--yunet", type=_folder, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=Path, help="also write the figures there")
-    key = commands.add_parser("collect-key", help="make the pair of keys for the faces that a kiosk collects")
-    key.set_defaults(command=_collect_key)
-    key.add_argument("--to", type=Path, help="folder for the two files (default: ~/.config/mask-kiosk)")
     add_commands(commands, RUNS, MODELS, _positive, _seed)
     add_passages(commands, _positive, _seed)
+    add_collecting(commands, _folder)
     return made
 
 

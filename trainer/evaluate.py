@@ -60,19 +60,8 @@ def evaluate(
     """
     classifier = Classifier(model)
     card = classifier.card
-    if (data / BOXES_TABLE).exists():
-        judged = _judge_scenes(classifier, data, finder or named_finder(card.face_finder, yunet))
-        slices = {}
-    else:
-        if not cropped:
-            finder = finder or named_finder(card.face_finder, yunet)
-        dataset = load_dataset(data, card.input_size, cropped, finder)
-        if dataset.finder:
-            classifier.require_crops_of(dataset.finder)
-        verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
-        no_face = 0 if cropped else int(dataset.no_face.sum())
-        judged = _Judged(dataset.labels, verdict, list(dataset.slices), no_face, len(dataset.refused))
-        slices = _drawn(classifier, dataset) if drawn else {}
+    judged, dataset = judge_folder(classifier, data, cropped, finder, yunet)
+    slices = _drawn(classifier, dataset) if drawn and dataset else {}
     labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds)
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
@@ -92,15 +81,36 @@ def evaluate(
     )
 
 
+def judge_folder(
+    classifier: Classifier, data: Path, cropped: bool, finder: FaceFinder | None = None, yunet: str = ""
+) -> "tuple[Judged, Dataset | None]":
+    """Judge every photo of a folder as `evaluate` does; of photos and crops, return the dataset too."""
+    card = classifier.card
+    if (data / BOXES_TABLE).exists():
+        return _judge_scenes(classifier, data, finder or named_finder(card.face_finder, yunet)), None
+    if not cropped:
+        finder = finder or named_finder(card.face_finder, yunet)
+    dataset = load_dataset(data, card.input_size, cropped, finder)
+    if dataset.finder:
+        classifier.require_crops_of(dataset.finder)
+    verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
+    no_face = 0 if cropped else int(dataset.no_face.sum())
+    judged = Judged(
+        list(dataset.names), dataset.labels, verdict, list(dataset.slices), no_face, len(dataset.refused)
+    )
+    return judged, dataset
+
+
 def judge_crops(classifier: Classifier, crops: Sequence[Luma] | Luma) -> npt.NDArray[np.intp]:
     """Return verdicts, indices into LABELS (n,), of uint8 crops (n, size, size)."""
     return verdicts(np.stack([classifier.scores(crop) for crop in crops]), classifier.card.threshold)
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """What was judged: labels and verdicts, indices into LABELS (n,), the slice of each, and what was not."""
+class Judged:
+    """What was judged: names, labels and verdicts, indices into LABELS (n,), the slice of each, and what was not."""
 
+    names: list[str]
     labels: npt.NDArray[np.intp]
     found: npt.NDArray[np.intp]
     kinds: list[str]
@@ -108,7 +118,7 @@ class _Judged:
     refused: int
 
 
-def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> _Judged:
+def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> Judged:
     classifier.require_crops_of(finder)
     known: dict[Path, list[Photo]] = {}
     for photo in find_photos(folder):
@@ -122,7 +132,8 @@ def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> _
             share_of_both, label = max(met, default=(0.0, ""))
             if share_of_both >= SAME_FACE:
                 pairs.append((photo, label))
-    return _Judged(
+    return Judged(
+        [photo.name for photo, _ in pairs],
         np.array([photo.label for photo, _ in pairs], np.intp),
         np.array([LABELS.index(label) for _, label in pairs], np.intp),
         [photo.slice for photo, _ in pairs],

@@ -1,0 +1,175 @@
+"""The page on which crops get their labels, in a real Chromium: which file lies where, and what the trainer reads."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from browser import Browser, needs_chromium
+from footprint import TREE
+from test_screen import ask
+from test_screen_browser import AXE, axe_script
+
+from trainer.labels import LabelFolder
+from trainer.photos import LABELS, WORN_WRONG, WORN_WRONG_SLICE, PhotosError, find_photos
+
+HEAD = "file,label,source,kind,note\n"
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    folder = tmp_path / "north door"
+    folder.mkdir()
+    for number in range(6):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((64, 64), 40 * number, np.uint8))
+    return folder
+
+
+def start(folder: Path) -> tuple["subprocess.Popen[str]", str]:
+    """Start the command; return it, and the address that it prints."""
+    command = [sys.executable, "-m", "trainer", "label", str(folder)]
+    running = subprocess.Popen(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    url = running.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/#[A-Za-z0-9_-]{24}", url)
+    return running, url
+
+
+def stop(running: "subprocess.Popen[str]") -> tuple[int, str]:
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=120)
+    return running.returncode, errors
+
+
+@pytest.fixture
+def served(crops: Path) -> Iterator[str]:
+    running, url = start(crops)
+    yield url
+    assert stop(running) == (130, "\nstopped; the same command goes on from here\n")
+
+
+def lies(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*.png")):
+        found.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path.stem)
+    return found
+
+
+def press(page: Browser, key: str, shown: str | None) -> None:
+    """Press a key, and wait until the page shows a picture, or that all are done."""
+    for kind in ("keyDown", "keyUp"):
+        page.ask("Input.dispatchKeyEvent", type=kind, key=key)
+    shows(page, shown)
+
+
+def shows(page: Browser, name: str | None) -> None:
+    page.until("!busy")
+    page.until("document.querySelector('img').hidden" if name is None else
+               f"document.querySelector('img').alt === 'Face crop {name}.png' && "
+               "document.querySelector('img').naturalWidth === 64 && !busy")  # fmt: skip
+
+
+@needs_chromium
+def test_keys_and_buttons_move_pictures_and_undo_brings_them_back(crops: Path, served: str, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as page:
+        page.open(served)
+        shows(page, "0")
+        height = page.run("document.querySelector('img').getBoundingClientRect().height")
+        assert height >= 3 * 64  # enlarged
+        press(page, "1", "1")
+        press(page, "2", "2")
+        press(page, "3", "3")
+        press(page, "4", "4")
+        assert lies(crops) == {
+            ".": ["4", "5"], "with_mask": ["0"], "without_mask": ["1"], WORN_WRONG: ["2"], "dropped": ["3"],
+        }  # fmt: skip
+        assert page.run("document.querySelector('[role=status]').textContent") == "drop it. 2 to go."
+        assert page.run("[document.querySelector('progress').value, document.querySelector('progress').max]") == [4, 6]
+        press(page, "Backspace", "3")
+        press(page, "Backspace", "2")
+        assert lies(crops) == {".": ["2", "3", "4", "5"], "with_mask": ["0"], "without_mask": ["1"]}
+        axe_script(page)
+        result = page.run(AXE)
+        assert [(item["id"], item["nodes"][0]["html"]) for item in result["violations"]] == []
+        for label, shown in (("without_mask", "3"), ("with_mask", "4"), ("with_mask", "5"), ("dropped", None)):
+            page.run(f"document.querySelector('[data-label={label}]').click()")
+            shows(page, shown)
+        assert page.run("document.querySelector('[role=status]').textContent") == (
+            "drop it. All are labelled: stop it with Ctrl-C."
+        )
+        press(page, "1", None)  # there is nothing left to label
+        assert page.complaints() == []
+    assert lies(crops) == {"with_mask": ["0", "3", "4"], "without_mask": ["1", "2"], "dropped": ["5"]}
+    photos = find_photos(crops)
+    assert [(photo.name, LABELS[photo.label], photo.cropped, photo.source) for photo in photos] == [
+        *((f"with_mask/{name}.png", "with_mask", True, "north door") for name in "034"),
+        *((f"without_mask/{name}.png", "without_mask", True, "north door") for name in "12"),
+    ]
+
+
+def test_without_the_token_nothing_is_told_or_moved(crops: Path, served: str) -> None:
+    port = int(re.findall(r":(\d+)/", served)[0])
+    token, host = served.partition("#")[2], f"127.0.0.1:{port}"
+    body = json.dumps({"name": "0.png", "label": "dropped"}).encode()
+    origin, length = f"Origin: http://{host}", f"Content-Length: {len(body)}"
+    right = f"Authorization: Bearer {token}"
+    for line, headers, status in (
+        ("GET /next", ["Authorization: Bearer x"], 401), ("GET /picture?name=0.png", [], 401),
+        ("POST /label", [origin, length], 401), ("POST /label", [right, length], 403),
+        ("GET /picture?name=../north%20door/0.png", [right], 404),
+        ("GET /picture?name=/etc/passwd", [right], 404),
+    ):  # fmt: skip
+        sent = body if line.startswith("POST") else b""
+        assert ask(port, line, f"Host: {host}", *headers, body=sent)[0] == status, line
+    assert ask(port, "GET /next", "Host: evil.example", right)[0] == 421
+    for name, label in (("../x", "with_mask"), ("0.png", "../x"), ("no such.png", "dropped")):
+        posted = json.dumps({"name": name, "label": label}).encode()
+        headers = [f"Host: {host}", origin, right, f"Content-Length: {len(posted)}"]
+        assert ask(port, "POST /label", *headers, body=posted)[0] == 400
+    assert lies(crops) == {".": list("012345")}
+
+
+def test_labels_go_on_where_they_stopped_and_a_table_that_was_lost_is_made_again(crops: Path) -> None:
+    first = LabelFolder(crops)
+    first.label("0.png", "with_mask")
+    first.label("1.png", WORN_WRONG)
+    table = crops / "crops.csv"
+    assert table.read_text() == (
+        f"{HEAD}with_mask/0.png,with_mask,north door,real,\n{WORN_WRONG}/1.png,{WORN_WRONG},north door,real,\n"
+    )
+    table.write_text(table.read_text().replace("0.png,with_mask,north door,real,", "0.png,with_mask,hall,real,hand"))
+    (crops / "2.png").rename(crops / "with_mask" / "2.png")  # the power went before the table was written
+    second = LabelFolder(crops)
+    assert (second.waiting(), second.undo()) == (["3.png", "4.png", "5.png"], None)
+    assert table.read_text() == (
+        f"{HEAD}with_mask/0.png,with_mask,hall,real,hand\nwith_mask/2.png,with_mask,north door,real,\n"
+        f"{WORN_WRONG}/1.png,{WORN_WRONG},north door,real,\n"
+    )
+    assert [(photo.name, photo.slice) for photo in find_photos(crops)] == [
+        ("with_mask/0.png", "hand_near_mouth"), ("with_mask/2.png", ""), (f"{WORN_WRONG}/1.png", WORN_WRONG_SLICE),
+    ]  # fmt: skip
+
+
+def test_nothing_is_replaced(crops: Path) -> None:
+    folder = LabelFolder(crops)
+    folder.label("0.png", "dropped")
+    (crops / "0.png").write_bytes(b"another")
+    for change in (lambda: folder.label("0.png", "dropped"), folder.undo):
+        with pytest.raises(PhotosError, match="is there already: rename one of the two"):
+            change()
+    assert (crops / "0.png").read_bytes() == b"another"
+    table = crops / "crops.csv"
+    table.write_text("file,label,source,kind,note,width\n")
+    with pytest.raises(PhotosError, match=r"has other columns .* move it elsewhere"):
+        LabelFolder(crops)
+    assert table.read_text() == "file,label,source,kind,note,width\n"
+    with pytest.raises(PhotosError, match="no such folder"):
+        LabelFolder(crops / "absent")
+    assert os.listdir(crops / "dropped") == ["0.png"]  # noqa: PTH208

@@ -1,0 +1,83 @@
+"""Moves pictures of a folder into one folder a label, and keeps the table that makes them face crops to train on."""
+
+import csv
+import io
+from pathlib import Path
+
+from device.pictures import SUFFIXES
+from trainer.cache import write_whole
+from trainer.photos import CROPS_TABLE, LABELS, WORN_WRONG, PhotosError, read_rows, read_text
+
+DROPPED = "dropped"  # no face, two faces, too blurred to tell: nothing to learn from
+ANSWERS = (*LABELS, WORN_WRONG, DROPPED)
+COLUMNS = ("file", "label", "source", "kind", "note")
+
+
+class LabelFolder:
+    """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        """Bring the table up to date. Raises PhotosError if there is no such folder, or a table of somebody else."""
+        self.folder, self._table = folder, folder / CROPS_TABLE
+        self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
+        if not folder.is_dir():
+            raise PhotosError(f"{folder}: no such folder, expected one with face crops: check PICTURES")
+        if self._table.exists() and not read_text(self._table).startswith(",".join(COLUMNS) + "\n"):
+            raise PhotosError(
+                f"{self._table}: has other columns than {','.join(COLUMNS)}, which would be lost: move it elsewhere"
+            )
+        if self.waiting() or self._table.exists():
+            self._write_table()
+
+    def waiting(self) -> list[str]:
+        """List the names of the pictures without a label."""
+        return _pictures(self.folder)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pictures have each label."""
+        return {label: len(_pictures(self.folder / label)) for label in ANSWERS}
+
+    def label(self, name: str, label: str) -> None:
+        """Move a waiting picture to its label. Raises PhotosError if it waits no more, or its name is taken there."""
+        if name not in self.waiting() or label not in ANSWERS:
+            raise PhotosError(f"{name}: doesn't wait here for {label}: load the page again")
+        self._move(self.folder / name, self.folder / label / name)
+        self._done.append((label, name))
+
+    def undo(self) -> str | None:
+        """Let the picture labelled last wait again; return its name, or None where none was since the start."""
+        if not self._done:
+            return None
+        label, name = self._done[-1]
+        self._move(self.folder / label / name, self.folder / name)
+        self._done.pop()
+        return name
+
+    def _move(self, source: Path, target: Path) -> None:
+        target.parent.mkdir(exist_ok=True)
+        if target.exists():
+            raise PhotosError(f"{target}: is there already: rename one of the two")
+        source.rename(target)
+        self._write_table()
+
+    def _write_table(self) -> None:
+        """Write what lies where; a row that still holds stays as it is, with what its owner changed in it."""
+        rows = {row["file"]: row for row in read_rows(self._table, COLUMNS)} if self._table.exists() else {}
+        content = io.StringIO()
+        table = csv.DictWriter(content, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for label in (*LABELS, WORN_WRONG):
+            for name in _pictures(self.folder / label):
+                file = f"{label}/{name}"
+                new = dict(zip(COLUMNS, (file, label, self.folder.resolve().name, "real", ""), strict=True))
+                table.writerow(rows[file] if rows.get(file, {}).get("label") == label else new)
+        write_whole(self._table, content.getvalue().encode())
+
+
+def _pictures(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path.name for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )  # fmt: skip
