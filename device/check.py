@@ -39,7 +39,7 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("door", _door(signals, card))
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
     yield _line("screen", _screen(settings.screen))
-    yield _line("faces kept", _kept(settings))
+    yield _line("faces kept", _kept(settings, threshold, release))
 
 
 def _line(name: str, text: str) -> str:
@@ -93,11 +93,11 @@ def _screen(screen: ScreenSettings) -> str:
     return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"
 
 
-def _kept(settings: Settings) -> str:
+def _kept(settings: Settings, threshold: float, release: float) -> str:
     key, collect = owners_key(settings), settings.collect
     if key is None:
         return "none"
     return (
-        f"unsure ones, at most {collect.most_a_visit} a visit and {collect.most} in all, for {collect.days} days, "
-        f"sealed to key {fingerprint(key)}"
+        f"scores from {release:.2f} to {threshold:.2f}, at most {collect.most_a_visit} a visit and {collect.most} in "
+        f"all, for {collect.days} days, sealed to key {fingerprint(key)}"
     )

@@ -17,7 +17,9 @@ from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy.lock import RUNTIMES
 from deploy.release import plan
+from device.seal import seal
 from device.settings import Settings
+from trainer.collect_key import PRIVATE, make_pair, read_private_key
 
 pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
 PI = "pi@127.0.0.1"
@@ -325,6 +327,23 @@ def test_a_killed_kiosk_has_its_outputs_switched_off_and_starts_again(box: Box) 
     assert killed.returncode == 0
     assert off.exists()
     assert running(box)[0] == "active"
+
+
+def test_faces_that_it_kept_are_fetched_as_its_own_user(box: Box, tmp_path: Path) -> None:
+    public = make_pair(tmp_path / "keys")
+    key = read_private_key(public.with_name(PRIVATE))
+    made = box.ssh("install -d -o mask-kiosk -g mask-kiosk -m 700 /var/lib/mask-kiosk/collected")
+    assert made.returncode == 0, made.stderr
+    folder = box.root / "var/lib/mask-kiosk/collected"
+    for number in range(3):
+        (folder / f"180000000{number}-00000000.crop").write_bytes(seal(b"a face", key.public_key()))
+    box.ssh("chown mask-kiosk: /var/lib/mask-kiosk/collected/*")
+    words = "collect", PI, "--to", str(tmp_path / "faces"), "--key", str(public.with_name(PRIVATE))
+    code, lines, errors = box.run(TREE, *words)
+    assert (code, errors) == (0, []), lines
+    assert lines[-1] == f"{PI}  ok  3 crops fetched and removed there"
+    assert [path.read_bytes() for path in (tmp_path / "faces").iterdir()] == [b"a face"] * 3
+    assert list(folder.iterdir()) == []
 
 
 def test_online_the_kiosk_fetches_its_packages_itself(box: Box, tree: Path) -> None:
