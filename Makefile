@@ -135,7 +135,7 @@ define make_venv
 	set -e; echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
 	if command -v uv >/dev/null; then \
 		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
-		uv pip install --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \
+		uv pip install --no-config --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \
 	else \
 		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' || { \
 			echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.$(3): set PYTHON=" >&2; \
