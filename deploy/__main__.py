@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES
 from deploy.pi.facts import HOME, UNIT
 from deploy.remote import UNREACHED, Remote
+from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
 
-AT_ONCE = 8  # hosts
 SHOWN_LINES = 50
 INTERRUPTED = 130
 
@@ -45,21 +44,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = hosts(options.hosts)
         for name in names:
             Remote(name)  # so that a wrong one is told before anything begins
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            results = list(pool.map(partial(_result, verbs[options.command]), names))
     except DeployError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
+    parts = batches(names) if options.command == "deploy" else [names]
+    results: dict[str, Result] = {}
+    stopped = False
+    try:
+        results.update(roll_out(parts, partial(_result, verbs[options.command])))
     except KeyboardInterrupt:
-        return INTERRUPTED
-    width = max(len(name) for name in names)
-    for name, (code, lines) in zip(names, results, strict=True):
-        for line in lines.splitlines():
-            print(f"{name:{width}}  {'ok' if code == 0 else 'error'}  {line}", file=sys.stderr if code else sys.stdout)
-    return max(code for code, _ in results)
+        stopped = True
+    print_table(parts, results)
+    return INTERRUPTED if stopped else max(code for code, _ in results.values())
 
 
-def _result(verb: Verb, name: str) -> tuple[int, str]:
+def _result(verb: Verb, name: str) -> Result:
     try:
         return 0, verb(Remote(name), sayer(name))
     except DeployError as error:

@@ -4,6 +4,7 @@ import json
 import shlex
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     facts = facts_of(remote)
     refuse(checks.refusals(facts))
     debian = facts["system"].split()[1]
-    release = plan(TREE, debian, wish.runtime)
+    release = _planned(debian, wish.runtime)
     if facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
         return f"{release.version} runs already"
     pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
@@ -70,6 +71,11 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     send(remote, files, release)
     on_pi(remote, f"{HOME}/incoming/{release.version}", f"install {release.version}", say)
     return f"{release.version} runs"
+
+
+@cache  # every host of a command gets the same one
+def _planned(debian: str, runtime: str) -> Release:
+    return plan(TREE, debian, runtime)
 
 
 def refuse(found: list[str]) -> None:

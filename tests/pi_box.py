@@ -56,6 +56,20 @@ case $* in *python3-lgpio*) touch /usr/lib/python3/dist-packages/lgpio.py ;; esa
 NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit")
 
 
+def possible_lightly() -> bool:
+    """Tell whether overlays can be mounted here and chrooted into."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    needed = set(WANTED) - {"systemd-nspawn"}
+    if os.geteuid() != 0 or not all(shutil.which(name, path=path) for name in needed):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        root = overlay(Path(folder))
+        if root is None:
+            return False
+        subprocess.run(["umount", "--lazy", root], check=True)
+    return True
+
+
 def possible() -> bool:
     """Tell whether a box can be booted here: by running `true` in one, because not every container may nest another."""
     path = f"{os.environ['PATH']}:/usr/sbin"
@@ -163,14 +177,16 @@ class Box:
         else:
             rule.unlink()
 
+    def _command(self) -> list[str | Path]:
+        return [
+            *NSPAWN, "--machine", f"box{self.port}", "--directory", self.root, "--boot",
+            "systemd.unit=multi-user.target", "systemd.show_status=no",
+        ]  # fmt: skip
+
     def boot(self) -> None:
         """Start it; return when it answers."""
         with (self.folder / "console").open("ab") as log:
-            self._container = subprocess.Popen(
-                [*NSPAWN, "--machine", f"box{self.port}", "--directory", self.root, "--boot",
-                 "systemd.unit=multi-user.target", "systemd.show_status=no"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            self._container = subprocess.Popen(self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + BOOT_SECONDS
         while self.ssh("true").returncode:
             assert time.monotonic() < deadline, (self.folder / "console").read_text(errors="replace")

@@ -272,7 +272,8 @@ def test_several_hosts_end_in_a_table_and_with_the_worst_code(box: Box, tree: Pa
     file.write_text(f"# two doors\n{PI}  # the first\n\nstranger@127.0.0.1\n")
     _, version = running(box)
     code, lines, errors = box.run(tree, "deploy", str(file), environment=index_of(tree))
-    assert (code, lines) == (3, [f"{PI:18}  ok  {version} runs already"])
+    batches = [f"batch {number} of 2: 1 of 2 hosts" for number in (1, 2)]
+    assert (code, lines) == (3, [*batches, f"{PI:18}  ok  {version} runs already"])
     assert [line[:48] for line in errors] == ["stranger@127.0.0.1  error  it doesn't take your key"[:48]]
 
 
