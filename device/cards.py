@@ -50,7 +50,7 @@ def read_described(kind: type[Described], path: Path, what: str, made_by: str) -
     """
     anew = f"expected {what}: run `{made_by}`"
     try:
-        return typing.cast(Described, _parse(kind, json.loads(path.read_text(encoding="utf-8")), "card"))
+        return typing.cast(Described, parse(kind, json.loads(path.read_text(encoding="utf-8")), "card"))
     except OSError as error:
         raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
     except UnicodeDecodeError as error:
@@ -66,8 +66,8 @@ def card_json(card: Any) -> str:  # noqa: ANN401
     return json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False) + "\n"
 
 
-def _parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
-    """Check a JSON value against a type of the card's dataclasses and return it as that type."""
+def parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
+    """Check a JSON value, named `where`, against a type of dataclasses, and return it as that. Raises ModelError."""
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if dataclasses.is_dataclass(wanted):
         fields = typing.get_type_hints(wanted)
@@ -75,14 +75,14 @@ def _parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
             raise ModelError(f"{where} is {_shown(value)}, expected an object")
         if odd := sorted(fields.keys() ^ value.keys()):
             state = "is missing" if odd[0] in fields else "is unknown"
-            raise ModelError(f"key {odd[0]!r} of {where} {state}: the card is of another version, or was edited")
-        return typing.cast(type, wanted)(**{key: _parse(kind, value[key], key) for key, kind in fields.items()})
+            raise ModelError(f"key {odd[0]!r} of {where} {state}: it is of another version, or was edited")
+        return typing.cast(type, wanted)(**{key: parse(kind, value[key], key) for key, kind in fields.items()})
     if origin is dict and isinstance(value, dict):
-        return {str(key): _parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+        return {str(key): parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if origin is tuple and isinstance(value, list):
         kinds = arguments[:1] * len(value) if arguments[-1] is ... else arguments
         if len(kinds) == len(value):
-            return tuple(_parse(kind, item, where) for kind, item in zip(kinds, value, strict=True))
+            return tuple(parse(kind, item, where) for kind, item in zip(kinds, value, strict=True))
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is wanted:

@@ -14,7 +14,7 @@ from device.errors import ModelError
 from device.face_card import BOX, FacesFound, read_face_card
 from device.finders import OwnFaceFinder
 
-OTHER_VERSION = "the card is of another version, or was edited"
+OTHER_VERSION = "it is of another version, or was edited"
 FOUND = FacesFound(10, 20, 30, 0.95, 0.97, 0.05)
 # What is changed in the card, and what is said of it.
 BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [

@@ -23,7 +23,7 @@ for model in sys.argv[1:]:
     print(json.dumps([status, out.getvalue(), err.getvalue()]))
 print(json.dumps([name for name in sys.modules if name.startswith(("ai_edge_litert", "tflite_runtime"))]))
 """
-OTHER_VERSION = "the card is of another version, or was edited"
+OTHER_VERSION = "it is of another version, or was edited"
 LABELS = "('with_mask', 'without_mask')"
 # What is changed in the card, and what is said of it.
 BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
