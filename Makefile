@@ -22,6 +22,7 @@ venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # Deploying needs no environment: any Python from 3.11 on, and ssh.
 on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
+key = $(if $(KEY),--key "$(KEY)")
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
@@ -30,7 +31,7 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge \
 	test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
-	bundle test-pi lock clean
+	keys publish follow unfollow bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -88,7 +89,7 @@ count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film
-deploy:  ## put this tree on Pis and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
+deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
 	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online) $(if $(DRY_RUN),--dry-run)
 doctor:  ## what ails a Pi, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
 	@test -n "$(HOST)" || { echo "error: HOST is missing: make doctor HOST=pi@kiosk.local" >&2; exit 2; }
@@ -111,6 +112,16 @@ label: .venv/ready  ## give face crops their labels, in the browser: make label 
 	@$(venv) -m trainer label "$(PICTURES)"
 bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
 	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
+keys:  ## the pair of keys that signs releases for kiosks that fetch them: make keys [KEY=]
+	@$(PYTHON) -m deploy keys $(key)
+publish:  ## a signed release for a web server: make publish TO=folder [DAYS=30 RINGS="5@0 100@72" KEY= TRUST= DEBIAN=]
+	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
+		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
+		$(if $(RUNTIME),--runtime "$(RUNTIME)")
+follow:  ## have Pis fetch their releases from there themselves: make follow HOST= FROM=https://… [KEY=]
+	@$(on_hosts) --from "$(FROM)" $(key)
+unfollow:  ## have them no longer do so: make unfollow HOST=
+	@$(on_hosts)
 test-pi:  ## the whole story on an emulated Pi; 15 minutes the first time: make test-pi [see tests/virtual_pi/README.md]
 	@tests/virtual_pi/test.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)

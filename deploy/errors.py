@@ -17,3 +17,9 @@ class TakenBackError(DeployError):
     """A release didn't come up, and the former one was started again."""
 
     code = 1
+
+
+class BusyError(DeployError):
+    """Another deployment runs on the host, and nothing was begun."""
+
+    code = 4

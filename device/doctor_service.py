@@ -1,5 +1,8 @@
 """Checks of the doctor: the service, how often it was started again, and what watches over it."""
 
+import json
+import time
+
 from device.finding import Case, Check, Level
 from device.host import CantTellError, Host
 
@@ -100,6 +103,39 @@ def _listening(host: Host, port: int) -> set[str]:
     return {row[9] for row in rows if row[3] == LISTENS and int(row[1].rpartition(":")[2], 16) == port}
 
 
+BY_HAND = Case(Level.OK, "come from a workstation: no server is followed")
+LOOKED = Case(Level.OK, "{line}")
+NOT_LOOKED = Case(
+    Level.WARNING, "not looked for since the start",
+    "`systemctl list-timers mask-kiosk-pull.timer` says when it is next; `sudo systemctl start mask-kiosk-pull` looks "
+    "now.",
+)
+LATE = Case(
+    Level.WARNING, "last looked for {hours} hours ago: {line}",
+    "`systemctl status mask-kiosk-pull.timer mask-kiosk-pull.service` says why; `sudo systemctl restart "
+    "mask-kiosk-pull.timer` starts it again.",
+)
+NOT_FETCHED = Case(
+    Level.WARNING, "{line}",
+    "docs/fleet.md says what each line asks for. The release that runs goes on; `make deploy` updates it by hand.",
+)
+LATE_SECONDS = 86400.0
+
+
+def updates(host: Host) -> Case:
+    """Read what the pull agent said last."""
+    if host.text("etc/mask-kiosk-pull/server") is None:
+        return BY_HAND
+    last = host.text("run/mask-kiosk-pull/last.json")
+    if last is None:
+        return NOT_LOOKED
+    found = json.loads(last)
+    age = time.time() - found["time"]
+    if age > LATE_SECONDS:
+        return LATE.of(hours=round(age / 3600), line=found["line"])
+    return (NOT_FETCHED if found["code"] else LOOKED).of(line=found["line"])
+
+
 CHECKS = (
     Check("service", "A door that nobody watches must be judged by a service that runs, and keeps running.",
           service, (RUNNING, NOT_INSTALLED, STOPPED, STARTING, RESTARTED, FAILED)),
@@ -107,4 +143,6 @@ CHECKS = (
           watchdog, (WATCHED, NOT_INSTALLED, UNWATCHED, FORGOTTEN)),
     Check("page", "Whoever stands at the door reads the screen; a page that isn't served is a screen out of order.",
           page, (SERVED, NO_PAGE, PORT_FREE, NOT_SERVED, PORT_TAKEN)),
+    Check("updates", "A door that gets no release keeps every mistake that was mended since.",
+          updates, (BY_HAND, LOOKED, NOT_LOOKED, LATE, NOT_FETCHED)),
 )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from fleet import Server
 from pi_box import REASON, Box, possible
 from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
@@ -374,6 +375,38 @@ def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
         assert hiding.read_text() == "[Service]\nExecStart=/bin/true\n"
     finally:
         hiding.unlink()
+
+
+def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, tree: Path, folder: Path) -> None:
+    key, www = folder / "keys" / "update", folder / "www"
+    publish = ("publish", "--to", str(www), "--key", str(key), "--debian", "12", "--rings", "100@0")
+    look = "systemctl start mask-kiosk-pull; code=$?; journalctl --unit mask-kiosk-pull --output cat >&2; exit $code"
+    _, old = running(box)
+    assert box.run(tree, "keys", "--key", str(key))[0] == 0
+    behave(tree, "works, and was fetched")
+    assert box.run(tree, *publish, environment=index_of(tree))[0] == 0
+    new = plan(tree, "12", RUNTIMES[0]).version
+    server = Server(www)
+    try:
+        assert box.run(tree, "follow", PI, "--from", server.url, "--key", str(key))[1][-1] == f"{PI}  ok  done"
+        assert box.ssh("systemctl is-active mask-kiosk-pull.timer").stdout == "active\n"
+        # The installer makes users, which the agent's unit has to let it.
+        looked = box.ssh(f"userdel mask-kiosk-screen; {look}")
+        assert (looked.returncode, running(box)) == (0, ("active", new)), looked.stderr
+        assert box.ssh("id -un mask-kiosk-screen").returncode == 0
+
+        behave(tree, "dies soon")
+        bad = plan(tree, "12", RUNTIMES[0]).version
+        assert box.run(tree, *publish, environment=index_of(tree))[0] == 0
+        assert (box.ssh(look).returncode, running(box)) == (1, ("active", new))
+        reason = f"{bad} didn't come up (it stopped deciding frames soon after the first); {new} runs again"
+        assert box.run(tree, "status", PI)[1][0].endswith(
+            f"; former {old}; looked for a release: {reason}"
+        )
+        assert box.run(tree, "unfollow", PI)[0] == 0
+        assert box.ssh("systemctl is-active mask-kiosk-pull.timer").stdout == "inactive\n"
+    finally:
+        server.close()
 
 
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def fallen_back(pi: Pi, numpy: str = "1.24.2", *, litert: bool = True) -> None:
 
 def no_runtime(pi: Pi) -> None:
     pi.package("ai-edge-litert", "9.9", 'raise ImportError("wrong GLIBC")', "interpreter")
+
+
+def looked(pi: Pi, code: int, hours_ago: float) -> None:
+    pi.write("etc/mask-kiosk-pull/server", "https://a/")
+    last = {"time": time.time() - hours_ago * 3600, "code": code, "line": "0.1.0-a runs already"}
+    pi.write("run/mask-kiosk-pull/last.json", json.dumps(last))
 
 
 def two_opencvs(pi: Pi) -> None:
@@ -201,6 +208,10 @@ SERVICE_ROWS = (
     Row("page", lambda pi: pi.write("proc/net/tcp", ""), service.NOT_SERVED, {"port": 6275}),
     Row("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 77).process(95, "nginx", "socket:[77]"),
         service.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),
+    Row("updates", lambda pi: looked(pi, 0, 0), service.LOOKED, {"line": "0.1.0-a runs already"}),
+    Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/"), service.NOT_LOOKED),
+    Row("updates", lambda pi: looked(pi, 2, 0), service.NOT_FETCHED, {"line": "0.1.0-a runs already"}),
+    Row("updates", lambda pi: looked(pi, 0, 25), service.LATE, {"hours": 25, "line": "0.1.0-a runs already"}),
 )
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS)
 SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words

@@ -51,13 +51,16 @@ for place in range(10**6):
     time.sleep(0.1)
 '''
 INSTALLER = '''\
-"""Makes a release the current one in one step, unless this computer spoils releases."""
+"""Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or killed."""
 import os, pathlib, shutil, sys
 
 root, version = pathlib.Path.cwd().parents[3], sys.argv[2]
 home = root / "opt/mask-kiosk"
 if (root / "etc/spoils").exists():
-    sys.exit(print(f"error: {version} didn't come up (FAULT no camera); nothing runs, as before") or 1)
+    if (root / "etc/spoils").read_text() == "kill":
+        os.killpg(0, 9)
+    print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
+    sys.exit(int((root / "etc/spoils").read_text()))
 release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
 if not release.exists():
     shutil.rmtree(fresh, ignore_errors=True)
@@ -78,8 +81,9 @@ def make_tree(folder: Path) -> Path:
     shutil.copy(TREE / "pyproject.toml", tree)
     (tree / "models").mkdir()
     (tree / "models" / "door.tflite").write_bytes(b"a model")
-    # Of our device, what its settings need.
-    loaded = "import sys, device.settings; print(*(m.__file__ for n, m in sys.modules.items() if 'device' in n))"
+    # Of our device, what deploy/ needs.
+    ours = "*(module.__file__ for name, module in sys.modules.items() if 'device' in name)"
+    loaded = f"import sys, deploy.manifest, device.settings; print({ours})"
     needed = subprocess.run([sys.executable, "-c", loaded], cwd=TREE, capture_output=True, text=True, check=True).stdout
     modules = {Path(path).relative_to(TREE) for path in needed.split()}
     data = {path.relative_to(TREE) for path in (TREE / "device").rglob("*.*") if path.suffix not in {".py", ".pyc"}}

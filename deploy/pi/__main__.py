@@ -1,4 +1,7 @@
-"""The Pi's side of a deployment, as root: install VERSION, rollback, undeploy. Goes on when its caller is gone."""
+"""The Pi's side of a deployment, as root: install VERSION, rollback, undeploy, follow URL KEY…, unfollow.
+
+Goes on when its caller is gone.
+"""
 
 import fcntl
 import os
@@ -10,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.errors import DeployError, TakenBackError
+from deploy.errors import BusyError, DeployError, TakenBackError
 from deploy.pi import service
 from deploy.pi.build import build, require_packages
 from deploy.pi.facts import CONFIG, HOME, UNIT, settings
 from deploy.pi.files import CURRENT, FORMER, INCOMING, RELEASES, remove
+from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.say import say
 from deploy.release import TREE
@@ -39,10 +43,12 @@ def main(words: list[str]) -> int:
                     rollback()
                 case ["undeploy"]:
                     undeploy()
+                case ["follow", server, *keys]:
+                    follow(server, tuple(keys))
+                case ["unfollow"]:
+                    unfollow()
                 case _:
-                    raise DeployError(
-                        f"{' '.join(words)} is no command, expected install VERSION, rollback or undeploy"
-                    )
+                    raise DeployError(f"{' '.join(words)} is no command, expected one of:{__doc__.partition(':')[2]}")
     except DeployError as error:
         say(f"error: {error}")
         return error.code
@@ -102,19 +108,20 @@ def rollback() -> None:
 
 def undeploy() -> None:
     """Remove the kiosk, outputs off; its settings and state stay."""
-    service.systemctl("stop", service.SCREEN, UNIT)
+    service.systemctl("stop", service.PULL_TIMER, service.SCREEN, UNIT)
     for path in (*service.WANTS, *service.LINKS, service.TRIAL):
         remove(path)
     service.systemctl("daemon-reload")
     remove(HOME)
-    say(f"removed; {CONFIG.parent} and /var/lib/mask-kiosk stay: `sudo rm -r` them if they aren't wanted any more")
+    say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 
 def _prove(release: Path) -> None:
     for words in PROOFS:
         python = release / "venv" / "bin" / "python"
         done = subprocess.run(
-            ["runuser", "-u", USER, "--", str(python), "-B", "-m", "device", *words],
+            # Not runuser, whose session asks for more than the pull agent's unit grants.
+            ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", str(python), "-B", "-m", "device", *words],
             cwd=release, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
@@ -137,7 +144,7 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DeployError("another deployment runs there: wait until it has ended") from None
+            raise BusyError("another deployment runs there: wait until it has ended") from None
         yield
 
 

@@ -19,6 +19,7 @@ from typing import Any
 HOME = Path("/opt/mask-kiosk")
 CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
 UNIT = "mask-kiosk.service"
+PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: its time, exit code and line
 PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
 # Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
 PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
@@ -49,6 +50,7 @@ def facts() -> dict[str, Any]:
         "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
         "current": release("current"),
         "former": release("former"),
+        "pulled": dict(json.loads("\n".join(lines(PULLED)) or "{}")),
         "wheels": {path.name: path.stat().st_size for path in wheels.glob("*.whl")},
         "unit": dict(line.split("=", 1) for line in unit.splitlines() if "=" in line),
     }

@@ -13,6 +13,7 @@ from deploy.pi.files import CURRENT, FORMER, RELEASES, point, remove, write
 from deploy.pi.page import silence
 
 SCREEN = "mask-kiosk-screen.service"
+PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
 UNITS = Path("/usr/local/lib/systemd/system")
 HIDING = Path("/etc/systemd/system") / UNIT  # comes before both
@@ -20,6 +21,8 @@ HIDING = Path("/etc/systemd/system") / UNIT  # comes before both
 LINKS = {
     UNITS / UNIT: UNIT,
     UNITS / SCREEN: SCREEN,
+    UNITS / PULL: PULL,
+    UNITS / PULL_TIMER: PULL_TIMER,
     Path("/etc/sysusers.d/mask-kiosk.conf"): "mask-kiosk.sysusers",
     Path("/etc/tmpfiles.d/mask-kiosk.conf"): "mask-kiosk.tmpfiles",
     # Such files count in the order of their names, wherever they lie; Raspberry Pi OS has one that begins with 40.
@@ -28,6 +31,7 @@ LINKS = {
 WANTS = {
     Path("/etc/systemd/system/multi-user.target.wants") / UNIT: UNITS / UNIT,
     Path("/etc/systemd/system/multi-user.target.wants") / SCREEN: UNITS / SCREEN,
+    Path("/etc/systemd/system/timers.target.wants") / PULL_TIMER: UNITS / PULL_TIMER,
 }
 FED_TIMES = 3  # as often the watchdog has to be fed before a release counts; the kiosk does it once a second
 PATIENCE_SECONDS = 30.0
@@ -100,6 +104,7 @@ def keep(release: Path) -> None:
         point(link, target)
     remove(TRIAL)
     systemctl("daemon-reload")
+    systemctl("start", PULL_TIMER)  # which stays off where no server is followed
     prune()
 
 

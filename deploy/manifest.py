@@ -1,0 +1,135 @@
+"""The signed manifest: which release kiosks are to fetch, from when on, and until when it may be believed.
+
+One line of JSON, and below it what `ssh-keygen -Y sign` makes of that line: one file, so that nobody reads half a pair.
+"""
+
+import json
+import re
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.release import Release
+from device.cards import parse
+from device.errors import ModelError
+
+FORMAT, PRODUCT = 1, "mask-kiosk"
+NAME = "manifest"  # of the file, in the folder that the server shows
+MOST_BYTES = 65536
+# A signature that the same key made for anything else isn't one of a manifest.
+NAMESPACE = "update@mask-kiosk"
+KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{68}")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file beside the manifest."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A release for one Debian release."""
+
+    release: Release
+    archive: File  # in releases/: a zip of its tree
+    wheels: tuple[File, ...]  # in wheels/
+
+    def __post_init__(self) -> None:
+        for name in (self.release.version, self.archive.name, *(wheel.name for wheel in self.wheels)):
+            if not FILE_NAME.fullmatch(name):
+                raise ModelError(f"name is {name!r}, expected that of a file")
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A share of all kiosks, and when it is their turn."""
+
+    share: float  # 0-1, those of the rings before included
+    after_hours: float  # since the manifest was made
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the publisher says."""
+
+    format: int
+    product: str
+    serial: int  # each has a larger one than those before
+    made: int  # s since 1970, as `expires`
+    expires: int
+    rings: tuple[Ring, ...]
+    signers: tuple[str, ...]  # public keys that are believed from now on
+    bundles: tuple[Bundle, ...]
+
+    def __post_init__(self) -> None:
+        if not self.signers or not all(KEY.fullmatch(key) for key in self.signers):
+            raise ModelError("signers are no public keys, expected one at least")
+
+
+def signed(manifest: Manifest, key: Path) -> str:
+    """Return a manifest's file, signed by a private key; ssh-keygen asks for its passphrase. Raises DeployError."""
+    line = json.dumps(asdict(manifest)) + "\n"
+    done = subprocess.run(
+        ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE],
+        input=line, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise DeployError(f"{key} can't sign ({_first(done.stderr)}), expected a private key: run `make keys`")
+    return line + done.stdout
+
+
+def verified(content: bytes, signers: Path) -> Manifest:
+    """Return the manifest of a file that one of the signers has signed. Raises DeployError before anything is read."""
+    line, newline, signature = content.partition(b"\n")
+    with tempfile.NamedTemporaryFile() as beside:
+        beside.write(signature)
+        beside.flush()
+        done = subprocess.run(
+            ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", PRODUCT, "-n", NAMESPACE, "-s", beside.name],
+            input=line + newline, capture_output=True, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise DeployError(
+            f"the manifest isn't signed by a key that is trusted here ({_first(done.stderr.decode(errors='replace'))})"
+        )
+    try:
+        found = json.loads(line)
+        if not isinstance(found, dict) or (found.get("product"), found.get("format")) != (PRODUCT, FORMAT):
+            product, version = (found.get(name) for name in ("product", "format"))
+            raise DeployError(f"the manifest is for {product}, format {version}, expected {PRODUCT}, format {FORMAT}")
+        return _as_manifest(found)
+    except (ModelError, ValueError, RecursionError) as error:
+        raise DeployError(f"the manifest can't be read ({error}), expected what `make publish` writes") from error
+
+
+def _as_manifest(found: object) -> Manifest:
+    manifest = parse(Manifest, found, "the manifest")
+    assert isinstance(manifest, Manifest)  # noqa: S101
+    return manifest
+
+
+def signers_file(keys: tuple[str, ...]) -> str:
+    """Return public keys as ssh-keygen reads whom to believe."""
+    return "".join(f'{PRODUCT} namespaces="{NAMESPACE}" {key}\n' for key in keys)
+
+
+def public_key(path: Path) -> str:
+    """Return the public key in a file, without its comment. Raises DeployError."""
+    try:
+        found = KEY.match(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DeployError(f"{path}: no public key ({error}), expected one: run `make keys`") from error
+    if not found:
+        raise DeployError(f"{path}: isn't an Ed25519 public key, expected one: run `make keys`")
+    return found[0]
+
+
+def _first(errors: str) -> str:
+    return next((line.strip() for line in errors.splitlines() if line.strip()), "no reason given")

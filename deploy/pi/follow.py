@@ -1,0 +1,96 @@
+"""Where a kiosk fetches its releases, whom it believes, and what it believed last: the pull agent's files."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.manifest import KEY, signers_file
+from deploy.pi import service
+from deploy.pi.files import remove, write
+from deploy.pi.say import say
+from device.cards import parse
+from device.errors import ModelError
+
+# Not in /etc/mask-kiosk and /var/lib/mask-kiosk, which the kiosk itself may write.
+ETC = Path("/etc/mask-kiosk-pull")
+SERVER, SIGNERS = ETC / "server", ETC / "signers"
+STATE = Path("/var/lib/mask-kiosk-pull/state.json")
+URL = re.compile(r"https?://[^\s/]+/(\S*/)?")
+
+
+@dataclass(frozen=True)
+class State:
+    """The newest manifest that was believed; an older one never is again."""
+
+    serial: int = 0
+    sha256: str = ""  # of its file
+    ended: str = ""  # how its release's installation ended; nothing: not yet
+    begun: int = 0  # how often it began without coming to an end
+
+
+@dataclass(frozen=True)
+class Computer:
+    """The computer below `root`."""
+
+    root: Path
+
+    def at(self, path: Path) -> Path:
+        """Return where a path of the kiosk is."""
+        return self.root / path.relative_to("/")
+
+    @property
+    def server(self) -> str:
+        """The address of the manifest's folder. Raises DeployError."""
+        path = self.at(SERVER)
+        if not path.exists():
+            raise DeployError("follows no server, expected one: run `make follow`")
+        return path.read_text(encoding="utf-8").strip()
+
+    def place(self) -> float:
+        """Return this computer's place among all, 0-1: the same in every roll-out, and it gives no machine id away."""
+        machine = self.at(Path("/etc/machine-id")).read_bytes().strip()
+        return int.from_bytes(sha256(b"mask-kiosk ring\0" + machine).digest()[:8]) / 2**64
+
+
+def follow(server: str, keys: tuple[str, ...]) -> None:
+    """Have the pull agent fetch what one of these public keys has signed from a server's folder."""
+    server = server.rstrip("/") + "/"
+    if not URL.fullmatch(server):
+        raise DeployError(f"server is '{server}', expected the manifest's folder: FROM=https://example.org/kiosks/")
+    if not keys or not all(KEY.fullmatch(key) for key in keys):
+        raise DeployError(f"keys are {keys}, expected ssh-ed25519 …: run `make keys`")
+    write(SIGNERS, signers_file(keys))
+    write(SERVER, f"{server}\n")
+    service.systemctl("daemon-reload")
+    if not service.systemctl("restart", service.PULL_TIMER):
+        raise DeployError(f"{service.PULL_TIMER} doesn't start, expected a release that brings it: run `make deploy`")
+    say(f"follows {server}")
+
+
+def unfollow() -> None:
+    """Stop fetching; what was believed last stays."""
+    service.systemctl("stop", service.PULL_TIMER)
+    remove(ETC)
+    say("follows no server")
+
+
+def read_state(path: Path) -> State:
+    """Return the state in a file; without a file nothing was believed yet. Raises DeployError."""
+    if not path.exists():
+        return State()
+    try:
+        found = parse(State, json.loads(path.read_text(encoding="utf-8")), "the state")
+    except (ModelError, ValueError) as error:
+        raise DeployError(
+            f"{path} is damaged ({error}), so an old manifest can't be told from a new one: remove it on the Pi"
+        ) from error
+    assert isinstance(found, State)  # noqa: S101
+    return found
+
+
+def write_state(path: Path, state: State) -> None:
+    """Replace the state, on the card before anything else happens."""
+    write(path, json.dumps(asdict(state)) + "\n")

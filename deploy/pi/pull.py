@@ -1,0 +1,185 @@
+"""The pull agent, for doors that nobody reaches: fetches the release that a signed manifest names, and installs it.
+
+Nothing is read that isn't signed, and nothing unpacked that isn't as signed; whatever fails leaves the release that
+runs.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from shutil import disk_usage
+
+from deploy.checks import FREE_MB
+from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
+from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
+from deploy.pi.build import WHEELS, release_of
+from deploy.pi.facts import HOME, PULLED, PYTHON
+from deploy.pi.fetch import content, save
+from deploy.pi.files import CURRENT, INCOMING, remove, write
+from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_state
+from deploy.pi.say import say
+from deploy.release import as_json
+
+FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
+MOST_MEGABYTES = 500  # of all files of a release
+MOST_BEGUN = 3  # installations of one release that a stop of the computer has cut off: the release may be what stops it
+EARLY_SECONDS = 86400  # a clock that is slower than the publisher's by more is wrong
+
+
+def main(arguments: Sequence[str] | None = None, now: float | None = None) -> int:
+    """Look once; return 0 done or nothing to do, 1 taken back, 2 refused, 3 not reached, 4 another deployment runs."""
+    parser = argparse.ArgumentParser("python -m deploy.pi.pull", description=__doc__)
+    parser.add_argument("--look", action="store_true", help="only fetch the manifest and say whether it is believed")
+    parser.add_argument("--root", type=Path, default=Path("/"), help="where the computer's files are")
+    options = parser.parse_args(arguments)
+    computer, now = Computer(options.root), time.time() if now is None else now
+    os.umask(0o022)
+    code = 0
+    try:
+        line = look(computer, now) if options.look else pull(computer, now)
+    except (DeployError, OSError) as error:
+        code = error.code if isinstance(error, DeployError) else DeployError.code
+        line = f"error: {error}" + ("" if code == TakenBackError.code else "; nothing has changed")
+    say(line)
+    if not options.look:
+        write(computer.at(PULLED), json.dumps({"time": now, "code": code, "line": line.removeprefix("error: ")}) + "\n")
+    return code
+
+
+def look(computer: Computer, now: float) -> str:
+    """Return what the server's manifest is, if it is believed. Raises DeployError."""
+    manifest, _ = _believed(computer, now)
+    return f"serial {manifest.serial} is believed"
+
+
+def pull(computer: Computer, now: float) -> str:
+    """Install what the manifest names, if it is new and this computer's turn; return what became of it in one line."""
+    manifest, state = _believed(computer, now)
+    signers = computer.at(SIGNERS)
+    if signers.read_text(encoding="utf-8") != signers_file(manifest.signers):
+        write(signers, signers_file(manifest.signers))
+    if state != read_state(computer.at(STATE)):
+        write_state(computer.at(STATE), state)
+    current = release_of(computer.at(CURRENT))
+    bundle = next((each for each in manifest.bundles if each.release.debian == current.debian), None)
+    if bundle is None:
+        raise DeployError(f"the manifest has no release for Debian {current.debian}, expected one: publish it too")
+    version = bundle.release.version
+    if current.version == version:
+        remove(computer.at(FETCHED))  # of an installation that was cut off at its end
+        return f"{version} runs already"
+    if state.ended or state.begun == MOST_BEGUN:
+        reason = state.ended or f"{MOST_BEGUN} times its installation was cut off"
+        raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
+    place, share = computer.place(), _share(manifest, now)
+    if place >= share:
+        return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
+    wheels = bundle.wheels if current.lock != bundle.release.lock else ()
+    _fetch(computer, bundle, wheels)
+    write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
+    try:
+        _install(computer, _hand_over(computer, bundle, wheels))
+    except (UnreachedError, BusyError):  # no fault of the release: it is tried again
+        write_state(computer.at(STATE), state)
+        raise
+    except DeployError as error:
+        _end(computer, state, str(error))
+        raise
+    _end(computer, state, f"{version} was installed")
+    return f"{version} runs"
+
+
+def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
+    """Return the server's manifest, and the state that believing it leads to. Raises DeployError."""
+    state = read_state(computer.at(STATE))
+    found = content(computer.server + NAME, MOST_BYTES)
+    manifest, digest = verified(found, computer.at(SIGNERS)), sha256(found).hexdigest()
+    if manifest.serial < state.serial:
+        raise DeployError(f"the manifest is an old one, of serial {manifest.serial}, expected {state.serial} or later")
+    if manifest.serial == state.serial and digest != state.sha256:
+        raise DeployError(f"the manifest isn't the one of serial {state.serial} that was believed: publish again")
+    if now < manifest.made - EARLY_SECONDS:
+        raise DeployError(
+            f"the manifest is of {_day(manifest.made)}, and the clock says {_day(now)}: let a time server set it"
+        )
+    if now > manifest.expires:
+        raise DeployError(f"the manifest expired on {_day(manifest.expires)}, it is {_day(now)}: publish again")
+    return manifest, state if manifest.serial == state.serial else State(manifest.serial, digest)
+
+
+def _end(computer: Computer, state: State, line: str) -> None:
+    write_state(computer.at(STATE), replace(state, ended=line))
+    remove(computer.at(FETCHED))
+
+
+def _share(manifest: Manifest, now: float) -> float:
+    age = (now - manifest.made) / 3600
+    return max((ring.share for ring in manifest.rings if age >= ring.after_hours), default=0.0)
+
+
+def _fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:
+    """Have a release's files in FETCHED, each as the manifest says; what lies there already isn't fetched again."""
+    files = {"releases/": (bundle.archive,), "wheels/": wheels}
+    megabytes = sum(file.size for group in files.values() for file in group) / 1e6
+    if megabytes > MOST_MEGABYTES:
+        raise DeployError(f"the release has {megabytes:.0f} MB, expected {MOST_MEGABYTES} at most")
+    folder = computer.at(FETCHED)
+    folder.mkdir(parents=True, exist_ok=True)
+    free, wanted = disk_usage(folder).free // 1_000_000, FREE_MB["venv" if wheels else "update"]
+    if free < wanted:
+        raise DeployError(f"has {free} MB free under {HOME}, expected {wanted}: remove something there")
+    for old in {path.name for path in folder.iterdir()} - {file.name for group in files.values() for file in group}:
+        remove(folder / old)
+    say(f"fetches {bundle.release.version}, {megabytes:.1f} MB")
+    for place, group in files.items():
+        for file in group:
+            save(computer.server + place + file.name, file, folder)
+
+
+def _hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> Path:
+    """Put what was fetched where the installer looks for what a workstation sends; return the release's tree."""
+    tree = computer.at(INCOMING) / bundle.release.version
+    remove(tree)
+    with zipfile.ZipFile(computer.at(FETCHED) / bundle.archive.name) as packed:
+        packed.extractall(tree)  # its hash was signed
+    (tree / "release.json").write_text(as_json(bundle.release), encoding="utf-8")
+    for wheel in wheels:
+        target = computer.at(WHEELS) / wheel.name
+        target.parent.mkdir(exist_ok=True)
+        remove(target)
+        target.hardlink_to(computer.at(FETCHED) / wheel.name)
+    return tree
+
+
+def _install(computer: Computer, tree: Path) -> None:
+    """Have a release's own installer install it, if its own agent could fetch the one after it. Raises DeployError."""
+    for words in (["deploy.pi.pull", "--look", "--root", str(computer.root)], ["deploy.pi", "install", tree.name]):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        line = ""
+        with subprocess.Popen(
+            [PYTHON, "-B", "-m", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        ) as running:  # fmt: skip
+            for text in running.stdout or ():
+                line = text.strip().removeprefix("error: ")
+                if line == text.strip():  # an error is said where it is raised
+                    say(line)
+        if running.returncode:
+            kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}
+            raise kinds.get(running.returncode, DeployError)(line)
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

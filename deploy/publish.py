@@ -1,0 +1,110 @@
+"""Writes releases and their signed manifest into a folder that any web server can show, for kiosks that fetch them."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+from deploy import wheels
+from deploy.errors import DeployError
+from deploy.lock import read_lock, wheels_of
+from deploy.manifest import FORMAT, MOST_BYTES, NAME, PRODUCT, Bundle, File, Manifest, Ring, public_key, signed
+from deploy.pi.files import write
+from deploy.release import TREE, plan, shipped
+
+RINGS = "5@0 25@24 100@72"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
+
+
+def default_key() -> Path:
+    """Return where the private key lies, its public one beside it with .pub."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mask-kiosk" / "update"
+
+
+def make_keys(key: Path) -> str:
+    """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it."""
+    if key.exists() or key.with_name(f"{key.name}.pub").exists():
+        raise DeployError(f"{key} exists, expected no key there: kiosks believe it. For another one set KEY=")
+    key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    done = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-C", PRODUCT, "-f", str(key)], check=False)
+    if done.returncode:
+        raise DeployError(f"ssh-keygen couldn't write {key}: see its line")
+    return f"{key}: keep it secret and keep a copy; {key}.pub goes to the kiosks with `make follow`"
+
+
+def rings(text: str) -> tuple[Ring, ...]:
+    """Return the rings that a text such as 5@0 100@24 names: percent of all kiosks @ hours. Raises DeployError."""
+    try:
+        pairs = [word.split("@") for word in text.split()]
+        found = tuple(Ring(float(percent) / 100, float(hours)) for percent, hours in pairs)
+    except ValueError:
+        found = ()
+    shares, times = ([getattr(ring, name) for ring in found] for name in ("share", "after_hours"))
+    if not found or sorted(shares) != shares or sorted(times) != times or not 0 < shares[0] <= shares[-1] <= 1:
+        raise DeployError(f"rings are '{text}', expected PERCENT@HOURS, rising: set RINGS=\"{RINGS}\"")
+    return found
+
+
+def publish(
+    to: Path, key: Path, trusted: list[Path], days: float, ringed: tuple[Ring, ...], debians: list[str], runtime: str
+) -> str:
+    """Write the tree's releases, then the manifest that names them, each file in one step; return what was published.
+
+    trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
+    """
+    signers = tuple(dict.fromkeys(public_key(path) for path in (key.with_name(f"{key.name}.pub"), *trusted)))
+    now = int(time.time())
+    # A clock counts on even where the folder before was lost.
+    serial = max(now, _serial_before(to) + 1)
+    bundles = tuple(_bundle(to, debian, runtime) for debian in debians)
+    expires = now + round(days * 86400)
+    text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, ringed, signers, bundles), key)
+    if len(text) > MOST_BYTES:
+        raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
+    write(to / NAME, text)
+    versions = " and ".join(f"{bundle.release.version} for Debian {bundle.release.debian}" for bundle in bundles)
+    return f"{to / NAME}: serial {serial}, {versions}, until {time.strftime('%Y-%m-%d', time.gmtime(expires))}"
+
+
+def _serial_before(to: Path) -> int:
+    path = to / NAME
+    if not path.exists():
+        return 0
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[0])["serial"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise DeployError(f"{path} isn't a manifest, expected one or none: choose another folder with TO=") from error
+
+
+def _bundle(to: Path, debian: str, runtime: str) -> Bundle:
+    release = plan(TREE, debian, runtime)
+    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
+    fetched = wheels.fetch(wheels_of(pins, runtime), debian)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / f"{release.version}.zip"
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for path in shipped(TREE):
+                member = zipfile.ZipInfo(path.as_posix(), EPOCH)
+                packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
+        return Bundle(
+            release, _put(archive, to / "releases"), tuple(_put(wheel, to / "wheels") for wheel in fetched)
+        )
+
+
+def _put(source: Path, folder: Path) -> File:
+    """Copy a file into a folder in one step, unless it is there; return how the manifest names it."""
+    content = source.read_bytes()
+    target = folder / source.name
+    if not target.exists() or target.read_bytes() != content:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f".{source.name}.new"
+        shutil.copyfile(source, fresh)
+        with fresh.open("rb") as copy:
+            os.fsync(copy.fileno())
+        fresh.replace(target)
+    return File(source.name, len(content), sha256(content).hexdigest())

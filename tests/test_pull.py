@@ -1,0 +1,410 @@
+"""The pull agent, a publisher, a server, and whoever sits between them: what runs afterwards, and what is said."""
+
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleet import OLD, Handler, Kiosk, Publisher, Server, copy_of
+from toy_release import TREE
+
+from deploy.errors import DeployError
+from deploy.manifest import NAMESPACE, Bundle, Ring, public_key
+from deploy.pi import fetch, pull
+from deploy.publish import rings
+
+pytestmark = pytest.mark.skipif(
+    not all(map(shutil.which, ("ssh-keygen", "/usr/bin/python3"))), reason="needs ssh-keygen and Debian's Python"
+)
+DAY = 86400
+CUTS = 10  # moments
+
+
+class Case:
+    """One kiosk, its publisher and the server between them; `new` was published, OLD runs."""
+
+    def __init__(self, publisher: Publisher, server: Server, kiosk: Kiosk, new: Bundle) -> None:
+        self.publisher, self.server, self.kiosk, self.new = publisher, server, kiosk, new
+
+    def look(self, after_seconds: float = 0.0) -> tuple[int, str]:
+        """Let the agent look, so long from now; return its exit code and line."""
+        code = pull.main(["--root", str(self.kiosk.root)], time.time() + after_seconds)
+        found = self.kiosk.said()
+        assert found[0] == code
+        return found
+
+    def file(self, suffix: str) -> Path:
+        (path,) = self.publisher.www.glob(f"*/{self.new.archive.name if suffix == '.zip' else 'gpiozero*' + suffix}")
+        return path
+
+
+@pytest.fixture(scope="module")
+def publisher(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
+    publisher = Publisher(tmp_path_factory.mktemp("publisher"))
+    publisher.publish()
+    shutil.copytree(publisher.www, publisher.www.with_name("good"))
+    return publisher
+
+
+@pytest.fixture
+def case(publisher: Publisher, tmp_path: Path) -> Iterator[Case]:
+    copy_of(publisher.www.with_name("good"), publisher.www)
+    server = Server(publisher.www)
+    kiosk = Kiosk(tmp_path / "kiosk", server.url, (public_key(publisher.keys / "update.pub"),))
+    try:
+        yield Case(publisher, server, kiosk, publisher.manifest.bundles[0])
+    finally:
+        server.close()
+
+
+def change(path: Path, how: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(how(path.read_bytes()))
+
+
+def flip(content: bytes) -> bytes:
+    return content[:-30] + bytes([content[-30] ^ 1]) + content[-29:]
+
+
+def describe(case: Case, **changes: Any) -> None:
+    """Publish a release whose archive is described otherwise."""
+    bundle = replace(case.new, archive=replace(case.new.archive, **changes))
+    case.publisher.sign(bundles=(bundle,), serial=case.publisher.manifest.serial + 1)
+
+
+def sign_otherwise(case: Case, namespace: str = NAMESPACE, how: Callable[[bytes], bytes] = bytes) -> None:
+    """Sign the manifest's line with another namespace, or changed."""
+    manifest = case.publisher.www / "manifest"
+    line = how(manifest.read_bytes().partition(b"\n")[0] + b"\n")
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(case.publisher.keys / "update")]
+    manifest.write_bytes(line + subprocess.run(command, input=line, capture_output=True, check=True).stdout)
+
+
+def newer_believed(case: Case) -> None:
+    case.kiosk.state.parent.mkdir(parents=True)
+    serial = case.publisher.manifest.serial + 1
+    case.kiosk.state.write_text(json.dumps({"serial": serial, "sha256": "0" * 64, "ended": "", "begun": 0}))
+
+
+def same_serial_believed(case: Case) -> None:
+    newer_believed(case)
+    change(case.kiosk.state, lambda text: text.replace(str(case.publisher.manifest.serial + 1).encode(),
+                                                       str(case.publisher.manifest.serial).encode()))  # fmt: skip
+
+
+def damaged(case: Case) -> None:
+    newer_believed(case)
+    change(case.kiosk.state, lambda text: text[:9])
+
+
+def half_then(handler: Handler, *, wait: bool) -> None:
+    """Send half of a file, and wait for ever or break off."""
+    content = Path(handler.translate_path(handler.path)).read_bytes()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content[: len(content) // 2])
+    handler.wfile.flush()
+    if wait:
+        handler.server.ending.wait()
+
+
+def drip(handler: Handler) -> None:
+    """Send a header that never ends, a byte at a time."""
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+    while not handler.server.ending.wait(0.02):
+        try:
+            handler.wfile.write(b"x")
+        except OSError:
+            return
+
+
+def trick(suffix: str, how: Callable[[Handler], object]) -> Callable[[Case], None]:
+    return lambda case: case.server.tricks.update({suffix: how})
+
+
+UNSIGNED = r"the manifest isn't signed by a key that is trusted here \(.+\)"
+# What happens, exit code, line.
+ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
+    "a stranger's key": (lambda case: case.publisher.sign("stranger"), 2, UNSIGNED),
+    "a key that isn't trusted yet": (lambda case: case.publisher.sign("next"), 2, UNSIGNED),
+    "a signature for something else": (lambda case: sign_otherwise(case, "file"), 2, UNSIGNED),
+    "an edited manifest": (
+        lambda case: change(case.publisher.www / "manifest", lambda text: text.replace(b'"serial": 1', b'"serial": 2')),
+        2, UNSIGNED,
+    ),
+    "half a manifest": (
+        lambda case: change(case.publisher.www / "manifest", lambda text: text[: len(text) // 2]), 2, UNSIGNED,
+    ),
+    "an empty manifest": (lambda case: change(case.publisher.www / "manifest", lambda _: b""), 2, UNSIGNED),
+    "an endless manifest": (
+        lambda case: change(case.publisher.www / "manifest", lambda text: text + b" " * 10**6), 2,
+        r"http://\S+/manifest is larger than 65536 bytes, expected a manifest",
+    ),
+    "an old manifest": (
+        newer_believed, 2, r"the manifest is an old one, of serial \d+, expected \d+ or later",
+    ),
+    "two manifests of one serial": (
+        same_serial_believed, 2, r"the manifest isn't the one of serial \d+ that was believed: publish again",
+    ),
+    "another product": (
+        lambda case: case.publisher.sign(product="toaster"), 2,
+        "the manifest is for toaster, format 1, expected mask-kiosk, format 1",
+    ),
+    "another format": (
+        lambda case: case.publisher.sign(format=2), 2,
+        "the manifest is for mask-kiosk, format 2, expected mask-kiosk, format 1",
+    ),
+    "another Debian": (
+        lambda case: case.publisher.sign(
+            bundles=(replace(case.new, release=replace(case.new.release, debian="13")),)
+        ), 2, "the manifest has no release for Debian 12, expected one: publish it too",
+    ),
+    "a file outside its folder": (
+        lambda case: sign_otherwise(case, how=lambda line: line.replace(b'"name": "', b'"name": "../../etc/')), 2,
+        r"the manifest can't be read \(name is '../../etc/\S+', expected that of a file\), expected what `make .+",
+    ),
+    "a manifest that trusts nobody": (
+        lambda case: sign_otherwise(case, how=lambda line: re.sub(rb'"signers": \[.*?\]', b'"signers": []', line)), 2,
+        r"the manifest can't be read \(signers are no public keys, .+",
+    ),
+    "a manifest without its end": (
+        lambda case: sign_otherwise(case, how=lambda line: line[:-3] + b"\n"), 2, r"the manifest can't be read \(.+",
+    ),
+    "a manifest of another version": (
+        lambda case: sign_otherwise(case, how=lambda line: line.replace(b'"rings"', b'"circles"')), 2,
+        r"the manifest can't be read \(key 'circles' of the manifest is unknown: it is of another version, .+",
+    ),
+    "a release too large": (
+        lambda case: describe(case, size=10**12), 2, r"the release has 1000000 MB, expected 500 at most",
+    ),
+    "a longer release than said": (
+        lambda case: change(case.file(".zip"), lambda zipped: zipped + b"x" * 10**6), 2,
+        r"http://\S+\.zip is larger than \d+ bytes, expected what the manifest says: copy the whole folder .+",
+    ),
+    "a truncated release": (
+        lambda case: change(case.file(".zip"), lambda zipped: zipped[:-1]), 2,
+        r"http://\S+\.zip is \d+ of \d+ bytes, expected what the manifest says: copy the whole folder to the server",
+    ),
+    "a corrupted release": (
+        lambda case: change(case.file(".zip"), flip), 2,
+        r"http://\S+\.zip has another SHA-256 than the manifest says: copy the whole folder to the server",
+    ),
+    "a corrupted wheel": (
+        lambda case: change(case.file(".whl"), flip), 2,
+        r"http://\S+\.whl has another SHA-256 than the manifest says: copy the whole folder to the server",
+    ),
+    "no release on the server": (
+        lambda case: case.file(".zip").unlink(), 3, r"http://\S+\.zip isn't reached \(HTTP Error 404.+",
+    ),
+    "a connection that breaks": (
+        trick(".zip", lambda handler: half_then(handler, wait=False)), 2, r"http://\S+\.zip is \d+ of \d+ bytes, .+",
+    ),
+    "a server that stalls": (
+        trick(".zip", lambda handler: half_then(handler, wait=True)), 3,
+        r"http://\S+\.zip isn't reached \(timed out\), expected it within \d+ s",
+    ),
+    "a server that drips": (
+        trick("/manifest", drip), 3, r"http://\S+/manifest isn't reached \(.*too slow.*\), expected it within \d+ s",
+    ),
+    "a server that isn't one": (
+        trick("/manifest", lambda handler: handler.wfile.write(b"SSH-2.0\r\n\r\n")), 3,
+        r"http://\S+/manifest isn't reached \(.+\), expected it within \d+ s",
+    ),
+    "a damaged memory": (
+        damaged, 2,
+        r".+/state.json is damaged \(.+\), so an old manifest can't be told from a new one: remove it on the Pi",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_an_attack_or_accident_changes_nothing_and_then_a_good_release_installs(
+    case: Case, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "PATIENCE_SECONDS", 0.6 if attack == "a server that drips" else 60.0)
+    happens, code, line = ATTACKS[attack]
+    happens(case)
+    signers = (case.kiosk.root / "etc/mask-kiosk-pull/signers").read_text()
+    found = case.look()
+    assert (found[0], bool(re.fullmatch(f"{line}; nothing has changed", found[1]))) == (code, True), found
+    assert case.kiosk.runs() == OLD.version
+    assert (case.kiosk.root / "etc/mask-kiosk-pull/signers").read_text() == signers
+    assert case.kiosk.leftovers() == []
+
+    case.server.tricks.clear()
+    case.kiosk.state.unlink(missing_ok=attack != "a damaged memory")
+    copy_of(case.publisher.www.with_name("good"), case.publisher.www)
+    case.publisher.sign(serial=case.publisher.manifest.serial + 10)
+    assert case.look() == (0, f"{case.new.release.version} runs")
+    assert case.kiosk.runs() == case.new.release.version
+
+
+@pytest.mark.parametrize(
+    ("after_days", "line"),
+    [
+        (31, r"the manifest expired on \S+ \S+ UTC, it is \S+ \S+ UTC: publish again"),
+        (-2, r"the manifest is of \S+ \S+ UTC, and the clock says \S+ \S+ UTC: let a time server set it"),
+    ],
+)
+def test_a_clock_before_or_after_the_manifests_time_is_told(case: Case, after_days: float, line: str) -> None:
+    code, found = case.look(after_days * DAY)
+    assert (code, bool(re.fullmatch(f"{line}; nothing has changed", found))) == (2, True), found
+    assert case.kiosk.runs() == OLD.version
+    assert case.look()[0] == 0
+
+
+def test_nothing_is_fetched_where_the_card_is_full(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "FREE_MB", {"update": 10**9, "venv": 10**9})
+    code, line = case.look()
+    assert (code, line[-64:]) == (2, "expected 1000000000: remove something there; nothing has changed")
+    # And where it is full by the time that something is written.
+    limited = subprocess.run(
+        case.kiosk.command, cwd=TREE, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )  # fmt: skip
+    assert (limited.returncode, case.kiosk.said()[0]) == (2, 2)
+    assert case.kiosk.said()[1] == "[Errno 27] File too large; nothing has changed"
+    assert (case.kiosk.runs(), case.kiosk.leftovers()) == (OLD.version, [])
+
+
+def test_a_kiosk_waits_for_its_ring(case: Case) -> None:
+    version = case.new.release.version
+    case.publisher.sign(rings=(Ring(0.05, 0), Ring(0.5, 24), Ring(1.0, 72)))
+    waits = f"{version} waits: this kiosk's place is 0.752, and the first {{}} have their turn"
+    assert case.look(3600) == (0, waits.format("0.050"))
+    assert case.look(71 * 3600) == (0, waits.format("0.500"))
+    assert case.kiosk.runs() == OLD.version
+    assert case.look(72 * 3600) == (0, f"{version} runs")
+    assert case.look(73 * 3600) == (0, f"{version} runs already")
+
+
+def test_a_release_before_is_not_installed_again_by_its_old_manifest(case: Case) -> None:
+    assert case.look()[0] == 0
+    newer = case.publisher.publish("works better").release.version
+    assert case.look() == (0, f"{newer} runs")
+    copy_of(case.publisher.www.with_name("good"), case.publisher.www)
+    code, line = case.look()
+    assert (code, line[:29], case.kiosk.runs()) == (2, "the manifest is an old one, o", newer)
+
+
+def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> None:
+    version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
+    spoils.write_text("1")
+    taken_back = f"{version} didn't come up (FAULT no camera); the release before runs again"
+    assert case.look() == (1, taken_back)
+    spoils.unlink()
+    assert case.look() == (
+        2, f"{version} isn't tried again before the next manifest: {taken_back}; nothing has changed"
+    )  # fmt: skip
+    assert case.kiosk.runs() == OLD.version
+    case.publisher.sign(serial=case.publisher.manifest.serial + 1)
+    assert case.look() == (0, f"{version} runs")
+
+
+def test_it_waits_for_another_deployment(case: Case) -> None:
+    (case.kiosk.root / "etc/spoils").write_text("4")
+    assert case.look()[0] == 4
+    (case.kiosk.root / "etc/spoils").unlink()
+    assert case.look()[0] == 0
+
+
+def test_a_release_whose_own_agent_fetches_nothing_is_not_installed(case: Case) -> None:
+    agent = case.publisher.tree / "deploy" / "pi" / "pull.py"
+    text = agent.read_text()
+    try:
+        agent.write_text("raise SystemExit('error: a broken agent')\n")
+        case.publisher.publish()
+    finally:
+        agent.write_text(text)
+    code, line = case.look()
+    assert (code, line, case.kiosk.runs()) == (1, "a broken agent", OLD.version)
+
+
+def test_a_kiosk_cut_off_at_any_moment_runs_the_old_or_the_new_release(case: Case, tmp_path: Path) -> None:
+    moments, new = random.Random(5), case.new.release.version  # noqa: S311
+    spans: list[float] = []
+    for number in range(1 + CUTS):
+        case.kiosk = Kiosk(tmp_path / f"kiosk {number}", case.server.url, case.publisher.manifest.signers)
+        began = time.monotonic()
+        with subprocess.Popen(case.kiosk.command, cwd=TREE, stdout=subprocess.DEVNULL, start_new_session=True) as cut:
+            try:
+                cut.wait(timeout=moments.uniform(0, spans[0]) if spans else None)
+            except subprocess.TimeoutExpired:
+                os.killpg(cut.pid, signal.SIGKILL)  # and whatever it has started
+        spans.append(time.monotonic() - began)
+        assert case.kiosk.runs() in {OLD.version, new}
+        assert case.look()[0] == 0
+        assert (case.kiosk.runs(), case.kiosk.leftovers()) == (new, [])
+
+
+def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> None:
+    (case.kiosk.root / "etc/spoils").write_text("kill")
+    for _ in range(3):
+        assert subprocess.run(case.kiosk.command, cwd=TREE, check=False, start_new_session=True).returncode < 0
+    code, line = case.look()
+    assert (code, line.partition(" ")[2]) == (
+        2, "isn't tried again before the next manifest: 3 times its installation was cut off; nothing has changed"
+    )  # fmt: skip
+    assert case.kiosk.runs() == OLD.version
+
+
+def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:
+    case.publisher.publish(trust="next")
+    assert case.look()[0] == 0
+    newer = case.publisher.publish("works better", key="next").release.version
+    assert case.look() == (0, f"{newer} runs")
+    case.publisher.publish("works best", key="update")
+    assert (case.look()[0], case.kiosk.runs()) == (2, newer)
+
+
+def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Publisher) -> None:
+    key = publisher.keys / "update"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    before = key.read_text()
+    code, line = publisher.run("keys", "--key", str(key))
+    assert (code, line) == (
+        2, f"error: {key} exists, expected no key there: kiosks believe it. For another one set KEY="
+    )  # fmt: skip
+    assert key.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ((), r"error: the folder is missing, expected one that a web server shows: make publish TO=~/www"),
+        (("--to", "www"), r"error: .*/update.pub: no public key \(.*\), expected one: run `make keys`"),
+        (("--to", "www", "--rings", "5"), r"error: rings are '5', expected PERCENT@HOURS, rising: set RINGS=.+"),
+    ],
+)
+def test_publishing_without_what_it_needs_is_refused_in_one_line(
+    publisher: Publisher, words: tuple[str, ...], line: str
+) -> None:
+    publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
+    code, printed = publisher.run("publish", *words)
+    assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
+def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:
+    files = {path: path.stat().st_ino for path in case.publisher.www.glob("*/*")}
+    serial = case.publisher.manifest.serial
+    case.publisher.publish()
+    assert {path: path.stat().st_ino for path in case.publisher.www.glob("*/*")} == files
+    assert case.publisher.manifest.serial > serial
+
+
+@pytest.mark.parametrize("text", ["", "5", "5@", "50@0 5@24", "5@24 50@0", "0@0", "101@0", "nan@0"])
+def test_rings_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(DeployError, match=r"rings are '.*', expected PERCENT@HOURS, rising: set RINGS="):
+        rings(text)
