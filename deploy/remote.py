@@ -16,6 +16,7 @@ SSH = (
     "-o", "ServerAliveCountMax=4",
 )  # fmt: skip
 HOST = re.compile(r"([A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_.][A-Za-z0-9_.-]*")
+STOPPED = "was stopped here; what the Pi has begun it ends: the same command goes on"  # ssh got our Ctrl-C
 UNREACHED = 255  # what ssh ends with when the connection, not the command, failed
 
 
@@ -32,6 +33,8 @@ class Remote:
     def ask(self, command: str, script: str) -> tuple[int, str]:
         """Run a command with `script` as its input; return its exit code and what it printed. Raises UnreachedError."""
         done = subprocess.run([*SSH, self.host, command], input=script, capture_output=True, text=True, check=False)
+        if done.returncode < 0:
+            raise UnreachedError(STOPPED)
         if done.returncode == UNREACHED:
             raise UnreachedError(self._why(done.stderr))
         return done.returncode, done.stdout

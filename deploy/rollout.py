@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import pairwise
 
-from deploy.errors import DeployError, TakenBackError, UnreachedError
+from deploy.errors import DeployError, TakenBackError
 
 AT_ONCE = 8  # hosts
 FAILURES = {DeployError.code, TakenBackError.code}
@@ -22,8 +22,8 @@ def batches(names: list[str]) -> list[list[str]]:
 def roll_out(parts: list[list[str]], act: Callable[[str], Result]) -> Iterator[tuple[str, Result]]:
     """Act on the hosts of each batch, AT_ONCE of them side by side; yield each host with its result as it ends.
 
-    A batch passes if at least one host of it is done and none failed: one that isn't reached proves nothing against a
-    release. After one that doesn't pass no other begins.
+    A batch passes if at least one host of it is done and none failed: one that isn't reached or is busy proves nothing
+    against a release. After one that doesn't pass no other begins.
     """
     for number, part in enumerate(parts, 1):
         if len(parts) > 1:
@@ -35,9 +35,11 @@ def roll_out(parts: list[list[str]], act: Callable[[str], Result]) -> Iterator[t
                 for ended in as_completed(acting):
                     codes.append(ended.result()[0])
                     yield acting[ended], ended.result()
-            finally:
-                pool.shutdown(cancel_futures=True)  # stopped by Ctrl-C, it lets those end that have begun
-        if FAILURES & set(codes) or set(codes) == {UnreachedError.code}:
+            except KeyboardInterrupt:  # those that have begun end, the others don't begin
+                pool.shutdown(cancel_futures=True)
+                yield from ((name, future.result()) for future, name in acting.items() if not future.cancelled())
+                raise
+        if FAILURES & set(codes) or 0 not in codes:
             return
 
 

@@ -13,7 +13,7 @@ from deploy.errors import DeployError, TakenBackError, UnreachedError
 from deploy.lock import RUNTIMES, read_lock, wheels_of
 from deploy.pi.facts import HOME, PYTHON
 from deploy.release import TREE, Release, as_json, plan, shipped
-from deploy.remote import UNREACHED, Remote
+from deploy.remote import STOPPED, UNREACHED, Remote
 from deploy.say import Say
 
 FACTS = TREE / "deploy" / "pi" / "facts.py"
@@ -119,6 +119,8 @@ def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
             say(line)
 
     code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
+    if code < 0:
+        raise UnreachedError(STOPPED)
     if code == UNREACHED:
         raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
     if code:

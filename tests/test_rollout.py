@@ -1,6 +1,11 @@
 """A release goes to twenty doors in batches, over real ssh: what each has afterwards, and what the table says."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,13 +13,12 @@ from pathlib import Path
 import pytest
 from light_box import LightBox
 from pi_box import possible_lightly, script
-from toy_release import NUMPY, index_of, make_tree, play_installer
+from toy_release import NUMPY, TREE, index_of, make_tree, play_installer
 
 from deploy.lock import RUNTIMES
 from deploy.release import plan
-from deploy.rollout import batches
+from deploy.rollout import batches, roll_out
 
-pytestmark = pytest.mark.skipif(not possible_lightly(), reason="needs root, ssh, sshd, sudo and overlays")
 DOORS = [f"door{number:02}" for number in range(1, 21)]
 DOOR = "Host {name}\n  HostName 127.0.0.1\n  User pi\n  Include {folder}/ssh_config\n"
 
@@ -25,6 +29,46 @@ def test_batches_are_one_a_tenth_and_the_rest() -> None:
         [["door01"]],
         [["door01"], ["door02"]],
         [["door01"], ["door02"], ["door03"]],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "reached"),
+    [
+        ({}, 20),
+        ({"door01": 3}, 1),  # the first proves nothing
+        ({"door02": 3}, 20),
+        ({"door02": 3, "door03": 4}, 3),
+        ({"door03": 1}, 3),
+        ({"door03": 2}, 3),
+    ],
+)
+def test_a_batch_passes_if_a_host_is_done_and_none_failed(codes: dict[str, int], reached: int) -> None:
+    results = dict(roll_out(batches(DOORS), lambda name: (codes.get(name, 0), "")))
+    assert sorted(results) == DOORS[:reached]
+    assert {name: code for name, (code, _) in results.items() if code} == codes
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
+def test_ctrl_c_ends_what_has_begun_and_begins_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin" / "ssh", f"#!/bin/sh\ntouch {begun}\nexec sleep 1000\n")
+    path = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "deploy", "deploy", *DOORS], cwd=TREE, env=os.environ | path, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    with running:
+        while not begun.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        lines, errors = running.communicate(timeout=60)
+    assert (running.returncode, lines.splitlines()[1:]) == (130, [f"{name}  waits" for name in DOORS[1:]])
+    assert errors.splitlines() == [
+        "door01  error  was stopped here; what the Pi has begun it ends: the same command goes on",
+        "0 of 20 hosts are done, 19 weren't begun: the same command goes on from here",
     ]
 
 
@@ -45,6 +89,7 @@ def doors(tmp_path: Path) -> Iterator[dict[str, LightBox]]:
             box.close()
 
 
+@pytest.mark.skipif(not possible_lightly(), reason="needs root, ssh, sshd, sudo and overlays")
 def test_a_broken_door_stops_its_batch_and_the_same_command_goes_on(
     doors: dict[str, LightBox], tmp_path: Path
 ) -> None:
