@@ -160,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--debian", choices=list(PYTHONS), help=f"12 Bookworm, 13 Trixie (default: bundle {LATEST}, publish both)"
     )
-    made.add_argument("--to", type=_path, help="publish: the folder that a web server shows; collect: one for the faces")
+    made.add_argument("--to", type=_path, help="publish: the folder that a web server shows; collect: of faces")
     made.add_argument(
         "--key", type=_path, help="the private key, of signing or of collect (default: each its own in ~/.config)"
     )

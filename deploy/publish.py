@@ -18,6 +18,7 @@ from deploy.pi.files import write
 from deploy.release import TREE, plan, shipped
 
 RINGS = "5@0 25@24 100@72"
+MOST_DAYS = 3650
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
 
 
@@ -57,6 +58,8 @@ def publish(
 
     trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
     """
+    if not 0 < days <= MOST_DAYS:
+        raise DeployError(f"days are {days:g}, expected more than 0 and {MOST_DAYS} at most: set DAYS=30")
     signers = tuple(dict.fromkeys(public_key(path) for path in (key.with_name(f"{key.name}.pub"), *trusted)))
     now = int(time.time())
     # A clock counts on even where the folder before was lost.

@@ -313,6 +313,19 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
     assert case.look() == (0, f"{version} runs")
 
 
+def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) -> None:
+    assert case.look()[0] == 0
+    same = case.publisher.manifest.serial + 1
+    case.publisher.sign(serial=same)
+    assert case.look() == (0, f"{case.new.release.version} runs already")
+    current = case.kiosk.home / "current"
+    current.unlink()
+    current.symlink_to(f"releases/{OLD.version}")  # as `make rollback` does
+    assert (case.look()[0], case.kiosk.runs()) == (2, OLD.version)
+    case.publisher.sign(serial=same + 1)
+    assert (case.look()[0], case.kiosk.runs()) == (0, case.new.release.version)
+
+
 def test_it_waits_for_another_deployment(case: Case) -> None:
     (case.kiosk.root / "etc/spoils").write_text("4")
     assert case.look()[0] == 4
@@ -385,6 +398,7 @@ def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Pu
     [
         ((), r"error: the folder is missing, expected one that a web server shows: make publish TO=~/www"),
         (("--to", "www"), r"error: .*/update.pub: no public key \(.*\), expected one: run `make keys`"),
+        (("--to", "www", "--days", "0"), r"error: days are 0, expected more than 0 and 3650 at most: set DAYS=30"),
         (("--to", "www", "--rings", "5"), r"error: rings are '5', expected PERCENT@HOURS, rising: set RINGS=.+"),
     ],
 )

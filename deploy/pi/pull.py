@@ -74,7 +74,8 @@ def pull(computer: Computer, now: float) -> str:
         raise DeployError(f"the manifest has no release for Debian {current.debian}, expected one: publish it too")
     version = bundle.release.version
     if current.version == version:
-        remove(computer.at(FETCHED))  # of an installation that was cut off at its end
+        if not state.ended:  # it came from a workstation, or the end of its installation was cut off
+            _end(computer, state, f"{version} ran already")
         return f"{version} runs already"
     if state.ended or state.begun == MOST_BEGUN:
         reason = state.ended or f"{MOST_BEGUN} times its installation was cut off"
