@@ -66,6 +66,7 @@ def test_the_devices_packages_are_few() -> None:
     names = [requirement.split(">")[0] for requirement in extras["device"]]
     assert names == [
         "numpy", "opencv-python-headless", "ai-edge-litert", "gpiozero", "tornado", "tomlkit", "cryptography",
+        "paho-mqtt", "prometheus-client",
     ]  # fmt: skip
 
 
