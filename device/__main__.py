@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from device.arguments import Parser
-from device.check import table
 from device.errors import KioskError, PictureError, SettingsError
 from device.settings import Settings, read_settings
 from device.wiring import check_wiring
@@ -71,6 +70,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from device.check import table
     from device.classifier import Classifier
     from device.finders import open_finder
     from device.golden import golden_folder, require_right

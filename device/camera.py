@@ -25,6 +25,11 @@ class Camera(AbstractContextManager["Camera"], Protocol):
         ...
 
 
+def is_live(source: str) -> bool:
+    """Tell whether a source's frames are of now, and on the clock of time.monotonic()."""
+    return source == "pi" or is_usb(source) or is_rtsp(source)
+
+
 def open_camera(settings: CameraSettings) -> Camera:
     """Open "pi", "usb:N", "rtsp://…", a video file, or a folder of pictures taken as 10 frames a second.
 

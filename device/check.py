@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 
+from device.counts import counts_path
+from device.errors import SettingsError
 from device.levels import levels
 from device.model_card import ModelCard
+from device.mqtt import id_of
 from device.seal import fingerprint, owners_key
+from device.secret import read_secret
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
 from device.source import shown
+from device.telemetry_settings import SYSTEM, MqttSettings, WebhookSettings
+from device.webhook import key_of, place_of
 from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
 
 WHOLE = CameraSettings().crop
@@ -40,6 +46,10 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
     yield _line("screen", _screen(settings.screen))
     yield _line("faces kept", _kept(settings, threshold, release))
+    yield _line("metrics", _metrics(settings.screen))
+    yield _line("mqtt", _mqtt(settings.mqtt))
+    yield _line("webhook", _webhook(settings.webhook))
+    yield _line("counts", _counts(settings))
 
 
 def _line(name: str, text: str) -> str:
@@ -101,3 +111,39 @@ def _kept(settings: Settings, threshold: float, release: float) -> str:
         f"scores from {release:.2f} to {threshold:.2f}, at most {collect.most_a_visit} a visit and {collect.most} in "
         f"all, for {collect.days} days, sealed to key {fingerprint(key)}"
     )
+
+
+def _metrics(screen: ScreenSettings) -> str:
+    return f"at /metrics, from {screen.metrics}" if screen.enabled and screen.metrics != "off" else "none"
+
+
+def _mqtt(mqtt: MqttSettings) -> str:
+    if not mqtt.enabled:
+        return "none"
+    try:
+        read_secret(mqtt.password_path)
+    except SettingsError as error:
+        return f"none: {error}"
+    trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
+    return (
+        f"{mqtt.host} port {mqtt.port} as {mqtt.user}, {trusted if mqtt.tls else 'readable to who listens'}; "
+        f"this kiosk is {id_of(mqtt)}; {mqtt.queue} events wait at most"
+    )
+
+
+def _webhook(webhook: WebhookSettings) -> str:
+    if not webhook.enabled:
+        return "none"
+    try:
+        key_of(read_secret(webhook.secret_path), webhook.secret_path)
+    except SettingsError as error:
+        return f"none: {error}"
+    return f"posts to {place_of(webhook.url)}, signed; {webhook.queue} events wait at most"
+
+
+def _counts(settings: Settings) -> str:
+    if not settings.counts.enabled:
+        return "none"
+    page = settings.screen.today if settings.screen.enabled else "off"
+    shown_at = "no page" if page == "off" else f"page at /today, from {page}"
+    return f"in {counts_path()}, for {settings.counts.keep_days} days; {shown_at}"

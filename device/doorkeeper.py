@@ -7,9 +7,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+if TYPE_CHECKING:
+    from device.web import Server
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -114,6 +117,30 @@ class Guarded(RequestHandler):
     def _host(self) -> str | None:
         host = self.request.headers.get("Host", "")
         return host if self.settings["hosts"](host) else None
+
+
+class Placed(Guarded):
+    """Answered only from where the owner wants it."""
+
+    def initialize(self, server: "Server", answered: str, token: str) -> None:
+        """Take from where it is answered, loopback or lan, and the token that data is told for."""
+        self.server, self._answered, self._token = server, answered, token
+
+    def prepare(self) -> None:
+        super().prepare()
+        here = ipaddress.ip_address(self.request.remote_ip or "").is_loopback
+        if self._answered == "loopback" and not here:
+            raise HTTPError(403)
+
+
+class Asked(Placed):
+    """Something that is told to who knows the token only."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.request.method != "GET":
+            self.require_origin()
+        self.require_token(self._token, self.server.attempts)
 
 
 class Static(Guarded, StaticFileHandler):

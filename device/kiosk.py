@@ -23,6 +23,7 @@ from device.notify import Notifier
 from device.screen import open_screen
 from device.settings import Settings
 from device.signals import Signals
+from device.telemetry import Telemetry
 from device.terminal import block
 
 WORDS = {
@@ -56,7 +57,8 @@ def run(
         gate = Gate(finder)
         decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
-        screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test))
+        telemetry = devices.enter_context(Telemetry(settings, classifier.card))
+        screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
             signals.collecting_on()
@@ -65,8 +67,10 @@ def run(
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
-            signals.show(decision.state, frame.taken, datetime.now(UTC))
+            moment = datetime.now(UTC)
+            signals.show(decision.state, frame.taken, moment)
             screen.show(decision.state, frame, verdicts)
+            telemetry.note(decision.state, events, moment)
             collector.take(frame.luma, decision.judged(frame.taken), frame.taken)
             notifier.decided(frame.taken)
             if alert:

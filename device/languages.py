@@ -13,6 +13,11 @@ FALLBACK = "en"
 LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT")
 # No picture, the three of device.errors.Blind, anything else, no connection.
 FAULTS = ("camera", "stalled", "covered", "frozen", "device", "gone")
+# Of the page of today's counts: what is counted first, in the order of its table.
+TODAY = (
+    "visits", "with_mask", "without_mask", "put_on", "taken_off", "starts", "title", "hour", "all", "plot", "none",
+    "export", "token", "open", "wrong", "wait",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Language:
     collecting: str
     looks: dict[str, Words]  # of each of LOOKS
     faults: dict[str, str]  # of each of FAULTS
+    today: dict[str, str]  # of each of TODAY
 
 
 def codes() -> list[str]:
@@ -48,9 +54,10 @@ def read_language(path: Path) -> Language:
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path}: can't be read ({error}): correct it, or choose another language") from error
     for name, wanted in (
-        ("", ("direction", "title", "practice", "collecting", "looks", "faults")),
+        ("", ("direction", "title", "practice", "collecting", "looks", "faults", "today")),
         ("looks", LOOKS),
         ("faults", FAULTS),
+        ("today", TODAY),
         *((f"looks.{look}", ("word", "prompt")) for look in LOOKS),
     ):
         found = _part(content, name)

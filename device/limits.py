@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any
+from urllib.parse import urlsplit
 
 from device.languages import AUTO, codes
 from device.quiet_hours import LOCAL
@@ -71,3 +72,29 @@ A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
 def is_token(text: str) -> bool:
     """Tell whether a text may be the token of the setup page."""
     return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
+
+
+HOSTNAME = "hostname"
+A_HOST = ' as "broker.lan" or "192.168.1.10", a name or an address'
+AN_ID = f' of letters, digits, - and _, at most 64, or "{HOSTNAME}"'
+A_URL = ' as "https://example.org/kiosk", without a user or a password'
+
+
+def is_host(text: str) -> bool:
+    """Tell whether a text is the name or the address of a computer."""
+    return is_address(text) or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", text) is not None
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text may name a device in Home Assistant's discovery topics."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text) is not None
+
+
+def is_url(text: str) -> bool:
+    """Tell whether a text is an HTTP address that holds no password."""
+    try:
+        parts = urlsplit(text)
+        given = parts.hostname and (parts.port or 1)
+    except ValueError:
+        return False
+    return bool(given) and parts.scheme in {"http", "https"} and "@" not in text and text.isascii() and " " not in text

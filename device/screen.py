@@ -20,6 +20,7 @@ from device.errors import CameraError, CameraFault
 from device.frame import Frame
 from device.model_card import ModelCard
 from device.settings import Settings
+from device.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from device.web import Server
@@ -86,11 +87,13 @@ class Screen:
 
 
 def open_screen(
-    settings: Settings, card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None
-) -> Screen:
+    settings: Settings, card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None,
+    telemetry: Telemetry | None = None,
+) -> Screen:  # fmt: skip
     """Start what `[screen]` asks for; where that can't be had, say so in one line and go on without a screen.
 
-    `config` is the file that the setup page writes, `self_test` what it calls to have the outputs switched in turn.
+    `config` is the file that the setup page writes, `self_test` what it calls to have the outputs switched in turn, and
+    `telemetry` what the metrics are told of.
     """
     screen = settings.screen
     if not screen.enabled:
@@ -98,7 +101,7 @@ def open_screen(
     from device.web import Server  # here: a fifth of a second, for the door only
 
     try:
-        server = Server(settings, card, config, self_test, secrets.token_urlsafe(18))
+        server = Server(settings, card, config, self_test, secrets.token_urlsafe(18), telemetry)
     except OSError as error:  # the port is taken, or the address isn't this computer's
         log.warning(
             "screen: %s port %s can't be used (%s); the door goes on without a screen: set [screen] port or host",
@@ -106,8 +109,9 @@ def open_screen(
         )  # fmt: skip
         return Screen()
     log.info("%s", card.marked(f"screen: {server.url}"))
-    if server.setup_url:
-        log.info("%s", card.marked(f"setup: {server.setup_url}"))
+    for name, url in (("setup", server.setup_url), ("today", server.today_url)):
+        if url:
+            log.info("%s", card.marked(f"{name}: {url}"))
     if screen.open_browser and somebody_sits_here():
         # In a thread, because some browsers are waited for.
         threading.Thread(target=webbrowser.open, args=[server.url], name="browser", daemon=True).start()

@@ -30,6 +30,7 @@ from device.limits import (
     ranged,
 )
 from device.quiet_hours import LOCAL, is_clock, is_zone
+from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ class ScreenSettings:
     open_browser: bool = True  # when started from a terminal of a graphical session
     setup: Literal["loopback", "lan", "off"] = "loopback"  # from where the setup page is answered
     token: str = checked(RANDOM, is_token, A_TOKEN)  # of the setup page; random: made anew and printed at each start
+    today: Literal["loopback", "lan", "off"] = "loopback"  # from where /today is answered, if [counts] is enabled
+    metrics: Literal["loopback", "lan", "off"] = "off"  # from where /metrics is answered, for Prometheus
+    read_token: str = checked(RANDOM, is_token, A_TOKEN)  # of these two; it opens no setup page
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,9 @@ class Settings:
     decision: DecisionSettings = DecisionSettings()
     signals: SignalSettings = SignalSettings()
     screen: ScreenSettings = ScreenSettings()
+    mqtt: MqttSettings = dataclasses.field(default_factory=MqttSettings)
+    webhook: WebhookSettings = dataclasses.field(default_factory=WebhookSettings)
+    counts: CountsSettings = dataclasses.field(default_factory=CountsSettings)
     collect: CollectSettings = CollectSettings()
 
 

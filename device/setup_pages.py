@@ -1,13 +1,12 @@
 """What the setup page asks for: the picture, the last minute, what other settings would do, saving them, a pin test."""
 
 import dataclasses
-import ipaddress
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.web import HTTPError
 
-from device.doorkeeper import Guarded
+from device.doorkeeper import Asked, Placed
 from device.edit import edit_settings
 from device.errors import KioskError, SettingsError
 from device.levels import levels
@@ -15,36 +14,18 @@ from device.mirror import picture
 from device.settings import DecisionSettings, ModelSettings, read_section
 from device.what_if import states
 
-if TYPE_CHECKING:
-    from device.web import Server
-
 LEVELS = ("threshold", "release")
 
 
-class SetupPage(Guarded):
-    """The page itself, which holds no secret; answered only from where the owner wants it."""
-
-    def initialize(self, server: "Server") -> None:
-        self.server = server
-
-    def prepare(self) -> None:
-        super().prepare()
-        here = ipaddress.ip_address(self.request.remote_ip or "").is_loopback
-        if self.server.settings.screen.setup == "loopback" and not here:
-            raise HTTPError(403)
+class SetupPage(Placed):
+    """The page itself, which holds no secret."""
 
     def get(self) -> None:
         self.render("setup.html")
 
 
-class Asked(SetupPage):
-    """Something that is told to who knows the token only."""
-
-    def prepare(self) -> None:
-        super().prepare()
-        if self.request.method != "GET":
-            self.require_origin()
-        self.require_token(self.server.token, self.server.attempts)
+class SetupData(Asked):
+    """Something that the page asks for."""
 
     def changes(self) -> dict[str, dict[str, float]]:
         """Return what was posted, checked as a kiosk.toml is: `decision`, and the levels under `model`."""
@@ -74,7 +55,7 @@ class Asked(SetupPage):
         self.finish({"error": str(error)})
 
 
-class LastMinute(Asked):
+class LastMinute(SetupData):
     """Settings, scores and states, as JSON."""
 
     def get(self) -> None:
@@ -92,7 +73,7 @@ class LastMinute(Asked):
         )  # fmt: skip
 
 
-class Picture(Asked):
+class Picture(SetupData):
     """The newest picture, as the camera sees it."""
 
     def get(self) -> None:
@@ -103,7 +84,7 @@ class Picture(Asked):
         self.finish(picture(newest[0].luma, newest[1], self.server.threshold, mirrored=False))
 
 
-class Try(Asked):
+class Try(SetupData):
     """Which states the last minute would have had."""
 
     def post(self) -> None:
@@ -113,7 +94,7 @@ class Try(Asked):
             self.refuse(error)
 
 
-class Save(Asked):
+class Save(SetupData):
     """Writes the kiosk.toml; the kiosk reads it when it starts."""
 
     def post(self) -> None:
@@ -129,7 +110,7 @@ class Save(Asked):
         self.finish({"saved": str(self.server.config)})
 
 
-class Test(Asked):
+class Test(SetupData):
     """Switches each lamp and the buzzer in turn."""
 
     def post(self) -> None:
@@ -138,7 +119,7 @@ class Test(Asked):
         self.finish({})
 
 
-PAGES = {
+SETUP_PAGES = {
     r"/setup": SetupPage, r"/setup/minute": LastMinute, r"/setup/picture": Picture, r"/setup/try": Try,
     r"/setup/save": Save, r"/setup/test": Test,
 }  # fmt: skip

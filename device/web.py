@@ -4,32 +4,40 @@ import asyncio
 import hashlib
 import ipaddress
 import json
+import math
+import secrets
 import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.template import Loader
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
+from device.camera import is_live
 from device.classifier import Verdict
 from device.decision import State
 from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
 from device.frame import Frame
-from device.languages import LANGUAGES, codes, read_language
+from device.languages import LANGUAGES, Language, codes, preferred, read_language
 from device.levels import levels
 from device.limits import RANDOM
 from device.mirror import Mirror
 from device.model_card import ModelCard
 from device.settings import Settings
-from device.setup_pages import PAGES
+from device.setup_pages import SETUP_PAGES
 from device.signals import LATE_SECONDS
-from device.web_pages import MirrorStream, ScreenPage, StateStream
+from device.telemetry import Telemetry
+from device.today_pages import TODAY_PAGES
+from device.web_pages import MetricsText, MirrorStream, ScreenPage, StateStream
 from device.what_if import History
+
+if TYPE_CHECKING:
+    from device.metrics import Metrics
 
 PAGE = Path(__file__).parent / "page"
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
@@ -44,8 +52,9 @@ class Server:
     """The page's server; all but `seen` runs in the thread of `serve`."""
 
     def __init__(
-        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None, token: str
-    ) -> None:
+        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
+        token: str, telemetry: Telemetry | None = None,
+    ) -> None:  # fmt: skip
         """Take the port. Raises OSError if it can't be had."""
         screen = settings.screen
         address = ipaddress.ip_address(screen.host)
@@ -59,11 +68,16 @@ class Server:
         self.url = f"http://{name}:{self.port}/"
         self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
         self.token = token if screen.token == RANDOM else screen.token
-        self.setup_url: str | None = None
-        if screen.setup != "off":
-            local = address.is_loopback or screen.setup == "lan"
-            setup = f"{self.url if local else f'http://localhost:{self.port}/'}setup"
-            self.setup_url = f"{setup}#{token}" if screen.token == RANDOM else setup
+        self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
+
+        def address_of(page: str, answered: str, token: str, is_random: bool) -> str | None:
+            local = address.is_loopback or answered == "lan"
+            start = f"{self.url if local else f'http://localhost:{self.port}/'}{page}"
+            return None if answered == "off" else f"{start}#{token}" if is_random else start
+
+        self.setup_url = address_of("setup", screen.setup, token, screen.token == RANDOM)
+        today = screen.today if settings.counts.enabled else "off"
+        self.today_url = address_of("today", today, self.read_token, screen.read_token == RANDOM)
         self.threshold = levels(settings.model, card)[0]
         self.mirror, self.history, self.attempts = Mirror(self.threshold), History(), Attempts()
         self.viewers: set[StateStream] = set()
@@ -72,6 +86,12 @@ class Server:
         self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
         self._seen_at: float | None = None  # seconds, of time.monotonic()
         self._late = False
+        self._live = is_live(settings.camera.source)
+        self.metrics: Metrics | None = None
+        if screen.metrics != "off":
+            from device import metrics  # here: prometheus_client takes its time
+
+            self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
         self._ended = asyncio.Event()
 
     def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
@@ -79,6 +99,8 @@ class Server:
         self.mirror.newest = (frame, verdicts)
         self.history.note(frame.taken, verdicts)
         self._seen_at = now
+        if self.metrics:
+            self.metrics.decided(now - frame.taken if self._live else None)
 
     def show(self, state: State, reason: str | None = None) -> None:
         """Tell every viewer a new state."""
@@ -96,6 +118,21 @@ class Server:
         """Return what a viewer is told: the look, the reason of a fault, and which page shows it."""
         shown = self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
         return json.dumps(shown)
+
+    def language_of(self, page: RequestHandler) -> Language:
+        """Return the language that a page is asked in, or that of the settings; the browser's if it isn't known."""
+        code = page.get_query_argument("language", self.settings.screen.language)
+        if code not in self.languages:
+            code = preferred(page.request.headers.get("Accept-Language", ""), list(self.languages))
+        return self.languages[code]
+
+    @property
+    def look(self) -> str:
+        """What a viewer is shown."""
+        return State.FAULT.value if self._late else str(self._shown["look"])
+
+    def _age(self) -> float:
+        return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
 
     def stop(self) -> None:
         """Let `serve` end."""
@@ -124,17 +161,22 @@ class Server:
                 await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
 
     def _application(self) -> Application:
-        shared = {"server": self}
+        shared, screen = {"server": self}, self.settings.screen
+        setup = shared | {"answered": screen.setup, "token": self.token}
+        today = shared | {"answered": screen.today, "token": self.read_token}
+        metrics = shared | {"answered": screen.metrics, "token": self.read_token}
         return Application(
             [
                 (r"/", ScreenPage, shared),
                 (r"/state", StateStream, shared),
-                *([(r"/mirror", MirrorStream, shared)] if self.settings.screen.mirror else []),
-                *((path, page, shared) for path, page in PAGES.items() if self.setup_url),
+                *([(r"/mirror", MirrorStream, shared)] if screen.mirror else []),
+                *((path, page, setup) for path, page in SETUP_PAGES.items() if self.setup_url),
+                *((path, page, today) for path, page in TODAY_PAGES.items() if self.today_url),
+                *([(r"/metrics", MetricsText, metrics)] if self.metrics else []),
                 (r"/static/([a-z]+\.[a-z]+)", Static, {"path": str(PAGE / "static")}),
             ],
             default_handler_class=Guarded,
-            hosts=allowed_hosts(self.settings.screen.host, self.port),
+            hosts=allowed_hosts(screen.host, self.port),
             template_loader=Loader(str(PAGE)),
             log_function=lambda handler: None,
             websocket_ping_interval=SLOW_SECONDS, websocket_ping_timeout=SLOW_SECONDS,

@@ -1,11 +1,10 @@
-"""What the screen's server answers: the page, its states, and the picture of the camera."""
+"""What the screen's server answers: the page, its states, the picture of the camera, and metrics."""
 
 from typing import TYPE_CHECKING
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from device.doorkeeper import Guarded
-from device.languages import preferred
+from device.doorkeeper import Asked, Guarded
 
 if TYPE_CHECKING:
     from device.web import Server
@@ -21,11 +20,8 @@ class ScreenPage(Guarded):
 
     def get(self) -> None:
         server, screen = self.server, self.server.settings.screen
-        code = self.get_query_argument("language", screen.language)
-        if code not in server.languages:
-            code = preferred(self.request.headers.get("Accept-Language", ""), list(server.languages))
         self.render(
-            "index.html", language=server.languages[code], page=server.page, practice=server.card.practice,
+            "index.html", language=server.language_of(self), page=server.page, practice=server.card.practice,
             mirror=screen.mirror, speech=screen.speech, collecting=server.settings.collect.on,
         )  # fmt: skip
 
@@ -81,3 +77,12 @@ class MirrorStream(Stream):
 
     def on_close(self) -> None:
         self.server.mirror.viewers.discard(self)
+
+
+class MetricsText(Asked):
+    """Everything that Prometheus is told."""
+
+    def get(self) -> None:
+        if self.server.metrics:
+            self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.finish(self.server.metrics.text(self.server.look))

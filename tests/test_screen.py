@@ -43,9 +43,11 @@ HEADERS = {
 }
 
 
-def ask(port: int, line: str = "GET /", *headers: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+def ask(
+    port: int, line: str = "GET /", *headers: str, body: bytes = b"", at: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], bytes]:
     """Send a request as bytes; return the status, the headers and the body."""
-    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as connection:
+    with socket.create_connection((at, port), ANSWER_SECONDS) as connection:
         connection.sendall("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode() + body)
         answer = b""
         while b"\r\n\r\n" not in answer:

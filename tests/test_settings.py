@@ -50,7 +50,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     ("content", "line"),
     [
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
-        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen, collect"),
+        ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen, "
+          "mqtt, webhook, counts, collect"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
@@ -109,6 +110,25 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
             "[screen] token is 'secret', expected a text, random or at least 16 letters and digits",
         ),
         ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
+        ("[mqtt]\nport = 0", "[mqtt] port is 0, expected a whole number from 1 to 65535"),
+        (
+            '[mqtt]\nhost = "mqtts://broker.lan"',
+            "[mqtt] host is 'mqtts://broker.lan', expected a text as \"broker.lan\" or \"192.168.1.10\", a name or an "
+            "address",
+        ),
+        (
+            '[mqtt]\nid = "door/1"',
+            "[mqtt] id is 'door/1', expected a text of letters, digits, - and _, at most 64, or \"hostname\"",
+        ),
+        *(
+            (
+                f'[webhook]\nurl = "{url}"',
+                f"[webhook] url is '{url}', expected a text as \"https://example.org/kiosk\", without a user or a "
+                "password",
+            )
+            for url in ("ftp://example.org", "https://me:pw@example.org/", "https://", "https://example.org:x/")
+        ),
+        ("[counts]\nkeep_days = 0", "[counts] keep_days is 0, expected a whole number from 1 to 3650"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
     ],
 )

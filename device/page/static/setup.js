@@ -7,37 +7,17 @@ const SECONDS = 60;
 const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: "#d0212f" };
 const LEVELS = ["threshold", "release"];
 
-const entry = document.querySelector("#entry");
 const values = document.querySelector("#values");
-const opened = document.querySelector("#opened");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
-const said = document.querySelector("#said");
-let token = location.hash.slice(1);
 let minute = null;
 let tried = null;
 const changed = new Map(); // input to its value as the device has it
 
 async function ask(path, body) {
-  const answer = await fetch(`/setup/${path}`, {
-    method: body === undefined ? "GET" : "POST",
-    headers: { Authorization: `Bearer ${token}` },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  if (answer.status === 401) throw new Error("That is not the token.");
-  if (answer.status === 429) throw new Error("Too many wrong tokens: wait a minute.");
+  const answer = await request(`/setup/${path}`, body);
   if (answer.headers.get("Content-Type") === "image/jpeg") return answer.blob();
-  if (answer.status === 400) throw new Error((await answer.json()).error);
   return answer.ok ? answer.json() : null;
-}
-
-async function told(action) {
-  try {
-    return await action();
-  } catch (error) {
-    said.textContent = error instanceof TypeError ? "The kiosk doesn't answer." : error.message;
-    return undefined;
-  }
 }
 
 function fields() {
@@ -146,20 +126,13 @@ async function often(action, ms) {
 async function open() {
   minute = await told(() => ask("minute"));
   if (!minute) return;
-  history.replaceState(null, "", "/setup"); // the token shall not stay in the address
-  said.textContent = minute.config ? "" : "Started without a kiosk.toml: values can be tried, not saved.";
-  entry.hidden = true;
-  opened.hidden = false;
+  showOpened();
+  if (!minute.config) said.textContent = "Started without a kiosk.toml: values can be tried, not saved.";
   fields();
   often(lastMinute, MINUTE_MS);
   often(preview, PICTURE_MS);
 }
 
-entry.addEventListener("submit", (event) => {
-  event.preventDefault();
-  token = entry.elements.token.value.trim();
-  open();
-});
 values.addEventListener("input", () => {
   said.textContent = "";
   lastMinute();
@@ -170,4 +143,4 @@ values.addEventListener("submit", async (event) => {
   if (saved) said.textContent = `Saved in ${saved.saved}.`;
 });
 document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
-if (token) open();
+enter(open);

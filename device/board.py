@@ -1,0 +1,31 @@
+"""Reads how the board is: its temperature, and whether its voltage falls too low."""
+
+from pathlib import Path
+
+ROOT = Path("/")
+
+
+def degrees(root: Path = ROOT) -> float | None:
+    """Return the processor's temperature in °C, to a tenth; None where Linux knows of no sensor."""
+    text = _text(root / "sys/class/thermal/thermal_zone0/temp")
+    return None if text is None else round(int(text) / 1000, 1)
+
+
+def undervoltage(root: Path = ROOT) -> bool | None:
+    """Tell whether a Raspberry Pi had too little voltage within the last seconds; None on other boards.
+
+    The kernel's driver asks the firmware every two seconds (drivers/hwmon/raspberrypi-hwmon.c); asking it here would
+    clear what the doctor wants to read.
+    """
+    for sensor in sorted((root / "sys/class/hwmon").glob("hwmon*")):
+        if _text(sensor / "name") == "rpi_volt":
+            text = _text(sensor / "in0_lcrit_alarm")
+            return None if text is None else text != "0"
+    return None
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None

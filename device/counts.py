@@ -1,0 +1,109 @@
+"""Counts what happens at the door, hour by hour, and keeps it in a small file that survives power cuts.
+
+A write is one transaction a batch of minutes: in WAL mode it appends the pages that it changes, and waits for the card.
+"""
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from device.decision import Event, Kind, State
+
+NAMES = ("visits", "with_mask", "without_mask", "put_on", "taken_off", "starts")
+WRITE_SECONDS = 600.0
+# Of who is sure for the first time, and of who changes.
+VERDICTS = {
+    (Kind.VERDICT, State.CLEAR): "with_mask", (Kind.VERDICT, State.ALARM): "without_mask",
+    (Kind.CHANGE, State.CLEAR): "put_on", (Kind.CHANGE, State.ALARM): "taken_off",
+}  # fmt: skip
+COLUMNS = ", ".join(NAMES)
+TABLE = f"""
+    CREATE TABLE IF NOT EXISTS hours (
+        day TEXT NOT NULL, hour INTEGER NOT NULL, {", ".join(f"{name} INTEGER NOT NULL" for name in NAMES)},
+        PRIMARY KEY (day, hour)
+    ) WITHOUT ROWID
+"""
+ADD = f"""
+    INSERT INTO hours (day, hour, {COLUMNS}) VALUES (?, ?, {", ".join("?" for _ in NAMES)})
+    ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in NAMES)}
+"""  # noqa: S608 - of our own names
+
+Hour = tuple[str, int]  # the day as 2026-11-27, and the hour on the wall, 0-23; one that it shows twice is one
+
+
+def counts_path() -> Path:
+    """Return where the file is: in systemd's StateDirectory=, else in this user's state folder."""
+    state = os.environ.get("STATE_DIRECTORY")
+    if state:
+        return Path(state) / "counts.db"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "mask-kiosk" / "counts.db"
+
+
+def name_of(event: Event) -> str | None:
+    """Return what an event is counted as; some are nothing."""
+    return "visits" if event.kind is Kind.ENTER else VERDICTS.get((event.kind, event.state))
+
+
+class Counts:
+    """What was counted: of today, and what the file doesn't hold yet."""
+
+    def __init__(self, path: Path | None, keep_days: int) -> None:
+        """Take the file, which is made if need be; with None, all is forgotten in the end."""
+        self._path, self._keep_days = path, keep_days
+        self._file: sqlite3.Connection | None = None  # kept open: closing would copy the WAL into the file each time
+        self._unwritten: dict[Hour, Counter[str]] = {}
+        self._day = ""
+        self.today: Counter[str] = Counter()
+
+    def add(self, moment: datetime, name: str) -> None:
+        """Count something at a moment, by the clock on the wall."""
+        self.turn(moment)
+        self.today[name] += 1
+        if self._path:
+            self._unwritten.setdefault((self._day, moment.hour), Counter())[name] += 1
+
+    def turn(self, moment: datetime) -> None:
+        """Begin anew if it is another day, from what is known of it."""
+        day = moment.date().isoformat()
+        if day == self._day:
+            return
+        self._day = day
+        self.today = sum((found for hour, found in self._unwritten.items() if hour[0] == day), Counter())
+        with suppress(sqlite3.Error):  # which `write` tells
+            for hour in rows(self._path, day) if self._path else ():
+                self.today.update(dict(zip(NAMES, hour[2:], strict=True)))
+
+    def write(self) -> None:
+        """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error or OSError."""
+        if not self._path or not self._unwritten:
+            return
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(self._path)
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = FULL")
+            self._file.execute(TABLE)
+        found = [(*hour, *(counted[name] for name in NAMES)) for hour, counted in self._unwritten.items()]
+        oldest = date.fromisoformat(self._day) - timedelta(days=self._keep_days - 1)
+        with self._file:
+            self._file.executemany(ADD, found)
+            self._file.execute("DELETE FROM hours WHERE day < ?", (oldest.isoformat(),))
+        self._unwritten.clear()
+
+    def close(self) -> None:
+        """Let go of the file, written or not."""
+        if self._file:
+            self._file.close()
+
+
+def rows(path: Path, day: str = "") -> Iterator[tuple[str | int, ...]]:
+    """Yield day, hour and NAMES of each hour in the file, of one day or of all. Raises sqlite3.Error."""
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        query = f"SELECT day, hour, {COLUMNS} FROM hours WHERE day = ? OR ? = '' ORDER BY day, hour"  # noqa: S608
+        yield from file.execute(query, (day, day)).fetchall()

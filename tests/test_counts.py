@@ -1,0 +1,127 @@
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from footprint import TREE
+
+from device.counts import NAMES, WRITE_SECONDS, Counts, rows
+
+NOON = datetime(2026, 11, 27, 12, 0)
+LARGEST_DAY = 5_000_000  # bytes
+
+
+def table(path: Path) -> list[dict[str, str | int]]:
+    return [dict(zip(("day", "hour", *NAMES), row, strict=True)) for row in rows(path)]
+
+
+def test_hours_are_summed_and_today_is_known_again_after_a_start(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "counts.db"
+    for start in range(3):
+        counts = Counts(path, keep_days=90)
+        counts.turn(NOON)
+        assert counts.today == Counter({"starts": start, "visits": 2 * start} if start else {})
+        counts.add(NOON, "starts")
+        counts.add(NOON, "visits")
+        counts.write()
+        counts.add(NOON + timedelta(hours=1), "visits")
+        counts.write()
+        counts.close()
+    none = dict.fromkeys(NAMES, 0)
+    assert table(path) == [
+        {"day": "2026-11-27", "hour": 12} | none | {"starts": 3, "visits": 3},
+        {"day": "2026-11-27", "hour": 13} | none | {"visits": 3},
+    ]
+
+
+def test_a_new_day_begins_at_nothing_and_old_days_go(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=3)
+    for day in range(5):
+        counts.add(NOON + timedelta(days=day), "visits")
+        assert counts.today == {"visits": 1}
+        counts.write()
+    assert [row["day"] for row in table(path)] == ["2026-11-29", "2026-11-30", "2026-12-01"]
+    counts.turn(NOON + timedelta(days=3))  # the clock was set back
+    assert counts.today["visits"] == 1
+    counts.close()
+
+
+def test_a_power_cut_costs_the_last_minutes_at_most(tmp_path: Path) -> None:
+    """The file is whole, with all of a prefix of the batches, wherever the write-ahead log was cut off or damaged."""
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    for minute in range(8):
+        counts.add(NOON + timedelta(minutes=10 * minute), "visits")
+        counts.write()
+    whole, wal = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    counts.close()
+    assert len(wal) > 4096
+    seen = set()
+    for length in (*range(0, len(wal), 2060), len(wal)):  # half a page each
+        for tail in (b"", b"\xff" * 3000):
+            folder = tmp_path / "cut"
+            folder.mkdir()
+            cut = folder / "counts.db"
+            cut.write_bytes(whole)
+            Path(f"{cut}-wal").write_bytes(wal[:length] + tail)
+            again = Counts(cut, keep_days=90)
+            again.add(NOON, "starts")
+            again.write()
+            again.close()
+            with closing(sqlite3.connect(cut)) as file:
+                assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            seen.add(sum(int(row["visits"]) for row in table(cut)))
+            shutil.rmtree(folder)
+    assert seen == set(range(9))
+
+
+def test_a_killed_kiosk_leaves_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    code = (
+        "import os, sys\nfrom datetime import datetime\nfrom pathlib import Path\nfrom device.counts import Counts\n"
+        "counts = Counts(Path(sys.argv[1]), 90)\ncounts.add(datetime(2026, 11, 27, 12), 'visits')\ncounts.write()\n"
+        "counts.add(datetime(2026, 11, 27, 12), 'visits')\nos.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, path], cwd=TREE, check=False).returncode == -9
+    assert [row["visits"] for row in table(path)] == [1]
+
+
+def test_a_day_writes_less_than_five_megabytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A busy day: something is counted in every batch, into a file of as many days as by default are kept."""
+    counts = Counts(tmp_path / "counts.db", keep_days=90)
+    for hour in range(90 * 24):
+        counts.add(NOON + timedelta(hours=hour), "visits")
+    counts.write()
+    before, batches = written(), round(24 * 3600 / WRITE_SECONDS)
+    for batch in range(batches):
+        counts.add(NOON + timedelta(days=90, seconds=batch * WRITE_SECONDS), "visits")
+        counts.write()
+    counts.close()
+    found = written() - before
+    with capsys.disabled():
+        print(f"\n{batches} batches wrote {found / 1e6:.2f} MB")
+    assert 0 < found <= LARGEST_DAY
+
+
+def written() -> int:
+    """Return the bytes that this process has handed to write calls."""
+    fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(fields["wchar"])
+
+
+def test_a_file_that_is_none_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    path.write_bytes(b"no database" * 1000)
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    for _ in range(2):
+        with pytest.raises(sqlite3.DatabaseError):
+            counts.write()
+    assert counts.today == {"visits": 1}
+    assert path.read_bytes() == b"no database" * 1000

@@ -1,0 +1,190 @@
+import itertools
+import json
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from footprint import TREE
+from mosquitto import KIOSK, Broker, Subscriber, needs_mosquitto
+from screens import card_of, free_port
+from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
+
+from device.classifier import Verdict
+from device.counts import rows
+from device.decision import Decision, Event, State
+from device.discovery import COMPONENTS
+from device.faces import Box
+from device.kiosk import run
+from device.settings import DecisionSettings, Settings, SignalSettings
+from device.telemetry import Telemetry
+from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
+
+# https://www.home-assistant.io/integrations/mqtt/ (device discovery payload, origin, availability),
+# …/integrations/sensor.mqtt/ and …/integrations/binary_sensor.mqtt/: the names that may be used here.
+ROOT = {"device", "origin", "components", "state_topic", "command_topic", "qos", "encoding", "availability",
+        "availability_mode", "availability_topic", "availability_template", "payload_available",
+        "payload_not_available"}  # fmt: skip
+DEVICE = {"configuration_url", "connections", "hw_version", "identifiers", "manufacturer", "model", "model_id", "name",
+          "serial_number", "suggested_area", "sw_version", "via_device"}  # fmt: skip
+ORIGIN = {"name", "sw_version", "support_url"}
+ENTITY = {"platform", "unique_id", "name", "device_class", "entity_category", "value_template", "icon", "expire_after"}
+SENSOR = ENTITY | {"options", "state_class", "unit_of_measurement", "last_reset_value_template"}
+BINARY_SENSOR = ENTITY | {"payload_on", "payload_off", "off_delay"}
+CLASSES = {"enum", "temperature", "occupancy", "problem", None}
+START = datetime.now(UTC).replace(hour=0, minute=30)  # an hour later it is still today
+UTC_CLOCK = SignalSettings(time_zone="Etc/UTC")
+CONFIG, AVAILABLE = "homeassistant/device/mask-kiosk-door-1/config", "mask-kiosk/door-1/availability"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Broker:
+    return Broker(tmp_path_factory.mktemp("broker"))
+
+
+@pytest.fixture
+def broker(keys: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    monkeypatch.setattr("device.mqtt.FIRST_RETRY_SECONDS", (1, 1))
+    monkeypatch.setattr("device.mqtt.MOST_RETRY_SECONDS", 1)
+    monkeypatch.setattr("device.mqtt.BIRTH_SECONDS", 0.01)
+    monkeypatch.setattr("device.telemetry.TICK_SECONDS", 0.05)
+    with keys:
+        yield keys
+
+
+def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
+    """Yield what the loop tells of an hour in which somebody comes each minute, every other without a mask."""
+    decision = Decision(DecisionSettings(), 0.6, 0.4)
+    for number in range(36000):
+        second = number % 600 / 10
+        bare = number // 600 % 2
+        sways = 6 * (number % 2)  # px
+        face = Verdict(Box(40 + sways, 20, 80, 80), 5.0, (0.9 - 0.8 * bare, 0.1 + 0.8 * bare), 0.1 + 0.8 * bare, "")
+        _, events = decision.update(number / 10, [face] if 10 <= second < 15 else [])
+        yield decision.state, events, START + timedelta(seconds=number / 10)
+
+
+@needs_mosquitto
+def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Broker) -> None:
+    with Subscriber(broker) as heard, Telemetry(Settings(mqtt=broker.settings()), card_of()) as told:
+        heard.until(lambda: heard.of(AVAILABLE))
+        assert heard.of("mask-kiosk/door-1/state") == []  # nothing is decided yet
+        (payload,) = map(json.loads, heard.of(CONFIG))
+        assert set(payload) <= ROOT
+        assert set(payload["device"]) <= DEVICE
+        assert payload["device"]["identifiers"] == ["mask-kiosk-door-1"]
+        assert payload["device"]["sw_version"].startswith("door ")
+        assert "name" in payload["origin"]
+        assert set(payload["origin"]) <= ORIGIN
+        assert {"state", "occupancy", "problem", "visits", "with_mask", "without_mask", "model", "temperature",
+                "undervoltage"} <= set(payload["components"])  # fmt: skip
+        for name, entity in payload["components"].items():
+            assert set(entity) <= {"sensor": SENSOR, "binary_sensor": BINARY_SENSOR}[entity["platform"]], name
+            assert entity.get("device_class") in CLASSES
+        unique = [entity["unique_id"] for entity in payload["components"].values()]
+        assert len(set(unique)) == len(unique)
+        told.note(State.ALARM, [], START)
+        heard.until(heard.snapshot)
+        told_state = heard.snapshot()
+        assert set(told_state) == set(COMPONENTS) == set(payload["components"])
+        assert (told_state["state"], told_state["occupancy"], told_state["problem"]) == ("ALARM", "ON", "OFF")
+        assert payload["state_topic"] == "mask-kiosk/door-1/state"
+        assert payload["availability"] == [{"topic": AVAILABLE}]
+        heard.say("homeassistant/status", "offline")
+        heard.say("homeassistant/status", "online")
+        heard.until(lambda: len(heard.of(CONFIG)) == 2)
+        heard.until(lambda: len(heard.of(AVAILABLE)) == 2)
+    assert heard.of(AVAILABLE) == ["online", "online", "offline"]
+    with Subscriber(broker) as later:  # a Home Assistant that starts only now finds it as well
+        later.until(lambda: len(later.messages) >= 3)
+        retained = {topic for topic, _, retained in later.messages if retained}
+        assert retained == {CONFIG, AVAILABLE, payload["state_topic"]}
+
+
+@needs_mosquitto
+def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker) -> None:
+    code = (
+        "import sys, time\nfrom screens import card_of\nfrom device.settings import Settings\n"
+        "from device.telemetry import Telemetry\nfrom device.telemetry_settings import MqttSettings\n"
+        "port, ca, user, password = sys.argv[1:]\n"
+        "mqtt = MqttSettings(True, port=int(port), ca_path=ca, user=user, password_path=password, id='door-1')\n"
+        "with Telemetry(Settings(mqtt=mqtt), card_of()):\n    time.sleep(600)\n"
+    )
+    with Subscriber(broker) as heard:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(broker.port), broker.ca, KIOSK[0], broker.secret],
+            env={"PYTHONPATH": f"{TREE}:{TREE / 'tests'}"}, cwd=TREE,
+        )
+        heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["online"])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["offline"])
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("kept", [1000, 100])
+def test_after_an_hour_without_a_broker_nothing_is_lost_up_to_the_bound(
+    broker: Broker, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    settings = Settings(signals=UTC_CLOCK, mqtt=broker.settings(queue=kept), counts=CountsSettings(enabled=True))
+    hour = list(hour_at_the_door())
+    events = [event for _, happened, _ in hour for event in happened]
+    assert len(events) == 180  # enter, verdict and leave of 60 visits
+    with Telemetry(settings, card_of()) as told:
+        with Subscriber(broker) as heard:
+            heard.until(lambda: heard.of(AVAILABLE))
+            first = list(itertools.islice(hour, 300))
+            for moment in first:
+                told.note(*moment)
+            heard.until(lambda: len(heard.events()) == sum(len(happened) for _, happened, _ in first))
+        broker.kill()
+        for moment in hour[300:]:
+            told.note(*moment)
+        broker.start(lets_kiosk_in=False)  # until there is somebody who listens
+        with Subscriber(broker) as heard:
+            broker.let_kiosk_in()
+            waited = len(events) - sum(len(happened) for _, happened, _ in first)
+            heard.until(lambda: len(heard.events()) == min(waited, kept))
+            heard.until(lambda: heard.snapshot().get("visits") == 60)
+            told_now = heard.snapshot()
+    assert told_now["lost"] == max(0, waited - kept)
+    assert {name: told_now[name] for name in ("with_mask", "without_mask", "state")} == {
+        "with_mask": 30, "without_mask": 30, "state": "IDLE",
+    }
+    arrived = heard.events()
+    expected = events[-waited:][:kept]
+    assert [(event["event"], event["visit"], event["state"]) for event in arrived] == [
+        (event.kind, event.visit, event.state) for event in expected
+    ]
+    counted = [(hour, *found) for _, hour, *found, _ in rows(tmp_path / "counts.db") if found[0]]
+    assert counted == [(0, 30, 15, 15, 0, 0), (1, 30, 15, 15, 0, 0)]
+    troubles = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(troubles) == 1  # once, however often it was tried
+    assert KIOSK[1] not in caplog.text
+
+
+def test_a_door_whose_telemetry_can_reach_nobody_does_the_same(
+    door: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]  # noqa: F811
+) -> None:
+    run(door, SquareFinder(), "mock")
+    alone = capfd.readouterr().out, histories()
+    secret = tmp_path / "secret"
+    monkeypatch.setenv("STATE_DIRECTORY", str(secret / "below"))  # a folder that can't be
+    secret.write_text("whsec_" + "A" * 40)
+    secret.chmod(0o600)
+    port = free_port()
+    settings = Settings(
+        door.model, door.faces, door.camera, door.decision, door.signals, door.screen,
+        MqttSettings(True, port=port, password_path=str(secret)),
+        WebhookSettings(True, f"http://127.0.0.1:{port}/", str(secret)),
+        CountsSettings(enabled=True),
+    )
+    assert run(settings, SquareFinder(), "mock") == 0
+    assert (capfd.readouterr().out, histories()) == alone
+    assert alone[0].splitlines() == LINES

@@ -1,0 +1,171 @@
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from screens import ANSWER_SECONDS, card_of, free_port
+from test_mqtt import START
+
+from device.decision import Event, Kind, State
+from device.errors import SettingsError
+from device.secret import read_secret
+from device.settings import Settings
+from device.telemetry import Telemetry
+from device.telemetry_settings import WebhookSettings
+from device.webhook import key_of, signature
+
+KEY = b"a key of more than 24 bytes"
+SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
+# Made known with https://www.standardwebhooks.com, whose headers and signature these are.
+KNOWN = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
+         b'{"test": 2432232314}', "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")  # fmt: skip
+
+
+class Receiver:
+    """A server that refuses the first posts, and keeps those it accepts."""
+
+    def __init__(self, refusals: list[int]) -> None:
+        self.posts: list[tuple[dict[str, str], bytes]] = []
+        self.tries = 0
+        self.changed = threading.Condition()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with receiver.changed:
+                    receiver.tries += 1
+                    status = refusals.pop(0) if refusals else 204
+                    if status == 204:
+                        receiver.posts.append((dict(self.headers), body))
+                    receiver.changed.notify_all()
+                self.send_response(status)
+                self.send_header("Location", "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._handler = Handler
+
+    @contextmanager
+    def at(self, port: int) -> Iterator[None]:
+        server = ThreadingHTTPServer(("127.0.0.1", port), self._handler)
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    def wait(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.posts) >= count, ANSWER_SECONDS)
+
+
+@pytest.fixture
+def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("device.webhook.FIRST_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("device.webhook.MOST_RETRY_SECONDS", 0.1)
+    path = tmp_path / "secret"
+    path.write_text(f"{SECRET}\n")
+    path.chmod(0o640)
+    return path
+
+
+def visit(number: int) -> list[Event]:
+    return [Event(Kind.VERDICT, 2.0 * number, number, State.ALARM, 0.91234, 0.0)]
+
+
+def test_a_known_signature_is_made() -> None:
+    secret, name, stamp, body, expected = KNOWN
+    assert signature(key_of(secret, "file"), name, stamp, body) == expected
+
+
+def test_each_event_arrives_once_in_order_and_signed_however_often_it_was_refused(
+    secret: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    port, receiver = free_port(), Receiver([500, 302, 404, 429])
+    settings = Settings(webhook=WebhookSettings(True, f"http://127.0.0.1:{port}/hook/s3cret?a=b", str(secret)))
+    with Telemetry(settings, card_of()) as told:
+        for number in range(1, 21):  # nobody listens yet
+            told.note(State.ALARM, visit(number), START)
+        with receiver.at(port):
+            receiver.wait(20)
+    assert receiver.tries == 24
+    for headers, body in receiver.posts:
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        code = base64.b64encode(hmac.digest(KEY, signed, hashlib.sha256)).decode()
+        assert headers["webhook-signature"] == f"v1,{code}"
+    events = [json.loads(body) for _, body in receiver.posts]
+    assert [event["visit"] for event in events] == list(range(1, 21))
+    assert [event["id"] for event in events] == [headers["webhook-id"] for headers, _ in receiver.posts]
+    assert len({event["id"] for event in events}) == 20
+    assert events[0] | {"id": "", "kiosk": "", "model": ""} == {
+        "id": "", "kiosk": "", "model": "", "time": START.isoformat(), "event": "verdict", "visit": 1,
+        "state": "ALARM", "score": 0.912,
+    }
+    assert SECRET not in caplog.text
+    assert SECRET.removeprefix("whsec_") not in caplog.text
+    assert "s3cret" not in caplog.text
+    assert f"http://127.0.0.1:{port}/…" in caplog.text
+
+
+def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:
+    port, receiver = free_port(), Receiver([])
+    settings = Settings(webhook=WebhookSettings(True, f"http://127.0.0.1:{port}/", str(secret), queue=10))
+    with Telemetry(settings, card_of()) as told:
+        for number in range(1, 41):
+            told.note(State.ALARM, visit(number), START)
+        while told.queues().get("webhook", (0, 0))[1] < 29:  # one is under way or the queue holds it, ten wait
+            assert told._thread.is_alive()
+        waiting, lost = told.queues()["webhook"]
+        assert (waiting + lost, waiting in {10, 11}) == (40, True)
+        with receiver.at(port):
+            receiver.wait(waiting)
+    assert len(receiver.posts) == waiting
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "said"),
+    [
+        (0o644, SECRET, "{path}: its mode is 0644, expected nothing for others: run `chmod o= {path}`"),
+        (0o601, SECRET, "{path}: its mode is 0601, expected nothing for others: run `chmod o= {path}`"),
+        (0o640, "", "{path}: has 0 lines, expected one"),
+        (0o600, f"{SECRET}\n{SECRET}\n", "{path}: has 2 lines, expected one"),
+        (0o600, None, "{path}: can't be read (No such file or directory): see docs/telemetry.md"),
+    ],
+)
+def test_a_secret_that_others_can_read_or_that_is_none_is_refused(
+    secret: Path, mode: int, text: str | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if text is None:
+        secret.unlink()
+    else:
+        secret.write_text(text)
+        secret.chmod(mode)
+    with pytest.raises(SettingsError) as error:
+        read_secret(str(secret))
+    assert str(error.value) == said.format(path=secret)
+    with Telemetry(Settings(webhook=WebhookSettings(True, secret_path=str(secret))), card_of()) as told:
+        told.note(State.ALARM, visit(1), START)
+    assert [record.message for record in caplog.records] == [
+        f"webhook: {said.format(path=secret)}; the door goes on without it"
+    ]
+
+
+@pytest.mark.parametrize("text", ["plain", "whsec_c2hvcnQ=", "whsec_!!!!", SECRET.removeprefix("whsec_")])
+def test_a_secret_that_is_no_key_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        key_of(text, "file")
+    assert str(error.value) == "file: isn't whsec_ and at least 24 bytes as Base64: see docs/telemetry.md"
