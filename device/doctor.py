@@ -13,6 +13,7 @@ from device import (
     doctor_service,
     doctor_storage,
     doctor_system,
+    doctor_telemetry,
 )
 from device.finding import Check, Finding, Level
 from device.host import Host
@@ -25,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     *doctor_camera.CHECKS,
     *doctor_pins.CHECKS,
     *doctor_service.CHECKS,
+    *doctor_telemetry.CHECKS,
 )
 URGENCY = tuple(Level)  # least urgent first
 EXIT_CODES = {Level.WARNING: 1, Level.TROUBLE: 2}  # of the worst finding; the others are 0

@@ -40,5 +40,9 @@ class CameraFault(CameraError):
         self.word = word
 
 
+class BrokerError(KioskError, OSError):
+    """A broker that can't be reached, or lets nobody in."""
+
+
 class WiringError(KioskError, OSError):
     """Pins that can't be used as the settings say."""

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from device.discovery import STATUS_TOPIC, Discovery
-from device.errors import KioskError, SettingsError
+from device.errors import BrokerError, SettingsError
 from device.limits import HOSTNAME
 from device.secret import read_secret
 from device.telemetry_settings import SYSTEM, MqttSettings
@@ -29,10 +29,6 @@ GOODBYE_SECONDS = 0.5
 ANSWER_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
-
-
-class BrokerError(KioskError):
-    """A broker that can't be reached, or lets nobody in."""
 
 
 class Mqtt:

@@ -70,9 +70,9 @@ class Telemetry:
     def note(self, state: State, events: Sequence[Event], moment: datetime) -> None:
         """Take the state after a frame, the frame's events, and the aware time; return at once."""
         if self._wanted and (events or state is not self._state):
-            self._state = state
             try:
                 self._inbox.put_nowait(Happened(moment, state, tuple(events)))
+                self._state = state
             except queue.Full:
                 self._lost += len(events)
 
@@ -106,6 +106,7 @@ class Telemetry:
                     self._work()
                 finally:
                     self._write()
+                    self._counts.close()
         except Exception:
             log.exception("telemetry: has failed; the door goes on without it")
 

@@ -19,6 +19,7 @@ from device import doctor_pins as pins
 from device import doctor_service as service
 from device import doctor_storage as storage
 from device import doctor_system as system
+from device import doctor_telemetry as telemetry
 from device.classifier import MODELS
 from device.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
 from device.finding import Case, Finding, Level
@@ -93,6 +94,13 @@ def two_opencvs(pi: Pi) -> None:
 
 def fake_opencv(version: str, gui: str) -> str:
     return f'__version__ = "{version}"\ndef getBuildInformation(): return "\\n  GUI:   {gui}\\n"\n'
+
+
+def with_broker(pi: Pi, host: str = "127.0.0.1", mode: int = 0o640) -> Pi:
+    pi.write("etc/mask-kiosk/mqtt-password", "secret")
+    password = pi.root / "etc/mask-kiosk/mqtt-password"
+    password.chmod(mode)
+    return pi.config(f"[mqtt]\nenabled = true\nhost = '{host}'\nport = 9\npassword_path = '{password}'\n")
 
 
 SYSTEM_ROWS = (
@@ -213,10 +221,23 @@ SERVICE_ROWS = (
     Row("updates", lambda pi: looked(pi, 2, 0), service.NOT_FETCHED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: looked(pi, 0, 25), service.LATE, {"hours": 25, "line": "0.1.0-a runs already"}),
 )
-ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS)
+TELEMETRY_ROWS = (
+    Row("broker", with_broker, telemetry.SILENT,
+        {"place": "127.0.0.1 port 9", "trouble": "Connection refused"}),
+    Row("broker", lambda pi: with_broker(pi, mode=0o644), telemetry.BAD_FILE),
+    Row("broker", lambda pi: with_broker(pi, "192.0.2.7").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
+        telemetry.NOT_LET_OUT,
+        {"place": "192.0.2.7 port 9", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
+    Row("webhook", lambda pi: pi.config(f"[webhook]\nenabled = true\nsecret_path = '{pi.root}/absent'\n"),
+        telemetry.BAD_FILE),
+)
+ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS,
+        *TELEMETRY_ROWS)  # fmt: skip
 SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
     "models: {error}": ("was trained on faces found by", "has SHA-256"),
     "golden pictures: {error}": ("golden.json: can't be read",),
+    "broker: {error}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
+    "webhook: {error}": ("/absent: can't be read",),
 }
 
 

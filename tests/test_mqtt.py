@@ -18,11 +18,13 @@ from device.classifier import Verdict
 from device.counts import rows
 from device.decision import Decision, Event, State
 from device.discovery import COMPONENTS
+from device.errors import BrokerError
 from device.faces import Box
 from device.kiosk import run
+from device.mqtt import try_broker
 from device.settings import DecisionSettings, Settings, SignalSettings
 from device.telemetry import Telemetry
-from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
+from device.telemetry_settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
 
 # https://www.home-assistant.io/integrations/mqtt/ (device discovery payload, origin, availability),
 # …/integrations/sensor.mqtt/ and …/integrations/binary_sensor.mqtt/: the names that may be used here.
@@ -123,6 +125,19 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
         process.send_signal(signal.SIGKILL)
         process.wait()
         heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["offline"])
+
+
+@needs_mosquitto
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves a refused socket to Python
+def test_the_doctor_is_let_in_or_told_why_not(broker: Broker, tmp_path: Path) -> None:
+    try_broker(broker.settings())
+    wrong = tmp_path / "wrong"
+    wrong.write_text("wrong")
+    wrong.chmod(0o600)
+    with pytest.raises(BrokerError, match="Not authorized"):
+        try_broker(broker.settings(password_path=str(wrong)))
+    with pytest.raises(BrokerError, match="CERTIFICATE_VERIFY_FAILED"):
+        try_broker(broker.settings(ca_path=SYSTEM))
 
 
 @needs_mosquitto

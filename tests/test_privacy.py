@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from footprint import TREE
 from rtsp_camera import RtspCamera
+from screens import free_port
 from test_kiosk import Listener
 
 from device.seal import unseal
@@ -169,3 +170,29 @@ def test_no_frame_of_a_network_camera_is_written(tmp_path: Path, monkeypatch: py
         ending.join()
     assert b"READY=1" in listener.heard()  # frames were judged
     assert changed == []
+
+
+def test_telemetry_writes_nothing_but_a_small_file_of_counts(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With everything on, and nobody there to be told."""
+    state = tmp_path / "state"
+    monkeypatch.setenv("STATE_DIRECTORY", str(state))
+    secret, config = tmp_path / "secret", tmp_path / "kiosk.toml"
+    secret.write_text("whsec_" + "A" * 40)
+    secret.chmod(0o600)
+    config.write_text(
+        f'[screen]\nport = {free_port()}\nmetrics = "loopback"\n[counts]\nenabled = true\n'
+        f"[mqtt]\nenabled = true\nport = 9\npassword_path = '{secret}'\n"
+        f"[webhook]\nenabled = true\nurl = 'http://127.0.0.1:9/'\nsecret_path = '{secret}'\n"
+    )
+    shown, changed = traced(
+        tmp_path, "run", "--pins", "mock", "--camera", str(pictures), "--config", str(config)
+    )
+    assert "verdict" in shown
+    files = {"counts.db", "counts.db-wal", "counts.db-shm"}
+    others = [line for line in changed if not any(f"{state / name}" in line for name in files)]
+    assert all("mkdir(" in line and f'"{state}"' in line for line in others), others
+    assert {path.name for path in state.iterdir()} <= files
+    assert sum(path.stat().st_size for path in state.iterdir()) < 64 * 1024  # a picture of 640 x 480 has 300 KB
+    assert changed != []
