@@ -11,17 +11,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 from tornado.template import Loader
 from tornado.web import Application, RequestHandler
 
 from device.camera import is_live
 from device.classifier import Verdict
 from device.decision import State
-from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
+from device.doorkeeper import Attempts, Guarded, LimitedServer, Static, allowed_hosts
 from device.frame import Frame
 from device.languages import LANGUAGES, Language, codes, preferred, read_language
 from device.levels import levels
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
-MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
 SLOW_SECONDS = 10.0  # a request must have arrived by then, and a viewer must answer
 LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
 LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
@@ -140,7 +137,7 @@ class Server:
 
     async def serve(self) -> None:
         """Serve until `stop`."""
-        server = _LimitedServer(
+        server = LimitedServer(
             self._application(), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
             idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
@@ -182,16 +179,6 @@ class Server:
             websocket_ping_interval=SLOW_SECONDS, websocket_ping_timeout=SLOW_SECONDS,
             websocket_max_message_size=LARGEST_MESSAGE,
         )  # fmt: skip
-
-
-class _LimitedServer(HTTPServer):
-    """Refuses connections beyond a number."""
-
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if len(self._connections) >= MOST_CONNECTIONS:
-            stream.close()
-            return
-        super().handle_stream(stream, address)
 
 
 def _digest(settings: Settings, card: ModelCard) -> str:

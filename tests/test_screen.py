@@ -245,7 +245,7 @@ def test_every_answer_carries_the_security_headers(path: str) -> None:
 
 def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.web.SLOW_SECONDS", 0.5)
-    monkeypatch.setattr("device.web.MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("device.doorkeeper.MOST_CONNECTIONS", 2)
     with served(card_of()) as (_, server):
         host = f"Host: 127.0.0.1:{server.port}"
         assert ask(server.port, "GET /", host, f"X-Large: {'x' * 20000}")[0] in (0, 400, 431)
