@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     try:
         if options.command == "collect":
-            verbs["collect"] = _collecting(options)
+            from deploy.collect import collecting  # alone of all it needs the workstation's environment
+
+            verbs["collect"] = collecting(options.to, options.key)
         if options.command not in verbs:
             print(_here(options))
             return 0
@@ -127,20 +129,6 @@ def _logs(remote: Remote, say: Say) -> str:
     if code == UNREACHED:
         raise UnreachedError("isn't reached")
     return f"the last {SHOWN_LINES} lines"
-
-
-def _collecting(options: argparse.Namespace) -> Verb:
-    """Return what fetches collected faces; alone of all verbs it needs the workstation's environment."""
-    from deploy.collect import collect
-    from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private_key
-
-    if options.to is None:
-        raise DeployError("folder is missing, expected where the faces go: run `make collect HOST= TO=~/faces`")
-    try:
-        key = read_private_key(options.key or keys_folder() / PRIVATE)
-    except KeyFileError as error:
-        raise DeployError(str(error)) from error
-    return lambda remote, say: collect(remote, options.to, key, say)
 
 
 def _path(text: str) -> Path:

@@ -1,7 +1,7 @@
 """Fetches the sealed faces that a kiosk kept, opens them here, and removes from the kiosk what arrived whole."""
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,6 +12,7 @@ from deploy.say import Say
 from device.crop_store import NAME, SUFFIX
 from device.seal import SealError, fingerprint, unseal
 from trainer.cache import write_whole
+from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -25,6 +26,17 @@ SEND = (
 )
 REMOVE = f"{AS_KIOSK} 'cd {FOLDER} && xargs rm -f --'"
 LARGEST = 4 << 20  # bytes: no crop is larger
+
+
+def collecting(target: Path | None, key: Path | None) -> Callable[[Remote, Say], str]:
+    """Return what fetches one kiosk's faces into a folder, opened with the private key. Raises DeployError."""
+    if target is None:
+        raise DeployError("folder is missing, expected where the faces go: run `make collect HOST= TO=~/faces`")
+    try:
+        opener = read_private_key(key or keys_folder() / PRIVATE)
+    except KeyFileError as error:
+        raise DeployError(str(error)) from error
+    return lambda remote, say: collect(remote, target, opener, say)
 
 
 def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> str:

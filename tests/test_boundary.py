@@ -58,7 +58,18 @@ def test_who_imports_whom() -> None:
     assert imported("device/**/*.py") & ours == {"device"}
     assert imported("trainer/**/*.py") & ours == {"device", "trainer"}
     assert imported("deploy/pi/*.py") & ours == {"deploy", "device"}
-    assert imported("deploy/*.py") <= {"deploy", *sys.stdlib_module_names}
+    opens = "deploy/collect.py"  # what kiosks sealed, in the workstation's environment
+    assert imported(opens) & ours == {"deploy", "device", "trainer"}
+    others = [str(path.relative_to(TREE)) for path in TREE.glob("deploy/*.py") if path != TREE / opens]
+    assert imported(*others) <= {"deploy", "device", *sys.stdlib_module_names}
+
+
+def test_a_workstation_deploys_without_an_environment() -> None:
+    code = "import sys; sys.path.insert(0, '.'); import deploy.__main__; print(deploy.__main__.parser().prog)"
+    bare = subprocess.run(  # no packages of any environment
+        [sys.executable, "-I", "-S", "-c", code], cwd=TREE, check=False, capture_output=True, text=True,
+    )
+    assert (bare.returncode, bare.stdout, bare.stderr) == (0, "python -m deploy\n", "")
 
 
 def test_the_devices_packages_are_few() -> None:

@@ -19,7 +19,8 @@ PAGES = sorted(
 )
 MAKEFILE = (TREE / "Makefile").read_text()
 # Of the system: they aren't run here, and only the names of our units behind them are looked up.
-SYSTEM = {"apt-get", "chmod", "chown", "git", "grep", "journalctl", "nano", "reboot", "systemctl", "true"}
+SYSTEM = {"apt-get", "chmod", "chown", "git", "grep", "install", "journalctl", "nano", "reboot", "scp", "systemctl",
+          "true"}
 ENDS = {"&&", "||", "|", ";", ">"}
 CHECKED = re.compile(r"make( |$)|pytest |(\.venv/bin/)?python -m |(sudo )?(journalctl|systemctl) ")
 SETTING = re.compile(r"\[\w+\]|\w+ ?= ?\S")
@@ -128,8 +129,8 @@ def check(words: list[str]) -> None:
             check(rest)
         case [program, *rest]:
             assert program in SYSTEM
-            units = [word for word in rest if word.startswith("mask-kiosk")]
-            assert [unit for unit in units if not (TREE / "systemd" / f"{unit}.service").exists()] == []
+            units = [word if "." in word else f"{word}.service" for word in rest if word.startswith("mask-kiosk")]
+            assert [unit for unit in units if not (TREE / "systemd" / unit).exists()] == []
 
 
 @pytest.mark.parametrize(("page", "command"), FOUND)

@@ -38,7 +38,7 @@ ENTITY = {"platform", "unique_id", "name", "device_class", "entity_category", "v
 SENSOR = ENTITY | {"options", "state_class", "unit_of_measurement", "last_reset_value_template"}
 BINARY_SENSOR = ENTITY | {"payload_on", "payload_off", "off_delay"}
 CLASSES = {"enum", "temperature", "occupancy", "problem", None}
-START = datetime.now(UTC).replace(hour=0, minute=30)  # an hour later it is still today
+START = datetime.now(UTC).replace(hour=0, minute=30, second=0, microsecond=0)  # an hour later it is still today
 UTC_CLOCK = SignalSettings(time_zone="Etc/UTC")
 CONFIG, AVAILABLE = "homeassistant/device/mask-kiosk-door-1/config", "mask-kiosk/door-1/availability"
 
