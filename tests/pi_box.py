@@ -18,6 +18,7 @@ from pathlib import Path
 WANTED = ("ssh", "sshd", "ssh-keygen", "sudo", "systemd-nspawn", "mount")
 REASON = "needs root, ssh, sshd, sudo and systemd-nspawn"
 BOOT_SECONDS = 60.0
+PATIENCE_SECONDS = 300  # with a command that hangs; a busy computer takes a minute for one that installs
 SSHD = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -210,7 +211,7 @@ class Box:
         """Run a command in it."""
         return subprocess.run(
             [self.folder / "bin/ssh", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", command],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE_SECONDS,
         )  # fmt: skip
 
     def start(self, tree: Path, *words: str, environment: dict[str, str] | None = None) -> "subprocess.Popen[str]":
@@ -226,7 +227,7 @@ class Box:
     ) -> tuple[int, list[str], list[str]]:
         """Run `python -m deploy WORDS`; return its exit code, and its lines on stdout and stderr."""
         with self.start(tree, *words, environment=environment) as running:
-            out, err = running.communicate(timeout=120)
+            out, err = running.communicate(timeout=PATIENCE_SECONDS)
         return running.returncode, out.splitlines(), err.splitlines()
 
 
