@@ -23,6 +23,9 @@ config = $(if $(CONFIG),--config "$(CONFIG)")
 # Deploying needs no environment: any Python from 3.11 on, and ssh.
 on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
 key = $(if $(KEY),--key "$(KEY)")
+# Folds and networks are trained side by side on the Ray cluster that this names: docs/training.md
+export RAY_ADDRESS
+cluster = $(if $(RAY_ADDRESS),.venv/cluster)
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
@@ -37,9 +40,9 @@ help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=]
+train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=]
 	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
-		$(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(SIZE),--size $(SIZE)) \
+		$(if $(APART),--apart $(APART)) --model $(MODEL) $(if $(SIZE),--size $(SIZE)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
 		$(if $(FINDER),--finder $(FINDER)) $(if $(YUNET),--yunet "$(YUNET)")
 convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card [MISS_COST=]
@@ -48,12 +51,13 @@ evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices) \
 		$(if $(YUNET),--yunet "$(YUNET)")
-crossval: .venv/ready  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS=]
+crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS= RAY_ADDRESS=]
 	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
-		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS)
-compare: .venv/ready  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1]
-	@set -e; for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || \
-		$(MAKE) --no-print-directory train convert MODEL=$$name; done
+		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS) \
+		--runs "$(RUNS)"
+compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
+	@missing=$$(for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || echo $$name; done); \
+	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
@@ -128,6 +132,9 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \
 		--output-file requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --extra cluster --constraint requirements.lock pyproject.toml \
+		--output-file cluster.lock
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links tests/tflite-runtime.in --output-file tests/tflite-runtime.lock
 clean:  ## remove the environment and the training runs; models/ stays
@@ -136,6 +143,8 @@ clean:  ## remove the environment and the training runs; models/ stays
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock
 	@$(call make_venv,.venv,$<,13)
+.venv/cluster: cluster.lock .venv/ready
+	@echo "adding Ray to .venv from $<"; set -e; $(call install,.venv,$<); touch $@
 # The device on its second runtime; tflite-runtime exists up to Python 3.11.
 .venv-tflite-runtime: .venv-tflite-runtime/ready
 .venv-tflite-runtime/ready: tests/tflite-runtime.lock
@@ -146,12 +155,17 @@ define make_venv
 	set -e; echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
 	if command -v uv >/dev/null; then \
 		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
-		uv pip install --no-config --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \
 	else \
 		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' || { \
 			echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.$(3): set PYTHON=" >&2; \
 			exit 2; }; \
 		$(PYTHON) -m venv $(1); \
+	fi; $(call install,$(1),$(2)); touch $(1)/ready
+endef
+define install
+	if command -v uv >/dev/null; then \
+		uv pip install --no-config --quiet --python $(1)/bin/python --require-hashes --requirement $(2); \
+	else \
 		$(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(2); \
-	fi; touch $(1)/ready
+	fi
 endef

@@ -1,7 +1,10 @@
 """A conversion keeps its promises to the device, or writes nothing."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -199,3 +202,20 @@ def test_evaluate_counts_what_the_model_says(trained: tuple[Run, Path], tmp_path
 def test_evaluate_refuses_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere\.json: can't be read"):
         evaluate(str(tmp_path / "nowhere.tflite"), drawn_photos(tmp_path / "photos", 10), cropped=True)
+
+
+def test_the_same_photos_and_seed_make_the_same_bytes(tmp_path: Path) -> None:
+    photos = drawn_photos(tmp_path / "photos", 40)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    made = []
+    for turn in ("first", "second"):  # each in processes of its own, as two calls of make would be
+        runs, models = tmp_path / f"runs-{turn}", tmp_path / f"models-{turn}"
+        for arguments in (
+            ["train", "--model", "door", "simple", "--data", photos, "--size", SIZE, "--epochs", 2, "--runs", runs],
+            ["convert", "--runs", runs, "--models", models],
+        ):
+            command = [sys.executable, "-m", "trainer", *map(str, arguments)]
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+        made.append({path.name: path.read_bytes() for path in models.iterdir() if path.is_file()})
+    assert sorted(made[0]) == ["door.json", "door.tflite", "simple.json", "simple.tflite"]
+    assert made[0] == made[1]

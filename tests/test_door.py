@@ -24,7 +24,7 @@ from trainer.convert import quantize
 from trainer.copies import alone, gather
 from trainer.cost import PEER, multiply_adds, peer
 from trainer.covers import FLAT_HAND, draw_beside, draw_cover
-from trainer.crossval import by_source, cross_validate
+from trainer.crossval import Asked, by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
 from trainer.evaluate import evaluate, overlap
 from trainer.fitted import draw_mask, draw_worn_wrong
@@ -223,9 +223,9 @@ def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path, monk
     parts = by_source(material, 99)
     assert [sorted({material.dataset.sources[i] for i in part}) for part in parts] == [["blue"], ["green"], ["red"]]
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(120))
-    found = list(cross_validate(material, parts, "linear", 1, 0, per_source=True))
+    found = list(cross_validate(material, parts, Asked("linear", 1, 0, 2), True, tmp_path / "runs"))
     assert [(fold.name, fold.n) for fold in found] == [("blue", 40), ("green", 40), ("red", 40)]
-    assert [len(list(cross_validate(material, parts[:1], "door", 1, 0, per_source=True)))] == [1]
+    assert [len(list(cross_validate(material, parts[:1], Asked("door", 1, 0, 2), True, tmp_path / "runs")))] == [1]
 
 
 def test_the_table_puts_models_side_by_side(toy: Path, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     (arrays,) = (tmp_path / "cache" / "mask-kiosk" / "arrays").iterdir()
     marked = np.load(arrays / "crops.npy")
     marked[0] = 7
+    (arrays / "crops.npy").unlink()  # the first dataset still reads it
     np.save(arrays / "crops.npy", marked)
 
     again = load_dataset(folder, 24)
@@ -107,6 +108,7 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     assert again.sha256 == first.sha256
 
     for name, content in (("crops.npy", b"half an ar"), ("index.json", b"{")):
+        (arrays / name).unlink()
         (arrays / name).write_bytes(content)
         assert (load_dataset(folder, 24).crops == first.crops).all()  # made anew
 

@@ -124,6 +124,28 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     assert (stopped.folder / "report.html").exists()
 
 
+def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 40)
+    command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--data", str(folder)]
+    command += ["--size", str(SIZE), "--runs", str(tmp_path / "runs"), "--epochs"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
+
+    with subprocess.Popen([*command, "500"], env=environment, text=True, stdout=subprocess.PIPE) as training:
+        assert training.stdout is not None
+        for line in training.stdout:
+            if line.startswith("Epoch 3/"):
+                training.kill()
+        assert training.wait() == -signal.SIGKILL
+
+    killed = load_run(None, tmp_path / "runs")
+    assert killed.state.epochs >= 2
+    wanted = str(killed.state.epochs + 1)
+    resumed = subprocess.run([*command, wanted], env=environment, text=True, capture_output=True, check=True)
+    assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
+    history = load_run(None, tmp_path / "runs").state.history["val_loss"]
+    assert history[:-1] == killed.state.history["val_loss"]
+
+
 @pytest.mark.parametrize(
     ("state", "line"),
     [

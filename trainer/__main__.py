@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from device.arguments import Parser
 from device.errors import KioskError
@@ -14,6 +15,9 @@ from device.quiet import native_code_quiet
 from trainer.collecting import add_collecting
 from trainer.finder.commands import add_commands
 from trainer.passages.commands import add_passages
+
+if TYPE_CHECKING:
+    from trainer.jobs import Job
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -54,17 +58,37 @@ def _train(options: argparse.Namespace) -> None:
     folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
     with native_code_quiet():
         import keras
+
+        from trainer.jobs import train_each
+    from trainer.calibration import calibrate
+    from trainer.report import write_report
+    from trainer.runs import make_current, only_one
+    from trainer.training import predict, set_threads
+
+    set_threads(options.threads)
+    jobs = [_job(options, name, folder, practice) for name in options.model]
+    make_current([job.run.folder for job in jobs], options.runs)
+    with ExitStack() as held:
+        for job in jobs:
+            held.enter_context(only_one(job.run.folder))
+        for job, run in train_each(jobs, options.threads):
+            dataset, split = job.dataset, job.split
+            best = keras.saving.load_model(run.folder / run.state.best)
+            calibrate(best, dataset, split.validation, run.plan.seed)
+            report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
+            print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
+
+
+def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -> "Job":
     import numpy as np
 
-    from trainer.calibration import calibrate
     from trainer.copies import gather, named_finder
+    from trainer.jobs import Job
     from trainer.networks import NETWORKS
-    from trainer.report import write_report
-    from trainer.runs import Plan, only_one, open_run
+    from trainer.runs import Plan, open_run
     from trainer.split import split_photos
-    from trainer.training import predict, set_threads, train
 
-    recipe = NETWORKS[options.model]
+    recipe = NETWORKS[name]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
     finder = named_finder(options.finder, options.yunet or "")
     material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
@@ -81,7 +105,7 @@ def _train(options: argparse.Namespace) -> None:
         print("SPLIT=random repeats the notebook's split on purpose: its test score flatters")
     chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
     plan = Plan(
-        network=options.model,
+        network=name,
         size=size,
         split=options.split,
         seed=options.seed,
@@ -96,27 +120,29 @@ def _train(options: argparse.Namespace) -> None:
         yunet=options.yunet or "",
         finder_sha256=finder.sha256,
     )
-    set_threads(options.threads)
-    run = open_run(plan, options.runs)
-    with only_one(run.folder):
-        run = train(run, dataset, split, options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs))
-    best = keras.saving.load_model(run.folder / run.state.best)
-    calibrate(best, dataset, split.validation, plan.seed)
-    report = write_report(run, dataset, split, predict(best, dataset.crops[split.test]), best)
-    print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
+    epochs = options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs)
+    return Job(open_run(plan, options.runs), dataset, split, epochs)
 
 
 def _convert(options: argparse.Namespace) -> None:
     with native_code_quiet():
-        from trainer.convert import convert
+        import trainer.convert  # noqa: F401
+    from trainer.runs import current
+
+    for folder in [options.run] if options.run else current(options.runs):
+        _convert_run(options, folder)
+
+
+def _convert_run(options: argparse.Namespace, folder: Path) -> None:
     from device.classifier import Classifier
+    from trainer.convert import convert
     from trainer.copies import gather_again, named_finder
     from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError, load_run
     from trainer.split import split_photos
 
-    run = load_run(options.run, options.runs)
+    run = load_run(folder, options.runs)
     material = gather_again(run.plan)
     split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
     if not set(run.plan.calibration) <= set(material.dataset.names):
@@ -157,7 +183,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _crossval(options: argparse.Namespace) -> None:
     with native_code_quiet():
-        from trainer.crossval import LINEAR, by_group, by_source, cross_validate
+        from trainer.crossval import LINEAR, Asked, by_group, by_source, cross_validate
     from trainer.copies import gather
     from trainer.networks import NETWORKS
     from trainer.training import set_threads
@@ -166,11 +192,11 @@ def _crossval(options: argparse.Namespace) -> None:
     recipe = NETWORKS["door" if options.model == LINEAR else options.model]
     apart = [Path(path) for path in options.apart]
     material = gather([Path(path) for path in options.data], options.size or recipe.size, apart)
-    folds = by_source(material, options.folds) if options.by == "source" else by_group(material, options.folds, 0)
+    per_source = options.by == "source"
+    folds = by_source(material, options.folds) if per_source else by_group(material, options.folds, 0)
+    asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
     shares = []
-    for fold in cross_validate(
-        material, folds, options.model, options.epochs or recipe.epochs, options.seed, options.by == "source"
-    ):
+    for fold in cross_validate(material, folds, asked, per_source, options.runs):
         wrong = f", {fold.worn_wrong_called_with_mask:.1%} of {fold.worn_wrong} worn wrong called with_mask"
         print(f"{fold.name:12}{fold.balanced_accuracy:7.1%} of {fold.n}{wrong if fold.worn_wrong else ''}", flush=True)
         shares += [fold.balanced_accuracy] if fold.n else []
@@ -208,7 +234,9 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     _add_train(commands)
-    crossval = commands.add_parser("crossval", help="train without each source or group in turn, and judge it")
+    crossval = commands.add_parser(
+        "crossval", help="train without each source or group in turn, and judge it; stopped, it goes on where it was"
+    )
     crossval.set_defaults(command=_crossval)
     crossval.add_argument("--data", type=_folder, nargs="+", required=True, help="folders of photos")
     crossval.add_argument("--apart", type=_folder, nargs="*", default=[], help="leave out what resembles these")
@@ -219,6 +247,7 @@ def parser() -> argparse.ArgumentParser:
     crossval.add_argument("--epochs", type=_positive, help="of each training (default: the network's)")
     crossval.add_argument("--seed", type=int, default=0)
     crossval.add_argument("--threads", type=_positive, default=2, help="of one operation")
+    crossval.add_argument("--runs", type=Path, default=RUNS, help="where finished folds are kept (default: runs/)")
 
     compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
     compare.set_defaults(command=_compare)
@@ -233,9 +262,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
     bench.add_argument("--runs", type=Path, default=RUNS, help="where bench.json goes (default: runs/)")
 
-    convert = commands.add_parser("convert", help="turn a run's best checkpoint into a .tflite and its card")
+    convert = commands.add_parser("convert", help="turn the best checkpoints of runs into .tflite and cards")
     convert.set_defaults(command=_convert)
-    convert.add_argument("--run", type=Path, help="folder of the run (default: the one trained last)")
+    convert.add_argument("--run", type=Path, help="folder of the run (default: those trained last)")
     convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
     convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
 
@@ -280,7 +309,8 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--apart", type=_folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
     )
     train.add_argument(
-        "--model", choices=["door", "simple", "resnet", "vgg19"], default="door", help="network (default: %(default)s)"
+        "--model", choices=["door", "simple", "resnet", "vgg19"], nargs="+", default=["door"],
+        help="networks (default: door)",
     )
     train.add_argument(
         "--finder", choices=["own", "haar", "yunet"], default="own",

@@ -1,4 +1,4 @@
-"""Names the folder outside the tree for what can be fetched or made again, and writes files whole or not at all."""
+"""Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
 
 import os
 import shutil
@@ -6,6 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
 
 
 def cache_folder() -> Path:
@@ -40,3 +44,43 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def scratch_array(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return zeros, uint8, that are kept on disk instead of in memory and go with the process."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache_folder()) as file:
+        array: npt.NDArray[np.uint8] = np.memmap(file, np.uint8, "w+", shape=(max(shape[0], 1), *shape[1:]))
+    return array[: shape[0]].view(np.ndarray)
+
+
+class GrowingArray:
+    """Writes a .npy of uint8 rows, row by row; nothing of it stays in memory."""
+
+    def __init__(self, path: Path, row: tuple[int, ...]) -> None:
+        """Begin the file; row: the shape of each row."""
+        self._file, self._row, self._rows = path.open("wb"), row, 0
+        self._write_head()
+
+    def __enter__(self) -> "GrowingArray":
+        return self
+
+    def append(self, row: npt.NDArray[np.uint8]) -> None:
+        """Write one more row. Raises ValueError for another shape or type."""
+        if row.shape != self._row or row.dtype != np.uint8:
+            raise ValueError(f"a row is {row.dtype} {row.shape}, expected uint8 {self._row}")
+        self._file.write(np.ascontiguousarray(row).data)
+        self._rows += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.seek(0)
+        self._write_head()
+        self._file.close()
+
+    def _write_head(self) -> None:
+        # NumPy leaves room in the head for the number of rows to grow.
+        np.lib.format.write_array_header_1_0(
+            self._file, {"shape": (self._rows, *self._row), "fortran_order": False, "descr": "|u1"}
+        )

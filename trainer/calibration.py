@@ -11,6 +11,7 @@ from scipy.special import log_softmax
 from trainer.augment import photograph_again
 from trainer.dataset import Dataset
 from trainer.photos import LABELS
+from trainer.training import AT_ONCE, predict
 
 LOGITS = "logits"  # the layer that is divided; a network without one keeps its scores
 RANGE = (0.1, 10.0)  # of temperatures
@@ -25,12 +26,13 @@ def calibrate(network: Any, dataset: Dataset, validation: npt.NDArray[np.intp], 
     if LOGITS not in {layer.name for layer in network.layers}:
         return 1.0
     rng = np.random.default_rng([seed, len(validation)])
-    again = np.stack([photograph_again(rng, dataset.wide[i], dataset.size) for i in validation])
     layer = network.get_layer(LOGITS)
-    logits = keras.Model(network.inputs, layer.output).predict(
-        np.concatenate([dataset.crops[validation], again]), verbose=0
-    )
-    temperature = find_temperature(logits, np.tile(dataset.labels[validation], 2))
+    unscaled = keras.Model(network.inputs, layer.output)
+    logits = [predict(unscaled, dataset.crops, validation)]
+    for start in range(0, len(validation), AT_ONCE):
+        wide = [dataset.wide[i] for i in validation[start : start + AT_ONCE]]
+        logits += [predict(unscaled, np.stack([photograph_again(rng, crop, dataset.size) for crop in wide]))]
+    temperature = find_temperature(np.concatenate(logits), np.tile(dataset.labels[validation], 2))
     layer.set_weights([weights / temperature for weights in layer.get_weights()])
     return temperature
 

@@ -54,8 +54,8 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     temperature = calibrate(network, dataset, split.validation, plan.seed)
     places = {name: i for i, name in enumerate(dataset.names)}
     content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
-    crops, labels = dataset.crops[split.test], dataset.labels[split.test]
-    exact, rounded = predict(network, crops), run_tflite(content, crops)
+    labels = dataset.labels[split.test]
+    exact, rounded = predict(network, dataset.crops, split.test), run_tflite(content, dataset.crops, split.test)
     require_parity(exact, rounded, labels, plan.name, level)
     measured = _measure(dataset, split, verdicts(rounded, level), verdicts(exact, level))
     card = ModelCard(
@@ -142,10 +142,13 @@ def require_parity(
         )
 
 
-def run_tflite(content: bytes, crops: Luma) -> npt.NDArray[np.float32]:
-    """Return a .tflite's scores, float32 (n, labels), of uint8 crops (n, size, size)."""
+def run_tflite(
+    content: bytes, crops: Luma, chosen: npt.NDArray[np.intp] | None = None
+) -> npt.NDArray[np.float32]:
+    """Return a .tflite's scores, float32 (n, labels), of uint8 crops (n, size, size), or of the chosen ones."""
     network = TFLite(content)
-    return np.stack([network.run(crop) for crop in tqdm(crops, "tflite", disable=None)])
+    numbers = np.arange(len(crops)) if chosen is None else chosen
+    return np.stack([network.run(crops[i]) for i in tqdm(numbers, "tflite", disable=None)])
 
 
 def _measure(

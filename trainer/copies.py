@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from device.errors import ModelError
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.settings import FaceSettings
-from trainer.cache import cache_folder, write_whole
+from trainer.cache import cache_folder, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
-from trainer.groups import find_groups
+from trainer.groups import DESCRIPTION_LENGTH, find_groups
 from trainer.runs import Plan, RunError
 
 FINDERS: tuple[Literal["own", "haar", "yunet"], ...] = ("own", "haar", "yunet")
@@ -45,7 +46,7 @@ def gather(
     others = [load_dataset(folder, size, finder=finder) for folder in measuring]
     together = (dataset, *others)
     found = known_groups(
-        np.concatenate([part.descriptions for part in together]), [name for part in together for name in part.names]
+        [part.descriptions for part in together], [name for part in together for name in part.names]
     )
     n = len(dataset.names)
     kept = np.flatnonzero(~np.isin(found[:n], found[n:]))
@@ -57,7 +58,7 @@ def gather(
 
 def alone(dataset: Dataset) -> Material:
     """Return a dataset with its groups, nothing left out."""
-    return Material(dataset, known_groups(dataset.descriptions, dataset.names), {}, {})
+    return Material(dataset, known_groups([dataset.descriptions], dataset.names), {}, {})
 
 
 def gather_again(plan: Plan) -> Material:
@@ -84,12 +85,19 @@ def named_finder(name: str, yunet: str) -> FaceFinder:
     raise ModelError(f"face finder {name!r} is unknown, expected one of {', '.join(FINDERS)}: train the model again")
 
 
-def known_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Return the group of each photo as trainer.groups finds it, from the cache where it was found before."""
-    key = hashlib.sha256(descriptions.tobytes() + "\n".join(names).encode()).hexdigest()[:32]
-    path = cache_folder() / "groups" / f"{key}.npy"
+def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the group of each photo as trainer.groups finds it, from the cache where it was found before.
+
+    parts: the descriptions of the first photos, of the next ones, and so on.
+    """
+    together = scratch_array((len(names), DESCRIPTION_LENGTH))
+    for place, row in enumerate(itertools.chain(*parts)):
+        together[place] = row
+    told = hashlib.sha256(together.data)
+    told.update("\n".join(names).encode())
+    path = cache_folder() / "groups" / f"{told.hexdigest()[:32]}.npy"
     if not path.exists():
         content = io.BytesIO()
-        np.save(content, find_groups(descriptions, names))
+        np.save(content, find_groups(together, names))
         write_whole(path, content.getvalue())
     return np.asarray(np.load(path), np.intp)

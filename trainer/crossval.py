@@ -1,7 +1,13 @@
 """Turns a dataset into figures about strangers: each fold is judged by an int8 model that saw nothing like it."""
 
+import dataclasses
+import hashlib
+import io
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import keras
@@ -10,14 +16,15 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from trainer.convert import quantize, run_tflite
+from trainer.cache import write_whole
+from trainer.cluster import TREE, each
+from trainer.convert import quantize, run_tflite, versions
 from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS
 from trainer.photos import LABELS, WORN_WRONG_SLICE
-from trainer.sampling import Batches
 from trainer.scores import score, share, threshold, verdicts
-from trainer.training import falling_rate
+from trainer.training import batches, falling_rate
 
 LINEAR, LINEAR_SIZE = "linear", 12  # px: logistic regression on so few pixels, what anything must beat
 CALIBRATION_PHOTOS = 200
@@ -59,23 +66,62 @@ def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
     return [fold for _, fold in split]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How each fold's model is trained."""
+
+    network: str  # of NETWORKS, or LINEAR
+    epochs: int
+    seed: int
+    threads: int  # of one operation; they change the weights
+
+
 def cross_validate(
-    material: Material, parts: list[Indices], network: str, epochs: int, seed: int, per_source: bool
+    material: Material, parts: list[Indices], asked: Asked, per_source: bool, runs: Path
 ) -> Iterator[FoldScore]:
-    """Train on all but one part after the other, without photos of its groups, and judge that part."""
-    dataset = material.dataset
-    for number, part in enumerate(parts, start=1):
-        train = np.flatnonzero(~np.isin(material.groups, material.groups[part]))
-        if network == LINEAR:
-            found = _linear(dataset, train, part)
-        else:
-            scores = run_tflite(_trained(dataset, train, network, epochs, seed), dataset.crops[part])
-            found = verdicts(scores, threshold(1.0))
-        keys = np.array([dataset.sources[i] if per_source else f"fold {number}" for i in part])
+    """Train on all but one part after the other, without photos of its groups, and judge that part.
+
+    Parts are trained side by side where there is a cluster. Each part's verdicts are kept in a folder below `runs`, so
+    that the same call, made again, trains only what is missing. Raises ClusterError.
+    """
+    dataset = dataclasses.replace(material.dataset, finder=None)  # nobody finds faces any more, and some can't be sent
+    folder = runs / f"crossval-{asked.network}-{_digest(material, parts, asked)}"
+    known = {number: np.load(path) for number in range(len(parts)) if (path := folder / f"{number}.npy").exists()}
+    if known:
+        print(f"{len(known)} of {len(parts)} folds were done before: {folder}", file=sys.stderr)
+    missing = [number for number in range(len(parts)) if number not in known]
+    judged = each(_judge, [parts[number] for number in missing], (dataset, material.groups, asked), asked.threads)
+    for number, part in enumerate(parts):
+        while number not in known:
+            place, found = next(judged)
+            known[missing[place]] = found
+            content = io.BytesIO()
+            np.save(content, found)
+            write_whole(folder / f"{missing[place]}.npy", content.getvalue())
+        found = known[number]
+        keys = np.array([dataset.sources[i] if per_source else f"fold {number + 1}" for i in part])
         wrong = np.array([dataset.slices[i] == WORN_WRONG_SLICE for i in part])
         for name in sorted(set(keys)):
             of = keys == name
             yield _fold_score(name, dataset.labels[part][of & ~wrong], found[of & ~wrong], found[of & wrong])
+
+
+def _digest(material: Material, parts: list[Indices], asked: Asked) -> str:
+    # All that a verdict depends on, the code as well: a fold of other code would be compared as if it were of this.
+    code = [path.read_text(encoding="utf-8") for part in ("trainer", "device")
+            for path in sorted((TREE / part).glob("*.py"))]
+    told = [code, versions(), material.dataset.sha256, material.dataset.names, material.dataset.size,
+            material.groups.tolist(), [part.tolist() for part in parts], dataclasses.astuple(asked)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+
+
+def _judge(part: Indices, dataset: Dataset, groups: Indices, asked: Asked) -> Indices:
+    """Return verdicts on the photos `part`, by a model that was trained on none of their groups."""
+    train = np.flatnonzero(~np.isin(groups, groups[part]))
+    if asked.network == LINEAR:
+        return _linear(dataset, train, part)
+    scores = run_tflite(_trained(dataset, train, asked), dataset.crops, part)
+    return verdicts(scores, threshold(1.0))
 
 
 def _fold_score(name: str, labels: Indices, found: Indices, wrong: Indices) -> FoldScore:
@@ -89,24 +135,22 @@ def _fold_score(name: str, labels: Indices, found: Indices, wrong: Indices) -> F
     return FoldScore(name, len(labels), right, len(wrong), round(called, 4))
 
 
-def _trained(dataset: Dataset, train: Indices, name: str, epochs: int, seed: int) -> bytes:
-    recipe = NETWORKS[name]
+def _trained(dataset: Dataset, train: Indices, asked: Asked) -> bytes:
+    recipe, epochs, seed = NETWORKS[asked.network], asked.epochs, asked.seed
+    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     network = recipe.build(dataset.size)
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
-    if recipe.augmented:
-        batches = Batches(dataset, train, recipe.batch, recipe.batches, seed, 0)
-        network.fit(batches, epochs=epochs, callbacks=[falling_rate(recipe.learning_rate, epochs)], verbose=0)
-    else:
-        labels = keras.utils.to_categorical(dataset.labels[train], len(LABELS))
-        network.fit(dataset.crops[train], labels, batch_size=recipe.batch, epochs=epochs, verbose=0)
+    falling = [falling_rate(recipe.learning_rate, epochs)] if recipe.augmented else []
+    network.fit(batches(dataset, train, recipe, seed, 0), epochs=epochs, callbacks=falling, verbose=0)
     chosen = np.random.default_rng(seed).permutation(train)[:CALIBRATION_PHOTOS]
     return quantize(network, dataset.crops[chosen])
 
 
 def _linear(dataset: Dataset, train: Indices, part: Indices) -> Indices:
     small = np.array([
-        cv2.resize(crop, (LINEAR_SIZE, LINEAR_SIZE), interpolation=cv2.INTER_AREA).ravel() for crop in dataset.crops
+        cv2.resize(dataset.crops[i], (LINEAR_SIZE, LINEAR_SIZE), interpolation=cv2.INTER_AREA).ravel()
+        for i in range(len(dataset.names))
     ]) / 255.0
     model = LogisticRegression(max_iter=2000).fit(small[train], dataset.labels[train])
     return np.asarray(model.predict(small[part]), np.intp)

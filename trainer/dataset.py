@@ -22,8 +22,8 @@ from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
 from trainer import groups
-from trainer.cache import cache_folder, whole_folder
-from trainer.groups import describe
+from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
+from trainer.groups import DESCRIPTION_LENGTH, describe
 from trainer.photos import Photo, find_photos, require_enough
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
@@ -35,7 +35,10 @@ SHAPING_CODE = (crop, faces, finders, groups, haar, heatmap, pictures, reduce, y
 
 @dataclass(frozen=True)
 class Dataset:
-    """The usable photos of one or several folders, in the folders' order; n is their number."""
+    """The usable photos of one or several folders, in the folders' order; n is their number.
+
+    Pictures and descriptions stay on disk, and are read as they are used: there may be more of them than memory.
+    """
 
     folder: Path  # the first
     names: tuple[str, ...]  # n, as with_mask/anna.jpg
@@ -91,11 +94,11 @@ def load_dataset(
         sources=tuple(photo.source for photo in kept),
         slices=tuple(photo.slice for photo in kept),
         drawn=np.array([photo.drawn for photo in kept]),
-        crops=np.load(arrays / "crops.npy"),
-        wide=np.load(arrays / "wide.npy"),
+        crops=_mapped(arrays / "crops.npy"),
+        wide=_mapped(arrays / "wide.npy"),
         labels=np.array([photo.label for photo in kept], dtype=np.intp),
         no_face=np.load(arrays / "no_face.npy"),
-        descriptions=np.load(arrays / "descriptions.npy"),
+        descriptions=_mapped(arrays / "descriptions.npy"),
         refused=tuple(index["refused"]),
         sha256=dataset_sha256,
         finder=finder,
@@ -109,11 +112,22 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
         names=tuple(dataset.names[i] for i in chosen),
         sources=tuple(dataset.sources[i] for i in chosen),
         slices=tuple(dataset.slices[i] for i in chosen),
-        **{
-            name: getattr(dataset, name)[chosen]
-            for name in ("drawn", "crops", "wide", "labels", "no_face", "descriptions")
-        },
+        crops=_picked(dataset.crops, chosen),
+        wide=_picked(dataset.wide, chosen),
+        **{name: getattr(dataset, name)[chosen] for name in ("drawn", "labels", "no_face", "descriptions")},
     )
+
+
+def _mapped(path: Path) -> npt.NDArray[np.uint8]:
+    array: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r").view(np.ndarray)
+    return array
+
+
+def _picked(pictures: Luma, chosen: npt.NDArray[np.intp]) -> Luma:
+    array = scratch_array((len(chosen), *pictures.shape[1:]))
+    for place, i in enumerate(chosen):
+        array[place] = pictures[i]
+    return array
 
 
 def _is_whole(arrays: Path) -> bool:
@@ -136,28 +150,32 @@ def _place(photo: Photo) -> str:
 
 
 def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, folder: Path) -> None:
-    kept, refused, crops, wide, no_face, descriptions = [], [], [], [], [], []
-    for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
-        try:
-            if photo.path.suffix.lower() not in SUFFIXES:
-                raise PictureError(f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}")
-            luma = read_luma(photo.path)
-        except PictureError as error:
-            refused.append(f"left out: {error}")
-            continue
-        box = photo.box
-        if not (box or photo.cropped) and finder and (found := finder.find(luma)):
-            box = found[0].box
-        kept.append(i)
-        crops.append(_cut(luma, box, size))
-        wide.append(_cut(luma, box, round(size * CONTEXT), CONTEXT))
-        no_face.append(box is None and not photo.cropped)
-        descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
+    kept, refused, no_face = [], [], []
     with whole_folder(folder) as partial:
-        np.save(partial / "crops.npy", np.array(crops, dtype=np.uint8).reshape(-1, size, size))
-        np.save(partial / "wide.npy", np.array(wide, dtype=np.uint8).reshape(-1, *[round(size * CONTEXT)] * 2))
+        with (
+            GrowingArray(partial / "crops.npy", (size, size)) as crops,
+            GrowingArray(partial / "wide.npy", (round(size * CONTEXT),) * 2) as wide,
+            GrowingArray(partial / "descriptions.npy", (DESCRIPTION_LENGTH,)) as descriptions,
+        ):
+            for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
+                try:
+                    if photo.path.suffix.lower() not in SUFFIXES:
+                        raise PictureError(
+                            f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}"
+                        )
+                    luma = read_luma(photo.path)
+                except PictureError as error:
+                    refused.append(f"left out: {error}")
+                    continue
+                box = photo.box
+                if not (box or photo.cropped) and finder and (found := finder.find(luma)):
+                    box = found[0].box
+                kept.append(i)
+                crops.append(_cut(luma, box, size))
+                wide.append(_cut(luma, box, round(size * CONTEXT), CONTEXT))
+                no_face.append(box is None and not photo.cropped)
+                descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
         np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
-        np.save(partial / "descriptions.npy", np.array(descriptions))
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
 
 

@@ -10,8 +10,9 @@ Four kinds of link are drawn, and the connected photos are a group; a link too m
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,9 @@ from device.faces import Luma
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.intp]  # of photos
 Links = npt.NDArray[np.intp]  # (links, 2): numbers of two photos
+Descriptions = npt.NDArray[np.uint8]  # (n, DESCRIPTION_LENGTH), and n may be more than fit into memory
 
 WHOLE_SIDE = 48  # px: the whole picture, squeezed to a square
 FACE_SIDE = 50  # px
@@ -51,7 +54,8 @@ EYES_SIZE = (20, 10)  # px: width, height
 EYES_SHIFTS = (-0.04, 0.0, 0.04)  # of the face crop: how much the finder's box jumps between copies
 EYES_ZOOMS = (1.0, 1.1)
 
-BLOCK = 1024  # photos compared with all others at a time: 40 MB for 10,000 photos
+BLOCK = 1024  # photos compared with as many others at a time: 4 MB
+MOST_LINKS = 1_000_000  # to join at once
 # Only a name that ends in a number names one shot; `augmented_image` and `augmented_image_7` have nothing in common.
 MADE_FROM = re.compile(r"(?P<original>.*\d)[-_ .]\D+")
 
@@ -73,24 +77,20 @@ def find_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> np
     """Return the group of each photo, intp (n,), numbered from 0 in the order of their first photos.
 
     descriptions: uint8 (n, DESCRIPTION_LENGTH), rows of `describe`. names: n paths, of which the stems are compared.
+    The time grows with n squared, the memory with n, by about 1 kB a photo.
     """
     count = len(names)
     if descriptions.shape != (count, DESCRIPTION_LENGTH):
         raise ValueError(f"descriptions have the shape {descriptions.shape}, not {(count, DESCRIPTION_LENGTH)}")
-    whole = descriptions[:, : WHOLE_SIDE**2].reshape(-1, WHOLE_SIDE, WHOLE_SIDE)
-    faces = descriptions[:, WHOLE_SIDE**2 : -2].reshape(-1, FACE_SIDE, FACE_SIDE)
-    shapes = 2 ** ((descriptions[:, -2].astype(np.float64) - 128) / SHAPE_STEPS)
+    links = _Links(count)
+    links.add(_made_from_another(names))
+    _link_copies(descriptions, links)
+    turned = list(itertools.product(TURNS_DEGREES, TURNED_ZOOMS, (False, True)))
+    _link_alike(descriptions, np.arange(count), _middles, (0, 1, False), turned, TURNED_CORRELATION, links)
+    shifted = list(itertools.product(EYES_SHIFTS, EYES_SHIFTS, EYES_ZOOMS, (False, True)))
     with_face = np.flatnonzero(descriptions[:, -1])
-    links = np.concatenate([
-        _copies(whole),
-        _turned_copies(whole, shapes),
-        with_face[_same_eyes(faces[with_face])],
-        _made_from_another(names),
-    ])
-    graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
-    labels = connected_components(graph, directed=False)[1]
-    _, first, groups = np.unique(labels, return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(first))[groups], dtype=np.intp)
+    _link_alike(descriptions, with_face, _eyes, (0, 0, 1, False), shifted, EYES_CORRELATION, links)
+    return links.groups()
 
 
 def shared_group_fraction(groups: npt.NDArray[np.intp], test_mask: Bools) -> float:
@@ -101,53 +101,108 @@ def shared_group_fraction(groups: npt.NDArray[np.intp], test_mask: Bools) -> flo
     return float(np.isin(groups[test_mask], groups[~test_mask]).mean())
 
 
-def _copies(whole: Luma) -> Links:
+class _Links:
+    """Joins linked photos to groups; of links it keeps no more than it can join at once."""
+
+    def __init__(self, count: int) -> None:
+        self._first = np.arange(count)  # of each photo's group
+        self._waiting: list[Links] = []
+
+    def add(self, links: Links) -> None:
+        """Take links, intp (links, 2)."""
+        if len(links):
+            self._waiting.append(links)
+        if sum(map(len, self._waiting)) > MOST_LINKS:
+            self._join()
+
+    def groups(self) -> npt.NDArray[np.intp]:
+        """Return the group of each photo, intp (n,), numbered from 0 in the order of their first photos."""
+        self._join()
+        return np.asarray(np.unique(self._first, return_inverse=True)[1], np.intp)
+
+    def _join(self) -> None:
+        count = len(self._first)
+        links = np.concatenate([*self._waiting, np.column_stack([np.arange(count), self._first])])
+        graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
+        labels = connected_components(graph, directed=False)[1]
+        self._first = np.unique(labels, return_index=True)[1][labels]
+        self._waiting = []
+
+
+def _link_copies(descriptions: Descriptions, links: _Links) -> None:
+    blocks = range(0, len(descriptions), BLOCK)
+    plain = [_hashes(_whole(descriptions[start : start + BLOCK])) for start in blocks]
+    for start, mirrored in itertools.product(blocks, (False, True)):
+        pictures = _whole(descriptions[start : start + BLOCK])[:, :, :: -1 if mirrored else 1]
+        hashes, vectors = _hashes(pictures), _normalised(pictures.reshape(-1, WHOLE_SIDE**2))
+        for row, others in zip(blocks, plain, strict=True):
+            bits_apart, place = (64 - others @ hashes.T) / 2, np.array([row, start])
+            links.add(np.argwhere(bits_apart <= SURE_BITS) + place)
+            likely = np.argwhere((bits_apart > SURE_BITS) & (bits_apart <= LIKELY_BITS))
+            if len(likely):
+                those = _normalised(descriptions[row : row + BLOCK, : WHOLE_SIDE**2])
+                alike = (those @ vectors.T)[likely[:, 0], likely[:, 1]] >= LIKELY_CORRELATION
+                links.add(likely[alike] + place)
+
+
+def _hashes(pictures: Luma) -> Floats:
     # The 64-bit DCT hash: signs of the 8x8 lowest frequencies against their median, the mean of the picture left out.
-    pictures = [[cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in side]
-                for side in (whole, whole[:, :, ::-1])]
-    frequencies = [np.array([cv2.dct(picture.astype(np.float32))[:8, :8].ravel() for picture in side]).reshape(-1, 64)
-                   for side in pictures]
-    hashes = [np.where(f > np.median(f[:, 1:], axis=1, keepdims=True), 1, -1).astype(np.float32) for f in frequencies]
-    vectors = [_normalised(side.reshape(-1, WHOLE_SIDE**2)) for side in (whole, whole[:, :, ::-1])]
-    found = [np.empty((0, 2), dtype=np.intp)]
-    for i, start in itertools.product(range(2), range(0, len(whole), BLOCK)):
-        rows = slice(start, start + BLOCK)
-        bits_apart = (64 - hashes[0][rows] @ hashes[i].T) / 2
-        alike = vectors[0][rows] @ vectors[i].T >= LIKELY_CORRELATION
-        linked = (bits_apart <= SURE_BITS) | ((bits_apart <= LIKELY_BITS) & alike)
-        found.append(np.argwhere(linked) + np.array([start, 0]))
-    return np.concatenate(found)
+    small = [cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) for picture in pictures]
+    frequencies = np.array([cv2.dct(picture)[:8, :8].ravel() for picture in small])
+    return np.where(frequencies > np.median(frequencies[:, 1:], axis=1, keepdims=True), 1, -1).astype(np.float32)
 
 
-def _turned_copies(whole: Luma, shapes: npt.NDArray[np.float64]) -> Links:
-    soft = [cv2.GaussianBlur(picture, (0, 0), 1.2) for picture in whole]
+def _link_alike(
+    descriptions: Descriptions, photos: Numbers, look: Callable[[Descriptions], Callable[..., Floats]],
+    plain: tuple[Any, ...], variants: Sequence[tuple[Any, ...]], at_least: float, links: _Links,
+) -> None:
+    """Link photos where a variant of one looks like the other's plain view.
+
+    photos: numbers of those to look at. look: from descriptions to a function from a variant to float32 vectors.
+    """
+    blocks = [photos[start : start + BLOCK] for start in range(0, len(photos), BLOCK)]
+    views = [look(descriptions[block])(*plain) for block in blocks]
+    for block in blocks:
+        turned = look(descriptions[block])
+        for variant in variants:
+            vectors = turned(*variant)
+            for others, view in zip(blocks, views, strict=True):
+                i, j = np.nonzero(view @ vectors.T >= at_least)
+                links.add(np.column_stack([others[i], block[j]]))
+
+
+def _middles(descriptions: Descriptions) -> Callable[[float, float, bool], Floats]:
+    soft = [np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.2), np.uint8) for picture in _whole(descriptions)]
+    shapes = 2 ** ((descriptions[:, -2].astype(np.float64) - 128) / SHAPE_STEPS)
     offsets = np.arange(TURNED_SIDE) - (TURNED_SIDE - 1) / 2
     disc = np.add.outer(offsets**2, offsets**2) <= (TURNED_SIDE / 2) ** 2
     span = (TURNED_SHARE * WHOLE_SIDE, TURNED_SHARE * WHOLE_SIDE)
     centre = ((WHOLE_SIDE - 1) / 2, (WHOLE_SIDE - 1) / 2)
 
     def middles(turn: float, zoom: float, mirrored: bool) -> Floats:
-        patches = [
+        return _normalised(np.array([
             _patch(picture, centre, span, (TURNED_SIDE, TURNED_SIDE), turn, zoom, mirrored, shape)[disc]
             for picture, shape in zip(soft, shapes, strict=True)
-        ]
-        return _normalised(np.array(patches).reshape(-1, disc.sum()))
+        ]))
 
-    variants = (middles(*v) for v in itertools.product(TURNS_DEGREES, TURNED_ZOOMS, (False, True)))
-    return _alike(middles(0, 1, False), variants, TURNED_CORRELATION)
+    return middles
 
 
-def _same_eyes(faces: Luma) -> Links:
-    soft = [cv2.GaussianBlur(face, (0, 0), 0.9) for face in faces]
+def _eyes(descriptions: Descriptions) -> Callable[[float, float, float, bool], Floats]:
+    faces = descriptions[:, WHOLE_SIDE**2 : -2].reshape(-1, FACE_SIDE, FACE_SIDE)
+    soft = [np.asarray(cv2.GaussianBlur(face, (0, 0), 0.9), np.uint8) for face in faces]
     span = (EYES_SPAN[0] * FACE_SIDE, EYES_SPAN[1] * FACE_SIDE)
 
     def eyes(shift_x: float, shift_y: float, zoom: float, mirrored: bool) -> Floats:
         centre = ((EYES_CENTRE[0] + shift_x) * FACE_SIDE, (EYES_CENTRE[1] + shift_y) * FACE_SIDE)
-        patches = [_patch(face, centre, span, EYES_SIZE, 0, zoom, mirrored, 1.0) for face in soft]
-        return _normalised(np.array(patches).reshape(-1, EYES_SIZE[0] * EYES_SIZE[1]))
+        patches = [_patch(face, centre, span, EYES_SIZE, 0, zoom, mirrored, 1.0).ravel() for face in soft]
+        return _normalised(np.array(patches))
 
-    search = itertools.product(EYES_SHIFTS, EYES_SHIFTS, EYES_ZOOMS, (False, True))
-    return _alike(eyes(0, 0, 1, False), (eyes(*v) for v in search), EYES_CORRELATION)
+    return eyes
+
+
+def _whole(descriptions: Descriptions) -> Luma:
+    return descriptions[:, : WHOLE_SIDE**2].reshape(-1, WHOLE_SIDE, WHOLE_SIDE)
 
 
 def _made_from_another(names: Sequence[str]) -> Links:
@@ -158,15 +213,6 @@ def _made_from_another(names: Sequence[str]) -> Links:
     made_from = [(i, match["original"]) for i, stem in enumerate(stems) if (match := MADE_FROM.fullmatch(stem))]
     links = [(i, j) for i, original in made_from for j in owners.get(original, [])]
     return np.array(links, dtype=np.intp).reshape(-1, 2)
-
-
-def _alike(vectors: Floats, variants: Iterator[Floats], at_least: float) -> Links:
-    found = [np.empty((0, 2), dtype=np.intp)]
-    for variant in variants:
-        for start in range(0, len(vectors), BLOCK):
-            linked = vectors[start : start + BLOCK] @ variant.T >= at_least
-            found.append(np.argwhere(linked) + np.array([start, 0]))
-    return np.concatenate(found)
 
 
 def _patch(

@@ -8,7 +8,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +81,21 @@ def open_run(plan: Plan, runs: Path) -> Run:
     """Write run.json where it isn't yet, make this the current run, and return it as far as it has come."""
     folder = plan.folder(runs)
     write_whole(folder / "run.json", _json(plan))
-    write_whole(runs / "current", folder.name.encode())
+    make_current([folder], runs)
     return Run(plan, load_state(folder), folder)
+
+
+def make_current(folders: Sequence[Path], runs: Path) -> None:
+    """Note which runs were asked for last."""
+    write_whole(runs / "current", "\n".join(folder.name for folder in folders).encode())
+
+
+def current(runs: Path) -> list[Path]:
+    """Return the folders of the runs that were asked for last. Raises RunError where there is none."""
+    try:
+        return [runs / name for name in (runs / "current").read_text(encoding="utf-8").split()]
+    except FileNotFoundError:
+        raise RunError(f"{runs}: holds no trained network, expected one: run `make train`") from None
 
 
 def save_state(state: State, folder: Path) -> None:
@@ -120,11 +133,7 @@ def load_state(folder: Path) -> State:
 
 def load_run(folder: Path | None, runs: Path) -> Run:
     """Read a run that has finished an epoch at least, by default the one trained last. Raises RunError."""
-    if folder is None:
-        pointer = runs / "current"
-        if not pointer.exists():
-            raise RunError(f"{runs}: holds no trained network, expected one: run `make train`")
-        folder = runs / pointer.read_text(encoding="utf-8")
+    folder = folder or current(runs)[-1]
     if not (folder / "run.json").exists():
         raise RunError(f"{folder}: is no training run, expected a folder with run.json: run `make train`")
     asked: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))

@@ -1,4 +1,6 @@
-"""Turns a dataset into an endless choice of augmented batches in which a photo's source doesn't tell its class."""
+"""Turns a dataset into batches: photos as they are, or augmented so that a photo's source doesn't tell its class."""
+
+import math
 
 import keras
 import numpy as np
@@ -25,6 +27,40 @@ DRAWN_GLASSES = 0.12
 DRAWN_HEADWEAR = 0.06
 PHOTOS = 2  # of each face as drawn, in one batch: drawing costs more than a photo and learning from it
 SMOOTHING = 0.03  # labels are 0.985 and 0.015: some are wrong
+
+
+class InOrder(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of (uint8 (batch, size, size), float32 (batch, labels)) of photos as they are, each once an epoch.
+
+    Only the batches at hand are in memory. With a seed each epoch has an order of its own; without one they come in the
+    order of `chosen`.
+    """
+
+    def __init__(
+        self, dataset: Dataset, chosen: npt.NDArray[np.intp], batch: int, seed: int | None = None, epoch: int = 0
+    ) -> None:
+        """Give the photos `chosen`, beginning with this epoch."""
+        super().__init__()
+        self._crops, self._labels, self._chosen = dataset.crops, dataset.labels, chosen
+        self._batch, self._seed, self._epoch = batch, seed, epoch
+        self._order = self._shuffled()
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._chosen) / self._batch)
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's order."""
+        self._epoch += 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> npt.NDArray[np.intp]:
+        if self._seed is None:
+            return self._chosen
+        return np.random.default_rng([self._seed, self._epoch]).permutation(self._chosen)
+
+    def __getitem__(self, index: int) -> tuple[Luma, npt.NDArray[np.float32]]:
+        photos = self._order[index * self._batch : (index + 1) * self._batch]
+        return self._crops[photos], np.eye(len(LABELS), dtype=np.float32)[self._labels[photos]]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]

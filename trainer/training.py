@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.dataset import Dataset
-from trainer.networks import NETWORKS
-from trainer.photos import LABELS
+from trainer.networks import NETWORKS, Recipe
 from trainer.runs import Plan, Run, State, save_state
-from trainer.sampling import Batches
+from trainer.sampling import Batches, InOrder
 from trainer.split import Split
 
 BATCH = 32  # photos, to predict with
+AT_ONCE = 1024  # photos in memory while predicting
 STOP_PATIENCE = 3  # epochs without a lower validation loss
 PLATEAU_PATIENCE = 2  # epochs, before the learning rate is lowered
 PLATEAU_FACTOR = 0.3
@@ -44,23 +44,22 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     )
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
                           {"stopping": stopping, "plateau": plateau})
-    labels = keras.utils.to_categorical(dataset.labels, len(LABELS))
-    batches = (
-        Batches(dataset, split.train, recipe.batch, recipe.batches, plan.seed, state.epochs)
-        if recipe.augmented
-        else None
-    )
     network.fit(
-        batches or dataset.crops[split.train],
-        None if batches else labels[split.train],
-        validation_data=(dataset.crops[split.validation], labels[split.validation]),
-        batch_size=None if batches else recipe.batch,
+        batches(dataset, split.train, recipe, plan.seed, state.epochs),
+        validation_data=InOrder(dataset, split.validation, BATCH),
         epochs=epochs,
         initial_epoch=state.epochs,
-        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if batches else plateau, best, keeper],
+        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau, best, keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return Run(plan, keeper.state, folder)
+
+
+def batches(dataset: Dataset, chosen: npt.NDArray[np.intp], recipe: Recipe, seed: int, epoch: int) -> Any:  # noqa: ANN401
+    """Return a recipe's batches of the photos `chosen`, beginning with an epoch."""
+    if recipe.augmented:
+        return Batches(dataset, chosen, recipe.batch, recipe.batches, seed, epoch)
+    return InOrder(dataset, chosen, recipe.batch, seed, epoch)
 
 
 def falling_rate(learning_rate: float, epochs: int) -> Any:  # noqa: ANN401
@@ -81,9 +80,13 @@ def set_threads(threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
-def predict(network: Any, crops: Luma) -> npt.NDArray[np.float32]:  # noqa: ANN401
-    """Return a Keras network's scores, float32 (n, labels), of uint8 crops (n, size, size)."""
-    return np.asarray(network.predict(crops, batch_size=BATCH, verbose=0))
+def predict(
+    network: Any, crops: Luma, chosen: npt.NDArray[np.intp] | None = None,  # noqa: ANN401
+) -> npt.NDArray[np.float32]:
+    """Return a Keras network's scores, float32 (n, labels), of uint8 crops (n, size, size), or of the chosen ones."""
+    numbers = np.arange(len(crops)) if chosen is None else chosen
+    parts = [numbers[start : start + AT_ONCE] for start in range(0, len(numbers), AT_ONCE)]
+    return np.concatenate([network.predict(crops[part], batch_size=BATCH, verbose=0) for part in parts])
 
 
 def _compiled(plan: Plan) -> Any:  # noqa: ANN401

@@ -1,0 +1,134 @@
+"""A Ray cluster trains folds and networks as they are trained here; what is lost is done again, what is done kept."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from drawn_photos import drawn_photos
+
+from trainer.__main__ import main
+
+TREE = Path(__file__).parent.parent
+SOURCES = ("blue", "green", "red")
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="needs Ray, which make .venv/cluster adds to the environment"
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Three sources of photos."""
+    folder = tmp_path_factory.mktemp("sources")
+    return [str(drawn_photos(folder / name, 20, seed)) for seed, name in enumerate(SOURCES)]
+
+
+def crossval(folders: list[str], runs: Path, *options: str) -> list[str]:
+    return ["crossval", "--data", *folders, "--size", "24", "--epochs", "1", "--runs", str(runs), "--threads", "1",
+            *options]
+
+
+def start(arguments: list[str], cache: Path, address: str = "") -> "subprocess.Popen[str]":
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "RAY_ADDRESS": address}
+    return subprocess.Popen([sys.executable, "-m", "trainer", *arguments], cwd=TREE, env=environment, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finished(process: "subprocess.Popen[str]") -> str:
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return out
+
+
+def test_folds_that_are_done_are_not_done_again(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    linear = crossval(folders, tmp_path / "runs", "--model", "linear")
+    assert main(linear) == 0
+    first = capsys.readouterr().out
+    (done,) = (tmp_path / "runs").iterdir()
+    assert sorted(path.name for path in done.iterdir()) == ["0.npy", "1.npy", "2.npy"]
+
+    (done / "2.npy").unlink()
+    made = {path: path.stat().st_mtime_ns for path in done.iterdir()}
+    assert main(linear) == 0
+    again = capsys.readouterr()
+    assert again.out == first
+    assert again.err.startswith(f"2 of 3 folds were done before: {done}")
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert (done / "2.npy").exists()
+
+    assert main([*linear, "--seed", "1"]) == 0  # something else was asked for
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path) -> None:
+    linear = crossval(folders, tmp_path / "runs", "--model", "linear")
+    process = start(linear, tmp_path / "cache", "127.0.0.1:1")
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert errors.splitlines()[-1].startswith("error: RAY_ADDRESS=127.0.0.1:1: ")
+
+
+@needs_ray
+def test_a_cluster_says_the_same_and_a_killed_worker_costs_its_fold_only(folders: list[str], tmp_path: Path) -> None:
+    simple = crossval(folders, tmp_path / "runs", "--model", "simple")
+    here = start(simple, tmp_path / "cache")
+    said = finished(here)
+    (done,) = (tmp_path / "runs").iterdir()
+    verdicts = {path.name: path.read_bytes() for path in done.iterdir()}
+    shutil.rmtree(tmp_path / "runs")
+
+    there = start(simple, tmp_path / "cache", "local")
+    killed = next(pid for pid in iter(lambda: worker_of(there), object()) if pid)
+    os.kill(killed, signal.SIGKILL)
+
+    assert finished(there) == said
+    assert {path.name: path.read_bytes() for path in done.iterdir()} == verdicts
+
+
+@needs_ray
+def test_networks_that_are_trained_side_by_side_are_those_of_a_training_alone(tmp_path: Path) -> None:
+    photos = drawn_photos(tmp_path / "photos", 40)
+    for address, wanted in (("", ["simple"]), ("", ["door"]), ("local", ["simple", "door"])):
+        runs, made = tmp_path / f"runs{address}", tmp_path / f"models{address}"
+        train = ["train", "--model", *wanted, "--data", str(photos), "--size", "24", "--epochs", "1", "--threads", "1",
+                 "--runs", str(runs)]
+        finished(start(train, tmp_path / "cache", address))
+        finished(start(["convert", "--runs", str(runs), "--models", str(made)], tmp_path / "cache", address))
+    models = {path.name: path.read_bytes() for path in (tmp_path / "models").glob("*.tflite")}
+    assert sorted(models) == ["door.tflite", "simple.tflite"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "modelslocal").glob("*.tflite")} == models
+
+
+def worker_of(driver: "subprocess.Popen[str]") -> int:
+    """Return the number of a process that does a fold for a driver, or 0 while there is none."""
+    assert driver.poll() is None, driver.communicate()[1]
+    time.sleep(0.02)
+    return next((pid for pid in descendants(driver.pid) if command(pid).startswith("ray::part_on_worker")), 0)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            child = int(path.parent.name)
+            yield from (child, *descendants(child))
+
+
+def command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
