@@ -9,7 +9,8 @@ from footprint import DEVICE_MODULES, TREE, import_seconds, peak_megabytes
 from runtimes import PYTHONS
 
 TRAINING = (
-    "keras", "matplotlib", "pandas", "PIL", "pooch", "requests", "scipy", "sklearn", "tensorflow", "tqdm", "trainer",
+    "joblib", "keras", "matplotlib", "pandas", "PIL", "pooch", "ray", "requests", "scipy", "sklearn", "tensorflow",
+    "tqdm", "trainer",
 )  # fmt: skip
 LARGEST_IMPORT_SECONDS = 1.0  # CPU
 LARGEST_PEAK_MEGABYTES = 110.0

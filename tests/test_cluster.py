@@ -1,6 +1,7 @@
 """A Ray cluster trains folds and networks as they are trained here; what is lost is done again, what is done kept."""
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -10,10 +11,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
 from trainer.__main__ import main
+from trainer.training import predict
 
 TREE = Path(__file__).parent.parent
 SOURCES = ("blue", "green", "red")
@@ -30,8 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def crossval(folders: list[str], runs: Path, *options: str) -> list[str]:
-    return ["crossval", "--data", *folders, "--size", "24", "--epochs", "1", "--runs", str(runs), "--threads", "1",
-            *options]
+    return ["crossval", "--data", *folders, "--size", "24", "--epochs", "1", "--runs", str(runs), *options]
 
 
 def start(arguments: list[str], cache: Path, address: str = "") -> "subprocess.Popen[str]":
@@ -79,34 +82,44 @@ def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], 
 
 
 @needs_ray
-def test_a_cluster_says_the_same_and_a_killed_worker_costs_its_fold_only(folders: list[str], tmp_path: Path) -> None:
-    simple = crossval(folders, tmp_path / "runs", "--model", "simple")
-    here = start(simple, tmp_path / "cache")
-    said = finished(here)
+def test_a_cluster_says_the_same_and_a_killed_worker_costs_its_fold_only(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    simple = crossval(folders[:2], tmp_path / "runs", "--model", "simple")
+    assert main(simple) == 0
+    said = capsys.readouterr().out
     (done,) = (tmp_path / "runs").iterdir()
     verdicts = {path.name: path.read_bytes() for path in done.iterdir()}
     shutil.rmtree(tmp_path / "runs")
 
     there = start(simple, tmp_path / "cache", "local")
-    killed = next(pid for pid in iter(lambda: worker_of(there), object()) if pid)
-    os.kill(killed, signal.SIGKILL)
+    os.kill(next(filter(None, iter(lambda: worker_of(there), None))), signal.SIGKILL)
 
     assert finished(there) == said
     assert {path.name: path.read_bytes() for path in done.iterdir()} == verdicts
 
 
 @needs_ray
-def test_networks_that_are_trained_side_by_side_are_those_of_a_training_alone(tmp_path: Path) -> None:
+def test_networks_that_are_trained_side_by_side_are_those_of_a_training_here(tmp_path: Path) -> None:
     photos = drawn_photos(tmp_path / "photos", 40)
-    for address, wanted in (("", ["simple"]), ("", ["door"]), ("local", ["simple", "door"])):
-        runs, made = tmp_path / f"runs{address}", tmp_path / f"models{address}"
-        train = ["train", "--model", *wanted, "--data", str(photos), "--size", "24", "--epochs", "1", "--threads", "1",
-                 "--runs", str(runs)]
-        finished(start(train, tmp_path / "cache", address))
-        finished(start(["convert", "--runs", str(runs), "--models", str(made)], tmp_path / "cache", address))
-    models = {path.name: path.read_bytes() for path in (tmp_path / "models").glob("*.tflite")}
-    assert sorted(models) == ["door.tflite", "simple.tflite"]
-    assert {path.name: path.read_bytes() for path in (tmp_path / "modelslocal").glob("*.tflite")} == models
+    train = ["train", "--model", "simple", "door", "--data", str(photos), "--size", "24", "--epochs", "1", "--runs"]
+    finished(start([*train, str(tmp_path / "here")], tmp_path / "cache"))
+    finished(start([*train, str(tmp_path / "there")], tmp_path / "cache", "local"))
+
+    here, there = (sorted((tmp_path / name).rglob("state.json")) for name in ("here", "there"))
+    assert len(here) == 2
+    assert [path.read_bytes() for path in here] == [path.read_bytes() for path in there]
+    for path in there:
+        best = json.loads(path.read_text())["best"]
+        assert predictions(path.parent / best) == predictions(tmp_path / "here" / path.parent.name / best)
+
+
+def predictions(weights: Path) -> list[list[float]]:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 24, 24), np.uint8)
+    scores: list[list[float]] = predict(keras.saving.load_model(weights), noise).tolist()
+    return scores
 
 
 def worker_of(driver: "subprocess.Popen[str]") -> int:

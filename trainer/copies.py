@@ -90,13 +90,15 @@ def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -
 
     parts: the descriptions of the first photos, of the next ones, and so on.
     """
-    together = scratch_array((len(names), DESCRIPTION_LENGTH))
-    for place, row in enumerate(itertools.chain(*parts)):
-        together[place] = row
-    told = hashlib.sha256(together.data)
+    told = hashlib.sha256()
+    for part in parts:
+        told.update(np.ascontiguousarray(part).data)
     told.update("\n".join(names).encode())
     path = cache_folder() / "groups" / f"{told.hexdigest()[:32]}.npy"
     if not path.exists():
+        together = scratch_array((len(names), DESCRIPTION_LENGTH))
+        for place, row in enumerate(itertools.chain(*parts)):
+            together[place] = row
         content = io.BytesIO()
         np.save(content, find_groups(together, names))
         write_whole(path, content.getvalue())

@@ -17,16 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from device.crop import whole_picture
 from device.faces import Luma
+from trainer.links import LinkedPhotos, Links
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.intp]  # of photos
-Links = npt.NDArray[np.intp]  # (links, 2): numbers of two photos
 Descriptions = npt.NDArray[np.uint8]  # (n, DESCRIPTION_LENGTH), and n may be more than fit into memory
 
 WHOLE_SIDE = 48  # px: the whole picture, squeezed to a square
@@ -55,7 +53,6 @@ EYES_SHIFTS = (-0.04, 0.0, 0.04)  # of the face crop: how much the finder's box 
 EYES_ZOOMS = (1.0, 1.1)
 
 BLOCK = 1024  # photos compared with as many others at a time: 4 MB
-MOST_LINKS = 1_000_000  # to join at once
 # Only a name that ends in a number names one shot; `augmented_image` and `augmented_image_7` have nothing in common.
 MADE_FROM = re.compile(r"(?P<original>.*\d)[-_ .]\D+")
 
@@ -82,7 +79,7 @@ def find_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> np
     count = len(names)
     if descriptions.shape != (count, DESCRIPTION_LENGTH):
         raise ValueError(f"descriptions have the shape {descriptions.shape}, not {(count, DESCRIPTION_LENGTH)}")
-    links = _Links(count)
+    links = LinkedPhotos(count)
     links.add(_made_from_another(names))
     _link_copies(descriptions, links)
     turned = list(itertools.product(TURNS_DEGREES, TURNED_ZOOMS, (False, True)))
@@ -101,35 +98,7 @@ def shared_group_fraction(groups: npt.NDArray[np.intp], test_mask: Bools) -> flo
     return float(np.isin(groups[test_mask], groups[~test_mask]).mean())
 
 
-class _Links:
-    """Joins linked photos to groups; of links it keeps no more than it can join at once."""
-
-    def __init__(self, count: int) -> None:
-        self._first = np.arange(count)  # of each photo's group
-        self._waiting: list[Links] = []
-
-    def add(self, links: Links) -> None:
-        """Take links, intp (links, 2)."""
-        if len(links):
-            self._waiting.append(links)
-        if sum(map(len, self._waiting)) > MOST_LINKS:
-            self._join()
-
-    def groups(self) -> npt.NDArray[np.intp]:
-        """Return the group of each photo, intp (n,), numbered from 0 in the order of their first photos."""
-        self._join()
-        return np.asarray(np.unique(self._first, return_inverse=True)[1], np.intp)
-
-    def _join(self) -> None:
-        count = len(self._first)
-        links = np.concatenate([*self._waiting, np.column_stack([np.arange(count), self._first])])
-        graph = coo_matrix((np.ones(len(links), dtype=bool), (links[:, 0], links[:, 1])), shape=(count, count))
-        labels = connected_components(graph, directed=False)[1]
-        self._first = np.unique(labels, return_index=True)[1][labels]
-        self._waiting = []
-
-
-def _link_copies(descriptions: Descriptions, links: _Links) -> None:
+def _link_copies(descriptions: Descriptions, links: LinkedPhotos) -> None:
     blocks = range(0, len(descriptions), BLOCK)
     plain = [_hashes(_whole(descriptions[start : start + BLOCK])) for start in blocks]
     for start, mirrored in itertools.product(blocks, (False, True)):
@@ -154,7 +123,7 @@ def _hashes(pictures: Luma) -> Floats:
 
 def _link_alike(
     descriptions: Descriptions, photos: Numbers, look: Callable[[Descriptions], Callable[..., Floats]],
-    plain: tuple[Any, ...], variants: Sequence[tuple[Any, ...]], at_least: float, links: _Links,
+    plain: tuple[Any, ...], variants: Sequence[tuple[Any, ...]], at_least: float, links: LinkedPhotos,
 ) -> None:
     """Link photos where a variant of one looks like the other's plain view.
 
