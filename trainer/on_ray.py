@@ -38,7 +38,7 @@ def main(folder: Path, address: str, parts: int, threads: int) -> None:
         ray.init(address, include_dashboard=False if address == "local" else None, logging_level="ERROR",
                  log_to_driver=False,
                  runtime_env={"working_dir": str(TREE), "excludes": NOT_SENT, "env_vars": carried})
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises plain ones, too
         return _say(
             f"{FAILED} no cluster that can be used ({str(error).splitlines()[0]}), expected `local` or the address "
             "that `ray start --head` printed: docs/training.md"
