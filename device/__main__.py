@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
         raise SettingsError("--camera is empty, expected pi, usb:0, rtsp://…, a video file or a folder of pictures")
     if options.camera is not None:
         settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
-    return run(settings, pins=options.pins, config=options.config)
+    return run(settings, pins=options.pins, config=options.config, at_speed=True)
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ class Background:
 
     def __init__(self, seconds: float) -> None:
         """Take for how long a face must not have moved."""
-        self._seconds = seconds
+        self.seconds = seconds
         self._places: list[_Place] = []
 
     def see(self, now: float, boxes: Sequence[Box]) -> list[Box]:
@@ -62,7 +62,7 @@ class Background:
         place.seen_seconds += min(now - place.last_seen, GAP_SECONDS)
         place.last_seen = now
         age = now - place.since
-        turns = not place.still and age >= self._seconds and place.seen_seconds >= LEAST_SEEN * age
+        turns = not place.still and age >= self.seconds and place.seen_seconds >= LEAST_SEEN * age
         place.still = place.still or turns
         return turns
 

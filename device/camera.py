@@ -1,6 +1,6 @@
 """Turns a Pi camera, a USB or network camera, a video file or a folder of pictures into the frames that are judged."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -8,10 +8,10 @@ from typing import Protocol, Self
 
 from device.errors import CameraError
 from device.frame import Frame
-from device.recordings import PictureFolder, VideoFile
+from device.recordings import PictureFolder, VideoFile, at_speed
 from device.rtsp import open_rtsp
 from device.settings import CameraSettings
-from device.sight import FROZEN_SECONDS, RTSP_FROZEN_SECONDS, Sight
+from device.sight import Sight
 from device.source import is_rtsp, shown
 from device.usb_camera import is_usb, open_usb
 from device.view import seen
@@ -30,25 +30,27 @@ def is_live(source: str) -> bool:
     return source == "pi" or is_usb(source) or is_rtsp(source)
 
 
-def open_camera(settings: CameraSettings) -> Camera:
+def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None = None) -> Camera:
     """Open "pi", "usb:N", "rtsp://…", a video file, or a folder of pictures taken as 10 frames a second.
 
-    Raises CameraError with one line if it isn't there or gives nothing.
+    pause: waits so many seconds, so that recordings are played at their own speed; without it they go as fast as
+    they can. Raises CameraError with one line if it isn't there or gives nothing.
     """
     source = settings.source
     name, path = shown(source), Path(source)
     if source == "pi":
         from device.pi_camera import PiCamera  # picamera2 exists on Raspberry Pi OS only
 
-        return _Watched(PiCamera(settings), settings, Sight(name, FROZEN_SECONDS))
+        return _Watched(PiCamera(settings), settings, Sight(name))
     if is_usb(source):
-        return _Watched(open_usb(settings), settings, Sight(name, FROZEN_SECONDS))
+        return _Watched(open_usb(settings), settings, Sight(name))
     if is_rtsp(source):
-        return _Watched(open_rtsp(source), settings, Sight(name, RTSP_FROZEN_SECONDS))
+        network = open_rtsp(source)
+        return _Watched(network, settings, Sight(name, repeats=not network.whole))
     if path.is_dir():
-        return _Watched(PictureFolder(path), settings, None)
+        return _Watched(PictureFolder(path), settings, None, pause)
     if path.is_file():
-        return _Watched(VideoFile(path), settings, None)
+        return _Watched(VideoFile(path), settings, None, pause)
     raise CameraError(
         f"{name}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
     )
@@ -57,8 +59,11 @@ def open_camera(settings: CameraSettings) -> Camera:
 class _Watched:
     """A camera whose frames are turned and cropped; a live one that shows itself blind is a fault."""
 
-    def __init__(self, camera: Camera, settings: CameraSettings, sight: Sight | None) -> None:
-        self._camera, self._settings, self._sight = camera, settings, sight
+    def __init__(
+        self, camera: Camera, settings: CameraSettings, sight: Sight | None,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._camera, self._settings, self._sight, self._pause = camera, settings, sight, pause
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +73,8 @@ class _Watched:
 
     def frames(self) -> Iterator[Frame]:
         """Yield the camera's frames; raise CameraFault when they show that it doesn't see any more."""
-        for frame in self._camera.frames():
+        frames = self._camera.frames()
+        for frame in at_speed(frames, self._pause) if self._pause else frames:
             if self._sight:
                 self._sight.check(frame)
             yield Frame(seen(frame.luma, self._settings), frame.taken)

@@ -64,7 +64,7 @@ class Classifier:
         margin, size = self.card.crop_margin, self.card.input_size
         crops = [crop_face(luma, face.box, margin, size) for face in faces]
         return [
-            self.verdict(face, self.scores(crop), look_at(luma, face.box, crop))
+            self.verdict(face, self.scores(crop), look_at(luma, face, crop))
             for face, crop in zip(faces, crops, strict=True)
         ]
 

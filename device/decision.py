@@ -89,6 +89,11 @@ class Decision:
         self._since = 0.0  # seconds: when the state was entered
         self.state = State.IDLE
 
+    def adopt(self, settings: DecisionSettings, threshold: float, release: float) -> None:
+        """Take other times and levels from the next frame on; who is there stays known."""
+        self._settings, self._threshold, self._release = settings, threshold, release
+        self._background.seconds = settings.background_seconds
+
     def update(self, now: float, verdicts: Sequence[Verdict]) -> tuple[Alert | None, list[Event]]:
         """Take the verdicts of the frame taken at `now`, in seconds.
 
@@ -131,7 +136,7 @@ class Decision:
                 person.miss(now, self._settings)
         for j, verdict in enumerate(verdicts):
             if j not in pairs:
-                self._people.append(Person(verdict.box, verdict.box, since=now, last_seen=now))
+                self._people.append(Person(verdict.box, since=now, last_seen=now))
             person = self._people[pairs.get(j, -1)]
             person.see(now, verdict, self._settings)
             person.judge(now, self._settings, self._threshold, self._release)

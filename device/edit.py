@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -12,7 +13,7 @@ from device.errors import SettingsError
 from device.settings import read_settings
 
 
-def edit_settings(path: Path, changes: Mapping[str, Mapping[str, float]]) -> None:
+def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     """Set keys, section by section. Raises SettingsError if the result would be refused, or can't be written."""
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:

@@ -24,6 +24,7 @@ class Face:
 
     box: Box
     score: float
+    moved: float = 0.0  # against the rest of the picture in about half a second, share of its height; see device.motion
 
 
 class FaceFinder(Protocol):

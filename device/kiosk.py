@@ -19,6 +19,7 @@ from device.finders import open_finder
 from device.gate import Gate
 from device.levels import levels
 from device.model_card import ModelCard
+from device.motion import Motion
 from device.notify import Notifier
 from device.screen import open_screen
 from device.settings import Settings
@@ -35,11 +36,13 @@ WORDS = {
 
 
 def run(
-    settings: Settings, finder: FaceFinder | None = None, pins: str = "auto", config: Path | None = None
-) -> int:
+    settings: Settings, finder: FaceFinder | None = None, pins: str = "auto", config: Path | None = None,
+    at_speed: bool = False,
+) -> int:  # fmt: skip
     """Run the door until its recording ends or a signal stops it; return the exit code.
 
-    Faces are found by `finder`, by default the settings'; `config` is the file that the setup page writes.
+    Faces are found by `finder`, by default the settings'; `config` is the file that the setup page writes; a recording
+    is played `at_speed`, its own, or as fast as it goes.
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
     whatever else goes wrong, leaves the loop, shows FAULT for a moment, and switches the outputs off.
     """
@@ -47,14 +50,14 @@ def run(
         stop = devices.enter_context(StopRequest())
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        camera = devices.enter_context(open_camera(settings.camera))
+        camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
         signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
         signals.trust(classifier.card)
-        gate = Gate(finder)
+        eye = Motion(Gate(finder))
         decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         telemetry = devices.enter_context(Telemetry(settings, classifier.card))
@@ -65,13 +68,16 @@ def run(
         started: float | None = None  # seconds on the camera's clock
         for frame in camera.frames():
             started = frame.taken if started is None else started
-            verdicts = classifier.judge(frame.luma, gate.find(frame.luma, frame.taken))
+            verdicts = classifier.judge(frame.luma, eye.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
             moment = datetime.now(UTC)
             signals.show(decision.state, frame.taken, moment)
             screen.show(decision.state, frame, verdicts)
             telemetry.note(decision.state, events, moment)
             collector.take(frame.luma, decision.judged(frame.taken), frame.taken)
+            if changed := screen.changed():
+                decision.adopt(changed.decision, *levels(changed.model, classifier.card))
+                signals.adopt(changed.signals)
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)
@@ -116,7 +122,8 @@ class StopRequest:
     def pause(self, seconds: float) -> None:
         """Wait, but not after a signal."""
         with suppress(queue.Empty):
-            self._arrived.get(timeout=seconds)
+            if not self.received:
+                self._arrived.get(timeout=seconds)
 
     def __enter__(self) -> Self:
         self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}

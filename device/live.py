@@ -16,9 +16,13 @@ from device.view import luma_of
 class LiveCapture:
     """A camera; a thread reads every frame and keeps only the newest, so that what is judged is now."""
 
-    def __init__(self, name: str, capture: cv2.VideoCapture, advice: str) -> None:
-        """Start reading. Lines show the camera as `name`; `advice` is what to do when no frames come."""
+    def __init__(self, name: str, capture: cv2.VideoCapture, advice: str, whole: bool = True) -> None:
+        """Start reading. Lines show the camera as `name`; `advice` is what to do when no frames come.
+
+        whole: each frame is coded by itself, not as what differs from the one before.
+        """
         self._name, self._capture, self._advice = name, capture, advice
+        self.whole = whole
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._failure: Exception | None = None

@@ -1,10 +1,10 @@
-"""Says how well a face is seen: where in the picture, how large, bright and sharp, and whether cut."""
+"""Says how well a face is seen: where in the picture, how large, bright and sharp, whether cut, and how it moves."""
 
 from dataclasses import dataclass
 
 import cv2
 
-from device.faces import Box, Luma
+from device.faces import Face, Luma
 
 # Finders keep their boxes inside the picture. One that touches its edge and is so much narrower or flatter than a face
 # was cut by it, by more than a fifth.
@@ -25,6 +25,7 @@ class Look:
     brightness: float = 128.0  # mean of the crop, grey levels 0-255
     sharpness: float = FULL_SHARPNESS  # standard deviation of the crop's Laplacian, grey levels
     cut: bool = False  # by the picture's edge
+    moved: float = 0.0  # the face's own, against the rest of the picture, share of its height
 
     @property
     def weight(self) -> float:
@@ -32,9 +33,9 @@ class Look:
         return max(LEAST_WEIGHT, min(1.0, self.height / FULL_HEIGHT) * min(1.0, self.sharpness / FULL_SHARPNESS))
 
 
-def look_at(luma: Luma, box: Box, crop: Luma) -> Look:
-    """Return how the face in `box` is seen in a picture, uint8 (height, width); crop: uint8 (size, size) of it."""
-    height, width = luma.shape
+def look_at(luma: Luma, face: Face, crop: Luma) -> Look:
+    """Return how a face is seen in a picture, uint8 (height, width); crop: uint8 (size, size) of it."""
+    (height, width), box = luma.shape, face.box
     right, bottom = box.x + box.width, box.y + box.height
     return Look(
         x=(box.x + box.width / 2) / width,
@@ -44,6 +45,7 @@ def look_at(luma: Luma, box: Box, crop: Luma) -> Look:
         sharpness=float(cv2.meanStdDev(cv2.Laplacian(crop, cv2.CV_16S))[1][0, 0]),
         cut=(min(box.x, width - right) <= EDGE_PIXELS and box.width < NARROW * box.height)
         or (min(box.y, height - bottom) <= EDGE_PIXELS and box.width > FLAT * box.height),
+        moved=face.moved,
     )
 
 

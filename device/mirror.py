@@ -37,7 +37,7 @@ class Mirror:
 
     def __init__(self, threshold: float) -> None:
         """Take the score, 0-1, from which a box is an alarm's."""
-        self._threshold = threshold
+        self.threshold = threshold
         self.newest: tuple[Frame, Sequence[Verdict]] | None = None
         self.viewers: set[Viewer] = set()
         self._sending: dict[Viewer, asyncio.Future[None]] = {}
@@ -48,7 +48,7 @@ class Mirror:
         while True:
             if self.viewers and self.newest is not None and self.newest is not told:
                 told = self.newest
-                self._send(picture(told[0].luma, told[1], self._threshold))
+                self._send(picture(told[0].luma, told[1], self.threshold))
             await asyncio.sleep(max(SECONDS, len(self.viewers) / MOST_SENT))
 
     def _send(self, jpeg: bytes) -> None:

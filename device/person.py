@@ -3,7 +3,11 @@
 Pure: time comes in as a value.
 """
 
+import itertools
+import math
+import statistics
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +17,15 @@ from device.faces import Box
 from device.settings import DecisionSettings
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
+# Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
+SURE = 1.0
+LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next
+# A finder's boxes waver about a face that is still: means of so many are compared, and before there are, the more they
+# have to differ the fewer they are.
+BOXES = 4
+STIR = 0.012  # of its height, against the rest of the picture: what a poster's face seems to move by is less,
+FEWEST_STIRS, STIR_SECONDS = 3, 0.15  # in a row and for so long: a shadow or somebody that passes may seem to move it
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -30,12 +42,15 @@ class Person:
     """A face that is followed, and what is known of it."""
 
     box: Box
-    origin: Box  # where it was first
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
-    moved: bool = False  # from where the face was first seen: posters and ghosts don't
+    moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
+    stirs: list[float] = field(default_factory=list)  # seconds: when, in a row, it moved against the rest
+    first: list[Box] = field(default_factory=list)  # where it was first, at most BOXES
+    latest: deque[Box] = field(default_factory=lambda: deque(maxlen=BOXES))
+    seen: int = 0  # boxes since it was there first
     bare: bool | None = None  # no mask; None: not sure yet
     told: bool | None = None  # the verdict that was told last
     lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
@@ -50,6 +65,17 @@ class Person:
         return sum(scored.weight * scored.score for scored in self.scores) / weights if weights else None
 
     @property
+    def _error(self) -> float:
+        """Return the standard error of the mean: by the scores' spread, or their steps (von Neumann and others, 1941).
+
+        The lesser counts: a mask put on widens the spread, but is one step only; scores that alternate, the steps.
+        """
+        scores = [scored.score for scored in self.scores]
+        steps = [(after - before) ** 2 / 2 for before, after in itertools.pairwise(scores)]
+        variance = min(statistics.pvariance(scores), sum(steps) / len(steps))
+        return max(LEAST_DEVIATION, math.sqrt(variance)) / math.sqrt(len(scores))
+
+    @property
     def _steady(self) -> bool:
         return sum(found for _, found in self.frames) >= LEAST_SEEN * len(self.frames)
 
@@ -61,10 +87,13 @@ class Person:
             self.frames.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.
         if moved(self.box, verdict.box) > JUMP or not any(found for _, found in list(self.frames)[-2:]):
-            self.origin = verdict.box
-        self.box, self.last_seen = verdict.box, now
+            self.seen = 0
+            self.stirs.clear()
+            self.first.clear()
+            self.latest.clear()
+        self._follow(now, verdict, settings)
+        self.last_seen = now
         self._frame(now, True, settings)
-        self.moved = self.moved or moved(self.origin, verdict.box) >= settings.least_move
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
         look = verdict.look
         if not look.cut and look.brightness >= settings.least_brightness:
@@ -83,10 +112,23 @@ class Person:
         if not (sure and self.moved and self._steady):
             return
         mean = self.mean or 0.0
-        if mean >= threshold:
+        error = SURE * self._error
+        if mean - error >= threshold:
             self.bare = True
-        elif mean < release:
+        elif mean + error < release:
             self.bare = False
+
+    def _follow(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
+        self.box = verdict.box
+        self.seen += 1
+        self.latest.append(verdict.box)
+        if len(self.first) < BOXES:
+            self.first.append(verdict.box)
+        count = max(1, min(BOXES, self.seen // 2))
+        self.stirs = [*self.stirs[: FEWEST_STIRS - 1], now] if verdict.look.moved >= STIR else []
+        stirred = len(self.stirs) == FEWEST_STIRS and now - self.stirs[0] >= STIR_SECONDS
+        way = moved(_middle(self.first[:count]), _middle(list(self.latest)[-count:]))
+        self.moved = self.moved or stirred or way >= settings.least_move * math.sqrt(BOXES / count)
 
     def _score(self, scored: Scored, settings: DecisionSettings) -> None:
         if not self.scores:
@@ -100,3 +142,8 @@ class Person:
         self.frames.append((now, found))
         while now - self.frames[0][0] > settings.window_seconds:
             self.frames.popleft()
+
+
+def _middle(boxes: Sequence[Box]) -> Box:
+    """Return the mean of boxes, in whole pixels."""
+    return Box(*(round(sum(sides) / len(boxes)) for sides in zip(*boxes, strict=True)))

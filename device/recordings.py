@@ -1,8 +1,9 @@
-"""Turns a video file or a folder of pictures into frames, on the recording's own clock."""
+"""Turns a video file or a folder of pictures into frames, on the recording's own clock and at its own speed."""
 
 import logging
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,8 @@ from device.view import luma_of
 FOLDER_FRAMES_PER_SECOND = 10.0
 # ffmpeg would open a text file as a video too: as a recording of a terminal.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+
+LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera
 
 log = logging.getLogger(__name__)
 
@@ -80,3 +83,16 @@ class PictureFolder:
                 log.warning("%s", error)
                 continue
             yield Frame(luma, place / FOLDER_FRAMES_PER_SECOND)
+
+
+def at_speed(frames: Iterator[Frame], pause: Callable[[float], None]) -> Iterator[Frame]:
+    """Yield a recording's frames when each is due, by the computer's clock; pause: waits so many seconds."""
+    begun: float | None = None
+    for frame in frames:
+        now = time.monotonic()
+        begun = now - frame.taken if begun is None else begun
+        ahead = begun + frame.taken - now
+        if ahead > 0:
+            pause(ahead)
+        if ahead > -LATE_SECONDS:
+            yield frame

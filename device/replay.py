@@ -14,6 +14,7 @@ from device.faces import FaceFinder
 from device.gate import Gate
 from device.kiosk import alert_line, event_line
 from device.levels import levels
+from device.motion import Motion
 from device.settings import Settings
 from device.visits import THEN, TrueVisit, Visit, VisitsError, gather
 
@@ -36,13 +37,13 @@ class Replay:
 def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
     """Run a video file, or a folder of pictures taken as 10 a second, through the loop. Raises CameraError."""
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
-    gate = Gate(finder)
+    eye = Motion(Gate(finder))
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
     with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
         for frame in camera.frames():
             started = frame.taken if started is None else started
             now = frame.taken - started
-            alert, happened = decision.update(now, classifier.judge(frame.luma, gate.find(frame.luma, now)))
+            alert, happened = decision.update(now, classifier.judge(frame.luma, eye.find(frame.luma, now)))
             alerts += [alert] if alert else []
             events += happened
     return Replay(source.name, now, tuple(alerts), tuple(events))

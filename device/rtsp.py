@@ -11,6 +11,7 @@ from device.source import place_of, shown
 
 CONNECT_SECONDS = 3.0  # to reach its port
 OPEN_MILLISECONDS, READ_MILLISECONDS = 8000, 5000  # to see its streams, and to wait for a packet
+WHOLE = frozenset({"MJPG", "JPEG"})  # codecs, as OpenCV names them, of which each frame is coded by itself
 # TCP, because packets lost on a radio network smear the picture; no buffer, because it would be older than now.
 OPTIONS = "rtsp_transport;tcp|fflags;nobuffer"
 
@@ -41,4 +42,5 @@ def open_rtsp(source: str) -> LiveCapture:
     del os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"]  # a video file would lose its first frame by them
     if not capture.isOpened():
         raise CameraError(f"{name}: gives no video: check user, password and path, and that it sends H.264 or MJPEG")
-    return LiveCapture(name, capture, "check its power and its network")
+    codec = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1")
+    return LiveCapture(name, capture, "check its power and its network", whole=codec.upper() in WHOLE)

@@ -54,6 +54,10 @@ class Screen:
             self._state = state
             self._tell(self._server.show, state)
 
+    def changed(self) -> Settings | None:
+        """Return the settings if the setup page has changed them since this was asked last."""
+        return self._server.changed.popleft() if self._server and self._server.changed else None
+
     def __enter__(self) -> Self:
         if self._server:
             self._thread.start()

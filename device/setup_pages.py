@@ -1,20 +1,19 @@
-"""What the setup page asks for: the picture, the last minute, what other settings would do, saving them, a pin test."""
+"""What the setup page asks for: the picture, the last minute, what other settings would do, saving them, tests."""
 
-import dataclasses
 import json
+import os
+import signal
 from typing import Any
 
 from tornado.web import HTTPError
 
+from device.changes import CHANGES, changed, read_changes
 from device.doorkeeper import Asked, Placed
-from device.edit import edit_settings
 from device.errors import KioskError, SettingsError
+from device.languages import AUTO
 from device.levels import levels
 from device.mirror import picture
-from device.settings import DecisionSettings, ModelSettings, read_section
 from device.what_if import states
-
-LEVELS = ("threshold", "release")
 
 
 class SetupPage(Placed):
@@ -27,27 +26,22 @@ class SetupPage(Placed):
 class SetupData(Asked):
     """Something that the page asks for."""
 
-    def changes(self) -> dict[str, dict[str, float]]:
-        """Return what was posted, checked as a kiosk.toml is: `decision`, and the levels under `model`."""
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """Return what was posted, checked as a kiosk.toml is. Raises SettingsError."""
         try:
-            posted = json.loads(self.request.body)
+            changes = read_changes(json.loads(self.request.body))
         except ValueError as error:
+            if isinstance(error, SettingsError):
+                raise
             raise HTTPError(400) from error
-        if not isinstance(posted, dict) or not posted.keys() <= {"decision", "model"}:
+        if changes is None:
             raise HTTPError(400)
-        read_section(DecisionSettings, posted.get("decision", {}), "[decision]")
-        model = posted.get("model", {})
-        read_section(ModelSettings, model, "[model]")
-        if not model.keys() <= set(LEVELS):
-            raise HTTPError(400)
-        return posted
+        return changes
 
-    def tried(self, changes: dict[str, dict[str, float]]) -> list[tuple[float, str]]:
+    def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
         """Return the last minute's states under these changes. Raises SettingsError."""
-        server = self.server
-        decision = dataclasses.replace(server.settings.decision, **_floats(changes.get("decision", {})))
-        model = dataclasses.replace(server.settings.model, **_floats(changes.get("model", {})))
-        return states(server.history, decision, *levels(model, server.card))
+        server, settings = self.server, changed(self.server.settings, changes)
+        return states(server.history, settings.decision, *levels(settings.model, server.card))
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -62,13 +56,18 @@ class LastMinute(SetupData):
         server = self.server
         threshold, release = levels(server.settings.model, server.card)
         scores = [(at, verdict.alarm_score) for at, verdicts in server.history.frames() for verdict in verdicts]
-        numbers = {
-            key: value for key, value in dataclasses.asdict(server.settings.decision).items() if type(value) is float
+        sections = {
+            name: {
+                **{key: getattr(getattr(server.settings, name), key) for key in at_once},
+                **{key: getattr(getattr(server.saved, name), key) for key in later},
+            }
+            for name, (_, at_once, later) in CHANGES.items()
         }
         self.finish(
             {
-                "decision": numbers, "model": {"threshold": threshold, "release": release},
+                **sections, "model": {"threshold": threshold, "release": release},
                 "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
+                "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
             }
         )  # fmt: skip
 
@@ -81,7 +80,7 @@ class Picture(SetupData):
         if newest is None:
             raise HTTPError(404)
         self.set_header("Content-Type", "image/jpeg")
-        self.finish(picture(newest[0].luma, newest[1], self.server.threshold, mirrored=False))
+        self.finish(picture(newest[0].luma, newest[1], self.server.mirror.threshold, mirrored=False))
 
 
 class Try(SetupData):
@@ -95,19 +94,32 @@ class Try(SetupData):
 
 
 class Save(SetupData):
-    """Writes the kiosk.toml; the kiosk reads it when it starts."""
+    """Writes the kiosk.toml, and lets hold at once what can."""
 
     def post(self) -> None:
         try:
             changes = self.changes()
             self.tried(changes)
-            if self.server.config is None:
-                raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`")
-            edit_settings(self.server.config, changes)
+            self.server.save(changes)
         except SettingsError as error:
             self.refuse(error)
             return
-        self.finish({"saved": str(self.server.config)})
+        self.finish({"saved": str(self.server.config), "waiting": self.server.waiting})
+
+
+class Restart(SetupData):
+    """Ends the kiosk as `systemctl stop` does, which systemd then starts again."""
+
+    def post(self) -> None:
+        if not restarts():
+            raise HTTPError(404)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.finish({})
+
+
+def restarts() -> bool:
+    """Tell whether the kiosk is started again when it ends: its unit says so, and nothing else does."""
+    return "NOTIFY_SOCKET" in os.environ
 
 
 class Test(SetupData):
@@ -121,10 +133,5 @@ class Test(SetupData):
 
 SETUP_PAGES = {
     r"/setup": SetupPage, r"/setup/minute": LastMinute, r"/setup/picture": Picture, r"/setup/try": Try,
-    r"/setup/save": Save, r"/setup/test": Test,
+    r"/setup/save": Save, r"/setup/test": Test, r"/setup/restart": Restart,
 }  # fmt: skip
-
-
-def _floats(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: float(value) if type(value) is int else value for key, value in values.items()}
-

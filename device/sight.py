@@ -14,8 +14,10 @@ from device.reduce import block_means
 
 # Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise.
 FROZEN_SECONDS = 1.5
-# Video that is coded as differences repeats a still scene to the bit, up to its next key frame.
-RTSP_FROZEN_SECONDS = 10.0
+# Video that is coded as differences may repeat a still scene to the bit, up to its next key frame; x264 repeats drawn
+# ones for 0.33 s at most, however little noise is in them and however coarsely it codes. How long a camera does so is
+# soon seen: after a while it is frozen when it repeats itself several times as long as ever before.
+REPEATS_SECONDS, LEARN_SECONDS, TIMES_LONGER = 10.0, 30.0, 4.0
 BUFFERS = 32  # the latest pictures that a new one must differ from: a driver may hand out its few buffers in turn
 COVERED_SECONDS = 1.5
 SETTLE_SECONDS = 3.0  # the same before anything was seen: the first pictures of many cameras are black
@@ -38,9 +40,11 @@ Blocks = npt.NDArray[np.float32]
 class Sight:
     """What is remembered of one camera's pictures."""
 
-    def __init__(self, name: str, frozen_seconds: float) -> None:
-        """Take the camera's name for its error lines, and how long it may repeat its pictures."""
-        self._name, self._frozen_seconds = name, frozen_seconds
+    def __init__(self, name: str, repeats: bool = False) -> None:
+        """Take the camera's name for its error lines, and whether its coding may repeat a still scene to the bit."""
+        self._name, self._repeats = name, repeats
+        self._begun: float | None = None  # seconds: when the first picture came
+        self._repeated = self._longest = 0.0  # seconds for which it repeats itself, and for which it did at most
         self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
         self._renewed = 0.0  # seconds: when a picture was last a new one
         self._before: deque[tuple[float, Blocks]] = deque()  # the latest second of something seen
@@ -56,7 +60,11 @@ class Sight:
         total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
         if black or total not in self._sums:
             self._sums.append(total)
+            self._begun = frame.taken if self._begun is None else self._begun
+            self._longest, self._repeated = max(self._longest, self._repeated), 0.0
             self._renewed = frame.taken
+        else:
+            self._repeated = frame.taken - self._renewed
         if black:
             self._check_black(frame)
         else:
@@ -67,11 +75,16 @@ class Sight:
         self._before.append((now, blocks))
         while now - self._before[0][0] > BEFORE_SECONDS:
             self._before.popleft()
-        still = now - self._renewed
-        if still >= self._frozen_seconds:
-            raise CameraFault(
-                self._name, Blind.FROZEN, f"the same picture for {still:.1f} s: if it recurs, take its power off"
-            )
+        if self._repeated >= self._frozen_seconds(now):
+            found = f"the same picture for {self._repeated:.1f} s"
+            raise CameraFault(self._name, Blind.FROZEN, f"{found}: if it recurs, take its power off")
+
+    def _frozen_seconds(self, now: float) -> float:
+        """Return for how long the picture may have been the same at `now`, in seconds."""
+        if not self._repeats:
+            return FROZEN_SECONDS
+        learnt = self._begun is not None and now - self._begun >= LEARN_SECONDS
+        return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest)) if learnt else REPEATS_SECONDS
 
     def _check_black(self, frame: Frame) -> None:
         now = frame.taken
@@ -84,7 +97,7 @@ class Sight:
             self._noisy_at = now
         self._black = frame.luma
         dark, dead = now - self._black_since, now - self._noisy_at
-        if dark >= self._patience or dead >= max(self._frozen_seconds, min(self._patience, SETTLE_SECONDS)):
+        if dark >= self._patience or dead >= max(self._frozen_seconds(now), min(self._patience, SETTLE_SECONDS)):
             raise CameraFault(
                 self._name, Blind.COVERED, f"nothing but black for {dark:.1f} s: uncover the lens, or give it light"
             )

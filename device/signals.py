@@ -87,6 +87,12 @@ class Signals:
         """Let the model of this card release the door, unless it is a practice model."""
         self._real = not card.practice
 
+    def adopt(self, settings: SignalSettings) -> None:
+        """Take other settings of the buzzer from here on; pins stay as they are wired."""
+        with self._lock:
+            self._settings = settings
+            self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
+
     def camera_on(self) -> None:
         """Light the camera LED, until the end: it outlasts the camera, whose closing may hang while it still sees."""
         _switch(self._camera, True)

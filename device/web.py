@@ -8,25 +8,29 @@ import math
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado.template import Loader
 from tornado.web import Application, RequestHandler
 
 from device.camera import is_live
+from device.changes import held
 from device.classifier import Verdict
 from device.decision import State
 from device.doorkeeper import Attempts, Guarded, LimitedServer, Static, allowed_hosts
+from device.edit import edit_settings
+from device.errors import SettingsError
 from device.frame import Frame
 from device.languages import LANGUAGES, Language, codes, preferred, read_language
 from device.levels import levels
 from device.limits import RANDOM
 from device.mirror import Mirror
 from device.model_card import ModelCard
-from device.settings import Settings
+from device.settings import Settings, read_settings
 from device.setup_pages import SETUP_PAGES
 from device.signals import LATE_SECONDS
 from device.telemetry import Telemetry
@@ -75,8 +79,10 @@ class Server:
         self.setup_url = address_of("setup", screen.setup, token, screen.token == RANDOM)
         today = screen.today if settings.counts.enabled else "off"
         self.today_url = address_of("today", today, self.read_token, screen.read_token == RANDOM)
-        self.threshold = levels(settings.model, card)[0]
-        self.mirror, self.history, self.attempts = Mirror(self.threshold), History(), Attempts()
+        self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
+        self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
+        self.mirror = Mirror(levels(settings.model, card)[0])
+        self.history, self.attempts = History(), Attempts()
         self.viewers: set[StateStream] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
         self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
@@ -104,6 +110,25 @@ class Server:
         self._shown = self._shown | {"look": state.value, "reason": reason}
         self._late = False
         self.tell()
+
+    def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
+        if self.config is None:
+            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`")
+        edit_settings(self.config, changes)
+        self.saved = read_settings(self.config)
+        settings = held(self.settings, self.saved)
+        self.mirror.threshold = levels(settings.model, self.card)[0]  # raises, rather than in the door's loop
+        self.settings = settings
+        self.changed.append(settings)
+        self.page = _digest(settings, self.card)
+        self._shown = self._shown | {"page": self.page}
+        self.tell()
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the kiosk.toml says something that holds from the next start on only."""
+        return held(self._started, self.saved) != self.saved
 
     def tell(self) -> None:
         """Tell every viewer the present state, once more if need be."""

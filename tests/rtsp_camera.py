@@ -42,7 +42,7 @@ class RtspCamera:
         self._server.communicate(timeout=60)
 
     def stop(self, number: signal.Signals) -> None:
-        """Send a signal: SIGKILL ends the connection, SIGSTOP makes the camera fall silent."""
+        """Send a signal: SIGKILL ends the connection, SIGSTOP silences the camera, SIGUSR1 freezes its picture."""
         self._server.send_signal(number)
 
 

@@ -1,9 +1,10 @@
 """A network camera on loopback, for the system's Python: prints its port, then sends MJPEG until it is killed.
 
-The upper half is grey, by one level brighter with each frame, and the lower half is black. Its user is owner, the
-password an argument.
+The upper half is grey, by one level brighter with each frame up to SIGUSR1, and the lower half is black. Its user is
+owner, the password an argument.
 """
 
+import signal
 import sys
 
 import gi
@@ -45,15 +46,21 @@ def main() -> None:
 def feed(_factory: object, media: "GstRtspServer.RTSPMedia") -> None:
     """Push frames into one client's stream, as long as it takes them."""
     source = media.get_element().get_by_name("scene")
-    count = 0
+    count, step = 0, 1
+
+    def freeze() -> bool:
+        nonlocal step
+        step = 0
+        return True
 
     def push() -> bool:
         nonlocal count
         grey = 28 + count % LEVELS
-        count += 1
+        count += step
         rows = bytes([grey]) * (WIDTH * HEIGHT // 2) + bytes([0]) * (WIDTH * HEIGHT // 2)
         return bool(source.emit("push-buffer", Gst.Buffer.new_wrapped(rows)) == Gst.FlowReturn.OK)
 
+    GLib.unix_signal_add(GLib.PRIORITY_HIGH, signal.SIGUSR1, freeze)
     GLib.timeout_add(1000 // FRAMES_PER_SECOND, push)
 
 

@@ -63,6 +63,29 @@ def test_the_clock_of_a_video_is_its_timestamps_and_not_its_frame_rate(tmp_path:
         assert [round(frame.taken, 3) for frame in camera.frames()] == [0.0, 0.04, 0.08, 0.5]
 
 
+def test_a_recording_is_played_at_its_own_speed_and_what_comes_too_late_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, clock, waits = tmp_path / "visit.avi", [100.0], list[float]()
+    write_video(path, list(range(0, 250, 10)))  # 25 a second
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        clock[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    shown = list[int]()
+    with open_settings(CameraSettings(str(path)), pause) as camera:
+        for frame in camera.frames():
+            shown.append(round(frame.taken * 25))
+            if frame.taken < 0.3:
+                assert clock[0] - 100 == pytest.approx(frame.taken)
+            clock[0] += 0.5 if shown[-1] == 8 else 0.01  # a frame that takes long
+    assert shown == [*range(9), *range(16, 25)]  # up to 0.2 s late
+    assert waits[:3] == pytest.approx([0.03] * 3)
+    assert clock[0] - 100 == pytest.approx(24 / 25 + 0.01)
+
+
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("text.mp4", "text.txt", "empty.avi"):
         (tmp_path / name).write_bytes(b"no video\n" * (100 if name.startswith("text") else 0))

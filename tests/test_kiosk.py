@@ -36,8 +36,8 @@ LINES = [
     "1.20 s  visit 1: enter",
     "1.50 s  ALARM  without a mask 0.90",
     "1.50 s  visit 1: verdict without a mask 0.90",
-    "3.70 s  CLEAR  with a mask 0.61",
-    "3.70 s  visit 1: change with a mask 0.61",
+    "3.80 s  CLEAR  with a mask 0.67",
+    "3.80 s  visit 1: change with a mask 0.67",
     "5.70 s  IDLE  nobody there",
     "7.50 s  visit 1: leave",
 ]
@@ -70,7 +70,7 @@ class SquareFinder:
             os.kill(os.getpid(), signal.Signals[self.act])
         if self.found == 7 and self.act == "no box":
             return [Face(None, 5.0)]  # type: ignore[arg-type]
-        stirs = self.found % 2 * 6  # px: more than the least_move of a face that is judged
+        stirs = 12 * (self.found >= 3)  # px: enough to be judged at once
         return [Face(Box(40 + stirs, 20 + stirs, 80 - 2 * stirs, 80 - 2 * stirs), 5.0)]
 
 
@@ -163,6 +163,17 @@ def test_a_video_is_judged_as_the_pictures_are(
     assert [text.split()[:3] for _, _, text in shown] == [line.partition(" s  ")[2].split()[:3] for line in LINES]
     expected = [float(line.split()[0]) for line in LINES]
     assert [float(seconds) for seconds, _, _ in shown] == pytest.approx(expected, abs=0.11)
+
+
+def test_a_recording_takes_as_long_as_it_lasts_and_tells_the_same(
+    door: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for picture in sorted(Path(door.camera.source).iterdir())[16:]:
+        picture.unlink()
+    begun = time.monotonic()
+    assert run(door, SquareFinder(), "mock", at_speed=True) == 0
+    assert time.monotonic() - begun >= 1.5
+    assert capfd.readouterr().out.splitlines()[0].endswith("CHECKING  not sure yet")
 
 
 def test_systemd_hears_of_decided_frames_and_of_every_change(door: Settings, listener: Listener) -> None:

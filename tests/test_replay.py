@@ -39,7 +39,7 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
     lines = list(as_text(played, classifier))
     assert lines == [
         "visit: 7.90 s", *(f"  {line}" for line in LINES),
-        "  visit 1, 1.00 s to 4.90 s: without_mask at 1.50 s > with_mask at 3.70 s",
+        "  visit 1, 1.00 s to 4.90 s: without_mask at 1.50 s > with_mask at 3.80 s",
     ]
     told = json.loads(as_json(played, classifier))
     assert (told["video"], [alert["state"] for alert in told["alerts"]]) == (
@@ -47,7 +47,7 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
     )
     assert [event["kind"] for event in told["events"]] == list(Kind)
     assert told["visits"] == [
-        {"number": 1, "enter": 1.0, "leave": 4.9, "answers": [WITHOUT, WITH], "told": [1.5, 3.7]}
+        {"number": 1, "enter": 1.0, "leave": 4.9, "answers": [WITHOUT, WITH], "told": [1.5, 3.8]}
     ]
     assert Device.pin_factory is None  # no pin is touched
     true = {"visit": [TrueVisit(1.0, 4.9, (WITHOUT, WITH), 1.0)]}
@@ -132,5 +132,6 @@ def test_real_clips_tell_of_those_who_are_seen(tmp_path: Path, capsys: pytest.Ca
     visits = {played["video"]: played["visits"] for played in map(json.loads, capsys.readouterr().out.splitlines())}
     assert [len(visits[f"{name}.mp4"]) for name in names] == [1, 1, 1]
     assert visits["masked-desk.mp4"][0]["answers"] == [WITH]
+    assert visits["masked-desk.mp4"][0]["told"][0] <= 0.5  # who sits there already moves by little
     assert visits["bare-man.mp4"][0]["answers"] == [WITHOUT]
     assert visits["puts-mask-on.mp4"][0]["answers"][-1] == WITH

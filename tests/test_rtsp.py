@@ -81,6 +81,22 @@ def test_a_wrong_password_is_refused_without_showing_it(rtsp: RtspCamera, capfd:
     )
 
 
+def test_a_network_camera_that_freezes_is_noticed_as_soon_as_any_other(rtsp: RtspCamera) -> None:
+    taken = list[float]()
+
+    def watch() -> None:
+        with open_camera(CameraSettings(rtsp.source)) as camera:
+            for frame in camera.frames():
+                if not taken:
+                    rtsp.stop(signal.SIGUSR1)  # it goes on sending the picture that it has
+                taken.append(frame.taken)
+
+    with pytest.raises(CameraFault, match=r"the same picture for 1\.[5-9] s") as fault:
+        watch()
+    assert fault.value.word is Blind.FROZEN
+    assert taken[-1] - taken[0] >= 1.0  # frames came all the while
+
+
 def test_only_the_newest_frame_of_a_network_camera_is_judged(rtsp: RtspCamera) -> None:
     with open_camera(CameraSettings(rtsp.source, rotation=90)) as camera:
         frames = camera.frames()

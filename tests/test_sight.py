@@ -13,7 +13,7 @@ from test_gate import empty_scene as draw_scene
 from device.errors import Blind, CameraFault
 from device.faces import Luma
 from device.frame import Frame
-from device.sight import SETTLE_SECONDS, Sight
+from device.sight import BUFFERS, SETTLE_SECONDS, Sight
 
 RATES = (5.0, 10.0, 30.0)  # frames a second that the loop may get to see
 FROZEN = 1.5  # seconds that a picture may be repeated
@@ -29,9 +29,9 @@ def empty_scene(seed: int) -> Scene:
     return draw_scene(seed, WIDTH, HEIGHT)
 
 
-def watch(lumas: Iterable[Luma], rate: float, frozen: float = FROZEN) -> tuple[Blind, float] | None:
+def watch(lumas: Iterable[Luma], rate: float, repeats: bool = False) -> tuple[Blind, float] | None:
     """Show pictures at a rate a second; return the fault's word and its second, or None."""
-    sight = Sight("usb:0", frozen)
+    sight = Sight("usb:0", repeats)
     for place, luma in enumerate(lumas):
         try:
             sight.check(Frame(luma, 50 + place / rate))
@@ -107,11 +107,28 @@ def test_a_single_grey_level_somewhere_is_enough() -> None:
     assert watch(flicker(), 10) is None
 
 
-def test_a_network_camera_may_repeat_a_still_scene_up_to_its_next_key_frame() -> None:
+def repeated(times: int, seconds: float, rate: float) -> Iterator[Luma]:
+    """Yield what is live, each picture so many times, as video that is coded as differences may give it."""
     rng = np.random.default_rng(0)
-    pictures = [taken(rng, empty_scene(0), 1.0) for _ in range(5)]
-    assert watch((picture for picture in pictures for _ in range(40)), 10, frozen=10.0) is None
-    assert watch((pictures[0] for _ in range(200)), 10, frozen=10.0) == (Blind.FROZEN, 10.0)
+    pictures = [taken(rng, empty_scene(0), 1.0) for _ in range(BUFFERS + 1)]
+    for place in range(round(seconds * rate)):
+        yield pictures[place // times % len(pictures)]
+
+
+@pytest.mark.parametrize(("times", "noticed"), [(1, 1.5), (3, 1.5), (10, 3.6), (40, 10.0)])
+def test_a_network_camera_is_frozen_when_it_repeats_itself_longer_than_it_is_wont_to(
+    times: int, noticed: float
+) -> None:
+    live, last = 40.0, taken(np.random.default_rng(9), empty_scene(1), 1.0)
+    lumas = itertools.chain(repeated(times, live, 10), itertools.repeat(last, 200))
+    word, second = watch(lumas, 10, repeats=True) or pytest.fail("not noticed")
+    assert word is Blind.FROZEN
+    assert second - live == pytest.approx(noticed, abs=0.11)
+    assert watch(repeated(times, 120.0, 10), 10, repeats=True) is None
+
+
+def test_a_network_camera_that_was_not_looked_at_yet_is_given_time() -> None:
+    assert watch(itertools.islice(repeated(10000, 100.0, 10), 200), 10, repeats=True) == (Blind.FROZEN, 10.0)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -142,7 +159,7 @@ def test_a_night_without_any_light_ends_at_some_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("device.sight.LONGEST_NIGHT_SECONDS", 600.0)
     rng, lit = np.random.default_rng(0), np.tile(np.arange(0, 160, dtype=np.uint8), (120, 1))
     black = [rng.integers(0, 3, (120, 160), np.uint8) for _ in range(2)]
-    sight = Sight("usb:0", FROZEN)
+    sight = Sight("usb:0")
     sight.check(Frame(lit, 0.0))
     for second in range(1, 601):
         sight.check(Frame(black[second % 2], second))

@@ -13,6 +13,7 @@ const canvas = document.querySelector("canvas");
 let minute = null;
 let tried = null;
 const changed = new Map(); // input to its value as the device has it
+let zonesBefore = "[]";
 
 async function ask(path, body) {
   const answer = await request(`/setup/${path}`, body);
@@ -20,31 +21,65 @@ async function ask(path, body) {
   return answer.ok ? answer.json() : null;
 }
 
+const TITLES = { model: "Levels", decision: "Times and sizes", signals: "Sounds", screen: "Screen", camera: "Camera" };
+
+// The input that a value of this kind is typed into.
+function control(key, value) {
+  const choice = document.createElement(key === "language" ? "select" : "input");
+  if (key === "language") choice.append(...minute.languages.map((code) => new Option(code)));
+  if (typeof value === "boolean") Object.assign(choice, { type: "checkbox", checked: value });
+  else if (typeof value === "number") Object.assign(choice, { type: "number", step: "any", value: Number(value.toFixed(3)) });
+  else choice.value = value;
+  return choice;
+}
+
+function valueOf(input) {
+  if (input.type === "checkbox") return input.checked;
+  return input.type === "number" && input.value !== "" ? Number(input.value) : input.value;
+}
+
 function fields() {
-  const add = (section, key, value) => {
-    const label = document.createElement("label");
-    const input = document.createElement("input");
-    input.id = input.name = key;
-    label.htmlFor = key;
-    label.textContent = key.replace(/_seconds$/, ", seconds").replaceAll("_", " ");
-    Object.assign(input, { type: "number", step: "any", min: 0, value: Number(value.toFixed(3)) });
-    input.dataset.section = section;
-    changed.set(input, input.value);
-    const field = document.createElement("div");
-    field.append(label, input);
-    document.querySelector("#fields").append(field);
-  };
-  for (const key of LEVELS) add("model", key, minute.model[key]);
-  for (const [key, value] of Object.entries(minute.decision)) add("decision", key, value);
+  for (const [section, title] of Object.entries(TITLES)) {
+    const set = document.createElement("fieldset");
+    const legend = document.createElement("legend");
+    legend.textContent = title;
+    set.append(legend);
+    for (const [key, value] of Object.entries(minute[section])) {
+      if (key === "zones") continue; // drawn, not typed
+      const [label, input, field] = ["label", null, "div"].map((kind) => (kind ? document.createElement(kind) : control(key, value)));
+      input.id = label.htmlFor = `${section}-${key}`;
+      input.name = key;
+      label.textContent = key.replace(/_seconds$/, ", seconds").replaceAll("_", " ");
+      input.dataset.section = section;
+      field.append(label, input);
+      set.append(field);
+    }
+    document.querySelector("#fields").append(set);
+  }
+  showZones(minute.decision.zones);
+  remember();
+}
+
+// What is there now is what the device has.
+function remember() {
+  for (const input of document.querySelectorAll("#fields [name]")) changed.set(input, valueOf(input));
+  zonesBefore = JSON.stringify(zonesNow());
 }
 
 function changes() {
   const found = {};
   for (const [input, before] of changed) {
-    if (input.value === before || input.value === "") continue;
-    (found[input.dataset.section] ??= {})[input.name] = Number(input.value);
+    const value = valueOf(input);
+    if (value !== before && value !== "") (found[input.dataset.section] ??= {})[input.name] = value;
   }
+  if (JSON.stringify(zonesNow()) !== zonesBefore) (found.decision ??= {}).zones = zonesNow();
   return found;
+}
+
+function offerRestart() {
+  document.querySelector("#waiting").hidden = !minute.waiting;
+  document.querySelector("#restart").hidden = !minute.restarts;
+  document.querySelector("#byhand").hidden = minute.restarts;
 }
 
 function draw() {
@@ -108,6 +143,7 @@ async function lastMinute() {
   else tried = null;
   draw();
   list();
+  offerRestart();
 }
 
 async function preview() {
@@ -133,14 +169,23 @@ async function open() {
   often(preview, PICTURE_MS);
 }
 
-values.addEventListener("input", () => {
-  said.textContent = "";
-  lastMinute();
-});
+for (const place of [values, layer]) {
+  place.addEventListener("input", () => {
+    said.textContent = "";
+    lastMinute();
+  });
+}
 values.addEventListener("submit", async (event) => {
   event.preventDefault();
   const saved = await told(() => ask("save", changes()));
-  if (saved) said.textContent = `Saved in ${saved.saved}.`;
+  if (!saved) return;
+  remember();
+  await lastMinute();
+  said.textContent = `Saved in ${saved.saved}.`;
+});
+document.querySelector("#restart").addEventListener("click", async () => {
+  if (!(await told(() => ask("restart", {})))) return;
+  said.textContent = "The kiosk starts again. It prints a new token, unless kiosk.toml holds one: journalctl -u mask-kiosk";
 });
 document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
 enter(open);

@@ -1,0 +1,123 @@
+"""Tells how far each face moves against the rest of the picture, which a poster never does.
+
+Half a second apart, somebody who sits still before a desk has moved by a hundredth of their face's height or more, a
+picture on a wall by less, in the dark and in wavering light too. A move is estimated by least squares on the picture's
+gradients (Lucas and Kanade, 1981), beside a change of brightness and of contrast. The clock is the frames'.
+"""
+
+import dataclasses
+from collections import deque
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.faces import Box, Face, Luma
+
+SIDE = 240  # px, the longest of the picture that is looked at
+APART_SECONDS = 0.2, 0.5  # between the two pictures that are compared: at least, and at most if there is one
+FORGET_SECONDS = 1.0  # without a face, after which no pictures are kept any more
+SMALLEST = 12  # px a side of a face there, to be told anything of
+# Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
+# before the face, or its shadow does.
+LEAST_EXPLAINED = 0.25
+# The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
+# nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
+MARGIN = 0.3  # of a face's sides
+BLOCK = 8  # px a side, of every second pixel each way
+LEAST_CONTRAST = 0.2  # of the face's mean squared gradient
+FEWEST_BLOCKS, LEAST_STILL = 4, 0.25  # the share of them that has moved by less than half as far
+
+MIDDLE_GREY = 128.0  # taken from brightness, which keeps sums of squares small
+RIDGE = 1e-3  # keeps what shows nothing solvable
+
+Picture = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.float64]
+
+
+class Finder(Protocol):
+    """Finds faces in the pictures of one camera, one after the other."""
+
+    def find(self, luma: Luma, now: float) -> list[Face]:
+        """Return the faces of a luma picture, uint8 (height, width), taken at `now`, in seconds."""
+        ...
+
+
+class Motion:
+    """A finder whose faces say how far they have moved."""
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._pictures: deque[tuple[float, Picture]] = deque()  # seconds, and the picture reduced to SIDE
+        self._seen = 0.0  # seconds: when a face was found last
+
+    def find(self, luma: Luma, now: float) -> list[Face]:
+        """Return the faces of the luma picture, uint8 (height, width), taken at `now`, in seconds."""
+        faces = self._finder.find(luma, now)
+        if faces:
+            self._seen = now
+        elif now - self._seen > FORGET_SECONDS:
+            self._pictures.clear()
+        if not faces and not self._pictures:
+            return faces
+        least, most = APART_SECONDS
+        scale = min(1.0, SIDE / max(luma.shape))
+        picture = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
+        while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
+            self._pictures.popleft()
+        before = self._pictures[0] if self._pictures else (now, picture)
+        self._pictures.append((now, picture))
+        if now - before[0] < least or before[1].shape != picture.shape:
+            return faces
+        return _with_moves(faces, before[1], picture, scale)
+
+
+def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) -> list[Face]:
+    """Return the faces with their moves from one reduced picture to another."""
+    middle, change = (before + now) / 2, now - before
+    across, down = (cv2.Sobel(middle, cv2.CV_32F, x, 1 - x, ksize=3, scale=1 / 8) for x in (1, 0))
+    columns = np.stack([-across, -down, middle - MIDDLE_GREY, np.ones_like(middle), change], axis=-1)
+    boxes = [Box(*(round(side * scale) for side in face.box)) for face in faces]
+    rest = np.ones(now.shape, bool)
+    for x, y, width, height in boxes:
+        wide, high = round(MARGIN * width), round(MARGIN * height)
+        rest[max(0, y - high) : y + height + high, max(0, x - wide) : x + width + wide] = False
+    blocks = _blocks(columns[::2, ::2])[_blocks(rest[::2, ::2, None]).all(axis=(1, 2))]
+    return [
+        dataclasses.replace(face, moved=_share(columns, box, blocks)) if min(box[2:]) >= SMALLEST else face
+        for face, box in zip(faces, boxes, strict=True)
+    ]
+
+
+def _share(columns: Picture, box: Box, blocks: Picture) -> float:
+    """Return how far a face has moved while the blocks around it were still, as a share of its height; else 0."""
+    part = columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1])
+    (far,), (explained,) = _moves(part)
+    contrasts = np.square(blocks[..., :2]).sum(axis=2).mean(axis=1)
+    rich = blocks[contrasts >= LEAST_CONTRAST * np.square(part[..., :2]).sum(axis=2).mean()]
+    if explained < LEAST_EXPLAINED or len(rich) < FEWEST_BLOCKS or np.mean(_moves(rich)[0] < far / 2) < LEAST_STILL:
+        return 0.0
+    return float(far) / box.height
+
+
+def _blocks(columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Cut (height, width, n) into (blocks, BLOCK * BLOCK, n); what is over at the right and lower edge is left out."""
+    rows, across = (side // BLOCK for side in columns.shape[:2])
+    whole = columns[: rows * BLOCK, : across * BLOCK].reshape(rows, BLOCK, across, BLOCK, -1)
+    return whole.swapaxes(1, 2).reshape(rows * across, BLOCK * BLOCK, -1)
+
+
+def _moves(columns: Picture) -> tuple[Numbers, Numbers]:
+    """Return how many px each part has moved, and the share of its change that the move explains beside light.
+
+    columns: float32 (parts, pixels, 5): the gradients across and down with their signs turned, the brightness, 1, and
+    the change, in grey levels.
+    """
+    products = (columns.swapaxes(1, 2) @ columns).astype(np.float64)
+    causes, sums, unmoved = products[:, :4, :4] + RIDGE * np.eye(4), products[:, :4, 4:], products[:, 4, 4]
+    of_all, of_light = np.linalg.solve(causes, sums), np.linalg.solve(causes[:, 2:, 2:], sums[:, 2:])
+    unmoved, left = (
+        unmoved - (solved * parts).sum(axis=(1, 2)) for solved, parts in ((of_light, sums[:, 2:]), (of_all, sums))
+    )
+    return np.hypot(of_all[:, 0, 0], of_all[:, 1, 0]), 1 - left / np.maximum(unmoved, RIDGE)

@@ -1,0 +1,135 @@
+"""A face that moves on its own is told from a poster, whatever light, noise, passers-by and a shaken camera do."""
+
+import itertools
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from device.classifier import Verdict
+from device.decision import Decision, Kind, State
+from device.faces import Box, Face, Luma
+from device.look import Look
+from device.motion import Motion
+from device.settings import DecisionSettings
+
+WIDTH, HEIGHT = 480, 360
+BOX = Box(180, 100, 100, 130)
+Plane = npt.NDArray[np.float32]
+Scene = Callable[[float], Plane]
+
+
+class Here:
+    """Finds the same face in every picture."""
+
+    def __init__(self, faces: list[Face]) -> None:
+        self.faces = faces
+
+    def find(self, luma: Luma, now: float) -> list[Face]:
+        return self.faces
+
+
+def texture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Plane:
+    """Return soft spots, float32 (height, width), 40-200."""
+    rng = np.random.default_rng(seed)
+    spots = cv2.GaussianBlur(rng.standard_normal((height, width), np.float32), (0, 0), 5)
+    return np.asarray(40 + 160 * (spots - spots.min()) / np.ptp(spots), np.float32)
+
+
+WALL, FACE, BODY = texture(1), texture(2), texture(3, 120)
+
+
+def shifted(picture: Plane, x: float, y: float = 0.0) -> Plane:
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    moved = cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(moved, np.float32)
+
+
+def with_face(x: float = 0.0) -> Plane:
+    """Return the wall with a face before it, so many px from its place."""
+    scene, face = WALL.copy(), shifted(FACE, x)
+    inside = np.s_[BOX.y : BOX.y + BOX.height, BOX.x : BOX.x + BOX.width]
+    scene[inside] = face[inside]
+    return scene
+
+
+def moves(scene: Scene, rate: float, seconds: float, noise: float = 2.0) -> list[tuple[float, float]]:
+    """Return seconds, and how far the face has moved, of each frame."""
+    rng, motion, found = np.random.default_rng(0), Motion(Here([Face(BOX, 1.0)])), []
+    for frame in range(round(seconds * rate)):
+        now = frame / rate
+        luma = np.clip(scene(now) + noise * rng.standard_normal((HEIGHT, WIDTH)) + 0.5, 0, 255).astype(np.uint8)
+        (face,) = motion.find(luma, now)
+        found.append((now, face.moved))
+    return found
+
+
+def told(found: list[tuple[float, float]], score: float = 0.05) -> list[tuple[Kind, State, float]]:
+    """Return what a door tells of a face in one place with these moves."""
+    decision, events = Decision(DecisionSettings(), 0.6, 0.5), list[tuple[Kind, State, float]]()
+    for now, moved in found:
+        verdict = Verdict(BOX, 1.0, (1 - score, score), score, "with_mask", Look(moved=moved))
+        events += [(event.kind, event.state, event.at) for event in decision.update(now, [verdict])[1]]
+    return events
+
+
+@pytest.mark.parametrize("rate", [2.0, 10.0, 30.0])
+def test_who_hardly_moves_is_judged_at_once(rate: float) -> None:
+    def leaning(now: float) -> Plane:  # by a thirtieth of a face's height in a second
+        return with_face(BOX.height / 30 * now)
+
+    found = moves(leaning, rate, 2.0, noise=6.0)
+    assert found[0][1] == 0.0
+    later = [moved for now, moved in found if now >= 1]
+    assert later == pytest.approx([1 / 60] * len(later), rel=0.25)
+    events = told(found)
+    assert [event[:2] for event in events] == [(Kind.ENTER, State.CHECKING), (Kind.VERDICT, State.CLEAR)]
+    assert events[1][2] <= max(0.7, 3 / rate)
+
+
+def shaken(now: float) -> Plane:
+    return shifted(with_face(), 3 * np.sin(5 * now), 2 * np.sin(17 * now))
+
+
+def wavering(now: float) -> Plane:
+    side = np.linspace(1 - 0.15 * np.sin(3 * now), 1 + 0.15 * np.sin(3 * now + 1), WIDTH, dtype=np.float32)
+    return with_face() * side * np.float32(1 + 0.1 * np.sin(9 * now))
+
+
+def shadow(now: float) -> Plane:
+    edge = 220 * now % (WIDTH + 100)
+    columns = np.arange(WIDTH, dtype=np.float32)
+    return np.asarray(with_face() * (1 - 0.4 / (1 + np.exp((columns - edge) / 25))), np.float32)
+
+
+def passing(now: float) -> Plane:
+    scene, left = with_face(), round(300 * now % (WIDTH + 240)) - 120
+    shown = slice(max(0, left), max(0, left + 120))
+    part = BODY[80:, shown.start - left : shown.stop - left]
+    scene[80:, shown] = part[:, : scene[80:, shown].shape[1]]
+    return scene
+
+
+@pytest.mark.parametrize("scene", [lambda now: with_face(), shaken, wavering, shadow, passing])
+def test_a_poster_is_never_judged(scene: Scene) -> None:
+    assert told(moves(scene, 10.0, 6.0)) == []
+
+
+def test_without_anything_to_compare_with_nothing_is_told() -> None:
+    faces = [Face(Box(0, 0, WIDTH, HEIGHT), 1.0)]  # it hides all the rest
+    motion, pictures = Motion(Here(faces)), [texture(5), shifted(texture(5), 4.0)]
+    found = [motion.find(picture.astype(np.uint8), now)[0].moved for now, picture in enumerate(pictures)]
+    assert found == [0.0, 0.0]
+    tiny = Motion(Here([Face(Box(100, 100, 20, 20), 1.0)]))
+    assert [tiny.find(picture.astype(np.uint8), now)[0].moved for now, picture in enumerate(pictures)] == [0.0, 0.0]
+
+
+def test_pictures_from_before_everybody_left_are_forgotten() -> None:
+    finder = Here([Face(BOX, 1.0)])
+    motion, found = Motion(finder), []
+    for now, there, x in ((0.0, True, 0.0), (0.4, True, 2.0), (1.0, False, 2.0), (1.5, False, 2.0), (1.6, True, 4.0)):
+        finder.faces = [Face(BOX, 1.0)] if there else []
+        found.append([face.moved > 0 for face in motion.find(with_face(x).astype(np.uint8), now)])
+    assert list(itertools.chain(*found)) == [False, True, False]
