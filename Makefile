@@ -85,9 +85,10 @@ test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIP
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
-bench: .venv/ready  ## what the device costs: start-up, memory, a frame, its networks beside others [YUNET=]
+bench: .venv/ready  ## what the device costs: start-up, memory, a frame, a hundred viewers, its networks beside others [YUNET=]
 	@$(venv) -m tests.footprint
 	@$(venv) -m tests.frame_way
+	@$(venv) -m tests.viewers
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
 count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)

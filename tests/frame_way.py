@@ -46,7 +46,7 @@ def main() -> int:
     classifier, finder = Classifier("door"), OwnFaceFinder()
     faces = finder.find(luma)
     verdicts = classifier.judge(luma, faces)
-    sight = Sight("drawn", FROZEN_SECONDS)
+    sight = Sight("drawn")
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
     empty = Gate(_NoFaces())
     empty.find(luma, 0.0)

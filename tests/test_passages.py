@@ -23,7 +23,7 @@ from trainer.passages.noise import FRAMES_PER_SECOND, HEIGHT, WIDTH, Noise, read
 from trainer.passages.page import clips_text, simulated_text, total
 from trainer.passages.play import passages_of
 from trainer.passages.script import KINDS, Passage, Place, Walk, write_passage
-from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+from trainer.passages.simulate import CAUSES, RELEASE, THRESHOLD, live_alone, simulate
 
 PAGE = Path(__file__).parent.parent / "docs" / "door.md"
 
@@ -51,6 +51,14 @@ def test_a_thousand_visits_are_told_as_they_were(tallies: dict[str, Tally]) -> N
     assert tallies["poster"].posters == tallies["poster"].visits > 0
 
 
+def test_what_is_wrong_is_what_the_classifier_does_not_know() -> None:
+    tallies = simulate(read_noise(), visits=300, seed=4, causes=True)
+    known, unsure, wrong = (tallies[cause] for cause in CAUSES)
+    assert known.right >= 0.97 * known.visits > 150
+    assert wrong.right + unsure.right < wrong.visits + unsure.visits
+    assert known.false_alarms == 0
+
+
 def test_an_empty_door_never_rings_all_day() -> None:
     empty = live_alone()
     assert (empty.hours, empty.alarms, empty.visits) == (24.0, 0, 0)
@@ -58,7 +66,7 @@ def test_an_empty_door_never_rings_all_day() -> None:
 
 
 def test_the_page_says_what_was_simulated(noise: Noise, tallies: dict[str, Tally]) -> None:
-    text = simulated_text(tallies, simulate(read_noise()), live_alone(), read_noise(), noise)
+    text = simulated_text(tallies, simulate(read_noise(), causes=True), live_alone(), read_noise(), noise)
     page = PAGE.read_text(encoding="utf-8")
     assert page == fill(page, "simulated", text), "run python -m trainer passages --to FOLDER --page"
 

@@ -56,7 +56,7 @@ def _passages(options: argparse.Namespace) -> None:
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(
-            simulate(known, options.visits, options.seed), simulate(noise, options.visits, options.seed),
+            simulate(known, options.visits, options.seed), simulate(noise, options.visits, options.seed, causes=True),
             live_alone(seed=options.seed), noise, known,
         ),
     }  # fmt: skip

@@ -47,7 +47,6 @@ class Noise:
     spread: float  # standard deviation of a frame's logit about its person's mean
     memory: float  # correlation of one frame's with the next
 
-
     def known(self, threshold: float, release: float) -> "Noise":
         """Return the numbers without the people whom the classifier takes for the other kind, or can't tell.
 
@@ -90,6 +89,14 @@ class Seen:
         self._rng, self._noise, self._walk = rng, noise, walk
         self._means = {True: float(rng.choice(noise.masked)), False: float(rng.choice(noise.bare))}
         self._found, self._wave = True, float(rng.normal())
+
+    def confusion(self, threshold: float, release: float) -> int:
+        """Return 0 if the person's mean scores are right, 1 if one of them is between the levels, 2 if one is wrong."""
+        low, high = _logit(release), _logit(threshold)
+        if self._walk.poster:
+            return 0
+        means = [(masked, self._means[masked]) for masked in {masked for _, masked in self._walk.masked}]
+        return max((mean >= low) + (mean >= high) if masked else (mean < high) + (mean < low) for masked, mean in means)
 
     def verdict(self, passage: Passage, now: float) -> Verdict | None:
         """Return the verdict of the frame at `now`, in seconds; None if no face is found."""

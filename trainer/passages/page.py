@@ -35,7 +35,7 @@ def simulated_text(tallies: Mapping[str, Tally], everybody: Mapping[str, Tally],
     return (
         f"With the people whom the classifier knows, {len(known.masked)} of {len(noise.masked)} in a mask and "
         f"{len(known.bare)} of {len(noise.bare)} without:\n\n{_table(tallies)}\n"
-        f"With all of them:\n\n{_table({'all kinds': total(everybody.values())})}\n"
+        f"With all of them, by whether the classifier knows those who come:\n\n{_table(everybody)}\n"
         f"At an empty door in {empty.hours:.0f} simulated hours, with {GHOSTS_AN_HOUR:.0f} ghosts an hour of "
         f"{GHOST_FRAMES:.1f} frames each:\n**{empty.alarms} alarms**, {empty.visits} visits told.\n"
     )

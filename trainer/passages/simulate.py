@@ -16,6 +16,8 @@ from trainer.passages.script import KINDS, Passage, Place, write_passage
 THRESHOLD, RELEASE = 0.67, 0.5  # alarm scores, as the shipped door's; a test keeps them near its card's
 POSTERS = 1 / 250  # share of the passages that have one: each takes minutes
 WITHOUT_POSTER = tuple(kind for kind in KINDS if kind != "poster")
+# By the person of a passage whom the classifier knows least.
+CAUSES = ("the classifier knows everybody", "it can't tell somebody", "it takes somebody for the other kind")
 EMPTY_FRAMES = 10  # of an empty door, of which one is looked at while nothing is found: the others change nothing
 
 
@@ -29,23 +31,24 @@ class Emptiness:
     alarms: int
 
 
-def simulate(noise: Noise, visits: int = 1000, seed: int = 0) -> dict[str, Tally]:
-    """Return the tally of each kind of passage, of so many visits in all or one more."""
-    tallies = {kind: Tally() for kind in KINDS}
+def simulate(noise: Noise, visits: int = 1000, seed: int = 0, causes: bool = False) -> dict[str, Tally]:
+    """Return the tally of each kind of passage, of so many visits in all or one more; causes: of each of CAUSES."""
+    tallies = {name: Tally() for name in (CAUSES if causes else KINDS)}
     number = 0
     while sum(tally.visits for tally in tallies.values()) < visits:
         rng = np.random.default_rng([seed, number])
         kind = "poster" if number % round(1 / POSTERS) == 0 else WITHOUT_POSTER[number % len(WITHOUT_POSTER)]
         passage = write_passage(rng, kind)
-        tallies[kind].count(gather(live(rng, noise, passage)), passage.visits())
+        people = [Seen(rng, noise, walk) for walk in passage.walks]
+        name = CAUSES[max(person.confusion(THRESHOLD, RELEASE) for person in people)] if causes else kind
+        tallies[name].count(gather(live(people, passage)), passage.visits())
         number += 1
     return tallies
 
 
-def live(rng: np.random.Generator, noise: Noise, passage: Passage) -> list[Event]:
+def live(people: Sequence[Seen], passage: Passage) -> list[Event]:
     """Return the events of a passage."""
     decision = Decision(DecisionSettings(), THRESHOLD, RELEASE)
-    people = [Seen(rng, noise, walk) for walk in passage.walks]
     events = list[Event]()
     for frame in range(round(passage.seconds * FRAMES_PER_SECOND)):
         now = frame / FRAMES_PER_SECOND
