@@ -23,7 +23,7 @@ LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and
 JUMP = 0.5  # of a face's height, from one sighting to the next
 # A finder's boxes waver about a face that is still: means of so many are compared, and before there are, the more they
 # have to differ the fewer they are.
-BOXES = 4
+BOXES = 6
 STIR = 0.012  # of its height, against the rest of the picture: what a poster's face seems to move by is less,
 FEWEST_STIRS, STIR_SECONDS = 3, 0.15  # in a row and for so long: a shadow or somebody that passes may seem to move it
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go

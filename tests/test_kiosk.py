@@ -70,7 +70,7 @@ class SquareFinder:
             os.kill(os.getpid(), signal.Signals[self.act])
         if self.found == 7 and self.act == "no box":
             return [Face(None, 5.0)]  # type: ignore[arg-type]
-        stirs = 12 * (self.found >= 3)  # px: enough to be judged at once
+        stirs = 14 * (self.found >= 3)  # px: enough to be judged at once
         return [Face(Box(40 + stirs, 20 + stirs, 80 - 2 * stirs, 80 - 2 * stirs), 5.0)]
 
 

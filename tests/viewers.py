@@ -60,12 +60,13 @@ async def view(port: int) -> None:
     """Be all the viewers, in a process of their own: come and go as the lines of standard input say."""
     there: list[WebSocketClientConnection] = []
     while line := await asyncio.to_thread(sys.stdin.readline):
-        if line == "come\n":
+        if line == "come\n" and not there:
             request = HTTPRequest(f"ws://127.0.0.1:{port}/state", headers={"Origin": f"http://127.0.0.1:{port}"})
             there = [await websocket_connect(request, on_message_callback=lambda _: None) for _ in range(VIEWERS)]
-        else:
+        elif line == "go\n":
             for viewer in there:
                 viewer.close()
+            there = []
         print("done", flush=True)
 
 
