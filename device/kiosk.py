@@ -17,6 +17,7 @@ from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
+from device.guard import Guard
 from device.levels import levels
 from device.model_card import ModelCard
 from device.motion import Motion
@@ -48,6 +49,7 @@ def run(
     """
     with ExitStack() as devices:
         stop = devices.enter_context(StopRequest())
+        devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
         camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))

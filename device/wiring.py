@@ -40,6 +40,16 @@ def check_wiring(settings: SignalSettings) -> None:
             )
 
 
+def off_levels(settings: SignalSettings) -> dict[int, int]:
+    """Return each wired output's pin with the level, 0 or 1, at which the part there is off."""
+    lamps, buzzer = int(not settings.lamps_active_high), int(not settings.buzzer_active_high)
+    levels = {
+        settings.red_pin: lamps, settings.green_pin: lamps, settings.blue_pin: lamps, settings.buzzer_pin: buzzer,
+        settings.relay_pin: 0, settings.camera_pin: lamps, settings.collect_pin: lamps,
+    }  # fmt: skip
+    return {pin: level for pin, level in levels.items() if pin != NOT_WIRED}
+
+
 def _check_pin(key: str, pin: int) -> None:
     found = f"[signals] {key} is {pin}"
     if pin == ADD_ON_PIN:

@@ -16,7 +16,7 @@ from device.frame import Frame
 from device.gate import Gate
 from device.levels import levels
 from device.settings import CameraSettings, Settings
-from device.sight import BUFFERS, FROZEN_SECONDS, Sight
+from device.sight import BUFFERS, Sight
 from device.signals import Signals
 from device.view import luma_of, seen
 from trainer.practice import draw_face

@@ -141,7 +141,7 @@ def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
 
 def test_the_lines_of_config_txt_hold_each_output_off() -> None:
     assert held(SignalSettings(relay_pin=16)) == ["gpio=17,27,22,16=op,dl"]
-    assert held(SignalSettings(lamps_active_high=False, camera_pin=25)) == ["gpio=22,25=op,dl", "gpio=17,27=op,dh"]
+    assert held(SignalSettings(lamps_active_high=False, camera_pin=25)) == ["gpio=22=op,dl", "gpio=17,27,25=op,dh"]
     assert held(SignalSettings(red_pin=0, green_pin=0, buzzer_pin=0)) == []
 
 

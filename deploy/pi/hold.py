@@ -5,9 +5,10 @@ from pathlib import Path
 from deploy.pi.facts import CONFIG, lines
 from device.errors import KioskError
 from device.settings import SignalSettings, read_settings
+from device.wiring import off_levels
 
 BOOT = Path("/boot/firmware/config.txt")
-LAMPS = ("red_pin", "green_pin", "blue_pin")
+WORDS = ("dl", "dh")  # of the levels 0 and 1
 
 
 def lines_for_config_txt() -> list[str]:
@@ -28,10 +29,6 @@ def lines_for_config_txt() -> list[str]:
 
 def held(signals: SignalSettings) -> list[str]:
     """Return the lines that make each wired output an output at its level for off: dl low, dh high."""
-    high_when_off = [getattr(signals, key) for key in LAMPS if not signals.lamps_active_high]
-    if not signals.buzzer_active_high:
-        high_when_off.append(signals.buzzer_pin)
-    outputs = [getattr(signals, key) for key in (*LAMPS, "buzzer_pin", "relay_pin", "camera_pin", "collect_pin")]
-    low = [str(pin) for pin in outputs if pin and pin not in high_when_off]
-    high = [str(pin) for pin in high_when_off if pin]
-    return [f"gpio={','.join(pins)}=op,{level}" for pins, level in ((low, "dl"), (high, "dh")) if pins]
+    levels = off_levels(signals)
+    pins = {word: [str(pin) for pin, found in levels.items() if found == level] for level, word in enumerate(WORDS)}
+    return [f"gpio={','.join(each)}=op,{word}" for word, each in pins.items() if each]

@@ -1,6 +1,6 @@
 #!/bin/bash
 # image.sh: makes the disk of the virtual Pi, once: arm64 Debian with systemd and ssh, a user pi as the Imager makes one,
-# the packages that the Raspberry Pi archive would give, and a device tree that says Raspberry Pi 4. As root.
+# the packages that the Raspberry Pi archive would give, and a device tree that says Raspberry Pi 5. As root.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=tests/virtual_pi/settings.sh
@@ -15,7 +15,7 @@ if [ "$(uname -m)" != aarch64 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 
 fi
 
 rm -rf "$root"
-packages=systemd,systemd-sysv,dbus,udev,kmod,openssh-server,sudo,procps,iproute2,netbase,python3,python3-numpy
+packages=systemd,systemd-sysv,dbus,udev,kmod,openssh-server,sudo,procps,iproute2,netbase,python3,python3-numpy,nano
 packages+=,initramfs-tools,linux-image-$KERNEL
 drivers='virtio_pci\nvirtio_blk\nvirtio_net\next4\n'
 # The hooks prepare a small initrd before the kernel's package makes one.
@@ -51,9 +51,11 @@ python3 -m pip download --quiet --dest "$CACHE/lgpio" --no-deps --only-binary :a
 python3 -m zipfile --extract "$CACHE"/lgpio/lgpio-*.whl "$root/usr/lib/python3/dist-packages"
 install -D -m 644 -t "$root/lib/modules/$KERNEL/extra" "$CACHE/modules/$KERNEL"/*.ko
 depmod --basedir "$root" "$KERNEL"
-install -m 755 "$here/feeder.py" "$root/usr/local/bin/feeder"
-install -m 644 "$here/feeder.service" "$root/etc/systemd/system/"
-ln -sf ../feeder.service "$wants/"
+for helper in feeder recorder; do
+    install -m 755 "$here/$helper.py" "$root/usr/local/bin/$helper"
+    install -m 644 "$here/$helper.service" "$root/etc/systemd/system/"
+    ln -sf "../$helper.service" "$wants/"
+done
 echo v4l2loopback >"$root/etc/modules-load.d/camera.conf"
 echo 'options v4l2loopback devices=1 video_nr=10 exclusive_caps=1' >"$root/etc/modprobe.d/camera.conf"
 cp "$root/boot/vmlinuz-$KERNEL" "$CACHE/vmlinuz"
@@ -66,9 +68,9 @@ rm -rf "$root"
 tree=$CACHE/tree.dtb
 qemu-system-aarch64 -M "virt,dumpdtb=$tree" -cpu "$CPU" -smp "$CORES" -m "$MEGABYTES" -display none -nic none
 put() { fdtput "$tree" "$@"; }
-put -t s / model 'Raspberry Pi 4 Model B Rev 1.1'
+put -t s / model 'Raspberry Pi 5 Model B Rev 1.0'
 put -p -c /system
-put -t x /system linux,revision 0xc03111
+put -t x /system linux,revision 0xc04170
 put -t s /pl061@9030000 status disabled # else the simulated bank isn't gpiochip0
 put -t s /gpio-keys status disabled
 put -p -c /gpio-sim/bank0
@@ -76,9 +78,15 @@ put -t s /gpio-sim compatible gpio-simulator
 put /gpio-sim/bank0 gpio-controller
 put -t i /gpio-sim/bank0 '#gpio-cells' 2
 put -t i /gpio-sim/bank0 ngpios 54
-put -t s /gpio-sim/bank0 gpio-sim,label pinctrl-bcm2835
+put -t s /gpio-sim/bank0 gpio-sim,label pinctrl-rp1
+# The story's own way in is kept open; the deployment's is made anew each time, as a user's.
 cat >"$CACHE/ssh_config" <<CONFIG
-Host kiosk
+Host root
+  User root
+  ControlMaster auto
+  ControlPath $CACHE/way-in
+  ControlPersist yes
+Host *
   HostName 127.0.0.1
   Port $PORT
   IdentityFile $CACHE/id
@@ -86,6 +94,6 @@ Host kiosk
   UserKnownHostsFile $CACHE/known_hosts
   StrictHostKeyChecking accept-new
   LogLevel ERROR
-  ConnectTimeout 5
+  ConnectTimeout 30
 CONFIG
 touch "$CACHE/disk.ready"

@@ -29,7 +29,8 @@ dpkg --fsys-tarfile v4l2loopback-source_0.12.7-2_all.deb | tar -xO ./usr/src/v4l
 # One module of both files: it exports nothing, and irq_to_desc() is closed to modules.
 sed -e '/^EXPORT_SYMBOL_GPL/d' -e 's/handle_simple_irq(irq_to_desc(irqnum))/generic_handle_irq(irqnum)/' \
     work/kernel/irq/irq_sim.c >work/irq_sim.c
-mv work/drivers/gpio/gpio-sim.c work/pins.c
+# Like Raspberry Pi's own driver, an output keeps its level when the process that held it is gone.
+sed '/^static void gpio_sim_free/,/^}/{/__assign_bit/d}' work/drivers/gpio/gpio-sim.c >work/pins.c
 mv work/drivers/gpio/gpiolib.h work/
 find work/modules -name 'v4l2loopback*.[ch]' -exec mv {} work/ \;
 printf '%s\n' 'obj-m := gpio-sim.o v4l2loopback.o' 'gpio-sim-y := pins.o irq_sim.o' >work/Makefile

@@ -11,8 +11,8 @@ case ${1-} in
             rm -f "$CACHE/known_hosts"
         fi
         # restrict=on: the guest reaches nothing, and is reached through the one port only.
-        nice -n 15 qemu-system-aarch64 -M virt -accel tcg,thread=multi -cpu "$CPU" -smp "$CORES" -m "$MEGABYTES" \
-            -display none -nodefaults -no-reboot -dtb "$CACHE/tree.dtb" -kernel "$CACHE/vmlinuz" -initrd "$CACHE/initrd" \
+        qemu-system-aarch64 -M virt -accel tcg -icount shift=0 -cpu "$CPU" -smp "$CORES" -m "$MEGABYTES" \
+            -display none -nodefaults -dtb "$CACHE/tree.dtb" -kernel "$CACHE/vmlinuz" -initrd "$CACHE/initrd" \
             -append 'root=/dev/vda rw console=ttyAMA0 net.ifnames=0 quiet' \
             -drive "file=$CACHE/card,if=none,id=card" -device virtio-blk-pci,drive=card \
             -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$PORT-:22" \
@@ -23,10 +23,10 @@ case ${1-} in
     off)
         [ -e "$CACHE/pid" ] || exit 0
         kill -KILL "$(cat "$CACHE/pid")" 2>/dev/null || true
-        rm -f "$CACHE/pid"
+        rm -f "$CACHE/pid" "$CACHE/way-in"
         ;;
     wait)
-        until guest root true 2>/dev/null; do
+        until guest true 2>/dev/null; do
             kill -0 "$(cat "$CACHE/pid")" || { tail "$CACHE/qemu.log" "$CACHE/console" >&2; exit 1; }
             [ $SECONDS -lt 600 ] || { echo "the virtual Pi doesn't answer after $SECONDS s" >&2; exit 1; }
             sleep 1

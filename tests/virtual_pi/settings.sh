@@ -5,14 +5,10 @@ SUITE=bookworm
 KERNEL=6.1.0-56-arm64 # its headers, its image and our modules have to be of one version
 SOURCE=6.1.192-2
 PORT=${PORT:-2222} # on 127.0.0.1, to the guest's ssh
-CORES=2 MEGABYTES=2048 CPU=cortex-a72
+CORES=1 MEGABYTES=2048 CPU=cortex-a76
 
 archive() { # archive PATTERN: the URI of the first suite of apt's sources that matches
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
         awk -v wanted="$1" '$2 ~ wanted { print $1; exit }'
 }
-guest() { # guest USER COMMAND…: runs a command in the guest
-    local user=$1
-    shift
-    ssh -F "$CACHE/ssh_config" "$user@kiosk" "$@"
-}
+guest() { ssh -F "$CACHE/ssh_config" root "$@"; } # runs a command in the guest

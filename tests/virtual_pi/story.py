@@ -1,189 +1,252 @@
-"""The whole story on the virtual Pi: from nothing to a judging door, through updates, power cuts, back to nothing.
+"""The whole story on the virtual Pi: from nothing to a judging door, through updates, deaths, power cuts, to nothing.
 
-Levels are read from the simulated chip, outside of the kiosk's process. `make test-pi` runs this on a guest that is up.
-Each line is a step that held, with the seconds that it took under emulation.
+`make test-pi` runs this on a guest that is up. Named chapters alone go on with a guest that was left so.
 """
 
-import os
+import argparse
+import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-import cv2
+from tests.virtual_pi import deaths
+from tests.virtual_pi.diary import Diary
+from tests.virtual_pi.guest import (
+    BUTTON,
+    TREE,
+    UNIT,
+    environment,
+    guest,
+    levels,
+    now,
+    power,
+    release,
+    shine,
+    show,
+    ssh_for_others,
+    unit,
+    until,
+)
 
-TREE = Path(__file__).parent.parent.parent
-HERE = Path(__file__).parent
-CACHE = Path(os.environ.get("MASK_KIOSK_PI") or Path.home() / ".cache" / "mask-kiosk-pi")
-HOST = "pi@kiosk"
-UNIT = "mask-kiosk.service"
+PI = "pi@kiosk.local"
+DEPLOY = f"make deploy HOST={PI}"
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
-RED, GREEN, BUZZER, RELAY, BUTTON = 17, 27, 22, 16, 6
-PICTURES = TREE / "models" / "golden" / "door"
-FRAME = (640, 480)  # width, height: as feeder.py
-PATIENCE_SECONDS = 300.0
-SETTINGS = f"""\
+POWER_CUTS, BROKEN_CONNECTIONS = 3, 3
+# The Pi has no ribbon camera, and without a network apt can't install picamera2 for one.
+SETTINGS = """\
 [camera]
 source = "usb:10"
 [signals]
-relay_pin = {RELAY}
-button_pin = {BUTTON}
+relay_pin = 16
+button_pin = 6
 beeps = 20
-release_seconds = 30
+beep_seconds = 2.0
+pause_seconds = 0.05
+release_seconds = 30.0
 """
 
 
-def guest(command: str, given: bytes = b"") -> str:
-    """Run a command as root in the guest; return what it prints."""
-    done = subprocess.run(
-        ["ssh", "-F", CACHE / "ssh_config", "root@kiosk", command],
-        input=given,
-        capture_output=True,
-        timeout=600,
-        check=True,
-    )
-    return done.stdout.decode().strip()
+class Story:
+    """The chapters, each of which leaves a kiosk that runs."""
 
+    def __init__(self, diary: Diary, folder: Path) -> None:
+        self.diary, self.folder = diary, folder
+        self._random = random.Random(13)  # noqa: S311
+        self._number = time.time_ns()
 
-def power(word: str) -> None:
-    """Switch the guest on or off, or wait until it answers."""
-    subprocess.run([HERE / "power.sh", word], check=True)
+    def changed(self, line: str = "") -> Path:
+        """Return a new version of the tree: one that has another line at the top of device/kiosk.py."""
+        self._number += 1
+        copy = self.folder / str(self._number)
+        for part in ("deploy", "device", "models", "systemd"):
+            shutil.copytree(TREE / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("Makefile", "pyproject.toml"):
+            shutil.copy(TREE / part, copy)
+        kiosk = copy / "device" / "kiosk.py"
+        kiosk.write_text(f"{line or f'# {self._number}'}\n{kiosk.read_text()}")
+        return copy
 
+    def first(self) -> None:
+        """The first deployment, without a network and a compiler."""
+        guest("mkdir -p /etc/mask-kiosk; cat >/etc/mask-kiosk/kiosk.toml", SETTINGS.encode())
+        with self.diary.step("no way out to the network from the Pi, and no compiler there"):
+            guest("! timeout 5 bash -c 'exec 3<>/dev/tcp/1.1.1.1/53' && ! type gcc")
+        with self.diary.step("reached by its key"):
+            self.diary.page(f"ssh {PI} true")
+        with self.diary.step("a dry run says what would be done, and changes nothing"):
+            self.diary.page(f"{DEPLOY} DRY_RUN=1")
+            guest("test ! -e /opt/mask-kiosk")
+        with self.diary.step("deployed from nothing"):
+            self.diary.page(DEPLOY)
+            assert unit("ActiveState") == "active"
+        with self.diary.step("deployed again: nothing is new, and nothing is restarted"):
+            pid = unit("MainPID")
+            self.diary.page(DEPLOY)
+            assert unit("MainPID") == pid
 
-def levels() -> tuple[int, ...]:
-    """Return the levels of red, green, buzzer and relay."""
-    names = " ".join(f"{CHIP}/sim_gpio{pin}/value" for pin in (RED, GREEN, BUZZER, RELAY))
-    return tuple(int(level) for level in guest(f"cat {names}").split())
+    def faces(self) -> None:
+        """Nobody, a masked and a bare face before the camera, and the button."""
+        with self.diary.step("nobody there: all dark"):
+            show("empty")
+            until(lambda: levels()[-1][1:] == (0, 0, 0, 0), "all dark")
+        with self.diary.step("a masked face: green, and the door released") as measured:
+            began = now()
+            show("masked")
+            until(shine(red=0, green=1, relay=1), "green and relay")
+            measured.append(f"{levels()[-1].at - began:.1f} s after the picture")
+        with self.diary.step("a bare face: red, locked, and it beeps") as measured:
+            began = now()
+            show("bare")
+            until(lambda: levels()[-1][1:] == (1, 0, 1, 0), "red and a beep")
+            assert all(each.relay == 0 for each in levels(began)[1:] if each.red)
+            measured.append(f"{levels()[-1].at - began:.1f} s after the picture")
+        with self.diary.step("the button silences it, and the lamp stays red"):
+            pull = f"{CHIP}/sim_gpio{BUTTON}/pull"
+            guest(f"echo pull-down >{pull}; sleep 1; echo pull-up >{pull}")
+            until(lambda: levels()[-1].buzzer == 0, "silence")
+            quiet = now()
+            guest("sleep 5")  # two beeps and more
+            assert {each[1:] for each in levels(quiet)} == {(1, 0, 0, 0)}
 
+    def look(self) -> None:
+        """What the workstation is told."""
+        with self.diary.step("status, logs and the doctor"):
+            (line,) = self.diary.page(f"make status HOST={PI}")
+            assert f"{release()} active (running)" in line, line
+            assert any("with" in line for line in self.diary.page(f"make logs HOST={PI}"))
+            found = self.diary.run(f"make doctor HOST={PI}")
+            assert not any(line.startswith("trouble") for line in found), found
 
-def until(what: Callable[[], bool], wanted: str) -> None:
-    """Return when something holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not what():
-        assert time.monotonic() < deadline, f"{wanted}; levels {levels()}\n{guest(f'journalctl -u {UNIT} -n 30')}"
-        time.sleep(0.2)
+    def updates(self) -> None:
+        """An update, a broken one, and back."""
+        former = release()
+        with self.diary.step("updated"):
+            self.diary.run(DEPLOY, self.changed())
+        updated = release()
+        assert updated != former
+        with self.diary.step("a broken update was taken back by itself"):
+            self.diary.run(DEPLOY, self.changed("raise RuntimeError('broken')"), code=2)
+            assert (release(), unit("ActiveState")) == (updated, "active")
+        with self.diary.step("rolled back"):
+            self.diary.page(f"make rollback HOST={PI}")
+            assert (release(), unit("ActiveState")) == (former, "active")
 
+    def deaths(self) -> None:
+        """The kiosk killed, blind and hung."""
+        deaths.killed(self.diary, "masked")
+        deaths.killed(self.diary, "bare")
+        deaths.frozen(self.diary)
+        deaths.hung(self.diary)
 
-def show(name: str) -> None:
-    """Put a picture before the camera."""
-    luma = cv2.imread(str(PICTURES / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
-    assert luma is not None
-    guest("cat >/run/feeder/new && mv /run/feeder/new /run/feeder/picture", cv2.resize(luma, FRAME).tobytes())
+    def reboot(self) -> None:
+        """The Pi started again in good order."""
+        with self.diary.step("restarted: the door judges again by itself"):
+            show("masked")
+            boot = guest("cat /proc/sys/kernel/random/boot_id")
+            self.diary.run(f"ssh {PI} sudo reboot", code=255)
+            until(lambda: guest("cat /proc/sys/kernel/random/boot_id", check=False) not in {"", boot}, "a new boot")
+            self.judges()
 
+    def cuts(self) -> None:
+        """The power cut in the middle of deployments, the last of which makes a new environment too."""
+        span = self.span
+        for number in range(1, POWER_CUTS + 1):
+            words = " RUNTIME=tflite-runtime" if number == POWER_CUTS else ""
+            moment = self._random.uniform(0.2, 0.9) * span
+            with self.diary.step(f"power cut {number}, {moment:.0f} s into a deployment{words}") as measured:
+                old, tree = release(), self.changed()
+                with self.started(tree, words) as running:
+                    time.sleep(moment)  # the moment is the input here
+                    power("off")
+                    running.wait()
+                power("on")
+                power("wait")
+                self.judges()
+                measured.append("the former release judges" if release() == old else "the new release judges")
 
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print a step and how long it took."""
-    began = time.monotonic()
-    yield
-    print(f"{time.monotonic() - began:7.1f} s  {name}", flush=True)
+    def broken_connections(self) -> None:
+        """Ssh killed at random moments of deployments."""
+        for number in range(1, BROKEN_CONNECTIONS + 1):
+            moment = self._random.uniform(0, 1) * self.span
+            with self.diary.step(f"connection {number} killed {moment:.0f} s into a deployment") as measured:
+                old, tree = release(), self.changed()
+                with self.started(tree) as running:
+                    with suppress(subprocess.TimeoutExpired):
+                        running.wait(moment)
+                    subprocess.run(["pkill", "-KILL", "--session", str(running.pid)], check=False)
+                guest("while pgrep -f '[d]eploy[.]pi' >/dev/null; do sleep 0.5; done")
+                until(lambda: unit("ActiveState") == "active", "a running kiosk")
+                measured.append("the former release runs" if release() == old else "the new release runs")
 
+    def undeploy(self) -> None:
+        """Back to nothing, from a released door."""
+        with self.diary.step("undeployed: every output off, settings kept, no unit left"):
+            show("empty")
+            until(lambda: levels()[-1][1:] == (0, 0, 0, 0), "all dark")
+            show("masked")
+            until(shine(red=0, green=1, relay=1), "green and relay")
+            self.diary.page(f"make undeploy HOST={PI}")
+            assert levels()[-1][1:] == (0, 0, 0, 0)
+            assert unit("LoadState") == "not-found"
+            guest("test ! -e /opt/mask-kiosk && test -s /etc/mask-kiosk/kiosk.toml")
 
-def deploy(tree: Path, *words: str) -> int:
-    """Run `python -m deploy WORDS` of a tree; return its exit code."""
-    return start(tree, *words).wait()
+    @property
+    def span(self) -> float:
+        """Seconds that an undisturbed update takes here."""
+        if not hasattr(self, "_span"):
+            began = time.monotonic()
+            with self.diary.step("an update, undisturbed"):
+                self.diary.run(DEPLOY, self.changed())
+            self._span = time.monotonic() - began
+        return self._span
 
+    def started(self, tree: Path, words: str = "") -> "subprocess.Popen[bytes]":
+        """Start a deployment in a session of its own."""
+        return subprocess.Popen(
+            ["bash", "-c", DEPLOY + words], cwd=tree, env=environment(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
 
-def start(tree: Path, *words: str) -> "subprocess.Popen[bytes]":
-    """Start that."""
-    path = {"PATH": f"{CACHE}/bin:{os.environ['PATH']}"}
-    return subprocess.Popen([sys.executable, "-m", "deploy", *words, HOST], cwd=tree, env=os.environ | path)
-
-
-def changed(folder: Path, name: str, line: str) -> Path:
-    """Return a copy of the tree that has a line more at the top of device/kiosk.py."""
-    copy = folder / name
-    for part in ("deploy", "device", "models", "systemd"):
-        shutil.copytree(TREE / part, copy / part)
-    shutil.copy(TREE / "pyproject.toml", copy)
-    kiosk = copy / "device" / "kiosk.py"
-    kiosk.write_text(f"{line}\n{kiosk.read_text()}")
-    return copy
-
-
-def current() -> str:
-    """Return the release that runs and starts."""
-    assert guest(f"systemctl is-active {UNIT}") == "active"
-    return guest("readlink /opt/mask-kiosk/current")
-
-
-def story(folder: Path) -> None:
-    """Live it."""
-    guest("mkdir -p /etc/mask-kiosk; cat >/etc/mask-kiosk/kiosk.toml", SETTINGS.encode())
-    guest("! timeout 5 bash -c 'exec 3<>/dev/tcp/1.1.1.1/53' && ! type gcc")
-    with step("deployed from nothing; no network, no compiler"):
-        assert deploy(TREE, "deploy") == 0
-    first = current()
-    with step("deployed again, unchanged"):
-        assert deploy(TREE, "deploy") == 0
-    faces(first)
-    with step("updated"):
-        assert deploy(changed(folder, "newer", "# another version"), "deploy") == 0
-    second = current()
-    assert second != first
-    with step("a broken update was taken back"):
-        assert deploy(changed(folder, "broken", "raise RuntimeError('broken')"), "deploy") == 1
-    assert current() == second
-    with step("rolled back"):
-        assert deploy(TREE, "rollback") == 0
-    assert current() == first
-    deaths()
-    for number in range(3):
-        with step(f"power cut {number + 1} in a deployment: it starts again"):
-            with start(changed(folder, f"cut {number}", f"# version {number}"), "deploy"):
-                time.sleep((20, 60, 100)[number])  # the moment is the input here
-                power("off")
-            power("on")
-            power("wait")
-            until(lambda: guest(f"systemctl is-active {UNIT} || true") == "active", "a running kiosk")
-    with step("judges after the last power cut"):
+    def judges(self) -> None:
+        """Wait until the door judges a masked face."""
+        until(lambda: guest(f"systemctl is-active {UNIT}", check=False) == "active", "a running kiosk")
         show("masked")
-        until(lambda: levels()[:2] == (0, 1), "green alone")
-    with step("undeployed: every output off, no unit"):
-        assert deploy(TREE, "undeploy") == 0
-        assert levels() == (0, 0, 0, 0)
-        assert guest(f"systemctl show --property=LoadState --value {UNIT}") == "not-found"
+        until(lambda: levels()[-1][1:3] == (0, 1), "green alone")
 
 
-def faces(release: str) -> None:
-    """A masked and a bare face before the camera, and the button."""
-    with step("nobody there: all dark"):
-        until(lambda: levels() == (0, 0, 0, 0), "all dark")
-    with step("a masked face: green, and the door released"):
-        show("masked")
-        until(lambda: levels() == (0, 1, 0, 1), "green and relay")
-    with step("a bare face: red, locked, and it beeps"):
-        show("bare")
-        until(lambda: (levels()[:2], levels()[3]) == ((1, 0), 0), "red alone")
-        until(lambda: levels()[2] == 1, "a beep")
-    with step("the button silences it, and the lamp stays red"):
-        guest(f"echo pull-down >{CHIP}/sim_gpio{BUTTON}/pull; sleep 0.5; echo pull-up >{CHIP}/sim_gpio{BUTTON}/pull")
-        time.sleep(2)
-        assert {levels() for _ in range(10)} == {(1, 0, 0, 0)}
-    assert current() == release
+CHAPTERS: dict[str, Callable[[Story], None]] = {
+    "first": Story.first,
+    "faces": Story.faces,
+    "look": Story.look,
+    "updates": Story.updates,
+    "deaths": Story.deaths,
+    "reboot": Story.reboot,
+    "cuts": Story.cuts,
+    "connections": Story.broken_connections,
+    "undeploy": Story.undeploy,
+}
 
 
-def deaths() -> None:
-    """The kiosk killed, and hung, while the door is released."""
-    for signal, name in (("KILL", "killed"), ("STOP", "hung")):
-        show("empty")
-        until(lambda: levels() == (0, 0, 0, 0), "all dark")
-        show("masked")
-        until(lambda: levels()[3] == 1, "a released door")
-        with step(f"{name} with the door released: every output off"):
-            guest(f"systemctl kill --kill-whom=main --signal={signal} {UNIT}")
-            until(lambda: levels() == (0, 0, 0, 0), "all dark")
-        with step(f"{name}: it judges again"):
-            until(lambda: levels()[1] == 1, "green")
+def main() -> None:
+    """Live the chapters that the command line names, or all."""
+    parser = argparse.ArgumentParser("python -m tests.virtual_pi.story", description=__doc__)
+    parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help=f"of {', '.join(CHAPTERS)} (default: all)")
+    parser.add_argument("--page", type=Path, help="write what held, and what was said, there")
+    options = parser.parse_args()
+    ssh_for_others()
+    diary = Diary(fresh=not options.chapters)
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(diary, Path(folder))
+        for name in options.chapters or CHAPTERS:
+            CHAPTERS[name](story)
+            diary.keep()
+    if options.page:
+        diary.write(options.page)
 
 
 if __name__ == "__main__":
-    (CACHE / "bin").mkdir(exist_ok=True)
-    (CACHE / "bin" / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {CACHE}/ssh_config "$@"\n')
-    (CACHE / "bin" / "ssh").chmod(0o755)
-    with tempfile.TemporaryDirectory() as trees, step("the whole story"):
-        story(Path(trees))
+    main()

@@ -1,0 +1,92 @@
+"""What the story did and how long it took: printed as it goes, and written down as a page of the docs."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.virtual_pi.guest import CACHE, TREE, environment
+
+DOCS = TREE / "docs" / "deploy.md"
+KEPT = CACHE / "diary.json"
+HEAD = """\
+# From a sealed box to a judging door, on the virtual Pi
+
+`make test-pi PAGE=docs/virtual-pi.md` lived this story and wrote this page ({date}). The Pi is an arm64 Debian Bookworm
+under qemu with a camera and pins of its own, described in [tests/virtual_pi](../tests/virtual_pi/README.md). The first
+column is what a step took here, emulated, many times longer than on a board. Times in a step are the guest's own clock,
+which counts a nanosecond an instruction, as on one core of a Pi 3; levels are read at the simulated chip, from outside
+of the kiosk's process. Each step is a check that held.
+
+| seconds | step |
+| --- | --- |
+"""
+
+
+def page_commands() -> list[str]:
+    """Return the commands that docs/deploy.md shows, without their remarks."""
+    shown = re.findall(r"^    (\S.*)$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    return [line.partition(" #")[0].strip() for line in shown]
+
+
+class Diary:
+    """The steps in their order, and the commands with what they printed; kept, so that a story can be gone on with."""
+
+    def __init__(self, fresh: bool) -> None:
+        self.steps: list[tuple[float, str]] = []
+        self.log: list[str] = []
+        if not fresh and KEPT.exists():
+            self.steps, self.log = json.loads(KEPT.read_text(encoding="utf-8"))
+
+    def keep(self) -> None:
+        """Note that a chapter has held."""
+        KEPT.write_text(json.dumps([self.steps, self.log]), encoding="utf-8")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[list[str]]:
+        """Time a step that has to hold; what is put into the list is said beside its name."""
+        measured: list[str] = []
+        began = time.monotonic()
+        self.log.append(f"# {name}")
+        yield measured
+        line = "; ".join([name, *measured])
+        self.steps.append((time.monotonic() - began, line))
+        print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
+
+    def page(self, command: str, tree: Path = TREE, code: int = 0) -> list[str]:
+        """Run a command that docs/deploy.md shows, as it stands there; return what it printed."""
+        assert command in page_commands(), f"{DOCS} doesn't show {command}"
+        return self.run(command, tree, code)
+
+    def run(self, command: str, tree: Path = TREE, code: int = 0) -> list[str]:
+        """Run a shell command in a tree, to which every host is the guest; return its lines."""
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tree, env=environment(), stdin=subprocess.DEVNULL, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        self.note(command, lines)
+        assert done.returncode == code, (command, done.returncode, lines)
+        return lines
+
+    def note(self, command: str, lines: list[str]) -> None:
+        """Write a command and what it printed into the log."""
+        self.log += [f"$ {command}", *(_trimmed(line) for line in lines)]
+
+    def write(self, path: Path) -> None:
+        """Write the page."""
+        table = "".join(f"| {seconds:.0f} | {line} |\n" for seconds, line in self.steps)
+        log = "\n".join(f"    {line}".rstrip() for line in self.log)
+        head = HEAD.format(date=datetime.now(UTC).date())
+        path.write_text(f"{head}{table}\n## What was said\n\n{log}\n", encoding="utf-8")
+
+
+def _trimmed(line: str) -> str:
+    """Return a line without the places of this computer."""
+    for place, shown in ((str(CACHE), "…"), (str(TREE), "."), (str(Path.home()), "~")):
+        line = line.replace(place, shown)
+    return line
