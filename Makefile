@@ -34,7 +34,7 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge \
 	test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
-	keys publish follow unfollow bundle test-pi lock clean
+	keys publish follow unfollow test-trixie bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -127,8 +127,10 @@ follow:  ## have Pis fetch their releases from there themselves: make follow HOS
 	@$(on_hosts) --from "$(FROM)" $(key)
 unfollow:  ## have them no longer do so: make unfollow HOST=
 	@$(on_hosts)
-test-pi:  ## the whole story on an emulated Pi; 15 minutes the first time: make test-pi [see tests/virtual_pi/README.md]
-	@tests/virtual_pi/test.sh
+test-pi: .venv/ready  ## the whole story on an emulated Pi, an hour: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
+	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
+test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
+	@tests/virtual_pi/trixie.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \

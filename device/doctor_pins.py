@@ -39,10 +39,11 @@ def groups(host: Host) -> Case:
 
 
 PINS = """
-import gpiozero, json, sys
+import json
+from importlib.metadata import version
 from gpiozero import Device
 Device.ensure_pin_factory()
-print(json.dumps([gpiozero.__version__, type(Device.pin_factory).__name__]))
+print(json.dumps([version("gpiozero"), type(Device.pin_factory).__name__]))
 """
 
 LGPIO = Case(Level.OK, "gpiozero {version} with lgpio on {chip}")

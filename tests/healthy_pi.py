@@ -45,7 +45,6 @@ class Picamera2:
         return [{"Model": "imx708", "Num": 0}]
 """
 GPIOZERO = """
-__version__ = "2.0.1"
 class LGPIOFactory: pass
 class Device:
     pin_factory = None

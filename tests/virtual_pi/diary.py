@@ -1,15 +1,17 @@
 """What the story did and how long it took: printed as it goes, and written down as a page of the docs."""
 
 import json
+import os
+import pty
 import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.virtual_pi.guest import CACHE, TREE, environment
+from virtual_pi.guest import CACHE, TREE, environment
 
 DOCS = TREE / "docs" / "deploy.md"
 KEPT = CACHE / "diary.json"
@@ -61,6 +63,26 @@ class Diary:
         """Run a command that docs/deploy.md shows, as it stands there; return what it printed."""
         assert command in page_commands(), f"{DOCS} doesn't show {command}"
         return self.run(command, tree, code)
+
+    def type(self, command: str, shown: bytes, keys: bytes) -> None:
+        """Run a command that docs/deploy.md shows in a terminal; once it shows something, type these keys."""
+        assert command in page_commands(), f"{DOCS} doesn't show {command}"
+        terminal, inside = pty.openpty()
+        with subprocess.Popen(
+            ["bash", "-c", command], stdin=inside, stdout=inside, stderr=inside, env=environment() | {"TERM": "linux"},
+            start_new_session=True,
+        ) as editor:  # fmt: skip
+            os.close(inside)
+            seen = b""
+            while shown not in seen:
+                seen += os.read(terminal, 4096)
+            os.write(terminal, keys)
+            with suppress(OSError):  # the terminal is closed
+                while os.read(terminal, 4096):
+                    pass
+        os.close(terminal)
+        self.note(command, [])
+        assert editor.returncode == 0, seen
 
     def run(self, command: str, tree: Path = TREE, code: int = 0) -> list[str]:
         """Run a shell command in a tree, to which every host is the guest; return its lines."""

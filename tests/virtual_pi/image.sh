@@ -9,10 +9,7 @@ cd "$(dirname "$0")"
 here=$PWD root=$CACHE/root
 mkdir -p "$CACHE"
 [ -e "$CACHE/id" ] || ssh-keygen -q -t ed25519 -N '' -f "$CACHE/id"
-if [ "$(uname -m)" != aarch64 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
-    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-    tr -d '\n' </usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
-fi
+run_arm64
 
 rm -rf "$root"
 packages=systemd,systemd-sysv,dbus,udev,kmod,openssh-server,sudo,procps,iproute2,netbase,python3,python3-numpy,nano

@@ -12,3 +12,9 @@ archive() { # archive PATTERN: the URI of the first suite of apt's sources that 
         awk -v wanted="$1" '$2 ~ wanted { print $1; exit }'
 }
 guest() { ssh -F "$CACHE/ssh_config" root "$@"; } # runs a command in the guest
+run_arm64() { # lets this computer run arm64 programs, if it doesn't yet
+    if [ "$(uname -m)" != aarch64 ] && [ ! -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ]; then
+        mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+        tr -d '\n' </usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register
+    fi
+}

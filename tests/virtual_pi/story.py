@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.virtual_pi import deaths
-from tests.virtual_pi.diary import Diary
-from tests.virtual_pi.guest import (
+from virtual_pi import deaths
+from virtual_pi.diary import Diary
+from virtual_pi.guest import (
     BUTTON,
     TREE,
     UNIT,
@@ -33,9 +33,20 @@ from tests.virtual_pi.guest import (
 )
 
 PI = "pi@kiosk.local"
+# Of docs/deploy.md; what the story doesn't run, tests/test_deploy_page.py names another test for.
+REACH = f"ssh {PI} true"
 DEPLOY = f"make deploy HOST={PI}"
+DRY_RUN = f"{DEPLOY} DRY_RUN=1"
+STATUS, LOGS = f"make status HOST={PI}", f"make logs HOST={PI}"
+ROLLBACK, UNDEPLOY = f"make rollback HOST={PI}", f"make undeploy HOST={PI}"
+EDIT = f"ssh -t {PI} sudo nano /etc/mask-kiosk/kiosk.toml"
+RESTART = f"ssh {PI} sudo systemctl restart mask-kiosk"
+COMMANDS = (REACH, DRY_RUN, DEPLOY, EDIT, RESTART, STATUS, LOGS, ROLLBACK, UNDEPLOY)
+END_OF_FILE, SAVE, LEAVE = b"\x1b/", b"\x0f\r", b"\x18"  # nano's keys
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
 POWER_CUTS, BROKEN_CONNECTIONS = 3, 3
+# What plays pictures into a v4l2loopback camera has it open as another program would.
+FEEDER_OWNS = ["camera", "owner", "taken", "by", "feeder"]
 # The Pi has no ribbon camera, and without a network apt can't install picamera2 for one.
 SETTINGS = """\
 [camera]
@@ -76,9 +87,9 @@ class Story:
         with self.diary.step("no way out to the network from the Pi, and no compiler there"):
             guest("! timeout 5 bash -c 'exec 3<>/dev/tcp/1.1.1.1/53' && ! type gcc")
         with self.diary.step("reached by its key"):
-            self.diary.page(f"ssh {PI} true")
+            self.diary.page(REACH)
         with self.diary.step("a dry run says what would be done, and changes nothing"):
-            self.diary.page(f"{DEPLOY} DRY_RUN=1")
+            self.diary.page(DRY_RUN)
             guest("test ! -e /opt/mask-kiosk")
         with self.diary.step("deployed from nothing"):
             self.diary.page(DEPLOY)
@@ -111,15 +122,25 @@ class Story:
             quiet = now()
             guest("sleep 5")  # two beeps and more
             assert {each[1:] for each in levels(quiet)} == {(1, 0, 0, 0)}
+        show("empty")  # which costs the least
 
     def look(self) -> None:
         """What the workstation is told."""
         with self.diary.step("status, logs and the doctor"):
-            (line,) = self.diary.page(f"make status HOST={PI}")
+            (line,) = self.diary.page(STATUS)
             assert f"{release()} active (running)" in line, line
-            assert any("with" in line for line in self.diary.page(f"make logs HOST={PI}"))
-            found = self.diary.run(f"make doctor HOST={PI}")
-            assert not any(line.startswith("trouble") for line in found), found
+            assert any("with" in line for line in self.diary.page(LOGS))
+            found = self.diary.run(f"make doctor HOST={PI}", code=2)
+            troubles = [line for line in found if line.startswith("trouble")]
+            assert [line.split()[1:6] for line in troubles] == [FEEDER_OWNS], troubles
+
+    def settings(self) -> None:
+        """Another setting, typed into an editor on the Pi."""
+        with self.diary.step("a setting changed in nano, and the kiosk restarted"):
+            self.diary.type(EDIT, b"GNU nano", END_OF_FILE + b"fault_seconds = 1.0\r" + SAVE + LEAVE)
+            guest("grep -qx 'fault_seconds = 1.0' /etc/mask-kiosk/kiosk.toml")
+            self.diary.page(RESTART)
+            self.judges()
 
     def updates(self) -> None:
         """An update, a broken one, and back."""
@@ -132,7 +153,7 @@ class Story:
             self.diary.run(DEPLOY, self.changed("raise RuntimeError('broken')"), code=2)
             assert (release(), unit("ActiveState")) == (updated, "active")
         with self.diary.step("rolled back"):
-            self.diary.page(f"make rollback HOST={PI}")
+            self.diary.page(ROLLBACK)
             assert (release(), unit("ActiveState")) == (former, "active")
 
     def deaths(self) -> None:
@@ -189,7 +210,7 @@ class Story:
             until(lambda: levels()[-1][1:] == (0, 0, 0, 0), "all dark")
             show("masked")
             until(shine(red=0, green=1, relay=1), "green and relay")
-            self.diary.page(f"make undeploy HOST={PI}")
+            self.diary.page(UNDEPLOY)
             assert levels()[-1][1:] == (0, 0, 0, 0)
             assert unit("LoadState") == "not-found"
             guest("test ! -e /opt/mask-kiosk && test -s /etc/mask-kiosk/kiosk.toml")
@@ -216,12 +237,14 @@ class Story:
         until(lambda: guest(f"systemctl is-active {UNIT}", check=False) == "active", "a running kiosk")
         show("masked")
         until(lambda: levels()[-1][1:3] == (0, 1), "green alone")
+        show("empty")
 
 
 CHAPTERS: dict[str, Callable[[Story], None]] = {
     "first": Story.first,
     "faces": Story.faces,
     "look": Story.look,
+    "settings": Story.settings,
     "updates": Story.updates,
     "deaths": Story.deaths,
     "reboot": Story.reboot,
@@ -233,7 +256,7 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
 
 def main() -> None:
     """Live the chapters that the command line names, or all."""
-    parser = argparse.ArgumentParser("python -m tests.virtual_pi.story", description=__doc__)
+    parser = argparse.ArgumentParser("python -m virtual_pi.story", description=__doc__)
     parser.add_argument("chapters", nargs="*", metavar="CHAPTER", help=f"of {', '.join(CHAPTERS)} (default: all)")
     parser.add_argument("--page", type=Path, help="write what held, and what was said, there")
     options = parser.parse_args()
@@ -244,8 +267,8 @@ def main() -> None:
         for name in options.chapters or CHAPTERS:
             CHAPTERS[name](story)
             diary.keep()
-    if options.page:
-        diary.write(options.page)
+            if options.page:
+                diary.write(options.page)
 
 
 if __name__ == "__main__":

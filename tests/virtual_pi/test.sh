@@ -19,7 +19,8 @@ mkdir -p "$CACHE"
 ./image.sh >"$CACHE/image.log" 2>&1 || { tail "$CACHE/image.log" >&2; exit 1; }
 trap './power.sh off' EXIT
 ./power.sh off
-NEW=1 ./power.sh on
+[ $# -gt 0 ] || rm -f "$CACHE/card" # named chapters go on with the card as it was left
+./power.sh on
 ./power.sh wait
-cd ../..
-"${PYTHON:-.venv/bin/python}" -m tests.virtual_pi.story
+cd ..
+PYTHONPATH=$PWD "${PYTHON:-../.venv/bin/python}" -m virtual_pi.story ${PAGE:+--page "$PAGE"} "$@"

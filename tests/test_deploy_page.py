@@ -1,0 +1,17 @@
+"""Every command that docs/deploy.md shows is run by a test: the virtual Pi's story, or one that is named here."""
+
+from pathlib import Path
+
+from virtual_pi.diary import page_commands
+from virtual_pi.story import COMMANDS
+
+TESTS = Path(__file__).parent
+ELSEWHERE = {
+    "make bundle DEBIAN=13": ("virtual_pi/trixie.sh", "make bundle DEBIAN=13"),
+}
+
+
+def test_every_command_of_the_page_is_run_by_a_test() -> None:
+    assert sorted(page_commands()) == sorted({*COMMANDS, *ELSEWHERE})
+    for file, line in ELSEWHERE.values():
+        assert line in (TESTS / file).read_text()
