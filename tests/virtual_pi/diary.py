@@ -44,10 +44,6 @@ class Diary:
         if not fresh and KEPT.exists():
             self.steps, self.log = json.loads(KEPT.read_text(encoding="utf-8"))
 
-    def keep(self) -> None:
-        """Note that a chapter has held."""
-        KEPT.write_text(json.dumps([self.steps, self.log]), encoding="utf-8")
-
     @contextmanager
     def step(self, name: str) -> Iterator[list[str]]:
         """Time a step that has to hold; what is put into the list is said beside its name."""
@@ -58,6 +54,7 @@ class Diary:
         line = "; ".join([name, *measured])
         self.steps.append((time.monotonic() - began, line))
         print(f"{time.monotonic() - began:7.1f} s  {line}", flush=True)
+        KEPT.write_text(json.dumps([self.steps, self.log]), encoding="utf-8")
 
     def page(self, command: str, tree: Path = TREE, code: int = 0) -> list[str]:
         """Run a command that docs/deploy.md shows, as it stands there; return what it printed."""

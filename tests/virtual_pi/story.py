@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from virtual_pi import deaths
@@ -44,7 +43,7 @@ RESTART = f"ssh {PI} sudo systemctl restart mask-kiosk"
 COMMANDS = (REACH, DRY_RUN, DEPLOY, EDIT, RESTART, STATUS, LOGS, ROLLBACK, UNDEPLOY)
 END_OF_FILE, SAVE, LEAVE = b"\x1b/", b"\x0f\r", b"\x18"  # nano's keys
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
-POWER_CUTS, BROKEN_CONNECTIONS = 3, 3
+PHASES, LATEST_SECONDS = ("sends", "Python packages", "starts"), 20.0  # what a deployment says, and how long after it
 # What plays pictures into a v4l2loopback camera has it open as another program would.
 FEEDER_OWNS = ["camera", "owner", "taken", "by", "feeder"]
 # The Pi has no ribbon camera, and without a network apt can't install picamera2 for one.
@@ -173,15 +172,11 @@ class Story:
             self.judges()
 
     def cuts(self) -> None:
-        """The power cut in the middle of deployments, the last of which makes a new environment too."""
-        span = self.span
-        for number in range(1, POWER_CUTS + 1):
-            words = " RUNTIME=tflite-runtime" if number == POWER_CUTS else ""
-            moment = self._random.uniform(0.2, 0.9) * span
-            with self.diary.step(f"power cut {number}, {moment:.0f} s into a deployment{words}") as measured:
-                old, tree = release(), self.changed()
-                with self.started(tree, words) as running:
-                    time.sleep(moment)  # the moment is the input here
+        """The power cut in the middle of deployments."""
+        for number, phase in enumerate(PHASES, 1):
+            with self.diary.step(f"power cut {number}, after a deployment said '{phase}'") as measured:
+                old = release()
+                with self.started(phase) as running:
                     power("off")
                     running.wait()
                 power("on")
@@ -189,15 +184,12 @@ class Story:
                 self.judges()
                 measured.append("the former release judges" if release() == old else "the new release judges")
 
-    def broken_connections(self) -> None:
-        """Ssh killed at random moments of deployments."""
-        for number in range(1, BROKEN_CONNECTIONS + 1):
-            moment = self._random.uniform(0, 1) * self.span
-            with self.diary.step(f"connection {number} killed {moment:.0f} s into a deployment") as measured:
-                old, tree = release(), self.changed()
-                with self.started(tree) as running:
-                    with suppress(subprocess.TimeoutExpired):
-                        running.wait(moment)
+    def connections(self) -> None:
+        """Ssh killed in the middle of deployments."""
+        for number, phase in enumerate(PHASES, 1):
+            with self.diary.step(f"connection {number} killed, after a deployment said '{phase}'") as measured:
+                old = release()
+                with self.started(phase) as running:
                     subprocess.run(["pkill", "-KILL", "--session", str(running.pid)], check=False)
                 guest("while pgrep -f '[d]eploy[.]pi' >/dev/null; do sleep 0.5; done")
                 until(lambda: unit("ActiveState") == "active", "a running kiosk")
@@ -215,22 +207,15 @@ class Story:
             assert unit("LoadState") == "not-found"
             guest("test ! -e /opt/mask-kiosk && test -s /etc/mask-kiosk/kiosk.toml")
 
-    @property
-    def span(self) -> float:
-        """Seconds that an undisturbed update takes here."""
-        if not hasattr(self, "_span"):
-            began = time.monotonic()
-            with self.diary.step("an update, undisturbed"):
-                self.diary.run(DEPLOY, self.changed())
-            self._span = time.monotonic() - began
-        return self._span
-
-    def started(self, tree: Path, words: str = "") -> "subprocess.Popen[bytes]":
-        """Start a deployment in a session of its own."""
-        return subprocess.Popen(
-            ["bash", "-c", DEPLOY + words], cwd=tree, env=environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    def started(self, phase: str) -> "subprocess.Popen[str]":
+        """Start deploying a new version, in a session of its own; return a random moment after it came to a phase."""
+        running = subprocess.Popen(
+            ["bash", "-c", DEPLOY], cwd=self.changed(), env=environment(), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
+        assert any(phase in line for line in running.stdout or ()), phase
+        time.sleep(self._random.uniform(0, LATEST_SECONDS))  # the moment is the input here
+        return running
 
     def judges(self) -> None:
         """Wait until the door judges a masked face."""
@@ -249,7 +234,7 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
     "deaths": Story.deaths,
     "reboot": Story.reboot,
     "cuts": Story.cuts,
-    "connections": Story.broken_connections,
+    "connections": Story.connections,
     "undeploy": Story.undeploy,
 }
 
@@ -266,7 +251,6 @@ def main() -> None:
         story = Story(diary, Path(folder))
         for name in options.chapters or CHAPTERS:
             CHAPTERS[name](story)
-            diary.keep()
             if options.page:
                 diary.write(options.page)
 

@@ -16,12 +16,10 @@ if [ ! -d "$root" ]; then
     for folder in bin sbin lib; do ln -sfn "usr/$folder" "$root.new/$folder"; done
     for library in blas lapack; do ln -sf "$library/lib$library.so.3" "$root.new/usr/lib/aarch64-linux-gnu/"; done
     mkdir -p "$root.new/proc" "$root.new/etc/mask-kiosk"
-    mknod -m 666 "$root.new/dev/null" c 1 3
-    mknod -m 666 "$root.new/dev/urandom" c 1 9
     mv "$root.new" "$root"
 fi
 cd ../..
-make bundle DEBIAN=13
+MAKELEVEL=0 make bundle DEBIAN=13
 rm -rf "${root:?}$home"
 mkdir -p "$root$home/releases"
 tar --extract --file dist/mask-kiosk-debian-13.tar --directory "$root$home" --no-same-owner
