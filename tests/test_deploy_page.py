@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from virtual_pi.diary import page_commands
-from virtual_pi.story import COMMANDS
+from virtual_pi.page import COMMANDS, page_commands
 
 TESTS = Path(__file__).parent
 ELSEWHERE = {

@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from virtual_pi.guest import CACHE, TREE, environment
+from virtual_pi.page import DOCS, page_commands
 
-DOCS = TREE / "docs" / "deploy.md"
 KEPT = CACHE / "diary.json"
 HEAD = """\
 # From a sealed box to a judging door, on the virtual Pi
@@ -27,12 +26,6 @@ of the kiosk's process. Each step is a check that held.
 | seconds | step |
 | --- | --- |
 """
-
-
-def page_commands() -> list[str]:
-    """Return the commands that docs/deploy.md shows, without their remarks."""
-    shown = re.findall(r"^    (\S.*)$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
-    return [line.partition(" #")[0].strip() for line in shown]
 
 
 class Diary:

@@ -4,25 +4,18 @@
 """
 
 import argparse
-import random
-import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from virtual_pi import deaths
+from virtual_pi import deaths, releases
 from virtual_pi.diary import Diary
 from virtual_pi.guest import (
     BUTTON,
-    TREE,
     UNIT,
-    environment,
     guest,
     levels,
     now,
-    power,
     release,
     shine,
     show,
@@ -30,20 +23,10 @@ from virtual_pi.guest import (
     unit,
     until,
 )
+from virtual_pi.page import DEPLOY, DRY_RUN, EDIT, LOGS, PI, REACH, RESTART, STATUS, UNDEPLOY
 
-PI = "pi@kiosk.local"
-# Of docs/deploy.md; what the story doesn't run, tests/test_deploy_page.py names another test for.
-REACH = f"ssh {PI} true"
-DEPLOY = f"make deploy HOST={PI}"
-DRY_RUN = f"{DEPLOY} DRY_RUN=1"
-STATUS, LOGS = f"make status HOST={PI}", f"make logs HOST={PI}"
-ROLLBACK, UNDEPLOY = f"make rollback HOST={PI}", f"make undeploy HOST={PI}"
-EDIT = f"ssh -t {PI} sudo nano /etc/mask-kiosk/kiosk.toml"
-RESTART = f"ssh {PI} sudo systemctl restart mask-kiosk"
-COMMANDS = (REACH, DRY_RUN, DEPLOY, EDIT, RESTART, STATUS, LOGS, ROLLBACK, UNDEPLOY)
 END_OF_FILE, SAVE, LEAVE = b"\x1b/", b"\x0f\r", b"\x18"  # nano's keys
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
-PHASES, LATEST_SECONDS = ("sends", "Python packages", "starts"), 20.0  # what a deployment says, and how long after it
 # What plays pictures into a v4l2loopback camera has it open as another program would.
 FEEDER_OWNS = ["camera", "owner", "taken", "by", "feeder"]
 # The Pi has no ribbon camera, and without a network apt can't install picamera2 for one.
@@ -65,20 +48,6 @@ class Story:
 
     def __init__(self, diary: Diary, folder: Path) -> None:
         self.diary, self.folder = diary, folder
-        self._random = random.Random(13)  # noqa: S311
-        self._number = time.time_ns()
-
-    def changed(self, line: str = "") -> Path:
-        """Return a new version of the tree: one that has another line at the top of device/kiosk.py."""
-        self._number += 1
-        copy = self.folder / str(self._number)
-        for part in ("deploy", "device", "models", "systemd"):
-            shutil.copytree(TREE / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in ("Makefile", "pyproject.toml"):
-            shutil.copy(TREE / part, copy)
-        kiosk = copy / "device" / "kiosk.py"
-        kiosk.write_text(f"{line or f'# {self._number}'}\n{kiosk.read_text()}")
-        return copy
 
     def first(self) -> None:
         """The first deployment, without a network and a compiler."""
@@ -141,20 +110,6 @@ class Story:
             self.diary.page(RESTART)
             self.judges()
 
-    def updates(self) -> None:
-        """An update, a broken one, and back."""
-        former = release()
-        with self.diary.step("updated"):
-            self.diary.run(DEPLOY, self.changed())
-        updated = release()
-        assert updated != former
-        with self.diary.step("a broken update was taken back by itself"):
-            self.diary.run(DEPLOY, self.changed("raise RuntimeError('broken')"), code=2)
-            assert (release(), unit("ActiveState")) == (updated, "active")
-        with self.diary.step("rolled back"):
-            self.diary.page(ROLLBACK)
-            assert (release(), unit("ActiveState")) == (former, "active")
-
     def deaths(self) -> None:
         """The kiosk killed, blind and hung."""
         deaths.killed(self.diary, "masked")
@@ -171,30 +126,6 @@ class Story:
             until(lambda: guest("cat /proc/sys/kernel/random/boot_id", check=False) not in {"", boot}, "a new boot")
             self.judges()
 
-    def cuts(self) -> None:
-        """The power cut in the middle of deployments."""
-        for number, phase in enumerate(PHASES, 1):
-            with self.diary.step(f"power cut {number}, after a deployment said '{phase}'") as measured:
-                old = release()
-                with self.started(phase) as running:
-                    power("off")
-                    running.wait()
-                power("on")
-                power("wait")
-                self.judges()
-                measured.append("the former release judges" if release() == old else "the new release judges")
-
-    def connections(self) -> None:
-        """Ssh killed in the middle of deployments."""
-        for number, phase in enumerate(PHASES, 1):
-            with self.diary.step(f"connection {number} killed, after a deployment said '{phase}'") as measured:
-                old = release()
-                with self.started(phase) as running:
-                    subprocess.run(["pkill", "-KILL", "--session", str(running.pid)], check=False)
-                guest("while pgrep -f '[d]eploy[.]pi' >/dev/null; do sleep 0.5; done")
-                until(lambda: unit("ActiveState") == "active", "a running kiosk")
-                measured.append("the former release runs" if release() == old else "the new release runs")
-
     def undeploy(self) -> None:
         """Back to nothing, from a released door."""
         with self.diary.step("undeployed: every output off, settings kept, no unit left"):
@@ -206,16 +137,6 @@ class Story:
             assert levels()[-1][1:] == (0, 0, 0, 0)
             assert unit("LoadState") == "not-found"
             guest("test ! -e /opt/mask-kiosk && test -s /etc/mask-kiosk/kiosk.toml")
-
-    def started(self, phase: str) -> "subprocess.Popen[str]":
-        """Start deploying a new version, in a session of its own; return a random moment after it came to a phase."""
-        running = subprocess.Popen(
-            ["bash", "-c", DEPLOY], cwd=self.changed(), env=environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
-        assert any(phase in line for line in running.stdout or ()), phase
-        time.sleep(self._random.uniform(0, LATEST_SECONDS))  # the moment is the input here
-        return running
 
     def judges(self) -> None:
         """Wait until the door judges a masked face."""
@@ -230,11 +151,11 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
     "faces": Story.faces,
     "look": Story.look,
     "settings": Story.settings,
-    "updates": Story.updates,
+    "updates": releases.updates,
     "deaths": Story.deaths,
     "reboot": Story.reboot,
-    "cuts": Story.cuts,
-    "connections": Story.connections,
+    "cuts": releases.cuts,
+    "connections": releases.connections,
     "undeploy": Story.undeploy,
 }
 
