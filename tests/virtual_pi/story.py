@@ -23,7 +23,7 @@ from virtual_pi.guest import (
     unit,
     until,
 )
-from virtual_pi.page import DEPLOY, DRY_RUN, EDIT, LOGS, PI, REACH, RESTART, STATUS, UNDEPLOY
+from virtual_pi.page import COMMANDS, DEPLOY, DRY_RUN, EDIT, LOGS, PI, REACH, RESTART, STATUS, UNDEPLOY
 
 END_OF_FILE, SAVE, LEAVE = b"\x1b/", b"\x0f\r", b"\x18"  # nano's keys
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
@@ -174,6 +174,8 @@ def main() -> None:
             CHAPTERS[name](story)
             if options.page:
                 diary.write(options.page)
+    if not options.chapters:
+        assert [command for command in COMMANDS if f"$ {command}" not in diary.log] == []
 
 
 if __name__ == "__main__":
