@@ -6,10 +6,13 @@ from typing import Any, Literal
 import pytest
 from footprint import TREE
 from gpiozero import Device
+from screens import card_of
 from test_kiosk import with_card
 
 from device.__main__ import main
-from device.settings import Settings
+from device.check import table
+from device.settings import ScreenSettings, Settings
+from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
 
 TABLE = """\
 model               toy, made of photos; rings from {threshold}, stops below {release}
@@ -165,3 +168,27 @@ def test_every_key_is_checked_for_type_range_and_name(
         assert capsys.readouterr().err == (
             f"error: {path}: [{section}] key '{name}' is unknown: did you mean '{field.name}'?\n"
         )
+
+
+def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    secret, readable = tmp_path / "secret", tmp_path / "readable"
+    for path, mode in ((secret, 0o640), (readable, 0o644)):
+        path.write_text("whsec_" + "A" * 40)
+        path.chmod(mode)
+    settings = Settings(
+        screen=ScreenSettings(metrics="lan"), counts=CountsSettings(enabled=True),
+        mqtt=MqttSettings(True, "broker.lan", password_path=str(secret), id="door-1"),
+        webhook=WebhookSettings(True, "https://example.org/hook/hidden", str(readable)),
+    )
+    assert list(table(settings, card_of(), has_golden=True))[-4:] == [
+        "metrics             at /metrics, from lan",
+        "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
+        "door-1; 1000 events wait at most",
+        f"webhook             none: {readable}: its mode is 0644, expected nothing for others: run "
+        f"`chmod o= {readable}`",
+        f"counts              in {tmp_path}/counts.db, for 90 days; page at /today, from loopback",
+    ]
+    webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
+    lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
+    assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
