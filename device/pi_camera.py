@@ -1,5 +1,6 @@
 """Turns a Raspberry Pi's own camera into frames, through picamera2."""
 
+import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -57,6 +58,12 @@ class PiCamera:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        # In a thread, because stopping libcamera may hang for ever and must not keep the process from ending.
+        closing = threading.Thread(target=self._close, name="pi", daemon=True)
+        closing.start()
+        closing.join(STALL_SECONDS)
+
+    def _close(self) -> None:
         self._camera.stop()
         self._camera.close()
 
@@ -73,6 +80,11 @@ class PiCamera:
                 raise CameraFault(
                     "pi", Blind.STALLED, f"no frame for {patience} s: check the ribbon cable if it recurs"
                 ) from error
+            if planes.shape[0] != HEIGHT * 3 // 2 or planes.shape[1] < WIDTH:  # else colour is judged
+                raise CameraError(
+                    f"pi: gives pictures of {planes.shape[1]}x{planes.shape[0] * 2 // 3}, expected {WIDTH}x{HEIGHT}: "
+                    "`sudo apt full-upgrade`, because libcamera and picamera2 belong together"
+                )
             patience = STALL_SECONDS
             yield Frame(np.ascontiguousarray(planes[:HEIGHT, :WIDTH]), time.monotonic())
 
