@@ -108,8 +108,8 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises PictureError for what that refuses by looking at the header.
     """
     try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), \
-                Image.open(path) as picture:
+        # Of too many pixels, and of damage that only its own readers mind.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             width, height = picture.size
             if picture.getexif().get(ORIENTATION) in TURNED:
                 width, height = height, width
