@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,20 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
         shutil.copymode(path, new)
         read_settings(new)
         new.replace(path)
+        _sync(path.parent)
     except SettingsError as error:
         raise SettingsError(str(error).replace(str(new), str(path))) from error
     except (OSError, ValueError, TypeError, TOMLKitError) as error:
         raise SettingsError(f"{path}: can't be written ({error}): check the file and who may write it") from error
     finally:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):  # it was never made, or on a card that has become read-only
+            new.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the card before going on: what was told to be saved survives a power cut."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,59 @@
+"""A process that ends in the middle of a write leaves the old file or the new one; what is told to be saved is."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from footprint import TREE
+from test_privacy import can_trace
+
+OLD, NEW = "[decision]\nhold_seconds = 1\n", "[decision]\nhold_seconds = 3.0\n"
+WRITERS = {
+    "setup page": "from device.edit import edit_settings as edit\nedit(path, {'decision': {'hold_seconds': 3.0}})",
+    "trainer": f"from trainer.cache import write_whole\nwrite_whole(path, {NEW.encode()!r})",
+}
+CALLS = "openat,write,fsync,/chmod,rename,unlink"
+
+
+def write(path: Path, writer: str, *inject: str) -> tuple[int, str]:
+    """Replace OLD by NEW under strace; return the exit code and the calls that had to do with the folder."""
+    if not can_trace():
+        pytest.skip("needs strace, and leave to trace")
+    path.write_text(OLD)
+    log = path.parent.parent / "trace"
+    code = f"import sys, pathlib\npath = pathlib.Path({str(path)!r})\n{WRITERS[writer]}"
+    done = subprocess.run(
+        ["strace", "--follow-forks", "--decode-fds=path", f"--output={log}", f"--trace={CALLS}", *inject,
+         sys.executable, "-c", code],
+        cwd=TREE, check=False, capture_output=True, timeout=600,
+    )  # fmt: skip
+    return done.returncode, "\n".join(line for line in log.read_text().splitlines() if str(path.parent) in line)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_process_that_is_killed_at_any_call_leaves_a_whole_file(writer: str, tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path = folder / "kiosk.toml"
+    part = folder / (".kiosk.toml.new" if writer == "setup page" else "kiosk.toml.partial")
+    left = []
+    for call in ("openat", "write", "fsync", "rename"):
+        code, _ = write(path, writer, f"--trace-path={part}", f"--inject={call}:signal=KILL:when=1")
+        assert code == -9, call
+        left.append(path.read_text())
+    assert left == [OLD] * 4
+    assert write(path, writer)[0] == 0
+    assert path.read_text() == NEW
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_content_is_on_disk_before_the_name_and_the_name_before_it_is_told(writer: str, tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    _, calls = write(folder / "kiosk.toml", writer)
+    names = [name for name in re.findall(r"^\d+ +(\w+)\(", calls, re.MULTILINE) if name in {"fsync", "rename"}]
+    assert names == ["fsync", "rename", "fsync"]
