@@ -14,6 +14,8 @@ SEED ?= 0
 SPLIT ?= grouped
 THREADS ?= 2
 CAMERA ?= usb:0
+FRAMES ?= 1000000
+TRIES ?= 10000
 RUNS ?= runs
 MODELS ?= models
 RELEASE := /opt/mask-kiosk/current
@@ -34,7 +36,7 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge \
 	test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
-	keys publish follow unfollow test-trixie bundle test-pi lock clean
+	keys publish follow unfollow test-trixie faults soak fuzz audit bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -90,6 +92,18 @@ bench: .venv/ready  ## what the device costs: start-up, memory, a frame, a hundr
 	@$(venv) -m tests.frame_way
 	@$(venv) -m tests.viewers
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
+faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
+	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
+soak: .venv/ready  ## the whole kiosk for many frames -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
+	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
+fuzz: .venv/ready  ## broken input for every reader: make fuzz [TRIES=10000]; the tests do 60 each
+	@TRIES=$(TRIES) $(venv) -m pytest tests/test_fuzz.py
+audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and which of them have known holes
+	@mkdir -p dist; set -e; for lock in requirements deploy/debian-12 deploy/debian-13; do \
+		.venv-audit/bin/python -m cyclonedx_py requirements $$lock.lock --output-file dist/sbom-$$(basename $$lock).json; \
+	done; for lock in requirements deploy/debian-12 deploy/debian-13; do \
+		.venv-audit/bin/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement $$lock.lock; \
+	done
 count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
@@ -140,8 +154,10 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 		--output-file cluster.lock
 	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links tests/tflite-runtime.in --output-file tests/tflite-runtime.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links tests/audit.in --output-file tests/audit.lock
 clean:  ## remove the environment and the training runs; models/ stays
-	@rm -rf .venv .venv-tflite-runtime .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
+	@rm -rf .venv .venv-tflite-runtime .venv-audit .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock
@@ -152,6 +168,8 @@ clean:  ## remove the environment and the training runs; models/ stays
 .venv-tflite-runtime: .venv-tflite-runtime/ready
 .venv-tflite-runtime/ready: tests/tflite-runtime.lock
 	@$(call make_venv,.venv-tflite-runtime,$<,11)
+.venv-audit/ready: tests/audit.lock
+	@$(call make_venv,.venv-audit,$<,13)
 
 # $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
 define make_venv
