@@ -25,7 +25,7 @@ from device.frame import Frame
 from device.kiosk import run
 from device.settings import CameraSettings, ScreenSettings, Settings
 from trainer.drawing import CutOut, draw_person
-from trainer.heads import random_person
+from trainer.drawn_person import random_person
 from trainer.passages.script import Place, Walk
 from trainer.practice import draw_background, place
 from trainer.relief import CANVAS, Light

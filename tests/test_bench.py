@@ -9,7 +9,8 @@ import pytest
 
 from trainer import bench
 from trainer.__main__ import main
-from trainer.bench import Bench, Cost, ratios, read_bench, table
+from trainer.bench import ratios
+from trainer.bench_report import Bench, Cost, read_bench, table
 
 
 @pytest.fixture

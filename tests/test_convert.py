@@ -18,10 +18,11 @@ from device.finders import OwnFaceFinder
 from device.golden import golden_pictures_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
-from trainer.convert import LEAST_PARITY, run_tflite
+from trainer.convert import LEAST_PARITY
 from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
+from trainer.quantize import run_tflite
 from trainer.runs import Run, load_run
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos

@@ -20,7 +20,6 @@ from trainer.__main__ import main
 from trainer.accessories import draw_glasses, draw_headwear
 from trainer.calibration import find_temperature
 from trainer.compare import compare, table
-from trainer.convert import quantize
 from trainer.copies import alone, gather
 from trainer.cost import PEER, multiply_adds, peer
 from trainer.covers import FLAT_HAND, draw_beside, draw_cover
@@ -30,6 +29,7 @@ from trainer.evaluate import evaluate, overlap
 from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
+from trainer.quantize import quantize
 from trainer.runs import load_run
 from trainer.sampling import Batches
 from trainer.slices import _middle, drawn_slices

@@ -14,7 +14,7 @@ from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from device.people import overlap
 from trainer.__main__ import main as trainer
-from trainer.heads import random_person
+from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set
 
 PEOPLE = 60

@@ -19,10 +19,10 @@ from device.model_card import read_card
 from device.settings import read_settings
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.convert import run_tflite
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.groups import find_groups, shared_group_fraction
+from trainer.quantize import run_tflite
 from trainer.scores import score, verdicts
 from trainer.split import split_photos
 

@@ -214,7 +214,8 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     with native_code_quiet():
-        from trainer.bench import bench, table, write_bench
+        from trainer.bench import bench
+    from trainer.bench_report import table, write_bench
 
     measured = bench(options.models, options.yunet)
     print(table(measured), end="")

@@ -1,10 +1,8 @@
 """Measures what the kiosk's networks cost, and others in their place: side by side, in one process, by turns."""
 
 import contextlib
-import dataclasses
 import datetime
 import io
-import json
 import platform
 import statistics
 import warnings
@@ -27,11 +25,11 @@ from device.model_card import read_card
 from device.quiet import native_code_quiet
 from device.reduce import LONGEST_SIDE, reduce
 from device.tflite import TFLite
-from trainer.cache import write_whole
-from trainer.convert import versions
+from trainer.bench_report import Bench, Cost, Ratio
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
 from trainer.finder.network import finder
 from trainer.practice import draw_face
+from trainer.provenance import versions
 
 FACES, FACES_FLOAT, YUNET, HAAR = "faces", "faces, float32", "YuNet", "Haar"
 CLASSIFIERS = "door", "simple"
@@ -39,41 +37,6 @@ YUNET_SCORE, YUNET_OVERLAP = 0.7, 0.3  # 0-1: a face from this score on; of two 
 # Of these two, CPU time of the first over the second's is to be at most so much.
 WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20))
 ALSO = ((FACES, FACES_FLOAT), (FACES, HAAR))  # told, with nothing asked of them
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one contender costs."""
-
-    name: str
-    input_size: tuple[int, int]  # px, width and height
-    cpu_ms: float  # of one call and one thread, the least of all rounds
-    kilobytes: float  # of 1000 bytes, its file's
-    multiply_adds: float | None  # millions a call; None: not known
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """CPU time of one contender over another's: of their least times, and over the rounds."""
-
-    name: str
-    over: str
-    ratio: float
-    least: float
-    median: float
-    largest: float
-    wanted: float | None  # at most
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One run of the bench."""
-
-    date: str
-    processor: str
-    versions: dict[str, str]
-    costs: tuple[Cost, ...]
-    ratios: tuple[Ratio, ...]
 
 
 @dataclass(frozen=True)
@@ -132,43 +95,6 @@ def ratios(rounds: Mapping[str, list[float]]) -> tuple[Ratio, ...]:
             middle = statistics.median(spread)
             found.append(Ratio(name, over, ratio, min(spread), middle, max(spread), wanted[0] if wanted else None))
     return tuple(found)
-
-
-def table(measured: Bench) -> str:
-    """Return two Markdown tables: what each contender costs, and the ratios."""
-    lines = [
-        f"{measured.date}, {measured.processor}, one thread",
-        "",
-        "| | input | CPU ms | kB | million multiply-adds |",
-        "| --- | --- | ---: | ---: | ---: |",
-    ]
-    for cost in measured.costs:
-        operations = "" if cost.multiply_adds is None else f"{cost.multiply_adds:.1f}"
-        width, height = cost.input_size
-        lines.append(f"| {cost.name} | {width}x{height} | {cost.cpu_ms:.3f} | {cost.kilobytes:.0f} | {operations} |")
-    lines += ["", "| CPU time | ratio | least, median, largest of the rounds | asked |", "| --- | ---: | --- | --- |"]
-    for ratio in measured.ratios:
-        wanted = "" if ratio.wanted is None else f"at most 1/{1 / ratio.wanted:.0f}"
-        lines.append(
-            f"| {ratio.name} / {ratio.over} | 1/{1 / ratio.ratio:.1f} "
-            f"| {ratio.least:.3f}, {ratio.median:.3f}, {ratio.largest:.3f} | {wanted} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def write_bench(measured: Bench, folder: Path) -> Path:
-    """Write bench.json into a folder; return its path."""
-    path = folder / "bench.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(dataclasses.asdict(measured), indent=2) + "\n").encode())
-    return path
-
-
-def read_bench(path: Path) -> Bench:
-    """Read what `write_bench` wrote."""
-    told = json.loads(path.read_text(encoding="utf-8"))
-    costs = tuple(Cost(**cost | {"input_size": tuple(cost["input_size"])}) for cost in told["costs"])
-    return Bench(**told | {"costs": costs, "ratios": tuple(Ratio(**ratio) for ratio in told["ratios"])})
 
 
 def _own(content: bytes, luma: Luma, threshold: float, overlap: float) -> _Contender:

@@ -1,33 +1,22 @@
 """Turns a run's best checkpoint into a full-integer .tflite and its card, after proving that both judge alike."""
 
-import contextlib
 import hashlib
-import importlib.metadata
-import io
-import platform
-import subprocess
-import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from device.cards import card_json
-from device.errors import KioskError
-from device.faces import Luma
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
-from device.quiet import native_code_quiet
-from device.tflite import TFLite
 from trainer.cache import write_whole
 from trainer.calibration import calibrate
 from trainer.copies import Material
 from trainer.dataset import CROP_MARGIN, Dataset
 from trainer.photos import ALARM_LABEL, LABELS
+from trainer.provenance import commit, versions
+from trainer.quantize import ConversionError, quantize, run_tflite
 from trainer.runs import Run
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.split import Split
@@ -36,11 +25,6 @@ from trainer.training import predict
 LEAST_PARITY = 0.995  # share of test photos, ties left out, on which .tflite and Keras give the same verdict
 MOST_ACCURACY_LOST = 0.005  # either way, ties left out
 TIE = 3 / 256  # from the threshold: so far can eight bits move a score, and turn a verdict that says nothing
-PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
-
-
-class ConversionError(KioskError, RuntimeError):
-    """A .tflite that isn't the network it was made from."""
 
 
 def convert(run: Run, material: Material, split: Split, models: Path, miss_cost: float = 1.0) -> ModelCard:
@@ -81,43 +65,6 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     return card
 
 
-def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
-    """Return a full-integer .tflite: uint8 luma in with scale 1 and zero point 0, batch 1, float32 scores out.
-
-    calibration: uint8 (n, height, width), of what the network will see. One pixel of each is set to 0 and one to 255:
-    without them the range of dull photos would scale the input, and camera bytes would be misread.
-    """
-    import tensorflow as tf
-
-    height, width = calibration.shape[1:]
-    pinned = calibration.astype(np.float32)
-    pinned[:, 0, 0], pinned[:, 0, 1] = 0, 255
-
-    def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for luma in tqdm(pinned, "calibration", disable=None):
-            yield [luma[np.newaxis, :, :, np.newaxis]]
-
-    # A fixed batch lets the runtime delegate the whole graph. Names end up in the file: Keras would count them up.
-    luma = keras.Input(batch_shape=(1, height, width, 1), name="luma")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(luma, network(luma), name="model"))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = samples
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.float32
-    # tflite-runtime 2.14 crashes on arm64 when dense weights are quantized per channel.
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
-        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
-        content = bytes(converter.convert())
-    if len(content) < network.count_params():
-        raise ConversionError(
-            f"the .tflite has {len(content)} bytes for {network.count_params()} weights, expected one each: the "
-            "converter has lost them; nothing was written"
-        )
-    return content
-
-
 def require_parity(
     exact: npt.NDArray[np.float32], rounded: npt.NDArray[np.float32], labels: npt.NDArray[np.intp], name: str,
     level: float,
@@ -140,15 +87,6 @@ def require_parity(
             f"{LEAST_PARITY:.1%}; their accuracies are {lost:.2%} apart, expected at most {MOST_ACCURACY_LOST:.1%}: "
             "nothing was written; train with more photos or another SEED"
         )
-
-
-def run_tflite(
-    content: bytes, crops: Luma, chosen: npt.NDArray[np.intp] | None = None
-) -> npt.NDArray[np.float32]:
-    """Return a .tflite's scores, float32 (n, labels), of uint8 crops (n, size, size), or of the chosen ones."""
-    network = TFLite(content)
-    numbers = np.arange(len(crops)) if chosen is None else chosen
-    return np.stack([network.run(crops[i]) for i in tqdm(numbers, "tflite", disable=None)])
 
 
 def _measure(
@@ -204,22 +142,3 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         commit=commit(),
         command=f"make train convert {asked}",
     )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of Python, the machine's kind, and the packages that a model depends on."""
-    installed = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[package] = importlib.metadata.version(package)
-    return {"python": platform.python_version(), "machine": platform.machine(), **installed}
-
-
-def commit() -> str:
-    """Return the tree's commit, with -changed if tracked files differ from it, or "unknown" outside a checkout."""
-    git = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]
-    try:
-        here = Path(__file__).parent
-        return subprocess.run(git, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from device.tflite import TFLite
-from trainer.convert import quantize
+from trainer.quantize import quantize
 
 ROUNDS, SECONDS = 15, 0.15  # contenders take turns, so that a busy machine slows them all; the least time counts
 PEER = "SSD 260x260"  # cost only, untrained: shaped like AIZOO's detector, 0.75 million weights

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from trainer.heads import CHIN, CROWN, EYE, HAIRLINE, MOUTH, Person, skull
+from trainer.drawn_person import Person
+from trainer.heads import CHIN, CROWN, EYE, HAIRLINE, MOUTH, skull
 from trainer.relief import CANVAS, CLOTHS, MIDDLE, Colour, Points, Relief, any_colour, bgr, curve, mirror, oval, smooth
 
 MASKS = ("surgical", "surgical", "surgical", "ffp2", "ffp2", "cloth", "cloth", "scarf")

@@ -18,11 +18,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from trainer.cache import write_whole
 from trainer.cluster import TREE, each
-from trainer.convert import quantize, run_tflite, versions
 from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS
 from trainer.photos import LABELS, WORN_WRONG_SLICE
+from trainer.provenance import versions
+from trainer.quantize import quantize, run_tflite
 from trainer.scores import score, share, threshold, verdicts
 from trainer.training import batches, falling_rate
 

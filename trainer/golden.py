@@ -14,7 +14,7 @@ from device.faces import FaceFinder, Luma
 from device.golden import ANSWERS, FORMAT, Golden, GoldenPicture, alarm_scores, golden_folder, state_of
 from trainer.cache import write_whole
 from trainer.drawing import draw_person
-from trainer.heads import random_person
+from trainer.drawn_person import random_person
 from trainer.practice import draw_background, place, random_light
 
 WIDTH, HEIGHT = 256, 192  # px: what the face network sees, so that nothing is resized before it

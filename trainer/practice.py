@@ -11,7 +11,7 @@ from device.errors import KioskError
 from device.faces import Box
 from trainer.cache import whole_folder
 from trainer.drawing import CutOut, draw_person
-from trainer.heads import Person, random_person
+from trainer.drawn_person import Person, random_person
 from trainer.photos import ALARM_LABEL, LABELS
 from trainer.relief import CLOTHS, Light
 

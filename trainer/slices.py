@@ -16,8 +16,8 @@ from device.faces import Luma
 from trainer.accessories import draw_glasses
 from trainer.covers import COVERS, FLAT_HAND, draw_cover
 from trainer.dataset import CONTEXT, CROP_MARGIN, Dataset
+from trainer.drawn_person import SKINS, random_person
 from trainer.fitted import draw_mask, draw_worn_wrong
-from trainer.heads import SKINS, random_person
 from trainer.photos import ALARM_LABEL, LABELS
 from trainer.practice import draw_face
 

@@ -108,7 +108,7 @@ def _sheet(options: argparse.Namespace) -> None:
 
 def _page(options: argparse.Namespace) -> None:
     from device.face_card import read_face_card
-    from trainer.bench import read_bench, table
+    from trainer.bench_report import read_bench, table
     from trainer.finder.page import update
 
     bench = options.runs / "bench.json"

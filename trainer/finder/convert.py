@@ -17,12 +17,13 @@ from device.heatmap import HEIGHT, WIDTH, Floats, faces_of, fit
 from device.pictures import read_luma
 from device.tflite import TFLite
 from trainer.cache import write_whole
-from trainer.convert import ConversionError, commit, quantize, versions
 from trainer.finder.contenders import LOWEST_SCORE
 from trainer.finder.material import FinderPlan, Material
 from trainer.finder.measure import QUIET, Contender, Figures, measure
 from trainer.finder.scenes import Scene
 from trainer.finder.training import samples
+from trainer.provenance import commit, versions
+from trainer.quantize import ConversionError, quantize
 from trainer.runs import State
 
 NAME = "faces"

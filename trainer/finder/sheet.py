@@ -12,7 +12,7 @@ from device.finders import OwnFaceFinder
 from device.judge import draw, judge_all
 from device.pictures import read_color
 from trainer.drawing import draw_person
-from trainer.heads import random_person
+from trainer.drawn_person import random_person
 from trainer.practice import Picture, draw_background, photograph, place, random_light
 
 COLUMNS, ROWS = 4, 3

@@ -14,7 +14,7 @@ from device.pictures import picture_files, read_color
 from device.visits import COLUMNS, THEN
 from trainer.cache import whole_folder
 from trainer.drawing import CutOut, draw_person
-from trainer.heads import random_person
+from trainer.drawn_person import random_person
 from trainer.passages.noise import FRAMES_PER_SECOND, HEIGHT, WIDTH
 from trainer.passages.script import Passage, Walk
 from trainer.photos import LABELS
