@@ -9,6 +9,7 @@ from footprint import TREE
 
 from device.classifier import MODELS
 from trainer.network_page import SEEN_AFTER, maps_of, update
+from trainer.training import set_threads
 
 PAGE = TREE / "docs" / "network.md"
 
@@ -16,6 +17,7 @@ PAGE = TREE / "docs" / "network.md"
 def test_the_page_is_made_again_from_the_models(tmp_path: Path) -> None:
     page = tmp_path / PAGE.name
     shutil.copy2(PAGE, page)
+    set_threads(2)  # the trainer's default: a later test that trains in this process can't set it any more
 
     written = update(page, MODELS)
 

@@ -1,0 +1,126 @@
+"""What each command of the device does.
+
+Each imports what it needs, so that the doctor still speaks where OpenCV or the pins' library is broken.
+"""
+
+import argparse
+import dataclasses
+import io
+import signal
+import sys
+
+from device.errors import PictureError, SettingsError
+from device.settings import Settings, read_settings
+from device.wiring import check_wiring
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the door."""
+    from device import kiosk
+
+    settings = _settings(options)
+    if options.camera == "":
+        raise SettingsError("--camera is empty, expected pi, usb:0, rtsp://…, a video file or a folder of pictures")
+    if options.camera is not None:
+        settings = dataclasses.replace(settings, camera=dataclasses.replace(settings.camera, source=options.camera))
+    return kiosk.run(settings, pins=options.pins, config=options.config, at_speed=True)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Run recordings through the loop; print what happened, and how that compares with what is true."""
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.replay import as_json, as_text, compare, replay, tally_json
+    from device.visits import read_visits
+
+    settings, true = _settings(options), read_visits(options.visits) if options.visits else None
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    replays = []
+    for video in options.videos:
+        played = replay(video, finder, classifier, settings)
+        lines = [as_json(played, classifier)] if options.json else as_text(played, classifier)
+        print(*lines, sep="\n", flush=True)
+        replays.append(played)
+    if true is not None:
+        tally = compare(replays, true)
+        print(*([tally_json(tally)] if options.json else map(classifier.card.marked, tally.lines())), sep="\n")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Say what the settings mean, and prove that the models judge here as they did where they were made."""
+    from device.check import table
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.golden import golden_folder, require_right
+
+    settings = read_settings(options.config)
+    check_wiring(settings.signals)
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    if has_golden:
+        require_right(classifier, finder)
+    print(*table(settings, classifier.card, has_golden), sep="\n")
+    return 0
+
+
+def off(options: argparse.Namespace) -> int:
+    """Switch every output off."""
+    from device.signals import Signals
+
+    with Signals(read_settings(options.config).signals, options.pins):
+        return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Look for every known trouble; return 2 for a trouble, 1 for a warning, else 0."""
+    from device.doctor import as_json, as_text, examine, exit_code, manual, summary
+    from device.host import Host
+
+    if options.manual:
+        print(manual(), end="")
+        return 0
+    findings = []
+    for finding in examine(Host(config=options.config)):
+        findings.append(finding)
+        if not options.json:
+            print(as_text(finding), flush=True)
+    print(as_json(findings) if options.json else summary(findings))
+    return exit_code(findings)
+
+
+def judge(options: argparse.Namespace) -> int:
+    """Judge pictures; return 1 if one was unusable."""
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    from device.judge import as_json, as_text, draw, judge_all, require_apart
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    settings = _settings(options)
+    classifier, finder = Classifier(settings.model.name), None
+    if not options.cropped:
+        finder = open_finder(settings.faces)
+        classifier.require_crops_of(finder)
+    if options.draw:
+        require_apart(options.paths, options.draw)
+    failed = 0
+    for judgement in judge_all(options.paths, classifier, finder):
+        if isinstance(judgement, PictureError):
+            print(judgement, file=sys.stderr)
+            failed = 1
+            continue
+        print((as_json if options.json else as_text)(judgement, classifier), flush=True)
+        if options.draw:
+            draw(judgement, classifier, options.draw)
+    return failed
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = read_settings(options.config)
+    if options.model is None:
+        return settings
+    return dataclasses.replace(settings, model=dataclasses.replace(settings.model, name=options.model))
