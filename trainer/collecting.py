@@ -1,15 +1,15 @@
 """The commands for faces that doors have collected: the key they are sealed to, their labels, and the model after."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
+from trainer.options import folder
 
 
-def add_collecting(commands: "argparse._SubParsersAction[Parser]", folder: Callable[[str], str]) -> None:
-    """Add the commands; folder: what an argument that names a folder or a file has to pass."""
+def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
     key = commands.add_parser("collect-key", help="make the pair of keys for the faces that a kiosk keeps")
     key.set_defaults(command=_key)
     key.add_argument("--to", type=Path, help="folder for the two files (default: ~/.config/mask-kiosk)")

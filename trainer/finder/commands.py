@@ -2,19 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
+from trainer.options import DOCS, MODELS, RUNS, positive, seed
 
 EPOCHS = 48
-DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
-def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, models: Path,
-                 positive: Callable[[str], int], seed: Callable[[str], int]) -> None:
-    """Add the commands. positive, seed: the types of whole numbers of the other commands."""
+def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
     faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
     faces.set_defaults(command=_faces)
     faces.add_argument("--scenes", type=_path, nargs="+", required=True,
@@ -30,8 +28,8 @@ def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, mod
     faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
     faces.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
     faces.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
-    faces.add_argument("--runs", type=Path, default=runs, help="where runs are kept (default: runs/)")
-    faces.add_argument("--models", type=Path, default=models, help="where faces.tflite goes (default: models/)")
+    faces.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    faces.add_argument("--models", type=Path, default=MODELS, help="where faces.tflite goes (default: models/)")
 
     compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
     compare.set_defaults(command=_compare_faces)
@@ -39,7 +37,7 @@ def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, mod
     compare.add_argument("--backgrounds", type=Path, help="folder of pictures without faces; hard/ counts apart")
     compare.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
     compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
-    compare.add_argument("--runs", type=Path, default=runs, help="where compare-faces.md goes (default: runs/)")
+    compare.add_argument("--runs", type=Path, default=RUNS, help="where compare-faces.md goes (default: runs/)")
 
     sheet = commands.add_parser("faces-sheet", help="draw people, and what the kiosk finds and says of them")
     sheet.set_defaults(command=_sheet)
@@ -49,8 +47,8 @@ def add_commands(commands: "argparse._SubParsersAction[Parser]", runs: Path, mod
 
     page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json and the bench")
     page.set_defaults(command=_page)
-    page.add_argument("--models", type=Path, default=models, help="where faces.json is (default: models/)")
-    page.add_argument("--runs", type=Path, default=runs, help="where bench.json is, if it was run (default: runs/)")
+    page.add_argument("--models", type=Path, default=MODELS, help="where faces.json is (default: models/)")
+    page.add_argument("--runs", type=Path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
 
 
 def _faces(options: argparse.Namespace) -> None:

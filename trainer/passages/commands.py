@@ -1,19 +1,17 @@
 """The part of the trainer's command line that is about passages through a door."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from device.arguments import Parser
+from trainer.options import DOCS, positive, seed
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
 PASSAGES = 18  # two of each kind
 VISITS = 1000
 
 
-def add_passages(commands: "argparse._SubParsersAction[Parser]", positive: Callable[[str], int],
-                 seed: Callable[[str], int]) -> None:
-    """Add the command. positive, seed: the types of whole numbers of the other commands."""
+def add_passages(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the command."""
     passages = commands.add_parser(
         "passages", help="make recordings of people at a door, and measure what the kiosk says of them",
         description="Draw recordings of people who walk up to a door, with a table of the true visits; run them "

@@ -1,0 +1,190 @@
+"""The part of the trainer's command line that makes a classifier: train, convert, golden."""
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from device.arguments import Parser
+from device.quiet import native_code_quiet
+from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size
+
+if TYPE_CHECKING:
+    from trainer.jobs import Job
+
+PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
+CALIBRATION_PHOTOS = 1000  # at most, of the training part
+
+
+def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
+    _add_train(commands)
+
+    convert = commands.add_parser("convert", help="turn the best checkpoints of runs into .tflite and cards")
+    convert.set_defaults(command=_convert)
+    convert.add_argument("--run", type=Path, help="folder of the run (default: those trained last)")
+    convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
+    convert.add_argument(
+        "--miss-cost", type=cost, default=1.0,
+        help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
+    )
+
+    golden = commands.add_parser("golden", help="draw a .tflite's golden pictures, and write what it says of them")
+    golden.set_defaults(command=_golden)
+    golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    golden.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
+
+
+def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
+    train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
+    train.set_defaults(command=_train)
+    train.add_argument(
+        "--data", help="folder that holds with_mask and without_mask; without it the notebook's photos are fetched"
+    )
+    train.add_argument("--extra", type=folder, nargs="*", default=[], help="more folders of photos to train on")
+    train.add_argument(
+        "--apart", type=folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
+    )
+    train.add_argument(
+        "--model", choices=["door", "simple", "resnet", "vgg19"], nargs="+", default=["door"],
+        help="networks (default: door)",
+    )
+    train.add_argument(
+        "--finder", choices=["own", "haar", "yunet"], default="own",
+        help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
+    )
+    train.add_argument("--yunet", type=folder, help="YuNet's .onnx, for --finder yunet")
+    train.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
+    train.add_argument("--epochs", type=positive, help="at most so many (default: the network's)")
+    train.add_argument("--seed", type=seed, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument(
+        "--split",
+        choices=["grouped", "random"],
+        default="grouped",
+        help="grouped keeps photos of one person on one side; random is the notebook's (default: %(default)s)",
+    )
+    train.add_argument(
+        "--threads", type=positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
+    )
+    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from trainer.sources import photos_folder
+
+    folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
+    with native_code_quiet():
+        import keras
+
+        from trainer.jobs import train_each
+    from trainer.calibration import calibrate
+    from trainer.report import write_report
+    from trainer.runs import make_current, only_one
+    from trainer.training import predict, set_threads
+
+    set_threads(options.threads)
+    jobs = [_job(options, name, folder, practice) for name in options.model]
+    make_current([job.run.folder for job in jobs], options.runs)
+    with ExitStack() as held:
+        for job in jobs:
+            held.enter_context(only_one(job.run.folder))
+        for job, run in train_each(jobs, options.threads):
+            dataset, split = job.dataset, job.split
+            best = keras.saving.load_model(run.folder / run.state.best)
+            calibrate(best, dataset, split.validation, run.plan.seed)
+            report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
+            print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
+
+
+def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -> "Job":
+    import numpy as np
+
+    from trainer.copies import gather, named_finder
+    from trainer.jobs import Job
+    from trainer.networks import NETWORKS
+    from trainer.runs import Plan, open_run
+    from trainer.split import split_photos
+
+    recipe = NETWORKS[name]
+    size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
+    finder = named_finder(options.finder, options.yunet or "")
+    material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
+    dataset = material.dataset
+    split = split_photos(material, options.split, options.seed, recipe.validation_parts)
+    print(
+        f"{len(dataset.names)} photos in {split.groups} groups, no face found in {dataset.no_face.sum()}\n"
+        f"{split.kind} split: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test; "
+        f"{split.leak:.1%} of the test photos share a group with training, {split.random_leak:.1%} in a random split"
+    )
+    if apart:
+        print(f"{sum(material.dropped.values())} left out because a measuring folder holds a copy: {material.dropped}")
+    if split.kind == "random":
+        print("SPLIT=random repeats the notebook's split on purpose: its test score flatters")
+    chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
+    plan = Plan(
+        network=name,
+        size=size,
+        split=options.split,
+        seed=options.seed,
+        threads=options.threads,
+        practice=practice,
+        dataset_sha256=dataset.sha256,
+        data=str(folder),
+        calibration=tuple(dataset.names[i] for i in sorted(chosen)),
+        extra=extra,
+        apart=apart,
+        finder=options.finder,
+        yunet=options.yunet or "",
+        finder_sha256=finder.sha256,
+    )
+    epochs = options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs)
+    return Job(open_run(plan, options.runs), dataset, split, epochs)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        import trainer.convert  # noqa: F401
+    from trainer.runs import current
+
+    for chosen in [options.run] if options.run else current(options.runs):
+        _convert_run(options, chosen)
+
+
+def _convert_run(options: argparse.Namespace, folder: Path) -> None:
+    from device.classifier import Classifier
+    from trainer.convert import convert
+    from trainer.copies import gather_again, named_finder
+    from trainer.golden import write_golden
+    from trainer.networks import NETWORKS
+    from trainer.runs import RunError, load_run
+    from trainer.split import split_photos
+
+    run = load_run(folder, options.runs)
+    material = gather_again(run.plan)
+    split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
+    if not set(run.plan.calibration) <= set(material.dataset.names):
+        raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
+    target = options.models / f"{run.plan.name}.tflite"
+    replaced = target.exists()
+    card = convert(run, material, split, options.models, options.miss_cost)
+    write_golden(Classifier(str(target)), named_finder(run.plan.finder, run.plan.yunet))
+    measured = card.measured
+    low, high = measured.accuracy_interval
+    print(
+        f"{'PRACTICE ' if card.practice else ''}{target} and its card {'replaced' if replaced else 'made'}: "
+        f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
+        f"same verdict as Keras on {measured.parity:.1%}"
+    )
+
+
+def _golden(options: argparse.Namespace) -> None:
+    from device.classifier import Classifier
+    from trainer.copies import named_finder
+    from trainer.golden import write_golden
+
+    classifier = Classifier(options.model)
+    finder = named_finder(classifier.card.face_finder, options.yunet or "")
+    classifier.require_crops_of(finder)
+    for picture in write_golden(classifier, finder):
+        print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())

@@ -1,0 +1,111 @@
+"""The part of the trainer's command line that measures: evaluate, crossval, compare, bench, network-page."""
+
+import argparse
+from pathlib import Path
+
+from device.arguments import Parser
+from device.quiet import native_code_quiet
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, size
+
+
+def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
+    evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("--data", type=Path, required=True, help="labelled photos, crops or scenes")
+    evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
+    evaluate.add_argument(
+        "--slices", action="store_true", help="also measure masks, hands and light drawn on these photos, by name"
+    )
+    evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
+    evaluate.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
+    evaluate.add_argument("--json", type=Path, help="also write the figures there")
+
+    crossval = commands.add_parser(
+        "crossval", help="train without each source or group in turn, and judge it; stopped, it goes on where it was"
+    )
+    crossval.set_defaults(command=_crossval)
+    crossval.add_argument("--data", type=folder, nargs="+", required=True, help="folders of photos")
+    crossval.add_argument("--apart", type=folder, nargs="*", default=[], help="leave out what resembles these")
+    crossval.add_argument("--by", choices=["source", "group"], default="source")
+    crossval.add_argument("--folds", type=positive, default=99, help="at most so many (default: each source is one)")
+    crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
+    crossval.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
+    crossval.add_argument("--epochs", type=positive, help="of each training (default: the network's)")
+    crossval.add_argument("--seed", type=int, default=0)
+    crossval.add_argument("--threads", type=positive, default=2, help="of one operation")
+    crossval.add_argument("--runs", type=Path, default=RUNS, help="where finished folds are kept (default: runs/)")
+
+    compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
+    compare.set_defaults(command=_compare)
+    compare.add_argument("--data", type=Path, nargs="+", required=True, help="labelled photos, crops or scenes")
+    compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
+    compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
+    compare.add_argument("--runs", type=Path, default=RUNS, help="where compare.md goes (default: runs/)")
+
+    bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
+    bench.set_defaults(command=_bench)
+    bench.add_argument("--yunet", type=Path, help="YuNet's .onnx, to measure beside them")
+    bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
+    bench.add_argument("--runs", type=Path, default=RUNS, help="where bench.json goes (default: runs/)")
+
+    page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
+    page.set_defaults(command=_network_page)
+    page.add_argument("--models", type=Path, default=MODELS, help="where the models are (default: models/)")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
+
+    evaluation = evaluate(options.model, options.data, options.cropped, options.slices, yunet=options.yunet or "")
+    if options.json:
+        write_evaluation(evaluation, options.json)
+    print(describe_evaluation(evaluation))
+
+
+def _crossval(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.crossval import LINEAR, Asked, by_group, by_source, cross_validate
+    from trainer.copies import gather
+    from trainer.networks import NETWORKS
+    from trainer.training import set_threads
+
+    set_threads(options.threads)
+    recipe = NETWORKS["door" if options.model == LINEAR else options.model]
+    apart = [Path(path) for path in options.apart]
+    material = gather([Path(path) for path in options.data], options.size or recipe.size, apart)
+    per_source = options.by == "source"
+    folds = by_source(material, options.folds) if per_source else by_group(material, options.folds, 0)
+    asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
+    shares = []
+    for fold in cross_validate(material, folds, asked, per_source, options.runs):
+        wrong = f", {fold.worn_wrong_called_with_mask:.1%} of {fold.worn_wrong} worn wrong called with_mask"
+        print(f"{fold.name:12}{fold.balanced_accuracy:7.1%} of {fold.n}{wrong if fold.worn_wrong else ''}", flush=True)
+        shares += [fold.balanced_accuracy] if fold.n else []
+    print(f"{options.model}: mean {sum(shares) / len(shares):.1%}, worst {min(shares):.1%}")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.compare import compare, table, write_comparison
+
+    rows = compare(options.model, options.data, options.cropped)
+    print(table(rows), end="")
+    print(write_comparison(rows, options.runs))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.bench import bench
+    from trainer.bench_report import table, write_bench
+
+    measured = bench(options.models, options.yunet)
+    print(table(measured), end="")
+    print(write_bench(measured, options.runs))
+
+
+def _network_page(options: argparse.Namespace) -> None:
+    with native_code_quiet():
+        from trainer.network_page import update
+
+    print(*update(DOCS / "network.md", options.models), sep="\n")

@@ -1,0 +1,45 @@
+"""What the trainer's commands share: where things are, and what the values of their options may be."""
+
+import argparse
+from pathlib import Path
+
+TREE = Path(__file__).parent.parent
+MODELS, RUNS, DOCS = TREE / "models", TREE / "runs", TREE / "docs"
+SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
+
+
+def size(text: str) -> int:
+    """Return the side of a crop, 24-512 px."""
+    side = int(text)
+    if not SMALLEST <= side <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{side} is not between {SMALLEST} and {LARGEST} pixels")
+    return side
+
+
+def folder(text: str) -> str:
+    """Return the whole path of what is named; `~` is the home."""
+    return str(Path(text).expanduser().resolve())
+
+
+def cost(text: str) -> float:
+    """Return what a miss costs, 0.1-20 false alarms."""
+    price = float(text)
+    if not 0.1 <= price <= 20:
+        raise argparse.ArgumentTypeError(f"{price} is not between 0.1 and 20 false alarms")
+    return price
+
+
+def seed(text: str) -> int:
+    """Return a seed, 0 to 2**32 - 1."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and {2**32 - 1}")
+    return number
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
