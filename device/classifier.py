@@ -15,6 +15,7 @@ from device.model_card import MADE_BY, ModelCard, read_card
 from device.tflite import load
 
 MODELS = Path(__file__).parent.parent / "models"
+FACES = "faces"  # the face finder lies there too
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ class Classifier:
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
-        self.path = Path(model) if model.endswith(".tflite") else MODELS / f"{model}.tflite"
+        named = not model.endswith(".tflite")
+        self.path = MODELS / f"{model}.tflite" if named else Path(model)
+        if named and not self.path.exists():
+            there = ", ".join(sorted(path.stem for path in MODELS.glob("*.tflite") if path.stem != FACES))
+            raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)
         size = self.card.input_size
         takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
@@ -49,10 +54,11 @@ class Classifier:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""
         card = self.card
         if (card.face_finder, card.face_finder_sha256) != (finder.name, finder.sha256):
+            other = f'set [faces] finder = "{card.face_finder}" in a kiosk.toml and name it (--config, CONFIG=)'
+            advice = other if card.face_finder != finder.name else f"run `{MADE_BY}` with this version"
             raise ModelError(
                 f"model {card.name} was trained on faces found by {card.face_finder!r} "
-                f"({card.face_finder_sha256[:12]}…), here {finder.name!r} ({finder.sha256[:12]}…) finds them: set "
-                f"[faces] finder, or run `{MADE_BY}` with this version"
+                f"({card.face_finder_sha256[:12]}…), here {finder.name!r} ({finder.sha256[:12]}…) finds them: {advice}"
             )
 
     def scores(self, crop: Luma) -> npt.NDArray[np.float32]:

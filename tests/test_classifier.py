@@ -80,8 +80,8 @@ def test_what_the_runtime_refuses_is_told_in_one_line(toy: Path, tmp_path: Path,
     assert re.fullmatch(prefix + r"(ai_edge_litert|tflite_runtime) \(.+\): update it, or convert the model again", line)
 
 
-def test_a_model_is_found_by_its_name_in_models(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"models/absent\.json: can't be read \(No such file or directory\)"):
+def test_a_model_is_found_by_its_name_in_models() -> None:
+    with pytest.raises(ModelError, match=r"no model 'absent' in .*, expected one of door, simple, simple-random: name"):
         Classifier("absent")
 
 

@@ -230,7 +230,9 @@ def test_a_model_of_another_finders_crops_judges_crops_only(toy: Path, tmp_path:
     result = run_device(sys.executable, "judge", picture, "--config", config)
     assert (result.returncode, result.stdout, told(result)) == (2, "", [
         f"error: model toy was trained on faces found by 'haar' ({yunet[:12]}…), here 'haar' "
-        f"({HaarFaceFinder().sha256[:12]}…) finds them: set [faces] finder, or run `make train convert` with this "
-        "version",
+        f"({HaarFaceFinder().sha256[:12]}…) finds them: run `make train convert` with this version",
     ])
+    config.write_text(f'[model]\nname = "{model}"\n')
+    (line,) = told(run_device(sys.executable, "judge", picture, "--config", config))
+    assert line.endswith('finds them: set [faces] finder = "haar" in a kiosk.toml and name it (--config, CONFIG=)')
     assert run_device(sys.executable, "judge", picture, "--config", config, "--cropped").returncode == 0
