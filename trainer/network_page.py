@@ -1,7 +1,7 @@
 """Draws the plots of docs/network.md and fills its tables, from the shipped models, their cards and drawn faces."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,7 @@ from device.model_card import ModelCard, read_card
 from device.settings import FaceSettings
 from device.view import luma_of
 from trainer.finder.page import fill
-from trainer.networks import NETWORKS
+from trainer.layers import layers_text
 from trainer.practice import draw_face
 from trainer.scores import release, threshold
 
@@ -45,55 +45,6 @@ def update(page: Path, models: Path) -> list[Path]:
             options: dict[str, Any] = {"metadata": {"Date": None}} if file.endswith(".svg") else {"dpi": 100}
             figure.savefig(page.parent / file, **options)
     return [page, *(page.parent / file for file in plots)]
-
-
-class Layer(NamedTuple):
-    """One row of a table of layers."""
-
-    what: str
-    gives: str  # height x width x channels
-    weights: int
-    multiply_adds: int
-
-
-def layers_text(name: str) -> str:
-    """Return a table of a network's layers, and their sums."""
-    rows = layers_of(NETWORKS[name].build(NETWORKS[name].size))
-    lines = ["| layer | gives | weights | million multiply-adds |", "| --- | --- | ---: | ---: |"]
-    for row in [*rows, Layer("**all**", "", sum(row.weights for row in rows), sum(row.multiply_adds for row in rows))]:
-        weights = f"{row.weights:,}" if row.weights else ""
-        millions = f"{row.multiply_adds / 1e6:.2f}" if row.multiply_adds else ""
-        lines.append(f"| {row.what} | {row.gives} | {weights} | {millions} |")
-    return "\n".join(lines) + "\n"
-
-
-def layers_of(network: Any) -> list[Layer]:  # noqa: ANN401
-    """Return a Keras network's layers; normalisation and ReLU belong to the layer before them."""
-    rows: list[Layer] = []
-    for layer in network.layers:
-        kind, shape = type(layer).__name__, layer.output.shape[1:]
-        kernel = layer.kernel.shape if hasattr(layer, "kernel") else ()
-        places = int(np.prod(shape[:2])) if len(shape) == 3 else 1
-        what = _words(kind, layer)
-        if what:
-            gives = " x ".join(map(str, shape))
-            rows.append(Layer(what, gives, layer.count_params(), places * int(np.prod(kernel)) if kernel else 0))
-        elif layer.count_params():
-            rows[-1] = rows[-1]._replace(weights=rows[-1].weights + layer.count_params())
-    return rows
-
-
-def _words(kind: str, layer: Any) -> str:  # noqa: ANN401
-    step = f", step {layer.strides[0]}" if getattr(layer, "strides", (1, 1))[0] > 1 else ""
-    size = "x".join(map(str, getattr(layer, "kernel_size", ())))
-    match kind:
-        case "Conv2D" | "DepthwiseConv2D":
-            return f"{'depthwise ' if kind.startswith('Depth') else ''}convolution {size}{step}"
-        case "MaxPooling2D":
-            return f"maximum of {'x'.join(map(str, layer.pool_size))}"
-        case "Flatten" | "Dense":
-            return kind.lower()
-    return ""
 
 
 def layers_plot(models: Path) -> Figure:
