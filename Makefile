@@ -177,8 +177,9 @@ define make_venv
 	if command -v uv >/dev/null; then \
 		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
 	else \
-		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' || { \
-			echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 to 3.$(3): set PYTHON=" >&2; \
+		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' 2>/dev/null || { \
+			found=$$($(PYTHON) --version 2>/dev/null) || found="no Python here"; \
+			echo "error: $(PYTHON) is $$found, expected Python 3.11 to 3.$(3): name one, as PYTHON=python3.11" >&2; \
 			exit 2; }; \
 		$(PYTHON) -m venv $(1); \
 	fi; $(call install,$(1),$(2)); touch $(1)/ready
