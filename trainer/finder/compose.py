@@ -23,11 +23,13 @@ Floats = npt.NDArray[np.float32]
 
 SMALLEST_FACE = 14.0  # px, the height: smaller ones are neither asked for nor held against the network
 LARGEST_FACE = 0.97  # of the picture's height
-LAYERS = (0.24, 0.44, 0.22, 0.10)  # shares of pictures with no, one, two, three layers
+LAYERS = (0.34, 0.38, 0.19, 0.09)  # shares of pictures with no, one, two, three layers
 # Share of the pictures of the device's size that show one picture whole, as the device fits it, but for a slight zoom.
-WHOLE, WHOLE_ZOOM, WHOLE_TILT_DEGREES = 0.55, (0.75, 1.4), 4.0
+WHOLE, WHOLE_ZOOM, WHOLE_TILT_DEGREES = 0.5, (0.75, 1.4), 4.0
 GOOD_PHOTOS = 0.35  # share in which light and sharpness stay as they are
-PLAIN = 0.12  # share of backgrounds that are nothing but grey
+PLAIN = 0.1  # share of backgrounds that are nothing but grey
+# Shares of backgrounds that are upside down, and that shine through another: things that nobody has a photo of.
+TURNED, DOUBLED = 0.1, 0.15
 LARGEST_TILE = 0.5  # of the height: faces of the second and third layer
 TILE = (1.3, 3.2)  # sides of such a tile, in those of its face
 TILT_DEGREES = 8.0  # standard deviation, at most three of them
@@ -96,12 +98,19 @@ class Composer:
         if rng.random() < PLAIN:
             grey = FILL if rng.random() < 0.5 else int(rng.integers(256))
             return np.full((height, width), grey, np.uint8)
+        shown = self._detail(rng, width, height)
+        if rng.random() < DOUBLED:
+            share = rng.uniform(0.3, 0.7)
+            shown = np.asarray(cv2.addWeighted(shown, share, self._detail(rng, width, height), 1 - share, 0), np.uint8)
+        return shown
+
+    def _detail(self, rng: np.random.Generator, width: int, height: int) -> Luma:
         chosen = self._backgrounds[rng.integers(len(self._backgrounds))]
         full = np.array(chosen.levels[0].shape[::-1])
         # From all of it to a detail, so that its things come in every size.
         share = rng.uniform(0.35, 1.0)
         scale = float(max((width, height) / full)) / share
-        matrix = np.array([[scale * rng.choice((-1, 1)), 0.0], [0.0, scale]])
+        matrix = np.array([[scale * rng.choice((-1, 1)), 0.0], [0.0, -scale if rng.random() < TURNED else scale]])
         slack = (full * scale - (width, height)) / 2
         middle = np.array([width, height]) / 2 + rng.uniform(-1, 1, 2) * slack
         source, matrix = _level(chosen, matrix)
