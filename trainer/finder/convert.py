@@ -29,6 +29,9 @@ from trainer.runs import State
 NAME = "faces"
 CALIBRATION_PICTURES = 400
 OVERLAP = 0.4  # intersection over union from which two boxes are one face's
+# False boxes a picture on the watched pictures, at which the threshold is chosen. They are of sources that are learned
+# from: on sources kept apart a finder gave up to 1.5 times as many.
+WATCHED_QUIET = 0.7 * QUIET
 MOST_RECALL_LOST = 0.01  # by the integers, of the faces of all sets together
 DIGITS = 4
 
@@ -63,10 +66,10 @@ def convert_finder(
     content = quantize(network, np.stack(shown))
     exact, rounded = _Finder(_keras(network), LOWEST_SCORE), _Finder(TFLite(content).run, LOWEST_SCORE)
     watched = [*material.validation_scenes, *material.validation_backgrounds]
-    (figures,) = measure([Contender(NAME, rounded.find, 1.0)], watched)
+    (figures,) = measure([Contender(NAME, rounded.find, 1.0)], watched, WATCHED_QUIET)
     if math.isinf(figures.quiet.threshold):
         raise ConversionError(
-            f"{NAME}.tflite finds no watched face at {QUIET} false boxes a picture, expected some: nothing was "
+            f"{NAME}.tflite finds no watched face at {WATCHED_QUIET} false boxes a picture, expected some: nothing was "
             "written; train with more EPOCHS or more pictures"
         )
     # Down, or the face that it was chosen for would no longer be found.

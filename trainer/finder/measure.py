@@ -53,13 +53,13 @@ class Figures:
     pictures: int
     chosen: Point  # at the contender's threshold
     strict: Point  # at the same, where a box has to fit better: STRICT_OVERLAP
-    quiet: Point  # at the lowest threshold with at most QUIET false boxes a picture
+    quiet: Point  # at the lowest threshold with at most that many false boxes a picture, by default QUIET
     pictures_with_false: Share  # at the contender's threshold
     by_height: tuple[Share, ...]  # of all faces at the contender's threshold, between each two HEIGHTS
     curve: list[tuple[float, float, float]]  # threshold, precision, recall of all faces
 
 
-def measure(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[Figures]:
+def measure(contenders: Sequence[Contender], scenes: Sequence[Scene], quiet: float = QUIET) -> list[Figures]:
     """Let every contender search every scene; contenders that share a finder share its search.
 
     A picture that is unusable is left out with one line on stderr. Raises PhotosError if all are.
@@ -73,7 +73,7 @@ def measure(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[Fi
         for i, shared in enumerate(first)
     }
     return [
-        _figures(contender, first[shared].name, *tallies[shared])
+        _figures(contender, first[shared].name, *tallies[shared], quiet)
         for contender in contenders
         for shared in [(contender.find, contender.read)]
     ]
@@ -101,7 +101,7 @@ def look(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[list[
     return sightings
 
 
-def _figures(contender: Contender, curve_of: str, loose: Tally, strict: Tally) -> Figures:
+def _figures(contender: Contender, curve_of: str, loose: Tally, strict: Tally, quiet: float) -> Figures:
     threshold = contender.threshold
     bins = [
         (loose.heights >= low) & ((loose.heights < high) | (high == HEIGHTS[-1]))
@@ -113,7 +113,7 @@ def _figures(contender: Contender, curve_of: str, loose: Tally, strict: Tally) -
         pictures=loose.pictures,
         chosen=_point(loose, threshold),
         strict=_point(strict, threshold),
-        quiet=_point(loose, loose.quiet_threshold(QUIET)),
+        quiet=_point(loose, loose.quiet_threshold(quiet)),
         pictures_with_false=loose.pictures_with_false(threshold),
         by_height=tuple(loose.recall(threshold, among) for among in bins),
         curve=loose.curve(),
