@@ -87,6 +87,18 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_practice_set_is_drawn_by_a_command_which_keeps_what_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn, command = tmp_path / "drawn", ["practice", "--people", "2", "--seed", "5", "--to", str(tmp_path / "drawn")]
+    assert trainer(command) == 0
+    before = {path.relative_to(drawn).as_posix(): path.read_bytes() for path in drawn.rglob("*.jpg")}
+    assert len(before) == 4
+    assert trainer(command) == 2
+    assert "holds files" in capsys.readouterr().err
+    assert {path.relative_to(drawn).as_posix(): path.read_bytes() for path in drawn.rglob("*.jpg")} == before
+
+
 @pytest.mark.parametrize(("masked", "least"), [(False, 0.8), (True, 0.6)])
 def test_the_face_finder_finds_drawn_faces_where_they_are(faces: Faces, masked: bool, least: float) -> None:
     finder = HaarFaceFinder()

@@ -12,7 +12,7 @@ from trainer.collecting import add_collecting
 from trainer.finder.commands import add_finder
 from trainer.making import add_making
 from trainer.measuring import add_measuring
-from trainer.passages.commands import add_passages
+from trainer.passages.commands import add_drawing
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -48,7 +48,7 @@ def parser() -> Parser:
     add_making(verbs)
     add_measuring(verbs)
     add_finder(verbs)
-    add_passages(verbs)
+    add_drawing(verbs)
     add_collecting(verbs)
     return made
 

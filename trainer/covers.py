@@ -11,7 +11,7 @@ from device.faces import Luma
 from trainer.hands import draw_fingertips, draw_flat_hand, draw_hand_before_mouth, draw_hand_beside
 from trainer.lit_face import HALF_WIDTH, MOUTH, LitFace, Points, oval, rounded
 
-COVERS = {"hand": 0.5, "paper": 0.22, "phone": 0.06, "cup": 0.09, "microphone": 0.05, "beard": 0.08}
+COVERS = {"hand": 0.46, "paper": 0.28, "phone": 0.06, "cup": 0.09, "microphone": 0.04, "beard": 0.07}
 FLAT_HAND = "flat_hand"  # one of the poses of "hand", to be asked for by name
 
 

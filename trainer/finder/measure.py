@@ -73,7 +73,7 @@ def measure(contenders: Sequence[Contender], scenes: Sequence[Scene], quiet: flo
         for i, shared in enumerate(first)
     }
     return [
-        _figures(contender, first[shared].name, *tallies[shared], quiet)
+        _figures(contender, first[shared].name, quiet, *tallies[shared])
         for contender in contenders
         for shared in [(contender.find, contender.read)]
     ]
@@ -101,7 +101,7 @@ def look(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[list[
     return sightings
 
 
-def _figures(contender: Contender, curve_of: str, loose: Tally, strict: Tally, quiet: float) -> Figures:
+def _figures(contender: Contender, curve_of: str, quiet: float, loose: Tally, strict: Tally) -> Figures:
     threshold = contender.threshold
     bins = [
         (loose.heights >= low) & ((loose.heights < high) | (high == HEIGHTS[-1]))

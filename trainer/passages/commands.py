@@ -1,4 +1,4 @@
-"""The part of the trainer's command line that is about passages through a door."""
+"""The part of the trainer's command line that draws: photos to practise with, passages through a door."""
 
 import argparse
 from pathlib import Path
@@ -10,8 +10,14 @@ PASSAGES = 18  # two of each kind
 VISITS = 1000
 
 
-def add_passages(commands: "argparse._SubParsersAction[Parser]") -> None:
-    """Add the command."""
+def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add the commands."""
+    practice = commands.add_parser("practice", help="draw photos of people with and without masks")
+    practice.set_defaults(command=_practice)
+    practice.add_argument("--to", type=Path, required=True, help="a new folder, for --data or --extra")
+    practice.add_argument("--people", type=positive, default=200, help="each is drawn twice (default: %(default)s)")
+    practice.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
+
     passages = commands.add_parser(
         "passages", help="make recordings of people at a door, and measure what the kiosk says of them",
         description="Draw recordings of people who walk up to a door, with a table of the true visits; run them "
@@ -64,3 +70,10 @@ def _passages(options: argparse.Namespace) -> None:
     if options.page:
         update(DOCS / "door.md", texts)
         print(DOCS / "door.md")
+
+
+def _practice(options: argparse.Namespace) -> None:
+    from trainer.practice import draw_practice_set
+
+    draw_practice_set(options.to, options.people, options.seed)
+    print(options.to)
