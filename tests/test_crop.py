@@ -77,3 +77,11 @@ def test_a_whole_picture_is_squeezed() -> None:
     assert whole_picture(luma[:, :90], 90).tolist() == luma[:, :90].tolist()
     squeezed = whole_picture(luma, 30)
     assert squeezed.tolist() == [[4 * x + 3 for x in range(0, 60, 2)]] * 30
+
+
+def test_shrinking_averages_and_enlarging_blends() -> None:
+    narrow = np.tile(np.array([255, 0, 0, 0], np.uint8), (16, 4))  # one bright column in four
+    assert np.unique(whole_picture(narrow, 4)).tolist() == [64]
+    step = np.tile(np.array([0, 200], np.uint8), (2, 1))
+    for tall in (step, np.tile(step, (4, 1))):  # on both sides, and on one
+        assert 0 < whole_picture(tall, 8)[0, 3] < whole_picture(tall, 8)[0, 4] < 200
