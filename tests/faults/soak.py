@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import signal
 import tempfile
 import threading
 import time
@@ -172,6 +173,8 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--plot", type=Path, default=Path("docs/soak.svg"))
     options = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # shells have those in the background ignore the first
+        signal.signal(number, signal.default_int_handler)
     samples, visits, pictures, missed = run(options.frames)
     draw(samples, options.plot)
     lines, well = summary(samples, visits, pictures, missed)
