@@ -59,6 +59,10 @@ class Service:
         if self._thread:
             self._thread.join()
 
+    def close(self) -> None:
+        """Let its socket go; it can't be started again."""
+        self._socket.close()
+
     def when(self, what: str, since: float = 0.0) -> float | None:
         """Return when something was first noted after a moment."""
         return next((note.at for note in list(self.notes) if note.at >= since and note.what.startswith(what)), None)

@@ -81,6 +81,7 @@ class Stage:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.service.stop()
+        self.service.close()
 
     def show(self, scene: str) -> None:
         """Have the camera see something else, or fail."""
