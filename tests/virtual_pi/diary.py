@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ KEPT = CACHE / "diary.json"
 HEAD = """\
 # From a sealed box to a judging door, on the virtual Pi
 
-`make test-pi PAGE=docs/virtual-pi.md` lived this story and wrote this page ({date}). The Pi is an arm64 Debian Bookworm
-under qemu with a camera and pins of its own, described in [tests/virtual_pi](../tests/virtual_pi/README.md). The first
-column is what a step took here, emulated, many times longer than on a board. Times in a step are the guest's own clock,
-which counts a nanosecond an instruction, as on one core of a Pi 3; levels are read at the simulated chip, from outside
-of the kiosk's process. Each step is a check that held.
+`make test-pi PAGE=docs/virtual-pi.md` writes this page, after each chapter that held ({date}). The Pi is an arm64
+Debian Bookworm under qemu with a camera and pins of its own, described in
+[tests/virtual_pi](../tests/virtual_pi/README.md). The first column is what a step took there, on a shared and busy
+computer: it says nothing of a board. Times in a step are the guest's own clock, which counts a nanosecond an
+instruction; levels are read at the simulated chip, from outside of the kiosk's process. Each step is a check that held.
 
 | seconds | step |
 | --- | --- |
@@ -87,12 +88,12 @@ class Diary:
 
     def note(self, command: str, lines: list[str]) -> None:
         """Write a command and what it printed into the log."""
-        self.log += [f"$ {command}", *(_trimmed(line) for line in lines)]
+        self.log += [f"$ {command}", *lines]
 
     def write(self, path: Path) -> None:
         """Write the page."""
         table = "".join(f"| {seconds:.0f} | {line} |\n" for seconds, line in self.steps)
-        log = "\n".join(f"    {line}".rstrip() for line in self.log)
+        log = "\n".join(f"    {_trimmed(line)}".rstrip() for line in self.log)
         head = HEAD.format(date=datetime.now(UTC).date())
         path.write_text(f"{head}{table}\n## What was said\n\n{log}\n", encoding="utf-8")
 
@@ -101,4 +102,4 @@ def _trimmed(line: str) -> str:
     """Return a line without the places of this computer."""
     for place, shown in ((str(CACHE), "…"), (str(TREE), "."), (str(Path.home()), "~")):
         line = line.replace(place, shown)
-    return line
+    return re.sub(r"(/setup#)\S+", r"\1…", line)
