@@ -143,8 +143,15 @@ class Decision:
 
     def _is_poster(self, verdict: Verdict) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
-        passing = any(overlap(person.box, verdict.box) > PASSING_IOU for person in self._people if not person.lost)
-        return self._background.holds(verdict.box) and not passing
+        if verdict.box in self._turned:  # whom it was taken for is still to be told gone
+            return False
+        return self._background.holds(verdict.box) and not any(
+            overlap(person.box, verdict.box) > PASSING_IOU for person in self._people if self._passes(person)
+        )
+
+    def _passes(self, person: Person) -> bool:
+        """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""
+        return not person.lost and not all(map(self._background.holds, person.latest))
 
     def _tell(self, person: Person, now: float) -> Iterator[Event]:
         """Yield what has happened to a person."""
