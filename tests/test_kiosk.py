@@ -208,10 +208,12 @@ def test_a_fault_is_shown_told_to_systemd_and_ends_with_everything_off(door: Set
     assert listener.heard()[-2:] == [b"STATUS=FAULT no such face", b"STOPPING=1"]
 
 
-def test_an_exception_in_the_classifier_or_the_decision_is_shown_and_ends_with_everything_off(door: Settings) -> None:
-    with pytest.raises(AttributeError) as error:
+def test_an_exception_in_the_measuring_of_moves_or_the_decision_is_shown_and_ends_with_everything_off(
+    door: Settings,
+) -> None:
+    with pytest.raises(TypeError) as error:
         run(door, SquareFinder(act="no box"), "mock")
-    assert "judge" in [entry.name for entry in error.traceback]
+    assert "_with_moves" in [entry.name for entry in error.traceback]
     assert histories() == FAULT
     times = dataclasses.replace(door.decision, window_seconds="1 s")  # type: ignore[arg-type]
     with pytest.raises(TypeError) as failure:
@@ -272,7 +274,7 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
     door = dataclasses.replace(door, signals=signals)
     refusals: list[tuple[Settings, type[KioskError], str]] = [
         (dataclasses.replace(door, camera=CameraSettings(str(text))), CameraError, "is damaged or no video"),
-        (dataclasses.replace(door, model=ModelSettings("absent")), ModelError, "can't be read"),
+        (dataclasses.replace(door, model=ModelSettings("absent")), ModelError, "no model 'absent' in "),
         (
             dataclasses.replace(door, model=ModelSettings(with_card(toy, tmp_path, face_finder="yunet"))), ModelError,
             f"model toy was trained on faces found by 'yunet' ({HaarFaceFinder().sha256[:12]}…), here 'haar' (",
