@@ -1,5 +1,6 @@
 """Fixtures that several test files use."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,14 @@ from types import ModuleType
 import pytest
 from toy_faces import toy_faces
 from toy_model import toy_model
+
+
+@pytest.fixture(autouse=True)
+def _pipes() -> Iterator[None]:
+    """Undo what `device judge` does to its process: a server of a later test would end this one."""
+    before = signal.getsignal(signal.SIGPIPE)
+    yield
+    signal.signal(signal.SIGPIPE, before)
 
 
 @pytest.fixture(scope="session")

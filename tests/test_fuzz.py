@@ -108,7 +108,7 @@ def test_a_reader_refuses_broken_input_in_one_line(targets: Targets, target: str
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     config = tmp_path_factory.mktemp("etc") / "kiosk.toml"
-    config.write_bytes(TOML)
+    config.write_bytes((TREE / "deploy" / "kiosk.toml").read_bytes())
     with served(card_of(), config, mirror=True) as (screen, server):
         a_minute(screen)
         yield server
