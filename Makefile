@@ -175,7 +175,7 @@ clean:  ## remove the environment and the training runs; models/ stays
 define make_venv
 	set -e; echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
 	if command -v uv >/dev/null; then \
-		uv venv --quiet --python '>=3.11,<=3.$(3).999' $(1); \
+		uv venv --quiet --seed --python '>=3.11,<=3.$(3).999' $(1); \
 	else \
 		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(3)))' 2>/dev/null || { \
 			found=$$($(PYTHON) --version 2>/dev/null) || found="no Python here"; \
