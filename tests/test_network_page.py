@@ -31,6 +31,6 @@ def test_the_page_is_made_again_from_the_models(tmp_path: Path) -> None:
 
 
 def test_the_maps_of_the_plot_are_the_networks() -> None:
-    for name, size, shapes in (("simple", 100, [98, 47, 23]), ("door", 64, [32, 16, 8])):
+    for name, size, shapes in (("simple", 100, [98, 47, 23]), ("door", 80, [40, 20, 10])):
         maps = maps_of(MODELS / f"{name}.tflite", np.zeros((size, size), np.uint8))
         assert [maps[number].shape[0] for number in SEEN_AFTER[name]] == shapes
