@@ -18,7 +18,7 @@ def test_the_token_is_printed_once_if_it_is_made_anew_and_never_if_it_is_the_own
     caplog.set_level(logging.DEBUG)
     port = free_port()
     settings = Settings(screen=ScreenSettings(port=port, token=token, open_browser=False))
-    with open_screen(settings, card_of(), tmp_path / "absent.toml"):
+    with open_screen(settings, card_of(), None):
         secret = token if token == TOKEN else next(text for text in caplog.messages if "setup#" in text).split("#")[1]
         common = f"Host: 127.0.0.1:{port}", f"Origin: http://127.0.0.1:{port}", f"Authorization: Bearer {secret}"
         saved = ask(port, "POST /setup/save", *common, "Content-Length: 2", body=b"{}")  # fails: there is no such file
