@@ -47,7 +47,7 @@ def allowed_hosts(address: str, port: int) -> Callable[[str], bool]:
 
     def allowed(host: str) -> bool:
         name, _, given = host.lower().rpartition(":")
-        if not given.isdecimal() or int(given) != port:
+        if given != str(port):
             return False
         if name in names:
             return True
@@ -102,6 +102,8 @@ class Guarded(RequestHandler):
         if attempts.too_many(now):
             raise HTTPError(429)
         given = self.request.headers.get("Authorization", "").encode()
+        if not given:  # any page that is open in a browser can ask without one
+            raise HTTPError(401)
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
             attempts.failed(now)
             raise HTTPError(401)

@@ -32,6 +32,8 @@ from device.limits import (
 from device.quiet_hours import LOCAL, is_clock, is_zone
 from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
 
+SECRET = {"token", "read_token", "url", "source"}  # may hold what no log may tell
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -205,7 +207,9 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
     name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
     # A check says no to nan too.
     if type(value) not in kinds or value == "" or (limits and not limits["check"](value)):
-        raise SettingsError(f"{where} is {value!r}, expected {name}{limits.get('expected', '')}")
+        hidden = where.rpartition(" ")[2] in SECRET and isinstance(value, str | list | dict) and value
+        told = "no such text" if hidden else repr(value)
+        raise SettingsError(f"{where} is {told}, expected {name}{limits.get('expected', '')}")
     return value
 
 

@@ -107,7 +107,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         (
             '[screen]\ntoken = "secret"',
-            "[screen] token is 'secret', expected a text, random or at least 16 letters and digits",
+            "[screen] token is no such text, expected a text, random or at least 16 letters and digits",
         ),
         ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[mqtt]\nport = 0", "[mqtt] port is 0, expected a whole number from 1 to 65535"),
@@ -123,7 +123,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         *(
             (
                 f'[webhook]\nurl = "{url}"',
-                f"[webhook] url is '{url}', expected a text as \"https://example.org/kiosk\", without a user or a "
+                "[webhook] url is no such text, expected a text as \"https://example.org/kiosk\", without a user or a "
                 "password",
             )
             for url in ("ftp://example.org", "https://me:pw@example.org/", "https://", "https://example.org:x/")
