@@ -46,7 +46,8 @@ def rings(text: str) -> tuple[Ring, ...]:
     except ValueError:
         found = ()
     shares, times = ([getattr(ring, name) for ring in found] for name in ("share", "after_hours"))
-    if not found or sorted(shares) != shares or sorted(times) != times or not 0 < shares[0] <= shares[-1] <= 1:
+    rise = sorted(shares) == shares and sorted(times) == times
+    if not (found and rise and 0 < shares[0] <= shares[-1] <= 1 and 0 <= times[0] <= times[-1] <= 24 * MOST_DAYS):
         raise DeployError(f"rings are '{text}', expected PERCENT@HOURS, rising: set RINGS=\"{RINGS}\"")
     return found
 

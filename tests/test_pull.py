@@ -418,7 +418,9 @@ def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> No
     assert case.publisher.manifest.serial > serial
 
 
-@pytest.mark.parametrize("text", ["", "5", "5@", "50@0 5@24", "5@24 50@0", "0@0", "101@0", "nan@0"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "5@", "50@0 5@24", "5@24 50@0", "0@0", "101@0", "nan@0", "100@nan", "100@1e9"]
+)
 def test_rings_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(DeployError, match=r"rings are '.*', expected PERCENT@HOURS, rising: set RINGS="):
         rings(text)
