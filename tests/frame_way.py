@@ -15,6 +15,7 @@ from device.finders import OwnFaceFinder
 from device.frame import Frame
 from device.gate import Gate
 from device.levels import levels
+from device.motion import Motion
 from device.settings import CameraSettings, Settings
 from device.sight import BUFFERS, Sight
 from device.signals import Signals
@@ -48,6 +49,7 @@ def main() -> int:
     verdicts = classifier.judge(luma, faces)
     sight = Sight("drawn")
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    moves = Motion(_Finds(faces))
     empty = Gate(_NoFaces())
     empty.find(luma, 0.0)
     with Signals(settings.signals, "mock") as signals:
@@ -57,6 +59,7 @@ def main() -> int:
             "is the camera blind?": lambda: sight.check(Frame(noisy[(number := next(now)) % len(noisy)], number / 10)),
             "has an empty scene changed?": lambda: empty.find(luma, 0.1),
             "faces found": lambda: finder.find(luma),
+            "has the face moved against the rest?": lambda: moves.find(luma, next(now) / 10),
             "a face cut out, looked at and judged": lambda: classifier.judge(luma, faces),
             "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
             "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC)),
@@ -65,6 +68,14 @@ def main() -> int:
         for name, call in steps.items():
             print(f"| {name} | {milliseconds(call):.2f} |")
     return 0
+
+
+class _Finds:
+    def __init__(self, faces: list[Face]) -> None:
+        self._faces = faces
+
+    def find(self, luma: Luma, now: float) -> list[Face]:
+        return self._faces
 
 
 class _NoFaces:
