@@ -6,8 +6,10 @@ import pytest
 
 from device.faces import Luma
 from device.heatmap import HEIGHT, WIDTH
-from trainer.finder import compose
-from trainer.finder.compose import Composer, Floats, Picture, picture
+from trainer.finder import compose, lay
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Floats, Picture, picture
+from trainer.finder.photograph import photograph
 
 SIZES = [(160, 128), (224, 160), (320, 224)]
 SEEDS = 100
@@ -55,7 +57,7 @@ def measured(canvas: Luma, box: Floats) -> Floats:
 
 def test_a_picture_shown_whole_lies_in_the_canvas_as_the_device_fits_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compose, "WHOLE", 1.0)
-    monkeypatch.setattr(compose, "WHOLE_ZOOM", (1.0, 1.0))
+    monkeypatch.setattr(lay, "WHOLE_ZOOM", (1.0, 1.0))
     for canvas, boxes, ignored in composed([drawn(320, 240, (110, 60, 80, 104))], WIDTH, HEIGHT):
         (box,) = boxes
         assert not len(ignored)
@@ -170,7 +172,7 @@ def test_the_same_seed_gives_the_same_bytes(width: int, height: int) -> None:
             rng = np.random.default_rng(seed)
             canvas, boxes, ignored = composer.compose(rng, width, height)
             both.append((canvas.tobytes(), boxes.tobytes(), ignored.tobytes(),
-                         composer.photograph(rng, canvas).tobytes()))
+                         photograph(rng, canvas).tobytes()))
         assert both[0] == both[1]
         photos.append(both[0][3])
     assert len(set(photos)) > 20
@@ -197,13 +199,12 @@ def test_something_is_drawn_on_bare_faces_only_and_never_into_the_picture_itself
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_a_photograph_keeps_shape_and_type(width: int, height: int) -> None:
-    composer = Composer([(1.0, ONE)], ROOMS)
     canvas = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
     before = canvas.copy()
     changed = []
     for seed in range(60):
         for given in (canvas, canvas[:, ::-1]):
-            photo = composer.photograph(np.random.default_rng(seed), given)
+            photo = photograph(np.random.default_rng(seed), given)
             assert photo.shape == (height, width)
             assert photo.dtype == np.uint8
             changed.append(not np.array_equal(photo, given))

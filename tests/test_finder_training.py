@@ -28,7 +28,8 @@ from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WID
 from device.tflite import TFLite
 from trainer.__main__ import main
 from trainer.finder import convert, training
-from trainer.finder.compose import Composer, picture
+from trainer.finder.compose import Composer
+from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
 from trainer.finder.scenes import read_backgrounds

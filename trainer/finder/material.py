@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from device.errors import PictureError
 from device.pictures import read_luma
-from trainer.finder.compose import Composer, Picture, picture
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Picture, picture
 from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
 from trainer.finder.teacher import taught
 from trainer.photos import PhotosError

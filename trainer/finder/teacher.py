@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from device.errors import PictureError
 from device.pictures import read_luma
-from trainer.finder.compose import Picture, cut, picture
 from trainer.finder.contenders import YuNet
+from trainer.finder.lay import Picture, cut, picture
 from trainer.finder.scenes import Scene
 from trainer.photos import LABELS, WORN_WRONG
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from device.faces import Luma
 from device.heatmap import HEIGHT, STRIDE, WIDTH
-from trainer.finder.compose import Composer, Floats
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Floats
 from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
+from trainer.finder.photograph import photograph
 from trainer.runs import State
 from trainer.training import StateKeeper, falling_rate
 
@@ -50,7 +52,7 @@ class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
             canvas, *boxes = self._composer.compose(rng, width, height)
             # Twice, once mirrored: composing costs as much as learning, and light and noise differ.
             for luma, (faces, ignored) in ((canvas, boxes), (canvas[:, ::-1], [_mirrored(b, width) for b in boxes])):
-                photos.append(self._composer.photograph(rng, luma))
+                photos.append(photograph(rng, luma))
                 answers.append(target(faces, ignored, width // STRIDE, height // STRIDE))
         return np.stack(photos)[..., np.newaxis], np.stack(answers)
 
