@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from device.sections import read_section
 from device.settings import (
     CameraSettings,
     DecisionSettings,
@@ -10,7 +11,6 @@ from device.settings import (
     ScreenSettings,
     Settings,
     SignalSettings,
-    read_section,
 )
 
 # By section: its settings, the keys that hold at once, and those that hold from the next start on. Pins, the door

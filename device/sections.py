@@ -1,0 +1,53 @@
+"""Turns a section of a TOML file into a dataclass of settings, each value checked against its type and its limits."""
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from device.errors import SettingsError
+
+SECRET = {"token", "read_token", "url", "source"}  # may hold what no log may tell
+
+
+def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
+    """Turn one section of a kiosk.toml into its settings; `where` begins the line of a SettingsError."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{where} is {table!r}, expected a section")
+    fields = {item.name: item for item in dataclasses.fields(wanted)}
+    kinds = typing.get_type_hints(wanted)
+    check_names(table, fields, f"{where} key")
+    values = {key: _value(kinds[key], fields[key].metadata, value, f"{where} {key}") for key, value in table.items()}
+    return wanted(**values)
+
+
+def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
+    if typing.get_origin(kind) is Literal:
+        if value not in typing.get_args(kind):
+            raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
+        return value
+    if typing.get_origin(kind) is tuple:
+        rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
+        if rows is None or not limits["check"](rows):
+            raise SettingsError(f"{where} is {value!r}, expected a list{limits['expected']}")
+        return rows
+    kinds = typing.get_args(kind) or (kind,)
+    if float in kinds and type(value) is int:
+        value = float(value)
+    name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
+    # A check says no to nan too.
+    if type(value) not in kinds or value == "" or (limits and not limits["check"](value)):
+        hidden = where.rpartition(" ")[2] in SECRET and isinstance(value, str | list | dict) and value
+        told = "no such text" if hidden else repr(value)
+        raise SettingsError(f"{where} is {told}, expected {name}{limits.get('expected', '')}")
+    return value
+
+
+def check_names(found: typing.Iterable[str], known: typing.Collection[str], what: str) -> None:
+    """Raise SettingsError for a name that isn't known, with the nearest that is; `what` begins its line."""
+    for name in found:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+            raise SettingsError(f"{what} {name!r} is unknown: {hint}")
