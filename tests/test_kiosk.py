@@ -211,9 +211,9 @@ def test_a_fault_is_shown_told_to_systemd_and_ends_with_everything_off(door: Set
 def test_an_exception_in_the_measuring_of_moves_or_the_decision_is_shown_and_ends_with_everything_off(
     door: Settings,
 ) -> None:
-    with pytest.raises(TypeError) as error:
+    with pytest.raises(AttributeError) as error:
         run(door, SquareFinder(act="no box"), "mock")
-    assert "_with_moves" in [entry.name for entry in error.traceback]
+    assert "wonders" in [entry.name for entry in error.traceback]
     assert histories() == FAULT
     times = dataclasses.replace(door.decision, window_seconds="1 s")  # type: ignore[arg-type]
     with pytest.raises(TypeError) as failure:
