@@ -20,6 +20,7 @@ golden pictures     none beside this model
 face finder         haar
 camera              usb:0
 picture             as the camera takes it
+zones               none
 red LED             GPIO 17, low when on
 green LED           GPIO 27, low when on
 blue of an RGB LED  not wired
@@ -69,7 +70,7 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[17] == "door                never released, because of the practice model"
+    assert lines[18] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 
@@ -89,6 +90,25 @@ def test_a_bad_configuration_is_refused_in_one_line(
     assert main([command, "--config", path]) == 2
     assert capsys.readouterr() == ("", f"error: {line.format(path=path)}\n")
     assert Device.pin_factory is None
+
+
+@pytest.mark.parametrize(
+    ("zones", "line"),
+    [
+        ("[[0, 0, 0.5, 1]]", "1, in which no face counts"),
+        ("[[0, 0, 1, 1]]", "1, in which no face counts; WARNING: they cover the whole picture: remove or shrink one"),
+        (
+            "[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.5, 0.5, 0.5, 0.5]]",
+            "3, in which no face counts; WARNING: they cover the whole picture: remove or shrink one",
+        ),
+        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.6, 0.5, 0.4, 0.5]]", "3, in which no face counts"),
+    ],
+)
+def test_it_warns_of_zones_that_leave_nothing(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], zones: str, line: str
+) -> None:
+    assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = {zones}\n")]) == 0
+    assert f"zones               {line}" in capsys.readouterr().out.splitlines()
 
 
 def test_off_drives_every_output_off(tmp_path: Path) -> None:
