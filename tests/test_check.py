@@ -92,6 +92,24 @@ def test_a_bad_configuration_is_refused_in_one_line(
     assert Device.pin_factory is None
 
 
+@pytest.mark.parametrize("source", [
+    "usb:zero", "usb:", "rtsp://", "rtsp:///door", "rtsp//me:secret@cam.lan/door", " rtsp://me:secret@cam.lan/door",
+    "rtsp://me:secret@cam.lan/door ", "rtsp:me:secret@cam.lan", "cam.lan/door?user=me&pwd=secret",
+    "http://me:secret@cam.lan/door", "rtsp://me:sec/secret@cam.lan/door",
+])  # fmt: skip
+def test_what_is_no_source_is_refused_in_one_line_without_what_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(f'[camera]\nsource = "{source}"\n')
+    assert main(["check", "--config", str(path)]) == 2
+    assert capsys.readouterr() == (
+        "", f"error: {path}: [camera] source is no such text, expected a text: pi, usb:0, "
+        "rtsp://USER:PASSWORD@HOST/PATH with / ? # @ and : in user, password and path as %2F %3F %23 %40 and %3A, "
+        "a video file or a folder of pictures\n",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("zones", "line"),
     [

@@ -47,7 +47,12 @@ def rtsp() -> Iterator[RtspCamera]:
         ("rtsp:/owner:secret@cam.lan/door", "rtsp://…"),
         ("rtsp://owner:1#secret@cam.lan/door", "rtsp://…"),
         ("http://owner:secret@cam.lan/door.mjpg", "http://cam.lan:554/…"),
-        ("owner:secret@cam.lan", "…@cam.lan"),
+        ("owner:secret@cam.lan", "…"),
+        ("rtsp//owner:secret@cam.lan/door", "…"),
+        ("rtsp//cam.lan/user=owner_password=secret", "…"),
+        (" rtsp://owner:secret@cam.lan/secret", "…"),
+        ("rtsp:\\\\cam.lan\\secret", "…"),
+        ("/srv/visits/me@home.mp4", "/srv/visits/me@home.mp4"),
     ],
 )
 def test_no_line_shows_user_password_or_path(source: str, line: str) -> None:
