@@ -52,7 +52,7 @@ def post(server: Server, path: str, body: object, *more: str, token: str = TOKEN
 
 
 def post_to(port: int, path: str, body: object, *more: str, token: str = TOKEN) -> tuple[int, Any]:
-    content = json.dumps(body).encode()
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     host = f"127.0.0.1:{port}"
     headers = [f"Host: {host}", f"Authorization: Bearer {token}", f"Content-Length: {len(content)}"]
     headers += more or [f"Origin: http://{host}"]
@@ -186,6 +186,17 @@ def test_values_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, bod
         assert post(server, "save", {"signals": {"red_pin": 4}})[0] == 400
         assert post(server, "save", {"model": {"name": "other"}})[0] == 400
         assert post(server, "save", [])[0] == 400
+    assert config.read_text() == SHIPPED
+
+
+@pytest.mark.parametrize("path", ["try", "save"])
+def test_what_is_no_json_or_nested_too_deep_is_refused(tmp_path: Path, path: str) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    deep = [b"[" * depth + b"]" * depth for depth in (*range(850, 1010, 3), 30_000)]
+    with served(card_of(), config) as (_, server):
+        for body in (b"", b"{", b"\xff", *deep, *(b'{"decision": {"hold_seconds": %s}}' % value for value in deep)):
+            assert post(server, path, body)[0] == 400, body[:40]
     assert config.read_text() == SHIPPED
 
 
