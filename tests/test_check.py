@@ -1,7 +1,11 @@
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import pytest
 from footprint import TREE
@@ -127,6 +131,30 @@ def test_it_warns_of_zones_that_leave_nothing(
 ) -> None:
     assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = {zones}\n")]) == 0
     assert f"zones               {line}" in capsys.readouterr().out.splitlines()
+
+
+def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:
+    ear, voice = os.pipe()
+    os.close(ear)
+    with os.fdopen(voice, "wb") as gone:
+        assert ended(gone, "check", "--config", config(tmp_path, str(toy))) == (-signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("command", [["check"], ["doctor", "--manual"]])
+def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        found = ended(full, *command, "--config", config(tmp_path, str(toy)))
+    assert found == (1, "error: [Errno 28] No space left on device\n")
+
+
+def ended(out: IO[bytes], *command: str) -> tuple[int, str]:
+    """Run a command with this standard output, buffered as usual; return its exit code and its stderr."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-m", "device", *command], cwd=TREE, env=environment, stdout=out, stderr=subprocess.PIPE,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stderr
 
 
 def test_off_drives_every_output_off(tmp_path: Path) -> None:
