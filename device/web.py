@@ -59,6 +59,7 @@ class Server:
         """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
         screen = settings.screen
         self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
+        self.telemetry = telemetry
         self.token = token if screen.token == RANDOM else screen.token
         self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
