@@ -17,6 +17,7 @@ from deploy.remote import UNREACHED, Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
 from deploy.wheels import PYTHONS
+from device.arguments import Parser
 
 COMMANDS = (
     "deploy", "rollback", "undeploy", "status", "logs", "bundle", "keys", "publish", "follow", "unfollow",
@@ -135,9 +136,9 @@ def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the command line."""
-    made = argparse.ArgumentParser("python -m deploy", description=__doc__)
+    made = Parser("python -m deploy", description=__doc__)
     made.add_argument("command", choices=COMMANDS)
     made.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
     made.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")

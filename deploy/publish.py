@@ -1,6 +1,7 @@
 """Writes releases and their signed manifest into a folder that any web server can show, for kiosks that fetch them."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from deploy.release import TREE, plan, shipped
 
 RINGS = "5@0 25@24 100@72"
 MOST_DAYS = 3650
+LAST_RING_DAYS = 1.0  # that a manifest is believed at least after its last ring's turn: kiosks look once an hour
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
 
 
@@ -39,7 +41,10 @@ def make_keys(key: Path) -> str:
 
 
 def rings(text: str) -> tuple[Ring, ...]:
-    """Return the rings that a text such as 5@0 100@24 names: percent of all kiosks @ hours. Raises DeployError."""
+    """Return the rings that a text such as 5@0 100@24 names: percent of all kiosks @ hours, in the end of all.
+
+    Raises DeployError.
+    """
     try:
         pairs = [word.split("@") for word in text.split()]
         found = tuple(Ring(float(percent) / 100, float(hours)) for percent, hours in pairs)
@@ -47,8 +52,9 @@ def rings(text: str) -> tuple[Ring, ...]:
         found = ()
     shares, times = ([getattr(ring, name) for ring in found] for name in ("share", "after_hours"))
     rise = sorted(shares) == shares and sorted(times) == times
-    if not (found and rise and 0 < shares[0] <= shares[-1] <= 1 and 0 <= times[0] <= times[-1] <= 24 * MOST_DAYS):
-        raise DeployError(f"rings are '{text}', expected PERCENT@HOURS, rising: set RINGS=\"{RINGS}\"")
+    latest = 24 * (MOST_DAYS - LAST_RING_DAYS)
+    if not (found and rise and 0 < shares[0] <= shares[-1] == 1 and 0 <= times[0] <= times[-1] <= latest):
+        raise DeployError(f"rings are '{text}', expected PERCENT@HOURS, rising up to 100@…: set RINGS=\"{RINGS}\"")
     return found
 
 
@@ -59,8 +65,12 @@ def publish(
 
     trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
     """
-    if not 0 < days <= MOST_DAYS:
-        raise DeployError(f"days are {days:g}, expected more than 0 and {MOST_DAYS} at most: set DAYS=30")
+    least = ringed[-1].after_hours / 24 + LAST_RING_DAYS
+    if not least <= days <= MOST_DAYS:
+        raise DeployError(
+            f"days are {days:g}, expected {least:g} to {MOST_DAYS}, one more than the last ring waits: "
+            f"set DAYS={max(30, math.ceil(least))}"
+        )
     signers = tuple(dict.fromkeys(public_key(path) for path in (key.with_name(f"{key.name}.pub"), *trusted)))
     now = int(time.time())
     # A clock counts on even where the folder before was lost.

@@ -1,6 +1,7 @@
 """The device's command line: run the door or a recording, say what it would do or what ails it, or judge pictures."""
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -20,15 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # standard output is closed or full
         print(f"error: {error}", file=sys.stderr)
+        sys.stdout = io.StringIO()  # the end would try to write the rest
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,8 +12,8 @@ from device.recordings import PictureFolder, VideoFile, at_speed
 from device.rtsp import open_rtsp
 from device.settings import CameraSettings
 from device.sight import Sight
-from device.source import is_rtsp, shown
-from device.usb_camera import is_usb, open_usb
+from device.source import is_rtsp, is_usb, shown
+from device.usb_camera import open_usb
 from device.view import seen
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from device.counts import counts_path
 from device.errors import SettingsError
 from device.levels import levels
+from device.limits import Zone, cover
 from device.model_card import ModelCard
 from device.mqtt import id_of
 from device.seal import fingerprint, owners_key
@@ -36,6 +37,7 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
     yield _line("face finder", settings.faces.finder)
     yield _line("camera", shown(settings.camera.source))
     yield _line("picture", _picture(settings.camera))
+    yield _line("zones", _zones(times.zones))
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
     yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
@@ -64,6 +66,13 @@ def _picture(camera: CameraSettings) -> str:
     done += ["exposed for people before something bright"] if camera.backlit else []
     done += [f"exposed by {camera.brighter:+} stops"] if camera.brighter else []
     return ", ".join(done) or "as the camera takes it"
+
+
+def _zones(zones: tuple[Zone, ...]) -> str:
+    if not zones:
+        return "none"
+    left_out = f"{len(zones)}, in which no face counts"
+    return f"{left_out}; WARNING: they cover the whole picture: remove or shrink one" if cover(zones) else left_out
 
 
 def _wiring(signals: SignalSettings, key: str) -> str:

@@ -33,6 +33,7 @@ def replay(options: argparse.Namespace) -> int:
     from device.replay import as_json, as_text, compare, replay, tally_json
     from device.visits import read_visits
 
+    _end_with_pipe()
     settings, true = _settings(options), read_visits(options.visits) if options.visits else None
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
@@ -55,6 +56,7 @@ def check(options: argparse.Namespace) -> int:
     from device.finders import open_finder
     from device.golden import golden_folder, require_right
 
+    _end_with_pipe()
     settings = read_settings(options.config)
     check_wiring(settings.signals)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
@@ -97,7 +99,7 @@ def judge(options: argparse.Namespace) -> int:
     from device.finders import open_finder
     from device.judge import as_json, as_text, draw, judge_all, require_apart
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` ends it without a traceback
+    _end_with_pipe()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     settings = _settings(options)
@@ -117,6 +119,11 @@ def judge(options: argparse.Namespace) -> int:
         if options.draw:
             draw(judgement, classifier, options.draw)
     return failed
+
+
+def _end_with_pipe() -> None:
+    """Let `… | head` end what holds no pin and no socket, without a word."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -32,6 +32,7 @@ ADD = f"""
     ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in NAMES)}
 """  # noqa: S608 - of our own names
 
+Row = tuple[str | int, ...]  # of an hour: the day, the hour, and NAMES
 Hour = tuple[str, int]  # the day as 2026-11-27, and the hour on the wall, 0-23; one that it shows twice is one
 
 
@@ -57,12 +58,12 @@ class Counts:
         self._file: sqlite3.Connection | None = None  # kept open: closing would copy the WAL into the file each time
         self._unwritten: dict[Hour, Counter[str]] = {}
         self._day = ""
-        self.today: Counter[str] = Counter()
+        self._hours: tuple[str, dict[int, Counter[str]]] = "", {}  # of today; the file's and what it doesn't hold yet
 
     def add(self, moment: datetime, name: str) -> None:
         """Count something at a moment, by the clock on the wall."""
         self.turn(moment)
-        self.today[name] += 1
+        self._hours[1].setdefault(moment.hour, Counter())[name] += 1
         if self._path:
             self._unwritten.setdefault((self._day, moment.hour), Counter())[name] += 1
 
@@ -71,11 +72,21 @@ class Counts:
         day = moment.date().isoformat()
         if day == self._day:
             return
-        self._day = day
-        self.today = sum((found for hour, found in self._unwritten.items() if hour[0] == day), Counter())
+        hours = {hour: found.copy() for (of, hour), found in self._unwritten.items() if of == day}
         with suppress(sqlite3.Error):  # which `write` tells
-            for hour in rows(self._path, day) if self._path else ():
-                self.today.update(dict(zip(NAMES, hour[2:], strict=True)))
+            for _, hour, *found in rows(self._path, day) if self._path else ():
+                hours.setdefault(int(hour), Counter()).update(dict(zip(NAMES, map(int, found), strict=True)))
+        self._day, self._hours = day, (day, hours)
+
+    @property
+    def today(self) -> Counter[str]:
+        """What was counted since midnight."""
+        return sum(self._hours[1].values(), Counter())
+
+    def rows(self) -> list[Row]:
+        """Return today's hours as they are now, as `rows` yields them of the file; may be called from any thread."""
+        day, hours = self._hours
+        return [(day, hour, *(found[name] for name in NAMES)) for hour, found in sorted(hours.items())]
 
     def write(self) -> None:
         """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error or OSError."""
@@ -100,7 +111,7 @@ class Counts:
             self._file.close()
 
 
-def rows(path: Path, day: str = "") -> Iterator[tuple[str | int, ...]]:
+def rows(path: Path, day: str = "") -> Iterator[Row]:
     """Yield day, hour and NAMES of each hour in the file, of one day or of all. Raises sqlite3.Error."""
     if not path.exists():
         return

@@ -11,7 +11,7 @@ from enum import StrEnum
 from device.background import Background
 from device.classifier import Verdict
 from device.faces import Box
-from device.look import Look
+from device.look import place_of
 from device.people import overlap, pair
 from device.person import Person
 from device.settings import DecisionSettings
@@ -99,7 +99,7 @@ class Decision:
 
         Return an Alert if the door's state changes, and the events of the visits.
         """
-        self._see(now, [verdict for verdict in verdicts if self._counts(verdict.look)])
+        self._see(now, [verdict for verdict in verdicts if self._counts(*verdict.look.place)])
         events = [event for person in self._people for event in self._tell(person, now)]
         self._people = [person for person in self._people if not self._is_gone(person, now)]
         counted = [person for person in self._people if person.noticed and not person.lost]
@@ -111,24 +111,32 @@ class Decision:
         self.state, self._since = state, now
         return Alert(state, now, urgent.mean if urgent else None), events
 
+    def wonders(self, now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
+        """Tell whether it matters how far any of these faces has moved: not of who doesn't count, or has moved before.
+
+        now: when the frame was taken, in seconds; shape: its (height, width).
+        """
+        boxes = [box for box in boxes if self._counts(*place_of(box, shape)) and not self._is_poster(box)]
+        pairs = pair(now, self._people, boxes)
+        return any(j not in pairs or not self._people[pairs[j]].moved for j in range(len(boxes)))
+
     def judged(self, now: float) -> Iterator[Judged]:
         """Yield whose scores counted on the frame taken at `now`, the last one: people in a visit, seen well."""
         for person in self._people:
             if person.visit and person.scores and person.scores[-1].at == now:
                 yield Judged(person.visit, person.box, person.scores[-1].score)
 
-    def _counts(self, look: Look) -> bool:
+    def _counts(self, x: float, y: float, height: float) -> bool:
         """Tell whether a face is large enough, and in no zone that its owner has masked out."""
         in_zone = any(
-            left <= look.x <= left + width and top <= look.y <= top + height
-            for left, top, width, height in self._settings.zones
+            left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in self._settings.zones
         )
-        return look.height >= self._settings.least_height and not in_zone
+        return height >= self._settings.least_height and not in_zone
 
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> None:
         """Give each verdict to the person it belongs to; one left over is a new person, unless it is a poster."""
         self._turned = self._background.see(now, [verdict.box for verdict in verdicts])
-        posters = [verdict for verdict in verdicts if self._is_poster(verdict)]
+        posters = [verdict for verdict in verdicts if self._is_poster(verdict.box)]
         verdicts = [verdict for verdict in verdicts if verdict not in posters]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
         for i, person in enumerate(self._people):
@@ -141,12 +149,12 @@ class Decision:
             person.see(now, verdict, self._settings)
             person.judge(now, self._settings, self._threshold, self._release)
 
-    def _is_poster(self, verdict: Verdict) -> bool:
+    def _is_poster(self, box: Box) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
-        if verdict.box in self._turned:  # whom it was taken for is still to be told gone
+        if box in self._turned:  # whom it was taken for is still to be told gone
             return False
-        return self._background.holds(verdict.box) and not any(
-            overlap(person.box, verdict.box) > PASSING_IOU for person in self._people if self._passes(person)
+        return self._background.holds(box) and not any(
+            overlap(person.box, box) > PASSING_IOU for person in self._people if self._passes(person)
         )
 
     def _passes(self, person: Person) -> bool:

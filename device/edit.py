@@ -1,14 +1,16 @@
-"""Writes changed keys into a kiosk.toml, whole or not at all; its comments stay."""
+"""Writes changed keys into a kiosk.toml, whole or not at all; its comments and ends of lines stay."""
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Array
 
 from device.errors import SettingsError
 from device.settings import read_settings
@@ -18,12 +20,14 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     """Set keys, section by section. Raises SettingsError if the result would be refused, or can't be written."""
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            document = tomlkit.parse(file.read())
+            newline = "\r\n" if file.newlines == "\r\n" else "\n"
         for section, values in changes.items():
             table = document.setdefault(section, tomlkit.table())
             for key, value in values.items():
-                table[key] = value
-        with new.open("w", encoding="utf-8") as file:
+                _set(table, key, value)
+        with new.open("w", encoding="utf-8", newline=newline) as file:
             file.write(tomlkit.dumps(document))
             file.flush()
             os.fsync(file.fileno())
@@ -38,6 +42,42 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     finally:
         with suppress(OSError):  # it was never made, or on a card that has become read-only
             new.unlink()
+
+
+def _set(table: Any, key: str, value: Any) -> None:  # noqa: ANN401
+    """Set a key of a section; what stays in a list keeps the comments beside it."""
+    there = table.get(key)
+    table[key] = next(_edited(there, _as_lists(value)), value) if isinstance(there, Array) else value
+
+
+def _edited(array: Array, items: list[Any]) -> Iterator[Any]:
+    """Yield the list with other items, comments and all, in each way that leads to a list that can be read."""
+    text, last = array.as_string(), array[-1].as_string() if array else "["
+    end = text.rindex(last) + len(last)
+    for tried in (text, f"{text[:end]},{text[end:]}"):  # tomlkit adds no comma before a comment
+        with suppress(TOMLKitError):
+            changed: Any = tomlkit.parse(f"a = {tried}")["a"]
+            _change(changed, items)
+            if tomlkit.parse(f"a = {changed.as_string()}").unwrap() == {"a": items}:
+                yield changed
+
+
+def _change(array: Any, items: list[Any]) -> None:  # noqa: ANN401
+    before, now = list(map(repr, array.unwrap())), list(map(repr, items))
+    for kind, first, end, start, stop in reversed(SequenceMatcher(None, before, now).get_opcodes()):
+        if kind == "equal":
+            continue
+        both = min(end - first, stop - start)
+        for i in range(both):
+            array[first + i] = items[start + i]
+        for i in reversed(range(first + both, end)):
+            del array[i]
+        for i in range(both, stop - start):
+            array.insert(first + i, items[start + i])
+
+
+def _as_lists(value: Any) -> Any:  # noqa: ANN401
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _sync(folder: Path) -> None:

@@ -4,7 +4,8 @@ import os
 import queue
 import signal
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -16,6 +17,7 @@ from device.collect import open_collector
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
+from device.frame import Frame
 from device.gate import Gate
 from device.guard import Guard
 from device.levels import levels
@@ -25,6 +27,7 @@ from device.notify import Notifier
 from device.screen import open_screen
 from device.settings import Settings
 from device.signals import Signals
+from device.source import is_rtsp
 from device.telemetry import Telemetry
 from device.terminal import block
 
@@ -47,20 +50,21 @@ def run(
     0 at the end of a recording and for SIGTERM, 130 for SIGINT. Raises a KioskError for what can't be used; that, and
     whatever else goes wrong, leaves the loop, shows FAULT for a moment, and switches the outputs off.
     """
-    with ExitStack() as devices:
-        stop = devices.enter_context(StopRequest())
+    with StopRequest() as stop, ExitStack() as devices:
         devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
+        # A network camera may be waited for, and nothing of one is open yet.
+        with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
+            camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
         signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
         signals.trust(classifier.card)
-        eye = Motion(Gate(finder))
         decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+        eye = Motion(Gate(finder), decision.wonders)
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         telemetry = devices.enter_context(Telemetry(settings, classifier.card))
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
@@ -68,7 +72,7 @@ def run(
         if settings.collect.on:
             signals.collecting_on()
         started: float | None = None  # seconds on the camera's clock
-        for frame in camera.frames():
+        for frame in stop.before_each(camera.frames()):
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, eye.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
@@ -88,9 +92,7 @@ def run(
                 print(f"{line}\n{block(alert.state, words, sys.stdout)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
-            if stop.received:
-                break
-        return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+    return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
 
 
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:
@@ -113,6 +115,10 @@ def _line(seconds: float, text: str, state: State, score: float | None, card: Mo
     return card.marked(line)
 
 
+class Stopped(BaseException):
+    """A signal came while the camera was waited for."""
+
+
 class StopRequest:
     """Notes SIGTERM and SIGINT, so that the loop ends between two frames and never while a device is being closed."""
 
@@ -120,6 +126,27 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._arrived: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be put into while a get of it is on
+        self._at_once = False
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise Stopped as soon as a signal comes, or has come, in a block that leaves nothing half done."""
+        self._at_once = True
+        try:
+            if self.received:
+                raise Stopped
+            yield
+        finally:
+            self._at_once = False
+
+    def before_each(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield frames. Raises Stopped where one would be waited for after a signal."""
+        while True:
+            with self.at_once():
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
 
     def pause(self, seconds: float) -> None:
         """Wait, but not after a signal."""
@@ -131,10 +158,14 @@ class StopRequest:
         self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        return isinstance(error, Stopped)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = signal.Signals(number)
         self._arrived.put(number)
+        if self._at_once:
+            self._at_once = False  # what ends then isn't to be interrupted by another signal
+            raise Stopped

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import field
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -47,6 +48,16 @@ def are_zones(zones: tuple[Any, ...]) -> bool:
         isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
         and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
         for zone in zones
+    )  # fmt: skip
+
+
+def cover(zones: tuple[Zone, ...]) -> bool:
+    """Tell whether zones leave nothing of the picture."""
+    lines = [sorted({0.0, 1.0, *(side for zone in zones for side in (zone[i], zone[i] + zone[i + 2]))}) for i in (0, 1)]
+    columns, rows = ([(low + high) / 2 for low, high in pairwise(sides)] for sides in lines)
+    return all(
+        any(left < x < left + width and top < y < top + height for left, top, width, height in zones)
+        for x in columns for y in rows
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from device.faces import Face, Luma
+from device.faces import Box, Face, Luma
 
 # Finders keep their boxes inside the picture. One that touches its edge and is so much narrower or flatter than a face
 # was cut by it, by more than a fifth.
@@ -28,19 +28,31 @@ class Look:
     moved: float = 0.0  # the face's own, against the rest of the picture, share of its height
 
     @property
+    def place(self) -> tuple[float, float, float]:
+        """Return x, y and height."""
+        return self.x, self.y, self.height
+
+    @property
     def weight(self) -> float:
         """Return how much a score of this face counts beside its others, LEAST_WEIGHT to 1."""
         return max(LEAST_WEIGHT, min(1.0, self.height / FULL_HEIGHT) * min(1.0, self.sharpness / FULL_SHARPNESS))
+
+
+def place_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float]:
+    """Return x, y and height of a face, as its Look has them, in a picture of this shape, (height, width)."""
+    height, width = shape
+    return (box.x + box.width / 2) / width, (box.y + box.height / 2) / height, box.height / height
 
 
 def look_at(luma: Luma, face: Face, crop: Luma) -> Look:
     """Return how a face is seen in a picture, uint8 (height, width); crop: uint8 (size, size) of it."""
     (height, width), box = luma.shape, face.box
     right, bottom = box.x + box.width, box.y + box.height
+    x, y, share = place_of(box, (height, width))
     return Look(
-        x=(box.x + box.width / 2) / width,
-        y=(box.y + box.height / 2) / height,
-        height=box.height / height,
+        x=x,
+        y=y,
+        height=share,
         brightness=cv2.mean(crop)[0],
         sharpness=float(cv2.meanStdDev(cv2.Laplacian(crop, cv2.CV_16S))[1][0, 0]),
         cut=(min(box.x, width - right) <= EDGE_PIXELS and box.width < NARROW * box.height)

@@ -7,6 +7,7 @@ gradients (Lucas and Kanade, 1981), beside a change of brightness and of contras
 
 import dataclasses
 from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import cv2
@@ -44,11 +45,15 @@ class Finder(Protocol):
         ...
 
 
-class Motion:
-    """A finder whose faces say how far they have moved."""
+Wonders = Callable[[float, Sequence[Box], tuple[int, ...]], bool]  # the time in seconds, boxes, the picture's shape
 
-    def __init__(self, finder: Finder) -> None:
-        self._finder = finder
+
+class Motion:
+    """A finder whose faces say how far they have moved, where somebody wonders about that."""
+
+    def __init__(self, finder: Finder, wonders: Wonders) -> None:
+        """Take what finds the faces, and what tells whether it matters how far those of a picture have moved."""
+        self._finder, self._wonders = finder, wonders
         self._pictures: deque[tuple[float, Picture]] = deque()  # seconds, and the picture reduced to SIDE
         self._seen = 0.0  # seconds: when a face was found last
 
@@ -69,6 +74,9 @@ class Motion:
         before = self._pictures[0] if self._pictures else (now, picture)
         self._pictures.append((now, picture))
         if now - before[0] < least or before[1].shape != picture.shape:
+            return faces
+        # Last, because the picture is kept for whoever comes next.
+        if not self._wonders(now, [face.box for face in faces], luma.shape):
             return faces
         return _with_moves(faces, before[1], picture, scale)
 

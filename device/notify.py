@@ -27,7 +27,7 @@ class Notifier:
         if self._socket is None:
             return
         with self._socket:
-            if error is not None:
+            if isinstance(error, Exception):  # not Stopped
                 self.status(f"{State.FAULT} {error}")
             self._send("STOPPING=1")
 

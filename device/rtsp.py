@@ -1,7 +1,9 @@
 """Opens a network camera by RTSP."""
 
 import os
+import queue
 import socket
+import threading
 
 import cv2
 
@@ -17,7 +19,11 @@ OPTIONS = "rtsp_transport;tcp|fflags;nobuffer"
 
 
 def open_rtsp(source: str) -> LiveCapture:
-    """Open "rtsp://USER:PASSWORD@HOST:PORT/PATH" and start reading. Raises CameraError."""
+    """Open "rtsp://USER:PASSWORD@HOST:PORT/PATH" and start reading. Raises CameraError.
+
+    In a thread, because no signal is heard while a name is looked up or OpenCV connects; an exception that a signal's
+    handler raises leaves it alone.
+    """
     name = shown(source)
     try:
         place = place_of(source)
@@ -26,6 +32,22 @@ def open_rtsp(source: str) -> LiveCapture:
             f"{name}: is no address, expected rtsp://USER:PASSWORD@HOST:PORT/PATH: write / ? # @ and : in user, "
             "password and path as %2F %3F %23 %40 and %3A"
         ) from None  # its text may hold a part of the password
+    opened = queue.SimpleQueue[LiveCapture | Exception]()
+
+    def connect() -> None:
+        try:
+            opened.put(_connect(source, name, place))
+        except Exception as error:  # raised again below
+            opened.put(error)
+
+    threading.Thread(target=connect, name=name, daemon=True).start()
+    found = opened.get()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _connect(source: str, name: str, place: tuple[str, int]) -> LiveCapture:
     try:
         # First, because OpenCV doesn't say what went wrong.
         socket.create_connection(place, CONNECT_SECONDS).close()

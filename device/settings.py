@@ -29,6 +29,7 @@ from device.limits import (
 )
 from device.quiet_hours import LOCAL, is_clock, is_zone
 from device.sections import check_names, read_section
+from device.source import A_SOURCE, is_source
 from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
 
 
@@ -58,7 +59,8 @@ class FaceSettings:
 class CameraSettings:
     """Where frames come from."""
 
-    source: str = "pi"  # pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH, a video file, or a folder of pictures
+    # pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH, a video file, or a folder of pictures.
+    source: str = checked("pi", is_source, A_SOURCE)
     rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
     crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut

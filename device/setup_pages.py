@@ -30,7 +30,7 @@ class SetupData(Asked):
         """Return what was posted, checked as a kiosk.toml is. Raises SettingsError."""
         try:
             changes = read_changes(json.loads(self.request.body))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if isinstance(error, SettingsError):
                 raise
             raise HTTPError(400) from error

@@ -1,9 +1,37 @@
-"""Reads the name of a camera, and keeps user, password and path of a network camera out of every line."""
+"""Reads the name of a camera, and keeps user, password and path of a network camera out of every line.
+
+Of what was meant for an address too, and is none: a mistyped one holds the same password.
+"""
 
 import re
 from urllib.parse import urlsplit
 
 PORT = 554
+LONGEST_NUMBER = 3  # digits of a video device
+ADDRESS = re.compile(r"[@?&=]|//|^\s*rtsps?[\s:;/\\]", re.IGNORECASE)  # what an address has, and few paths
+
+A_SOURCE = (
+    ": pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH with / ? # @ and : in user, password and path as %2F %3F %23 %40 and "
+    "%3A, a video file or a folder of pictures"
+)
+
+
+def is_source(text: str) -> bool:
+    """Tell whether a text may name a camera or a recording, which need not be there."""
+    if is_rtsp(text):
+        try:
+            place_of(text)
+        except ValueError:
+            return False
+        return text == text.strip()
+    is_path = text == text.strip() and not text.startswith("usb:") and not _is_meant_for_address(text)
+    return is_usb(text) or is_path
+
+
+def is_usb(source: str) -> bool:
+    """Tell whether a source is "usb:N", which stands for /dev/videoN."""
+    kind, _, number = source.partition(":")
+    return kind == "usb" and number.isdecimal() and len(number) <= LONGEST_NUMBER
 
 
 def is_rtsp(source: str) -> bool:
@@ -18,12 +46,17 @@ def shown(source: str) -> str:
     """
     scheme, colon, rest = source.partition(":")
     if not (colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme) and rest.startswith("/")):
-        return f"…{source[source.rindex('@'):]}" if "@" in source else source
+        return "…" if _is_meant_for_address(source) else source
     try:
         host, port = place_of(source)
     except ValueError:
         return f"{scheme}://…"
     return f"{scheme}://{host}:{port}/…"
+
+
+def _is_meant_for_address(source: str) -> bool:
+    is_path = source.startswith("/") and not source.startswith("//")
+    return not is_path and ADDRESS.search(source) is not None
 
 
 def place_of(source: str) -> tuple[str, int]:

@@ -62,7 +62,7 @@ class Telemetry:
         self._discovery = Discovery(id_of(settings.mqtt), card.marked(f"{card.name} {card.sha256[:12]}"))
         self._board: dict[str, float | str | None] = {}
         self._unwritable = False  # the file of counts, which was said
-        self._counts = Counts(counts_path() if settings.counts.enabled else None, settings.counts.keep_days)
+        self.counts = Counts(counts_path() if settings.counts.enabled else None, settings.counts.keep_days)
         self._mqtt: Mqtt | None = None
         self._webhook: Webhook | None = None
         self._thread = threading.Thread(target=self._serve, name="telemetry", daemon=True)
@@ -106,12 +106,12 @@ class Telemetry:
                     self._work()
                 finally:
                     self._write()
-                    self._counts.close()
+                    self.counts.close()
         except Exception:
             log.exception("telemetry: has failed; the door goes on without it")
 
     def _work(self) -> None:
-        self._counts.add(self._local(datetime.now(UTC)), "starts")
+        self.counts.add(self._local(datetime.now(UTC)), "starts")
         written = time.monotonic()
         looked = written - BOARD_SECONDS
         while True:
@@ -137,7 +137,7 @@ class Telemetry:
         self._shown, moment = happened.state, self._local(happened.moment)
         for event in happened.events:
             if name := name_of(event):
-                self._counts.add(moment, name)
+                self.counts.add(moment, name)
             self._events += 1
             message = self._message(event, f"{self._run}-{self._events}", happened.moment)
             if self._mqtt:
@@ -155,11 +155,11 @@ class Telemetry:
         )  # fmt: skip
 
     def _snapshot(self, state: State) -> str:
-        self._counts.turn(self._local(datetime.now(UTC)))
+        self.counts.turn(self._local(datetime.now(UTC)))
         return json.dumps(
             {
                 "state": state, "occupancy": _on(state not in {State.IDLE, State.FAULT}),
-                "problem": _on(state is State.FAULT), **{name: self._counts.today[name] for name in NAMES},
+                "problem": _on(state is State.FAULT), **{name: self.counts.today[name] for name in NAMES},
                 "lost": sum(lost for _, lost in self.queues().values()), "model": self._discovery.model, **self._board,
             }
         )  # fmt: skip
@@ -169,7 +169,7 @@ class Telemetry:
 
     def _write(self) -> None:
         try:
-            self._counts.write()
+            self.counts.write()
         except (sqlite3.Error, OSError) as error:
             if not self._unwritable:
                 log.warning("counts: %s can't be written (%s); the door goes on, they are kept until it can",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tornado.web import HTTPError
 
-from device.counts import NAMES, counts_path, rows
+from device.counts import NAMES, Row, counts_path, rows
 from device.doorkeeper import Asked, Placed
 from device.quiet_hours import LOCAL
 
@@ -40,12 +40,15 @@ class Plot(Asked):
             step=STEP,
         )  # fmt: skip
 
-    def read(self, day: str = "") -> list[tuple[str | int, ...]]:
-        """Return the rows of the file; what was counted in the last minutes isn't there yet."""
+    def read(self, day: str = "") -> list[Row]:
+        """Return the rows of a day, or of all: today's as they are now, behind which the file lags, the file's else."""
+        telemetry = self.server.telemetry
+        today = [row for row in (telemetry.counts.rows() if telemetry else []) if day in {"", row[0]}]
         try:
-            return list(rows(counts_path(), day))
+            found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
         except sqlite3.Error as error:
             raise HTTPError(503) from error
+        return sorted(found + today)
 
 
 class Export(Plot):

@@ -9,15 +9,7 @@ from device.errors import CameraError
 from device.live import LiveCapture
 from device.settings import CameraSettings
 
-LONGEST_NUMBER = 3  # digits of a video device
-
 log = logging.getLogger(__name__)
-
-
-def is_usb(source: str) -> bool:
-    """Tell whether a source is "usb:N", which stands for /dev/videoN."""
-    kind, _, number = source.partition(":")
-    return kind == "usb" and number.isdecimal() and len(number) <= LONGEST_NUMBER
 
 
 def open_usb(settings: CameraSettings) -> LiveCapture:

@@ -56,29 +56,12 @@ class Server:
         self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
         token: str, telemetry: Telemetry | None = None,
     ) -> None:  # fmt: skip
-        """Take the port. Raises OSError if it can't be had."""
+        """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
         screen = settings.screen
-        address = ipaddress.ip_address(screen.host)
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        self._socket = socket.create_server((screen.host, screen.port), family=family)
-        self._socket.setblocking(False)
-        self.port = int(self._socket.getsockname()[1])
-        name = f"[{address}]" if address.version == 6 else str(address)
-        if address.is_unspecified:
-            name = socket.gethostname()
-        self.url = f"http://{name}:{self.port}/"
         self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
+        self.telemetry = telemetry
         self.token = token if screen.token == RANDOM else screen.token
         self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
-
-        def address_of(page: str, answered: str, token: str, is_random: bool) -> str | None:
-            local = address.is_loopback or answered == "lan"
-            start = f"{self.url if local else f'http://localhost:{self.port}/'}{page}"
-            return None if answered == "off" else f"{start}#{token}" if is_random else start
-
-        self.setup_url = address_of("setup", screen.setup, token, screen.token == RANDOM)
-        today = screen.today if settings.counts.enabled else "off"
-        self.today_url = address_of("today", today, self.read_token, screen.read_token == RANDOM)
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
         self.mirror = Mirror(levels(settings.model, card)[0])
@@ -96,6 +79,28 @@ class Server:
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
         self._ended = asyncio.Event()
+        self._listen(ipaddress.ip_address(screen.host))  # last, because what is refused before leaves no port taken
+
+    def _listen(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+        """Take the port, and say under which addresses each page is then."""
+        screen = self.settings.screen
+        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+        self._socket = socket.create_server((screen.host, screen.port), family=family)
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        name = f"[{address}]" if address.version == 6 else str(address)
+        if address.is_unspecified:
+            name = socket.gethostname()
+        self.url = f"http://{name}:{self.port}/"
+
+        def address_of(page: str, answered: str, token: str, is_random: bool) -> str | None:
+            local = address.is_loopback or answered == "lan"
+            start = f"{self.url if local else f'http://localhost:{self.port}/'}{page}"
+            return None if answered == "off" else f"{start}#{token}" if is_random else start
+
+        self.setup_url = address_of("setup", screen.setup, self.token, screen.token == RANDOM)
+        today = screen.today if self.settings.counts.enabled else "off"
+        self.today_url = address_of("today", today, self.read_token, screen.read_token == RANDOM)
 
     def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""

@@ -13,7 +13,7 @@ from toy_model import toy_model
 
 @pytest.fixture(autouse=True)
 def _pipes() -> Iterator[None]:
-    """Undo what `device judge` does to its process: a server of a later test would end this one."""
+    """Undo what `device judge` and others do to their process: a server of a later test would end this one."""
     before = signal.getsignal(signal.SIGPIPE)
     yield
     signal.signal(signal.SIGPIPE, before)

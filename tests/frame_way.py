@@ -49,7 +49,7 @@ def main() -> int:
     verdicts = classifier.judge(luma, faces)
     sight = Sight("drawn")
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
-    moves = Motion(_Finds(faces))
+    moves, once_moved = (Motion(_Finds(faces), lambda *_, wonders=wonders: wonders) for wonders in (True, False))
     empty = Gate(_NoFaces())
     empty.find(luma, 0.0)
     with Signals(settings.signals, "mock") as signals:
@@ -60,6 +60,7 @@ def main() -> int:
             "has an empty scene changed?": lambda: empty.find(luma, 0.1),
             "faces found": lambda: finder.find(luma),
             "has the face moved against the rest?": lambda: moves.find(luma, next(now) / 10),
+            "the same, once it has": lambda: once_moved.find(luma, next(now) / 10),
             "a face cut out, looked at and judged": lambda: classifier.judge(luma, faces),
             "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
             "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC)),

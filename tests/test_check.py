@@ -1,7 +1,11 @@
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import pytest
 from footprint import TREE
@@ -20,6 +24,7 @@ golden pictures     none beside this model
 face finder         haar
 camera              usb:0
 picture             as the camera takes it
+zones               none
 red LED             GPIO 17, low when on
 green LED           GPIO 27, low when on
 blue of an RGB LED  not wired
@@ -69,7 +74,7 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[17] == "door                never released, because of the practice model"
+    assert lines[18] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 
@@ -89,6 +94,67 @@ def test_a_bad_configuration_is_refused_in_one_line(
     assert main([command, "--config", path]) == 2
     assert capsys.readouterr() == ("", f"error: {line.format(path=path)}\n")
     assert Device.pin_factory is None
+
+
+@pytest.mark.parametrize("source", [
+    "usb:zero", "usb:", "rtsp://", "rtsp:///door", "rtsp//me:secret@cam.lan/door", " rtsp://me:secret@cam.lan/door",
+    "rtsp://me:secret@cam.lan/door ", "rtsp:me:secret@cam.lan", "cam.lan/door?user=me&pwd=secret",
+    "http://me:secret@cam.lan/door", "rtsp://me:sec/secret@cam.lan/door",
+])  # fmt: skip
+def test_what_is_no_source_is_refused_in_one_line_without_what_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(f'[camera]\nsource = "{source}"\n')
+    assert main(["check", "--config", str(path)]) == 2
+    assert capsys.readouterr() == (
+        "", f"error: {path}: [camera] source is no such text, expected a text: pi, usb:0, "
+        "rtsp://USER:PASSWORD@HOST/PATH with / ? # @ and : in user, password and path as %2F %3F %23 %40 and %3A, "
+        "a video file or a folder of pictures\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zones", "line"),
+    [
+        ("[[0, 0, 0.5, 1]]", "1, in which no face counts"),
+        ("[[0, 0, 1, 1]]", "1, in which no face counts; WARNING: they cover the whole picture: remove or shrink one"),
+        (
+            "[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.5, 0.5, 0.5, 0.5]]",
+            "3, in which no face counts; WARNING: they cover the whole picture: remove or shrink one",
+        ),
+        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.6, 0.5, 0.4, 0.5]]", "3, in which no face counts"),
+    ],
+)
+def test_it_warns_of_zones_that_leave_nothing(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], zones: str, line: str
+) -> None:
+    assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = {zones}\n")]) == 0
+    assert f"zones               {line}" in capsys.readouterr().out.splitlines()
+
+
+def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:
+    ear, voice = os.pipe()
+    os.close(ear)
+    with os.fdopen(voice, "wb") as gone:
+        assert ended(gone, "check", "--config", config(tmp_path, str(toy))) == (-signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("command", [["check"], ["doctor", "--manual"]])
+def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        found = ended(full, *command, "--config", config(tmp_path, str(toy)))
+    assert found == (1, "error: [Errno 28] No space left on device\n")
+
+
+def ended(out: IO[bytes], *command: str) -> tuple[int, str]:
+    """Run a command with this standard output, buffered as usual; return its exit code and its stderr."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        [sys.executable, "-m", "device", *command], cwd=TREE, env=environment, stdout=out, stderr=subprocess.PIPE,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return done.returncode, done.stderr
 
 
 def test_off_drives_every_output_off(tmp_path: Path) -> None:

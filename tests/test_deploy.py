@@ -47,6 +47,20 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
     return outcome(sys.executable, "-m", "deploy", *words, path=path, cwd=TREE)
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["foo", "pi@kiosk"], "error: argument command: invalid choice: 'foo' (choose from "),
+        (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
+        (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy --help"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_line(words: list[str], line: str) -> None:
+    code, lines = deploy(*words)
+    assert (code, len(lines), lines[0][: len(line)]) == (2, 1, line)
+
+
+
 needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 
 

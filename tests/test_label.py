@@ -129,8 +129,9 @@ def test_without_the_token_nothing_is_told_or_moved(crops: Path, served: str) ->
         sent = body if line.startswith("POST") else b""
         assert ask(port, line, f"Host: {host}", *headers, body=sent)[0] == status, line
     assert ask(port, "GET /next", "Host: evil.example", right)[0] == 421
-    for name, label in (("../x", "with_mask"), ("0.png", "../x"), ("no such.png", "dropped")):
-        posted = json.dumps({"name": name, "label": label}).encode()
+    names = (("../x", "with_mask"), ("0.png", "../x"), ("no such.png", "dropped"))
+    asked = [json.dumps({"name": name, "label": label}).encode() for name, label in names]
+    for posted in (*asked, b"{", b"[" * 30_000 + b"]" * 30_000):
         headers = [f"Host: {host}", origin, right, f"Content-Length: {len(posted)}"]
         assert ask(port, "POST /label", *headers, body=posted)[0] == 400
     assert lies(crops) == {".": list("012345")}

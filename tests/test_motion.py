@@ -1,7 +1,8 @@
 """A face that moves on its own is told from a poster, whatever light, noise, passers-by and a shaken camera do."""
 
+import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from device.faces import Box, Face, Luma
 from device.look import Look
 from device.motion import Motion
 from device.settings import DecisionSettings
+from trainer.passages.noise import FRAMES_PER_SECOND, Seen, read_noise
+from trainer.passages.script import KINDS, write_passage
 
 WIDTH, HEIGHT = 480, 360
 BOX = Box(180, 100, 100, 130)
@@ -29,6 +32,10 @@ class Here:
 
     def find(self, luma: Luma, now: float) -> list[Face]:
         return self.faces
+
+
+def always(now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
+    return True
 
 
 def texture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Plane:
@@ -57,7 +64,7 @@ def with_face(x: float = 0.0) -> Plane:
 
 def moves(scene: Scene, rate: float, seconds: float, noise: float = 2.0) -> list[tuple[float, float]]:
     """Return seconds, and how far the face has moved, of each frame."""
-    rng, motion, found = np.random.default_rng(0), Motion(Here([Face(BOX, 1.0)])), []
+    rng, motion, found = np.random.default_rng(0), Motion(Here([Face(BOX, 1.0)]), always), []
     for frame in range(round(seconds * rate)):
         now = frame / rate
         luma = np.clip(scene(now) + noise * rng.standard_normal((HEIGHT, WIDTH)) + 0.5, 0, 255).astype(np.uint8)
@@ -119,17 +126,49 @@ def test_a_poster_is_never_judged(scene: Scene) -> None:
 
 def test_without_anything_to_compare_with_nothing_is_told() -> None:
     faces = [Face(Box(0, 0, WIDTH, HEIGHT), 1.0)]  # it hides all the rest
-    motion, pictures = Motion(Here(faces)), [texture(5), shifted(texture(5), 4.0)]
+    motion, pictures = Motion(Here(faces), always), [texture(5), shifted(texture(5), 4.0)]
     found = [motion.find(picture.astype(np.uint8), now)[0].moved for now, picture in enumerate(pictures)]
     assert found == [0.0, 0.0]
-    tiny = Motion(Here([Face(Box(100, 100, 20, 20), 1.0)]))
+    tiny = Motion(Here([Face(Box(100, 100, 20, 20), 1.0)]), always)
     assert [tiny.find(picture.astype(np.uint8), now)[0].moved for now, picture in enumerate(pictures)] == [0.0, 0.0]
 
 
 def test_pictures_from_before_everybody_left_are_forgotten() -> None:
     finder = Here([Face(BOX, 1.0)])
-    motion, found = Motion(finder), []
+    motion, found = Motion(finder, always), []
     for now, there, x in ((0.0, True, 0.0), (0.4, True, 2.0), (1.0, False, 2.0), (1.5, False, 2.0), (1.6, True, 4.0)):
         finder.faces = [Face(BOX, 1.0)] if there else []
         found.append([face.moved > 0 for face in motion.find(with_face(x).astype(np.uint8), now)])
     assert list(itertools.chain(*found)) == [False, True, False]
+
+
+def test_a_face_is_asked_how_far_it_moves_until_it_has_moved_once() -> None:
+    decision, found = Decision(DecisionSettings(), 0.6, 0.5), list[float]()
+    motion = Motion(Here([Face(BOX, 1.0)]), decision.wonders)
+    for frame in range(20):
+        now = frame / 10
+        (face,) = motion.find(with_face(BOX.height / 30 * now).astype(np.uint8), now)
+        decision.update(now, [Verdict(BOX, 1.0, (0.9, 0.1), 0.1, "with_mask", Look(moved=face.moved))])
+        found.append(face.moved)
+    assert decision.state is State.CLEAR
+    assert [frame for frame, moved in enumerate(found) if moved] == list(range(2, found.index(0.0, 2)))
+    assert found.index(0.0, 2) <= 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_told_is_the_same_as_if_every_move_were_known(kind: str) -> None:
+    asked = faces = 0
+    for number in range(2 if kind == "poster" else 10):
+        rng = np.random.default_rng([6, number])
+        passage = write_passage(rng, kind)
+        people = [Seen(rng, read_noise(), walk) for walk in passage.walks]
+        whole, spared = (Decision(DecisionSettings(least_move=0.2), 0.6, 0.5) for _ in range(2))
+        for frame in range(round(passage.seconds * FRAMES_PER_SECOND)):
+            now = frame / FRAMES_PER_SECOND
+            still = [verdict for person in people if (verdict := person.verdict(passage, now))]
+            looks = [dataclasses.replace(verdict.look, moved=rng.exponential(0.012)) for verdict in still]
+            moving = [dataclasses.replace(verdict, look=look) for verdict, look in zip(still, looks, strict=True)]
+            wonders = spared.wonders(now, [verdict.box for verdict in still], (HEIGHT, WIDTH))
+            assert whole.update(now, moving) == spared.update(now, moving if wonders else still)
+            asked, faces = asked + wonders, faces + bool(still)
+    assert asked < faces / 2

@@ -18,9 +18,20 @@ from device.model_card import read_card
 from device.replay import Replay
 from device.settings import CameraSettings
 from device.visits import VisitsError, gather, read_visits
+from trainer.__main__ import main
 from trainer.finder.page import fill
 from trainer.passages.draw import TABLE, Material, Stage, record
-from trainer.passages.noise import FRAMES_PER_SECOND, HEIGHT, WIDTH, Noise, Seen, read_noise, verdict_of
+from trainer.passages.noise import (
+    FRAMES_PER_SECOND,
+    HEIGHT,
+    NOISE,
+    WIDTH,
+    Noise,
+    Seen,
+    read_noise,
+    verdict_of,
+    write_noise,
+)
 from trainer.passages.page import clips_text, simulated_text, total
 from trainer.passages.play import passages_of
 from trainer.passages.script import KINDS, Passage, Place, Walk, write_passage
@@ -176,6 +187,22 @@ def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
 def test_the_kinds_come_in_turn_and_a_seed_gives_the_same_passages() -> None:
     assert [passage.kind for passage in passages_of(11, 5)] == [*KINDS, *KINDS[:2]]
     assert passages_of(3, 5) == passages_of(3, 5) != passages_of(3, 6)
+
+
+def test_it_is_said_whether_the_noise_was_replaced(noise: Noise, tmp_path: Path) -> None:
+    path = tmp_path / "noise.json"
+    for people, done in ((5, "made"), (7, "replaced")):
+        told = f"the noise of {people} drawn people, judged by the model {noise.model[:12]}…"
+        assert write_noise(replace(noise, people=people), path) == f"{path} {done}: {told}"
+        assert read_noise(path) == replace(noise, people=people)
+
+
+def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "there.txt").touch()
+    before = NOISE.read_bytes()
+    assert main(["passages", "--to", str(tmp_path), "--measure", "1"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds files")
+    assert NOISE.read_bytes() == before
 
 
 def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -398,8 +398,17 @@ def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Pu
     [
         ((), r"error: the folder is missing, expected one that a web server shows: make publish TO=~/www"),
         (("--to", "www"), r"error: .*/update.pub: no public key \(.*\), expected one: run `make keys`"),
-        (("--to", "www", "--days", "0"), r"error: days are 0, expected more than 0 and 3650 at most: set DAYS=30"),
-        (("--to", "www", "--rings", "5"), r"error: rings are '5', expected PERCENT@HOURS, rising: set RINGS=.+"),
+        *(
+            (
+                ("--to", "www", "--days", days, "--rings", rings),
+                rf"error: days are {days}, expected {least} to 3650, one more than the last ring waits: set DAYS={do}",
+            )
+            for days, rings, least, do in (
+                ("0", "100@0", 1, 30), ("1e-09", "100@0", 1, 30), ("nan", "100@0", 1, 30), ("3.5", "5@0 100@72", 4, 30),
+                ("3651", "100@0", 1, 30), ("30", "100@744", 32, 32),
+            )
+        ),
+        (("--to", "www", "--rings", "5"), r"error: rings are '5', expected PERCENT@HOURS, rising up to .+"),
     ],
 )
 def test_publishing_without_what_it_needs_is_refused_in_one_line(
@@ -419,8 +428,8 @@ def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "5@", "50@0 5@24", "5@24 50@0", "0@0", "101@0", "nan@0", "100@nan", "100@1e9"]
+    "text", ["", "5", "5@", "50@0 5@24 100@30", "5@24 100@0", "0@0", "101@0", "nan@0", "100@nan", "100@1e9", "5@0 99@1"]
 )
 def test_rings_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(DeployError, match=r"rings are '.*', expected PERCENT@HOURS, rising: set RINGS="):
+    with pytest.raises(DeployError, match=r"rings are '.*', expected PERCENT@HOURS, rising up to 100@…: set RINGS="):
         rings(text)

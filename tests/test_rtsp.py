@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,12 @@ def rtsp() -> Iterator[RtspCamera]:
         ("rtsp:/owner:secret@cam.lan/door", "rtsp://…"),
         ("rtsp://owner:1#secret@cam.lan/door", "rtsp://…"),
         ("http://owner:secret@cam.lan/door.mjpg", "http://cam.lan:554/…"),
-        ("owner:secret@cam.lan", "…@cam.lan"),
+        ("owner:secret@cam.lan", "…"),
+        ("rtsp//owner:secret@cam.lan/door", "…"),
+        ("rtsp//cam.lan/user=owner_password=secret", "…"),
+        (" rtsp://owner:secret@cam.lan/secret", "…"),
+        ("rtsp:\\\\cam.lan\\secret", "…"),
+        ("/srv/visits/me@home.mp4", "/srv/visits/me@home.mp4"),
     ],
 )
 def test_no_line_shows_user_password_or_path(source: str, line: str) -> None:
@@ -110,6 +116,31 @@ def test_only_the_newest_frame_of_a_network_camera_is_judged(rtsp: RtspCamera) -
     assert greys[2] - greys[1] >= 15  # of 25; those between were dropped
     assert greys[3] - greys[2] <= 5
     assert late[0].taken - second.taken >= 0.5
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_while_a_network_camera_is_still_connected_to(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Settings(
+            model=ModelSettings(str(toy)), camera=CameraSettings(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door"),
+            signals=WIRED,
+        )  # fmt: skip
+        connections = list[socket.socket]()
+
+        def send() -> None:
+            connections.extend(silent.accept()[0] for _ in range(2))  # to see whether it is there, and OpenCV's
+            os.kill(os.getpid(), number)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert run(settings, SquareFinder(), "mock") == code
+        sender.join()
+        for connection in connections:
+            connection.close()
+    assert histories() == {name: [False] for name in ("red", "green", "buzzer", "relay", "camera")}
 
 
 class StoppingFinder(SquareFinder):

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
+from screens import ANSWER_SECONDS, TOKEN, Viewer, card_of, free_port, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.classifier import Verdict
@@ -132,6 +132,14 @@ def test_a_taken_port_leaves_the_door_without_a_screen(
         f"screen: 127.0.0.1 port {port} can't be used (Address already in use); the door goes on without a screen: set "
         "[screen] port or host"
     ]
+
+
+def test_settings_that_cannot_be_read_leave_no_port_taken(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(SettingsError, match=r"absent\.toml: can't be read") as refused:
+        Server(Settings(screen=ScreenSettings(port=port)), card_of(), tmp_path / "absent.toml", None, TOKEN)
+    socket.create_server(("127.0.0.1", port)).close()  # while the error still holds what its lines knew
+    assert refused.tb is not None
 
 
 @pytest.mark.parametrize(("practice", "mark"), [(False, ""), (True, "PRACTICE  ")])

@@ -8,6 +8,7 @@ import pytest
 
 from device.errors import SettingsError
 from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings, read_settings
+from device.source import A_SOURCE
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "kiosk.toml"
 
@@ -57,14 +58,14 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
         ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
         ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1.0, expected a number from 0.1 to 0.99"),
-        ("[camera]\nsource = 0", "[camera] source is 0, expected a text"),
+        ("[camera]\nsource = 0", f"[camera] source is 0, expected a text{A_SOURCE}"),
         ("[camera]\nrotation = 45", "[camera] rotation is 45, expected a whole number of degrees: 0, 90, 180 or 270"),
         (
             "[camera]\ncrop = [0.5, 0.0, 0.6, 1.0]",
             "[camera] crop is [0.5, 0.0, 0.6, 1.0], expected a list as [left, top, width, height], shares from 0 to 1 "
             "of the picture, width and height at least 0.1",
         ),
-        ('[camera]\nsource = ""', "[camera] source is '', expected a text"),
+        ('[camera]\nsource = ""', f"[camera] source is '', expected a text{A_SOURCE}"),
         ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),
         ("[signals]\nred_pin = true", "[signals] red_pin is True, expected a whole number"),
         ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),

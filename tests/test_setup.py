@@ -52,7 +52,7 @@ def post(server: Server, path: str, body: object, *more: str, token: str = TOKEN
 
 
 def post_to(port: int, path: str, body: object, *more: str, token: str = TOKEN) -> tuple[int, Any]:
-    content = json.dumps(body).encode()
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     host = f"127.0.0.1:{port}"
     headers = [f"Host: {host}", f"Authorization: Bearer {token}", f"Content-Length: {len(content)}"]
     headers += more or [f"Origin: http://{host}"]
@@ -189,6 +189,17 @@ def test_values_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, bod
     assert config.read_text() == SHIPPED
 
 
+@pytest.mark.parametrize("path", ["try", "save"])
+def test_what_is_no_json_or_nested_too_deep_is_refused(tmp_path: Path, path: str) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    deep = [b"[" * depth + b"]" * depth for depth in (*range(850, 1010, 3), 30_000)]
+    with served(card_of(), config) as (_, server):
+        for body in (b"", b"{", b"\xff", *deep, *(b'{"decision": {"hold_seconds": %s}}' % value for value in deep)):
+            assert post(server, path, body)[0] == 400, body[:40]
+    assert config.read_text() == SHIPPED
+
+
 def test_what_is_saved_is_read_again_and_comments_stay(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED + "\n# the owner's note\n")
@@ -204,6 +215,43 @@ def test_what_is_saved_is_read_again_and_comments_stay(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert config.stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["kiosk.toml"]
+
+
+STREET, MIRROR, STAIRS = [0.0, 0.0, 0.25, 1.0], [0.5, 0.0, 0.25, 1.0], [0.8, 0.0, 0.2, 0.5]
+ZONES = """\
+[decision]
+zones = [  # of this door
+    # the street
+    [0.0, 0.0, 0.25, 1.0],  # behind glass
+    [0.5, 0.0, 0.25, 1.0],  # a mirror
+    [0.8, 0.0, 0.2, 0.5]  # the stairs
+]  # as of May
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("zones", "lines"),
+    [
+        ([STREET, MIRROR, STAIRS], {}),
+        ([STREET, STAIRS], {4: ""}),
+        ([MIRROR], {3: "", 5: ""}),
+        ([STREET, [0.5, 0.0, 0.3, 0.5], STAIRS], {4: "    [0.5, 0.0, 0.3, 0.5],  # a mirror\n"}),
+        ([STREET, MIRROR, STAIRS, STREET],
+         {5: "    [0.8, 0.0, 0.2, 0.5],  # the stairs\n    [0.0, 0.0, 0.25, 1.0]\n"}),
+        ([], {3: "", 4: "", 5: ""}),
+    ],
+)  # fmt: skip
+def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
+    zones: list[list[float]], lines: dict[int, str], newline: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(ZONES, newline=newline)
+    with served(card_of(), config) as (_, server):
+        assert post(server, "save", {"decision": {"zones": zones}})[0] == 200
+    expected = "".join(lines.get(number, line) for number, line in enumerate(ZONES.splitlines(keepends=True)))
+    assert config.read_bytes().decode() == expected.replace("\n", newline)
+    assert [list(zone) for zone in read_settings(config).decision.zones] == zones
 
 
 def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from test_screen_browser import AXE, axe_script
 from test_setup import own_address
 
 from device.classifier import Verdict
-from device.counts import NAMES, Counts
+from device.counts import NAMES, Counts, rows
 from device.decision import Event, Kind, State
 from device.faces import Box
 from device.frame import Frame
@@ -148,6 +148,27 @@ def test_all_days_are_exported_as_csv(counted: Path) -> None:
         ((DAY - timedelta(hours=3)).date().isoformat(), "21", "1", "0"),
         *((DAY.date().isoformat(), str(hour), str(found[0]), str(found[1])) for hour, found in FOUND.items()),
     ]
+
+
+def test_what_the_file_does_not_hold_yet_is_there_at_once(counted: Path) -> None:
+    before = list(rows(counted))
+    settings = Settings(signals=SignalSettings(time_zone="Etc/UTC"), counts=CountsSettings(enabled=True))
+    with Telemetry(settings, card_of()) as told, serving(told) as (_, server):
+        hour = DAY + timedelta(hours=8)
+        told.note(State.CLEAR, [Event(Kind.ENTER, 0.0, 1, State.CHECKING, None, 0.0)], hour)
+        told.note(State.CLEAR, [Event(Kind.VERDICT, 0.0, 1, State.CLEAR, 0.1, 0.0)], hour)
+        lines = list[dict[str, str]]()
+        while [line["with_mask"] for line in lines if line["hour"] == "8"] != ["4"]:
+            assert told._thread.is_alive()
+            lines = list(csv.DictReader(io.StringIO(get(server, "/today/counts.csv")[2])))
+        plot = get(server, "/today/plot?language=en")[2]
+        assert list(rows(counted)) == before
+    visits = [(line["day"] == DAY.date().isoformat(), line["hour"], line["visits"]) for line in lines]
+    assert [found for found in visits if found[2] != "0"] == [
+        (False, "21", "1"), (True, "8", "6"), (True, "9", "2"), (True, "17", "1"),
+    ]  # fmt: skip
+    assert sum(int(line["starts"]) for line in lines) == 1
+    assert plot.count("<tr>") == len(lines) + 1
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,8 @@ class Door:
 
     def __init__(self, screen: Screen) -> None:
         self._screen, self._classifier = screen, Classifier("door")
-        self._eye, self._decision = Motion(Gate(OwnFaceFinder())), Decision(DecisionSettings(), 0.6, 0.5)
+        self._decision = Decision(DecisionSettings(), 0.6, 0.5)
+        self._eye = Motion(Gate(OwnFaceFinder()), self._decision.wonders)
         face = read_luma(next((MODELS / "golden").rglob("*.png")))
         self._luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
         self._luma[120:360, 200:440] = cv2.resize(face, (240, 240))

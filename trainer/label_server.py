@@ -115,7 +115,7 @@ class Label(Asked):
         try:
             posted = json.loads(self.request.body)
             name, label = str(posted["name"]), str(posted["label"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise HTTPError(400) from error
         self.answer(lambda: self.server.pictures.label(name, label))
 

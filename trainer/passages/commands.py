@@ -31,7 +31,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     passages.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     passages.add_argument("--visits", type=positive, default=VISITS, help="as bare numbers (default: %(default)s)")
     passages.add_argument("--measure", type=positive, metavar="PEOPLE",
-                          help="first measure the noise of those numbers anew, on so many drawn people")
+                          help="first measure the noise of those numbers anew, on so many drawn people, and replace it")
     passages.add_argument("--clips", type=Path, help="a folder with recordings and a table videos.csv of what is seen")
     passages.add_argument("--page", action="store_true", help="also write the figures into docs/door.md")
     passages.add_argument("--seed", type=seed, default=0, help="of people and ways (default: %(default)s)")
@@ -51,12 +51,12 @@ def _passages(options: argparse.Namespace) -> None:
     classifier, finder = Classifier(options.model), OwnFaceFinder()
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
+    passages = passages_of(options.count, options.seed)
+    videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
     if options.measure:
-        write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed))
+        print(write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed)))
     noise, settings = read_noise(), Settings()
     known = noise.known(THRESHOLD, RELEASE)
-    passages = passages_of(options.count, options.seed)
-    videos = record(passages, material, options.to, options.seed)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(

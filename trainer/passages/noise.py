@@ -71,14 +71,16 @@ def read_noise(path: Path = NOISE) -> Noise:
         raise VisitsError(f"{path}: can't be used ({error}): run `python -m trainer passages --measure`") from error
 
 
-def write_noise(noise: Noise, path: Path = NOISE) -> None:
-    """Write the numbers, rounded to what they are known to."""
+def write_noise(noise: Noise, path: Path = NOISE) -> str:
+    """Write the numbers, rounded to what they are known to; return what became of the file, in a line."""
+    done = "replaced" if path.exists() else "made"
     rounded = {
         name: [round(item, 3) for item in value] if isinstance(value, tuple) else
         round(value, 4) if isinstance(value, float) else value
         for name, value in asdict(noise).items()
     }  # fmt: skip
     write_whole(path, (json.dumps(rounded) + "\n").encode())
+    return f"{path} {done}: the noise of {noise.people} drawn people, judged by the model {noise.model[:12]}…"
 
 
 class Seen:
