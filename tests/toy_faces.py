@@ -33,6 +33,7 @@ def toy_faces(folder: Path, name: str = "faces") -> Path:
             )},
             recall_lost=0.0,
         ),
+        check=None,
     )  # fmt: skip
     path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
     return path
