@@ -20,15 +20,17 @@ from device.crop import crop_face
 from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH, intersection_over_union
-from trainer.finder.compose import Composer, Floats
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE
+from trainer.finder.photograph import photograph
 from trainer.runs import State
 from trainer.training import StateKeeper, falling_rate
 
 SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
 FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
 LEARNED_FROM_SCORE = 0.08  # the same, to learn from: more of what is no face
-PICTURES, WATCHED_PICTURES, AT_ONCE = 120_000, 4_000, 200
+PICTURES, WATCHED_PICTURES, AT_ONCE = 100_000, 4_000, 200
 # Sides of a composed picture in those of the face network's, and how often: cameras give more pixels than it sees.
 LARGER, SHARES = (1.0, 1.5, 2.0), (0.25, 0.25, 0.5)
 # Intersection over union with a true face's box, from which a place is one, and below which it is none.
@@ -84,7 +86,7 @@ def _named(composer: Composer, model: Path, rng: np.random.Generator) -> Iterato
     for _ in range(AT_ONCE):
         larger = rng.choice(LARGER, p=SHARES)
         canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
-        luma = composer.photograph(rng, canvas)
+        luma = photograph(rng, canvas)
         for place in finder.places(luma, LEARNED_FROM_SCORE):
             box = np.array(place.box, np.float32)
             fits, unsure = (float(intersection_over_union(of, box).max(initial=0)) for of in (faces, ignored))

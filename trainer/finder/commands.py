@@ -9,7 +9,7 @@ from device.arguments import Parser
 from device.quiet import native_code_quiet
 from trainer.options import DOCS, MODELS, RUNS, positive, seed
 
-EPOCHS, CHECK_EPOCHS = 48, 24
+EPOCHS, CHECK_EPOCHS = 48, 16
 
 if TYPE_CHECKING:
     from trainer.finder.material import FinderPlan
