@@ -5,7 +5,7 @@ in more pixels than the finder has of them.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from device.crop import crop_face
 from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH, intersection_over_union
+from trainer.cache import whole_folder
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE
@@ -79,6 +80,16 @@ def cut_crops(composer: Composer, model: Path, pictures: int, seed: int, threads
             pool.shutdown(cancel_futures=True)
             raise
     return Crops(np.stack([luma for luma, _ in found]), np.array([is_face for _, is_face in found], np.float32))
+
+
+def kept(folder: Path, cut: Callable[[], Crops]) -> Crops:
+    """Return the crops that lie in a folder; where there is none yet, they are cut and put there."""
+    if not folder.is_dir():
+        crops = cut()
+        with whole_folder(folder) as partial:
+            for name, array in crops._asdict().items():
+                np.save(partial / f"{name}.npy", array)
+    return Crops(*(np.load(folder / f"{name}.npy") for name in Crops._fields))
 
 
 def _named(composer: Composer, model: Path, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:

@@ -23,6 +23,7 @@ from trainer.finder.check import (
     WATCHED_PICTURES,
     Crops,
     cut_crops,
+    kept,
     train_check,
 )
 from trainer.finder.contenders import LOWEST_SCORE
@@ -58,8 +59,12 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
     keras.utils.clear_session()
     with only_one(folder):
-        learned = cut_crops(material.composer, model, PICTURES, plan.seed, plan.threads)
-        watched = cut_crops(material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
+        learned = kept(
+            folder / "learned", lambda: cut_crops(material.composer, model, PICTURES, plan.seed, plan.threads)
+        )
+        watched = kept(
+            folder / "watched", lambda: cut_crops(material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
+        )
         state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
     plot_loss(state, folder, "cross-entropy")
     network = keras.saving.load_model(folder / state.best, compile=False)
