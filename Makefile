@@ -34,8 +34,8 @@ export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 export MALLOC_MMAP_MAX_ = 0
 export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
-.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces compare-faces run judge \
-	test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
+.PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces face-check compare-faces run \
+	judge test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
 	keys publish follow unfollow test-trixie faults soak fuzz audit bundle test-pi lock clean
 
 help:  ## print the verbs
@@ -74,6 +74,13 @@ faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [U
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) $(if $(START),--start "$(START)") \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
+face-check: .venv/ready  ## train the check of models/faces.tflite: make face-check [as make faces, without START=]
+	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
+		echo "error: SCENES and BACKGROUNDS are needed: make face-check SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
+	@$(venv) -m trainer face-check --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
+		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
 compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \
@@ -106,7 +113,7 @@ audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and wh
 		.venv-audit/bin/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement $$lock.lock; \
 	done
 count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
-	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces door simple)
+	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple)
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film
 deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]

@@ -32,7 +32,7 @@ def shipped(tree: Path) -> list[Path]:
         found = [tree / part] if (tree / part).is_file() else (tree / part).rglob("*")
         files += (path.relative_to(tree) for path in found if path.is_file() and "__pycache__" not in path.parts)
     kept = [path for path in files if path.parts[0] != "models" or _is_model(path)]
-    if all(path.stem == "faces" for path in kept if path.parts[0] == "models"):
+    if all(path.stem.startswith("faces") for path in kept if path.parts[0] == "models"):
         raise DeployError(
             "models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"
         )

@@ -6,6 +6,7 @@ A card with a missing, unknown or ill-typed key is refused, and so is a model fi
 import dataclasses
 import hashlib
 import json
+import types
 import typing
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -33,13 +34,18 @@ def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]
         content = model.read_bytes()
     except OSError as error:
         raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
+    require_sha256(model, content, card.sha256, made_by)
+    return card, content
+
+
+def require_sha256(path: Path, content: bytes, expected: str, made_by: str) -> None:
+    """Raise ModelError, in one line, unless a file's bytes are those that a card was written for."""
     found = hashlib.sha256(content).hexdigest()
-    if found != card.sha256:
+    if found != expected:
         raise ModelError(
-            f"{model}: has SHA-256 {found[:12]}…, its card says {card.sha256[:12]}…: copy both files again or run "
+            f"{path}: has SHA-256 {found[:12]}…, its card says {expected[:12]}…: copy both files again or run "
             f"`{made_by}`"
         )
-    return card, content
 
 
 def read_described(kind: type[Described], path: Path, what: str, made_by: str) -> Described:
@@ -77,6 +83,8 @@ def parse(wanted: Any, value: Any, where: str) -> Any:  # noqa: ANN401
             state = "is missing" if odd[0] in fields else "is unknown"
             raise ModelError(f"key {odd[0]!r} of {where} {state}: it is of another version, or was edited")
         return typing.cast(type, wanted)(**{key: parse(kind, value[key], key) for key, kind in fields.items()})
+    if origin is types.UnionType:  # of something and None
+        return None if value is None else parse(arguments[0], value, where)
     if origin is dict and isinstance(value, dict):
         return {str(key): parse(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if origin is tuple and isinstance(value, list):

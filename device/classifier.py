@@ -43,7 +43,7 @@ class Classifier:
         named = not model.endswith(".tflite")
         self.path = MODELS / f"{model}.tflite" if named else Path(model)
         if named and not self.path.exists():
-            there = ", ".join(sorted(path.stem for path in MODELS.glob("*.tflite") if path.stem != FACES))
+            there = ", ".join(sorted(path.stem for path in MODELS.glob("*.json") if path.stem != FACES))
             raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)
         size = self.card.input_size

@@ -6,13 +6,13 @@ The trainer writes the card, the device reads it, both through the dataclasses b
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.cards import read_pair
+from device.cards import read_pair, require_sha256
 from device.errors import ModelError
 from device.heatmap import HEIGHT, WIDTH
 
-FORMAT = 1
+FORMAT = 2
 BOX = "forehead to chin, ear to ear, whatever covers them"  # what every training box frames, and so every found one
-MADE_BY = "make faces"
+MADE_BY, CHECK_MADE_BY = "make faces", "make face-check"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,32 @@ class FacesMeasured:
 
 
 @dataclass(frozen=True)
+class CheckCard:
+    """The second network, which looks closer at each place that the first one names whether a face is there."""
+
+    sha256: str  # of NAME-check.tflite
+    size: int  # px of its uint8 luma crops, which are square
+    margin: float  # added around a box on each side, as a share of its longer side
+    from_score: float  # 0-1, the first network's: what scores less isn't looked at
+    pictures: int  # composed ones, in which the first network named what the second learned from
+    faces: int  # crops that it learned from: of faces
+    others: int  # and of what is none
+    epochs: int
+    seed: int
+    threads: int
+    versions: dict[str, str]
+    commit: str
+    command: str
+
+    def __post_init__(self) -> None:
+        if not (0 < self.from_score < 1 and self.size > 0 and 0 <= self.margin <= 1):  # JSON may say NaN
+            raise ModelError(
+                f"has a check from score {self.from_score}, of {self.size} px with margin {self.margin}, expected the "
+                "first and the last from 0 to 1: convert it again"
+            )
+
+
+@dataclass(frozen=True)
 class FaceCard:
     """The contract between the trainer of the face network and the device."""
 
@@ -62,10 +88,11 @@ class FaceCard:
     sha256: str  # of the .tflite
     input_size: tuple[int, int]  # px of uint8 luma, (width, height)
     box: str  # what the boxes frame
-    threshold: float  # 0-1: a face is one from this score on
+    threshold: float  # 0-1: a face is one from this score on, which is both networks' where there are two
     overlap: float  # 0-1: of two boxes with a larger intersection over union, only the surer one is a face
     trained_on: FacesTrainedOn
     measured: FacesMeasured
+    check: CheckCard | None
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
@@ -85,3 +112,19 @@ class FaceCard:
 def read_face_card(model: Path) -> tuple[FaceCard, bytes]:
     """Read the card of a face network, and its bytes, proven to be the card's. Raises ModelError in one line."""
     return read_pair(FaceCard, model, MADE_BY)
+
+
+def read_check(model: Path, card: CheckCard) -> bytes:
+    """Read the check beside a face network, proven to be its card's. Raises ModelError in one line."""
+    path = check_path(model)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error.strerror}): run `{CHECK_MADE_BY}`") from error
+    require_sha256(path, content, card.sha256, CHECK_MADE_BY)
+    return content
+
+
+def check_path(model: Path) -> Path:
+    """Return where the check of a face network lies."""
+    return model.with_name(f"{model.stem}-check.tflite")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from device import heatmap
 from device.face_card import MADE_BY, read_face_card
+from device.face_check import load_check
 from device.faces import Face, FaceFinder, Luma
 from device.haar import HaarFaceFinder
 from device.settings import FaceSettings
@@ -24,12 +25,12 @@ def open_finder(settings: FaceSettings) -> FaceFinder:
 
 
 class OwnFaceFinder:
-    """The face network of models/faces.tflite, which finds masked faces too; its scores are 0-1."""
+    """The face network of models/faces.tflite, and its check; they find masked faces too. Scores are 0-1."""
 
     name = "own"
 
     def __init__(self, model: Path = OWN_MODEL, least_score: float | None = None) -> None:
-        """Load a face network by the path of its .tflite, its card beside it. Raises ModelError.
+        """Load a face network by the path of its .tflite, its card and its check beside it. Raises ModelError.
 
         least_score: from which a face is one, 0-1, by default the card's threshold.
         """
@@ -39,10 +40,16 @@ class OwnFaceFinder:
         takes = f"uint8 [1, {heatmap.HEIGHT}, {heatmap.WIDTH}, 1] scale 1.0 zero 0"
         gives = f"float32 [1, {heatmap.ROWS}, {heatmap.COLUMNS}, {heatmap.CHANNELS}]"
         self._network = load(model, content, takes, gives, MADE_BY)
+        self._check = load_check(model, self.card.check) if self.card.check else None
 
     def find(self, luma: Luma) -> list[Face]:
         """Return the faces of a luma picture, uint8 (height, width), largest first."""
+        if self.card.check and self._check:
+            return self._check.confirm(luma, self.places(luma, self.card.check.from_score), self._least_score)
+        return self.places(luma, self._least_score)
+
+    def places(self, luma: Luma, least_score: float) -> list[Face]:
+        """Return what the face network alone scores so much, largest first, as its check is shown it."""
         fitted = heatmap.fit(luma)
         size = luma.shape[1], luma.shape[0]
-        found = self._network.run(fitted.luma)
-        return heatmap.faces_of(found, fitted, size, self._least_score, self.card.overlap)
+        return heatmap.faces_of(self._network.run(fitted.luma), fitted, size, least_score, self.card.overlap)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from toy_faces import toy_check
 
 from trainer import bench
 from trainer.__main__ import main
@@ -21,6 +22,7 @@ def models(toy: Path, face_network: Path, tmp_path: Path, monkeypatch: pytest.Mo
     for source, name in ((face_network, "faces"), (toy, "door"), (toy, "simple")):
         for suffix in (".tflite", ".json"):
             shutil.copy2(source.with_suffix(suffix), folder / f"{name}{suffix}")
+    toy_check(folder / "faces.tflite")
     monkeypatch.setattr("trainer.cost.ROUNDS", 2)
     monkeypatch.setattr("trainer.cost.SECONDS", 0.01)
     monkeypatch.setattr(bench, "peer", toy.read_bytes)  # the real one takes a while to convert
@@ -34,16 +36,17 @@ def test_the_bench_writes_what_it_prints(models: Path, tmp_path: Path, capsys: p
     written = read_bench(tmp_path / "bench.json")
     assert path == str(tmp_path / "bench.json")
     assert printed + "\n" == table(written)
-    assert [(cost.name, cost.input_size) for cost in written.costs[:3]] == [
-        ("faces", (320, 224)), ("faces, float32", (320, 224)), ("Haar", (320, 240)),
+    assert [(cost.name, cost.input_size) for cost in written.costs[:4]] == [
+        ("faces", (320, 224)), ("faces, without check", (320, 224)), ("faces, float32", (320, 224)),
+        ("Haar", (320, 240)),
     ]  # fmt: skip
-    assert [cost.name for cost in written.costs[3:]] == ["door", "simple", "SSD 260x260"]
+    assert [cost.name for cost in written.costs[4:]] == ["door", "simple", "SSD 260x260"]
     assert [(ratio.name, ratio.over) for ratio in written.ratios] == [
-        ("door", "simple"), ("door", "SSD 260x260"), ("faces", "faces, float32"), ("faces", "Haar"),
+        ("door", "simple"), ("door", "SSD 260x260"), ("faces, without check", "faces, float32"), ("faces", "Haar"),
     ]  # fmt: skip
     assert all(ratio.least <= ratio.median <= ratio.largest for ratio in written.ratios)
     assert json.loads((tmp_path / "bench.json").read_text())["costs"][0]["kilobytes"] == pytest.approx(
-        (models / "faces.tflite").stat().st_size / 1000
+        sum((models / name).stat().st_size for name in ("faces.tflite", "faces-check.tflite")) / 1000
     )
 
 

@@ -24,7 +24,9 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card["trained_on"].update(samples="1"), "key 'samples' is \"1\", expected int"),
     (lambda card: card["measured"]["sets"].update(a=1), "sets.a is 1, expected an object"),
     (lambda card: card["measured"]["sets"]["nothing"].update(recall_bare=None), "key 'recall_bare' is null, expected"),
-    (lambda card: card.update(format=2), "has card format 2, expected 1: convert it with this version"),
+    (lambda card: card.update(format=1), "has card format 1, expected 2: convert it with this version"),
+    (lambda card: card.pop("check"), f"key 'check' of card is missing: {OTHER_VERSION}"),
+    (lambda card: card.update(check="no"), "check is \"no\", expected an object"),
     (
         lambda card: card.update(input_size=[256, 192]),
         f"has input size (256, 192) and boxes {BOX!r}, expected (320, 224) and {BOX!r}: convert it with this version",

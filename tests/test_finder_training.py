@@ -4,6 +4,7 @@ A face is drawn so that it takes no learning to find it: a bright cell in the mi
 """
 
 import contextlib
+import hashlib
 import io
 import math
 import os
@@ -27,7 +28,7 @@ from device.finders import OwnFaceFinder
 from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.finder import convert, training
+from trainer.finder import check, convert, make_check, training
 from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
@@ -173,7 +174,7 @@ def test_the_same_command_goes_on_from_the_last_epoch(trained: Trained) -> None:
 def test_a_network_that_finds_nothing_yet_is_not_written(trained: Trained) -> None:
     assert trained.resumed_code == 2
     assert trained.resumed_errors.splitlines()[-1] == (
-        "error: faces.tflite finds no watched face at 0.03125 false boxes a picture, expected some: nothing was "
+        "error: faces.tflite finds no watched face at 0.02 false boxes a picture, expected some: nothing was "
         "written; train with more EPOCHS or more pictures"
     )
     assert not (trained.runs / "models").exists()
@@ -264,6 +265,44 @@ def test_the_command_ends_with_a_model_and_its_card(
     assert not any(line.startswith("Epoch") for line in lines)
     assert lines[-1] == (
         "plaza: 0.000 false boxes a picture in 1, found: 100.0% of 1 masked faces and 0.0% of 0 bare ones"
+    )
+
+
+@pytest.mark.parametrize("finished", [False], indirect=True)
+def test_a_check_learns_from_what_the_finder_names(
+    finished: Path, material: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in ((check, "STEPS", 2), (check, "BATCH", 16), (check, "AT_ONCE", 20),
+                                (make_check, "PICTURES", 40), (make_check, "WATCHED_PICTURES", 20)):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    assert main(asked(material, finished, "--measure", str(material / "plaza"))) == 0
+    model = finished / "models" / "faces.tflite"
+    before, content = read_face_card(model)
+    verb, *rest = asked(material, finished, "--measure", str(material / "plaza"), epochs=2)
+    assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
+
+    card, same = read_face_card(model)
+    assert (same, card.trained_on, set(card.measured.sets)) == (content, before.trained_on, set(before.measured.sets))
+    assert card.check is not None
+    assert card.check.sha256 == hashlib.sha256((finished / "models" / "faces-check.tflite").read_bytes()).hexdigest()
+    assert (card.check.pictures, card.check.epochs) == (40, 2)
+    assert card.check.faces >= 10
+    assert card.check.command == (
+        'make face-check SCENES="scenes" BACKGROUNDS="rooms" HOLD_OUT="yard-*" MEASURE="plaza" EPOCHS="2" SEED="0" '
+        'THREADS="2"'
+    )
+    assert OwnFaceFinder(model).find(np.full((HEIGHT, WIDTH), 2, np.uint8)) == []
+    assert "faces-check.tflite and its card, a face from score" in capsys.readouterr().out
+    written = model.with_suffix(".json").read_bytes()
+    assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
+    assert "Epoch" not in capsys.readouterr().out  # it had ended
+    assert model.with_suffix(".json").read_bytes() == written
+
+    rest[rest.index("yard-*")] = "hall-1*"
+    assert main([f"{verb.removesuffix('s')}-check", *rest]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --hold-out is hall-1*, the card of {model} says yard-*: give the same, or what it is measured with "
+        "was learned\n"
     )
 
 

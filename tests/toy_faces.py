@@ -1,19 +1,38 @@
-"""Writes a face network of a few KB and its card: a bright square of 40 pixels on black is a face."""
+"""Writes a face network of a few KB and its card: a bright square of 40 pixels on black is a face.
 
+Its check, if it is to have one, believes only in the brightest ones.
+"""
+
+import dataclasses
 import hashlib
 import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from device import heatmap
 from device.cards import card_json
-from device.face_card import BOX, FORMAT, FaceCard, FacesFound, FacesMeasured, FacesTrainedOn
+from device.face_card import (
+    BOX,
+    FORMAT,
+    CheckCard,
+    FaceCard,
+    FacesFound,
+    FacesMeasured,
+    FacesTrainedOn,
+    check_path,
+    read_face_card,
+)
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 SIDE = 40  # px of the network's picture, of every box
+_LEVELS = np.array([0, 64, 128, 255], np.float32)[:, np.newaxis, np.newaxis]
 
 
 def toy_faces(folder: Path, name: str = "faces") -> Path:
@@ -33,9 +52,36 @@ def toy_faces(folder: Path, name: str = "faces") -> Path:
             )},
             recall_lost=0.0,
         ),
+        check=None,
     )  # fmt: skip
     path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
     return path
+
+
+def toy_check(model: Path) -> Path:
+    """Write the check of a toy face network and put it into its card; return its path.
+
+    A crop of 16 px has the logit 40 times what its mean, 0-1, is above 0.3.
+    """
+    path = check_path(model)
+    path.write_bytes(_check_tflite())
+    card = CheckCard(
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), size=16, margin=0.35, from_score=0.3, pictures=0, faces=0,
+        others=0, epochs=0, seed=0, threads=1, versions={}, commit="", command="",
+    )  # fmt: skip
+    model.with_suffix(".json").write_text(card_json(dataclasses.replace(read_face_card(model)[0], check=card)))
+    return path
+
+
+def _check_tflite() -> bytes:
+    import tensorflow as tf
+
+    picture = tf.keras.Input(batch_shape=(1, 16, 16, 1))
+    mean = tf.keras.layers.Flatten()(tf.keras.layers.AveragePooling2D(16)(tf.keras.layers.Rescaling(1 / 255)(picture)))
+    logit = tf.keras.layers.Dense(1)
+    model = tf.keras.Model(picture, logit(mean))
+    logit.set_weights([np.array([[40.0]]), np.array([-12.0])])
+    return _converted(model, np.broadcast_to(_LEVELS, (4, 16, 16)))
 
 
 def _tflite() -> bytes:
@@ -54,11 +100,17 @@ def _tflite() -> bytes:
     size = math.log2(SIDE / heatmap.SMALLEST_SIDE) / heatmap.OCTAVES
     head.set_weights([weights, np.array([-12, 0, 0, *[math.log(size / (1 - size))] * 2])])
 
+    shown = np.zeros((4, heatmap.HEIGHT, heatmap.WIDTH), np.float32)
+    shown[:, 80:120, 80:120] = _LEVELS
+    return _converted(model, shown)
+
+
+def _converted(model: "tf.keras.Model", shown: npt.NDArray[np.float32]) -> bytes:
+    import tensorflow as tf
+
     def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for level in (0, 64, 128, 255):
-            sample = np.zeros((1, heatmap.HEIGHT, heatmap.WIDTH, 1), np.float32)
-            sample[:, 80:120, 80:120] = level
-            yield [sample]
+        for sample in shown:
+            yield [sample[np.newaxis, ..., np.newaxis]]
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

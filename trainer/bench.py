@@ -17,9 +17,9 @@ import numpy as np
 
 from device import heatmap
 from device.errors import ModelError
-from device.face_card import read_face_card
+from device.face_card import FaceCard, read_check, read_face_card
 from device.faces import Luma
-from device.finders import OWN_MODEL
+from device.finders import OWN_MODEL, OwnFaceFinder
 from device.haar import CASCADE, HaarFaceFinder
 from device.model_card import read_card
 from device.quiet import native_code_quiet
@@ -31,12 +31,12 @@ from trainer.finder.network import finder
 from trainer.practice import draw_face
 from trainer.provenance import versions
 
-FACES, FACES_FLOAT, YUNET, HAAR = "faces", "faces, float32", "YuNet", "Haar"
+FACES, FACES_ALONE, FACES_FLOAT, YUNET, HAAR = "faces", "faces, without check", "faces, float32", "YuNet", "Haar"
 CLASSIFIERS = "door", "simple"
 YUNET_SCORE, YUNET_OVERLAP = 0.7, 0.3  # 0-1: a face from this score on; of two boxes with more overlap one stays
 # Of these two, CPU time of the first over the second's is to be at most so much.
 WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20))
-ALSO = ((FACES, FACES_FLOAT), (FACES, HAAR))  # told, with nothing asked of them
+ALSO = ((FACES_ALONE, FACES_FLOAT), (FACES, HAAR))  # told, with nothing asked of them
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,10 @@ def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
     """
     picture = cv2.cvtColor(draw_face(np.random.default_rng(3), masked=True)[0], cv2.COLOR_BGR2GRAY)
     luma = np.asarray(cv2.resize(picture, (4 * LONGEST_SIDE, 3 * LONGEST_SIDE)), np.uint8)
-    card, network = read_face_card(models / f"{FACES}.tflite")
-    contenders = {
-        FACES: _own(network, luma, card.threshold, card.overlap),
-        FACES_FLOAT: _own(_float32(), luma, card.threshold, card.overlap),
-    }
+    model = models / f"{FACES}.tflite"
+    card, network = read_face_card(model)
+    contenders = {FACES: _own(model, luma), FACES_ALONE: _network(network, luma, card)}
+    contenders[FACES_FLOAT] = _network(_float32(), luma, card)
     if yunet:
         contenders[YUNET] = _yunet(yunet, luma)
     contenders[HAAR] = _haar(luma)
@@ -97,14 +96,24 @@ def ratios(rounds: Mapping[str, list[float]]) -> tuple[Ratio, ...]:
     return tuple(found)
 
 
-def _own(content: bytes, luma: Luma, threshold: float, overlap: float) -> _Contender:
+def _own(model: Path, luma: Luma) -> _Contender:
+    card, network = read_face_card(model)
+    contents = [network, *([read_check(model, card.check)] if card.check else [])]
+    finder, shown = OwnFaceFinder(model), heatmap.fit(luma).luma
+    looked_at = [1.0, float(len(finder.places(shown, card.check.from_score)) if card.check else 0)]
+    work = sum(multiply_adds(each) * times for each, times in zip(contents, looked_at, strict=False)) / 1e6
+    size = heatmap.WIDTH, heatmap.HEIGHT
+    return _Contender(lambda: finder.find(shown), size, sum(map(len, contents)), work)
+
+
+def _network(content: bytes, luma: Luma, card: FaceCard) -> _Contender:
     network, fitted = TFLite(content), heatmap.fit(luma)
     size = luma.shape[1], luma.shape[0]
     # The float32 network takes float32; a camera's bytes would be changed to it once, which costs nothing beside it.
     pixels: Any = fitted.luma.astype(network.takes.split()[0])
 
     def find() -> object:
-        return heatmap.faces_of(network.run(pixels), fitted, size, threshold, overlap)
+        return heatmap.faces_of(network.run(pixels), fitted, size, card.threshold, card.overlap)
 
     return _Contender(find, (heatmap.WIDTH, heatmap.HEIGHT), len(content), multiply_adds(content) / 1e6)
 

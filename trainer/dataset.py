@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device import crop, faces, finders, haar, heatmap, pictures, reduce, yunet
+from device.cards import card_json
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
 from device.faces import Box, FaceFinder, Luma
@@ -77,7 +78,9 @@ def load_dataset(
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
-    cut_by = [finder.name, finder.sha256] if finder else None
+    cut_by = [finder.name, finder.sha256] if finder else []
+    if isinstance(finder, OwnFaceFinder):  # which finds as its card's threshold and check let it
+        cut_by.append(card_json(finder.card))
     shaping = [code, size, CROP_MARGIN, cut_by, cv2.__version__, dataset_sha256]
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
     arrays = cache_folder() / "arrays" / key

@@ -3,33 +3,31 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
 from trainer.options import DOCS, MODELS, RUNS, positive, seed
 
-EPOCHS = 48
+EPOCHS, CHECK_EPOCHS = 48, 16
+
+if TYPE_CHECKING:
+    from trainer.finder.material import FinderPlan
 
 
 def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
     faces.set_defaults(command=_faces)
-    faces.add_argument("--scenes", type=_path, nargs="+", required=True,
-                       help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
-    faces.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
-    faces.add_argument("--unlabelled", type=_path, nargs="*", default=[],
-                       help="folders of pictures in which the teacher marks the faces")
-    faces.add_argument("--teacher", type=_path, help="YuNet's .onnx, which marks them")
-    faces.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
-                       help="pictures named so are measured with and never learned from, as 'wider-*'")
-    faces.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
     faces.add_argument("--start", type=_path, help="a faces.keras to go on from (default: from scratch)")
+    _add_material(faces)
     faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
-    faces.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
-    faces.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
-    faces.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
-    faces.add_argument("--models", type=Path, default=MODELS, help="where faces.tflite goes (default: models/)")
+
+    check = commands.add_parser("face-check", help="train the check of models/faces.tflite; stopped, it goes on")
+    check.set_defaults(command=_face_check)
+    _add_material(check)
+    check.add_argument("--epochs", type=positive, default=CHECK_EPOCHS,
+                       help="(default: %(default)s, half an hour on two cores)")
 
     compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
     compare.set_defaults(command=_compare_faces)
@@ -51,7 +49,41 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     page.add_argument("--runs", type=Path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
 
 
+def _add_material(parser: Parser) -> None:
+    parser.add_argument("--scenes", type=_path, nargs="+", required=True,
+                        help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
+    parser.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
+    parser.add_argument("--unlabelled", type=_path, nargs="*", default=[],
+                        help="folders of pictures in which the teacher marks the faces")
+    parser.add_argument("--teacher", type=_path, help="YuNet's .onnx, which marks them")
+    parser.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
+                        help="pictures named so are measured with and never learned from, as 'wider-*'")
+    parser.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
+    parser.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
+    parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    parser.add_argument("--models", type=Path, default=MODELS, help="where faces.tflite is (default: models/)")
+
+
 def _faces(options: argparse.Namespace) -> None:
+    from trainer.photos import PhotosError
+
+    if options.start and not options.start.is_file():
+        raise PhotosError(f"{options.start}: no such file, expected weights as models/faces.keras: check START")
+    plan = _plan(options, str(options.start or ""))
+    with native_code_quiet():
+        from trainer.finder.make import make_faces
+    print(make_faces(plan, options.measure, options.runs, options.models))
+
+
+def _face_check(options: argparse.Namespace) -> None:
+    plan = _plan(options, "")
+    with native_code_quiet():
+        from trainer.finder.make_check import make_check
+    print(make_check(plan, options.measure, options.runs, options.models))
+
+
+def _plan(options: argparse.Namespace, start: str) -> "FinderPlan":
     from trainer.photos import PhotosError
 
     if options.unlabelled and not (options.teacher and options.teacher.is_file()):
@@ -59,24 +91,20 @@ def _faces(options: argparse.Namespace) -> None:
             f"{options.teacher or 'no teacher'}: no such file, expected YuNet's .onnx, which marks the faces of "
             "--unlabelled: set --teacher, or leave --unlabelled out"
         )
-    if options.start and not options.start.is_file():
-        raise PhotosError(f"{options.start}: no such file, expected weights as models/faces.keras: check START")
     with native_code_quiet():
-        from trainer.finder.make import make_faces
-    from trainer.finder.material import FinderPlan
+        from trainer.finder.material import FinderPlan
 
-    plan = FinderPlan(
+    return FinderPlan(
         scenes=_texts(options.scenes),
         backgrounds=_texts(options.backgrounds),
         unlabelled=_texts(options.unlabelled),
         teacher=str(options.teacher) if options.unlabelled else "",
         hold_out=tuple(options.hold_out),
-        start=str(options.start or ""),
+        start=start,
         epochs=options.epochs,
         seed=options.seed,
         threads=options.threads,
     )
-    print(make_faces(plan, options.measure, options.runs, options.models))
 
 
 def _compare_faces(options: argparse.Namespace) -> None:

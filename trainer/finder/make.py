@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 from matplotlib.figure import Figure
 
+from device.face_card import FaceCard
 from trainer.cache import write_whole
 from trainer.finder.convert import convert_finder
 from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
@@ -26,9 +27,7 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     measured_on: folders of scenes to measure with beside what the plan keeps apart. Raises PhotosError,
     ConversionError, or RunError while another process trains the same.
     """
-    extra = dict[str, list[Scene]]()
-    for path in measured_on:
-        extra[str(path) if path.name in extra else path.name] = usable_scenes(path)
+    extra = scenes_of(measured_on)
     material = gather(plan)
     set_threads(plan.threads)
     asked = json.dumps([dataclasses.asdict(plan), material.sha256])
@@ -38,10 +37,23 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     with only_one(folder):
         start = Path(plan.start) if plan.start else None
         state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
-    _plot_loss(state, folder)
-    sets = {**_held(material), **extra}
-    card = convert_finder(plan, state, folder, material, sets, models, _command(plan, measured_on))
-    lines = [f"{state.epochs} epochs, best {state.best_epoch + 1}: {models / 'faces.tflite'} and its card, "
+    plot_loss(state, folder, "focal loss + boxes")
+    sets = {**held_of(material), **extra}
+    card = convert_finder(plan, state, folder, material, sets, models, command("faces", plan, measured_on))
+    return said(state, models / "faces.tflite", card)
+
+
+def scenes_of(folders: list[Path]) -> dict[str, list[Scene]]:
+    """Return the scenes of folders to measure with, by their names. Raises PhotosError."""
+    scenes = dict[str, list[Scene]]()
+    for path in folders:
+        scenes[str(path) if path.name in scenes else path.name] = usable_scenes(path)
+    return scenes
+
+
+def said(state: State, model: Path, card: FaceCard) -> str:
+    """Return what there is to say of a network that was trained and converted."""
+    lines = [f"{state.epochs} epochs, best {state.best_epoch + 1}: {model} and its card, "
              f"a face from score {card.threshold:.2f} on"]
     for name, found in card.measured.sets.items():
         line = f"{name}: {found.false_boxes_a_picture:.3f} false boxes a picture in {found.pictures}"
@@ -52,14 +64,16 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     return "\n".join(lines)
 
 
-def _held(material: Material) -> dict[str, list[Scene]]:
+def held_of(material: Material) -> dict[str, list[Scene]]:
+    """Return the sets that were kept apart, by name."""
     hard = [s for s in material.held_backgrounds if s.path.parent.name == HARD]
     plain = [s for s in material.held_backgrounds if s.path.parent.name != HARD]
     sets = {"held-out scenes": material.held_scenes, "held-out backgrounds": plain, "held-out hard backgrounds": hard}
     return {name: scenes for name, scenes in sets.items() if scenes}
 
 
-def _command(plan: FinderPlan, measured_on: list[Path]) -> str:
+def command(verb: str, plan: FinderPlan, measured_on: list[Path]) -> str:
+    """Return the `make` command that does the same."""
     given = {
         "SCENES": [Path(p).name for p in plan.scenes],
         "BACKGROUNDS": [Path(p).name for p in plan.backgrounds],
@@ -69,15 +83,16 @@ def _command(plan: FinderPlan, measured_on: list[Path]) -> str:
         "START": [Path(plan.start).name] if plan.start else [],
         "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
     }
-    return "make faces " + " ".join(f'{name}="{" ".join(values)}"' for name, values in given.items() if values)
+    return f"make {verb} " + " ".join(f'{name}="{" ".join(values)}"' for name, values in given.items() if values)
 
 
-def _plot_loss(state: State, folder: Path) -> None:
+def plot_loss(state: State, folder: Path, what: str) -> None:
+    """Write loss.png."""
     figure = Figure((7, 3.5), layout="constrained")
     axes = figure.subplots()
-    for name, label in (("loss", "train"), ("val_loss", "validation, on the device's canvas")):
+    for name, label in (("loss", "train"), ("val_loss", "validation")):
         axes.plot(range(1, state.epochs + 1), state.history[name], label=label)
-    axes.set(title="loss", xlabel="epoch", ylabel="focal loss + boxes", yscale="log")
+    axes.set(title="loss", xlabel="epoch", ylabel=what, yscale="log")
     axes.legend()
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=120)

@@ -69,4 +69,12 @@ def _sources(card: FaceCard) -> str:
         "",
         f"    {trained.command}",
     ]
+    if card.check:
+        lines += [
+            "",
+            f"The check learned from {card.check.faces:,} crops of faces and {card.check.others:,} of what is none, as",
+            f"the first network named them in {card.check.pictures:,} more such copies, in {card.check.epochs} epochs.",
+            "",
+            f"    {card.check.command}",
+        ]
     return "\n".join(lines) + "\n"

@@ -1,0 +1,165 @@
+"""Trains the face finder's check: a small network that says of a place that the finder names whether a face is there.
+
+It learns from what the finder itself names in composed pictures: there its mistakes are, and they are told from faces
+in more pixels than the finder has of them.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from device.crop import crop_face
+from device.faces import Luma
+from device.finders import OwnFaceFinder
+from device.heatmap import HEIGHT, WIDTH, intersection_over_union
+from trainer.cache import whole_folder
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Floats
+from trainer.finder.matching import SMALLEST_SHARE
+from trainer.finder.photograph import photograph
+from trainer.runs import State
+from trainer.training import StateKeeper, falling_rate
+
+SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
+FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
+LEARNED_FROM_SCORE = 0.08  # the same, to learn from: more of what is no face
+PICTURES, WATCHED_PICTURES, AT_ONCE = 100_000, 4_000, 200
+# Sides of a composed picture in those of the face network's, and how often: cameras give more pixels than it sees.
+LARGER, SHARES = (1.0, 1.5, 2.0), (0.25, 0.25, 0.5)
+# Intersection over union with a true face's box, from which a place is one, and below which it is none.
+IS_FACE, IS_NONE = 0.4, 0.2
+SMALLEST = 0.8 * SMALLEST_SHARE  # of the picture's height: of smaller places nothing is asked
+
+BATCH, STEPS = 256, 500  # crops; batches an epoch
+LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 3e-3, 1e-3, 0.02
+CONTRAST, BRIGHTNESS = 0.25, 12.0  # spread of the changes: of the contrast's logarithm, and in grey levels
+
+
+class Crops(NamedTuple):
+    """What the face network named, cut out."""
+
+    lumas: Luma  # uint8 (n, SIZE, SIZE)
+    is_face: Floats  # float32 (n,): 1 or 0
+
+
+def check() -> keras.Model:
+    """Build the network: uint8 luma (SIZE, SIZE, 1) to one logit. 115 thousand weights, 4 million multiply-adds."""
+    layers = keras.layers
+
+    def normalised(x: Any) -> Any:  # noqa: ANN401
+        return layers.BatchNormalization(momentum=0.97)(x)
+
+    luma = keras.Input((SIZE, SIZE, 1))
+    x = layers.Rescaling(1 / 255)(luma)
+    for filters, strides in ((16, 2), (32, 2), (32, 1), (48, 2), (48, 1), (64, 2), (64, 1)):
+        y = layers.ReLU()(normalised(layers.Conv2D(filters, 3, strides, "same", use_bias=False)(x)))
+        x = layers.Add()([x, y]) if x.shape == y.shape else y
+    x = normalised(layers.DepthwiseConv2D(x.shape[1:3], use_bias=False)(x))
+    x = layers.Dropout(0.2)(layers.Flatten()(x))
+    return keras.Model(luma, layers.Dense(1, name="logit")(x), name="check")
+
+
+def cut_crops(composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
+    """Compose pictures, and cut out what a face network, by its .tflite, names there; a seed gives the same again."""
+    parts = range(pictures // AT_ONCE)
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            cut = pool.map(lambda part: list(_named(composer, model, np.random.default_rng([seed, part]))), parts)
+            found = [one for some in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None)
+                     for one in some]  # fmt: skip
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Crops(np.stack([luma for luma, _ in found]), np.array([is_face for _, is_face in found], np.float32))
+
+
+def kept(folder: Path, cut: Callable[[], Crops]) -> Crops:
+    """Return the crops that lie in a folder; where there is none yet, they are cut and put there."""
+    if not folder.is_dir():
+        crops = cut()
+        with whole_folder(folder) as partial:
+            for name, array in crops._asdict().items():
+                np.save(partial / f"{name}.npy", array)
+    return Crops(*(np.load(folder / f"{name}.npy") for name in Crops._fields))
+
+
+def _named(composer: Composer, model: Path, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:
+    finder = OwnFaceFinder(model)
+    for _ in range(AT_ONCE):
+        larger = rng.choice(LARGER, p=SHARES)
+        canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
+        luma = photograph(rng, canvas)
+        for place in finder.places(luma, LEARNED_FROM_SCORE):
+            box = np.array(place.box, np.float32)
+            fits, unsure = (float(intersection_over_union(of, box).max(initial=0)) for of in (faces, ignored))
+            clear = (fits >= IS_FACE or fits < IS_NONE) and unsure <= max(IS_NONE, fits)
+            if clear and place.box.height >= SMALLEST * luma.shape[0]:
+                yield crop_face(luma, place.box, MARGIN, SIZE), fits >= IS_FACE
+
+
+class Changed(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of crops drawn by lot, mirrored and lit otherwise; the same seed and epoch give the same ones."""
+
+    def __init__(self, crops: Crops, seed: int, epoch: int) -> None:
+        """Begin with this epoch."""
+        super().__init__(workers=2)
+        self._crops, self._seed, self._epoch = crops, seed, epoch
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch's crops."""
+        self._epoch += 1
+
+    def __getitem__(self, index: int) -> tuple[Luma, Floats]:
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        chosen = rng.integers(len(self._crops.lumas), size=BATCH)
+        lumas = self._crops.lumas[chosen].astype(np.float32)
+        mirrored = rng.random(BATCH) < 0.5
+        lumas[mirrored] = lumas[mirrored, :, ::-1]
+        contrast, brightness = np.exp(rng.normal(0, CONTRAST, BATCH)), rng.normal(0, BRIGHTNESS, BATCH)
+        changed = (lumas - 128) * _each(contrast) + 128 + _each(brightness)
+        return np.clip(changed, 0, 255).astype(np.uint8)[..., np.newaxis], self._crops.is_face[chosen]
+
+
+def _each(values: npt.NDArray[np.float64]) -> Floats:
+    return values.astype(np.float32)[:, np.newaxis, np.newaxis]
+
+
+def train_check(folder: Path, state: State, learned: Crops, watched: Crops, epochs: int, seed: int) -> State:
+    """Train until `epochs` are done, from where the state left off; return the state then.
+
+    KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
+    """
+    if state.epochs >= epochs:
+        return state
+    keras.utils.set_random_seed(seed + state.epochs)
+    network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
+    best = keras.callbacks.ModelCheckpoint(
+        str(folder / "best-{epoch:03d}.keras"), "val_loss", save_best_only=True,
+        initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
+    )
+    keeper = StateKeeper(state, folder, {})
+    network.fit(
+        Changed(learned, seed, state.epochs), validation_data=(watched.lumas[..., np.newaxis], watched.is_face),
+        validation_batch_size=BATCH, epochs=epochs, initial_epoch=state.epochs, shuffle=False,
+        callbacks=[falling_rate(LEARNING_RATE, epochs), best, keeper], verbose=1 if sys.stdout.isatty() else 2,
+    )  # fmt: skip
+    return keeper.state
+
+
+def _compiled() -> Any:  # noqa: ANN401
+    network = check()
+    loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=SMOOTHING)
+    network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), loss)
+    return network

@@ -1,0 +1,97 @@
+"""Trains the face finder's check on what the finder names, and converts it."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from device.cards import card_json
+from device.face_card import CheckCard, FaceCard, check_path, read_face_card
+from device.face_check import FaceCheck
+from device.faces import Face, Luma
+from device.finders import OwnFaceFinder
+from device.tflite import TFLite
+from trainer.cache import write_whole
+from trainer.finder.check import (
+    FROM_SCORE,
+    MARGIN,
+    PICTURES,
+    SIZE,
+    WATCHED_PICTURES,
+    Crops,
+    cut_crops,
+    kept,
+    train_check,
+)
+from trainer.finder.contenders import LOWEST_SCORE
+from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, settle
+from trainer.finder.make import command, held_of, plot_loss, said, scenes_of
+from trainer.finder.material import FinderPlan, gather
+from trainer.photos import PhotosError
+from trainer.provenance import commit, versions
+from trainer.quantize import quantize
+from trainer.runs import State, load_state, only_one
+from trainer.training import set_threads
+
+
+def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
+    """Train the check of the face network in `models`, from where an earlier call was stopped, and convert it.
+
+    plan: what the face network learned from. Returns what there is to say of it. The card of the face network gets the
+    check, the threshold and the figures of both together. Raises ModelError, PhotosError, ConversionError, or RunError
+    while another process trains the same.
+    """
+    model = models / "faces.tflite"
+    card, _ = read_face_card(model)
+    if plan.hold_out != card.trained_on.held_out:
+        raise PhotosError(
+            f"--hold-out is {' '.join(plan.hold_out) or 'empty'}, the card of {model} says "
+            f"{' '.join(card.trained_on.held_out) or 'nothing'}: give the same, or what it is measured with was learned"
+        )
+    extra = scenes_of(measured_on)
+    material = gather(plan)
+    set_threads(plan.threads)
+    asked = json.dumps([dataclasses.asdict(plan), material.sha256, card.sha256, PICTURES])
+    folder = runs / f"face-check-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
+    keras.utils.clear_session()
+    with only_one(folder):
+        learned = kept(
+            folder / "learned", lambda: cut_crops(material.composer, model, PICTURES, plan.seed, plan.threads)
+        )
+        watched = kept(
+            folder / "watched", lambda: cut_crops(material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
+        )
+        state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
+    plot_loss(state, folder, "cross-entropy")
+    network = keras.saving.load_model(folder / state.best, compile=False)
+    chosen = np.random.default_rng(plan.seed).permutation(len(learned.lumas))[:CALIBRATION_PICTURES]
+    content = quantize(network, learned.lumas[chosen])
+    check = _check_card(plan, state, learned, content, command("face-check", plan, measured_on))
+    exact, rounded = (_finder(model, FaceCheck(run, check)) for run in (as_run(network), TFLite(content).run))
+    threshold, measured = settle("faces-check", exact, rounded, material, {**held_of(material), **extra})
+    both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
+    write_whole(check_path(model), content)
+    write_whole(model.with_suffix(".json"), card_json(both).encode())
+    return said(state, check_path(model), both)
+
+
+def _finder(model: Path, check: FaceCheck) -> Find:
+    network = OwnFaceFinder(model)
+
+    def find(luma: Luma) -> list[Face]:
+        return check.confirm(luma, network.places(luma, FROM_SCORE), LOWEST_SCORE)
+
+    return find
+
+
+def _check_card(plan: FinderPlan, state: State, learned: Crops, content: bytes, asked: str) -> CheckCard:
+    faces = int(learned.is_face.sum())
+    return CheckCard(
+        sha256=hashlib.sha256(content).hexdigest(), size=SIZE, margin=MARGIN, from_score=FROM_SCORE, pictures=PICTURES,
+        faces=faces, others=len(learned.is_face) - faces, epochs=state.epochs, seed=plan.seed, threads=plan.threads,
+        versions=versions(), commit=commit(), command=asked,
+    )  # fmt: skip
