@@ -17,7 +17,7 @@ CACHE = Path(os.environ.get("MASK_KIOSK_PI") or Path.home() / ".cache" / "mask-k
 UNIT = "mask-kiosk.service"
 BUTTON = 6
 FRAME = (320, 240)  # width, height: as feeder.py
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0  # here, where an emulated second may take twenty
 
 
 class Levels(NamedTuple):
