@@ -149,7 +149,7 @@ follow:  ## have Pis fetch their releases from there themselves: make follow HOS
 	@$(on_hosts) --from "$(FROM)" $(key)
 unfollow:  ## have them no longer do so: make unfollow HOST=
 	@$(on_hosts)
-test-pi: .venv/ready  ## the whole story on an emulated Pi, an hour: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
+test-pi: .venv/ready  ## the whole story on an emulated Pi, half an hour or more: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
 	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
 test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
 	@tests/virtual_pi/trixie.sh

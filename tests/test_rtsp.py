@@ -3,7 +3,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import pytest
 from footprint import TREE, config_for
 from gpiozero import Device
 from rtsp_camera import ENCODED, PASSWORD, RtspCamera
-from test_kiosk import WIRED, Listener, SquareFinder, histories
+from screens import ANSWER_SECONDS
+from test_kiosk import WIRED, Listener, SquareFinder, histories, start
 
 from device.__main__ import main
 from device.camera import open_camera
@@ -120,27 +120,17 @@ def test_only_the_newest_frame_of_a_network_camera_is_judged(rtsp: RtspCamera) -
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_while_a_network_camera_is_still_connected_to(
-    toy: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+    toy: Path, number: signal.Signals, code: int
 ) -> None:
-    monkeypatch.setattr(Device, "pin_factory", None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = Settings(
-            model=ModelSettings(str(toy)), camera=CameraSettings(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door"),
-            signals=WIRED,
-        )  # fmt: skip
-        connections = list[socket.socket]()
-
-        def send() -> None:
-            connections.extend(silent.accept()[0] for _ in range(2))  # to see whether it is there, and OpenCV's
-            os.kill(os.getpid(), number)
-
-        sender = threading.Thread(target=send)
-        sender.start()
-        assert run(settings, SquareFinder(), "mock") == code
-        sender.join()
-        for connection in connections:
-            connection.close()
-    assert histories() == {name: [False] for name in ("red", "green", "buzzer", "relay", "camera")}
+        silent.settimeout(ANSWER_SECONDS)
+        source = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door"
+        process = start(Settings(model=ModelSettings(str(toy)), camera=CameraSettings(source)), "")
+        with silent.accept()[0], silent.accept()[0]:  # to see whether it is there, and OpenCV's
+            process.send_signal(number)
+            out, _ = process.communicate()
+    assert out == f"{ {name: [False] for name in ('red', 'green', 'buzzer', 'relay', 'camera')} }\n"
+    assert process.returncode == code
 
 
 class StoppingFinder(SquareFinder):

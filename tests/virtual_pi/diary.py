@@ -20,9 +20,10 @@ HEAD = """\
 
 `make test-pi PAGE=docs/virtual-pi.md` writes this page, after each chapter that held ({date}). The Pi is an arm64
 Debian Bookworm under qemu with a camera and pins of its own, described in
-[tests/virtual_pi](../tests/virtual_pi/README.md). The first column is what a step took there, on a shared and busy
-computer: it says nothing of a board. Times in a step are the guest's own clock, which counts a nanosecond an
-instruction; levels are read at the simulated chip, from outside of the kiosk's process. Each step is a check that held.
+[tests/virtual_pi](../tests/virtual_pi/README.md). The first column is what a step took there, on a core of a shared
+computer: it says nothing of a board. The moments at which deployments are cut off count so too; other times in a step
+are the guest's own clock, which counts a nanosecond an instruction. Levels are read at the simulated chip, from outside
+of the kiosk's process. Each step is a check that held.
 
 | seconds | step |
 | --- | --- |

@@ -17,7 +17,7 @@ CACHE = Path(os.environ.get("MASK_KIOSK_PI") or Path.home() / ".cache" / "mask-k
 UNIT = "mask-kiosk.service"
 BUTTON = 6
 FRAME = (320, 240)  # width, height: as feeder.py
-PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 900.0  # here, where an emulated second may take twenty
 
 
 class Levels(NamedTuple):
@@ -39,8 +39,9 @@ def ssh_for_others() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of commands that go to the guest."""
-    return os.environ | {"PATH": f"{CACHE}/bin:{os.environ['PATH']}"}
+    """Return the environment of commands that go to the guest, as if typed: not what `make` gives a make below it."""
+    typed = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    return typed | {"PATH": f"{CACHE}/bin:{os.environ['PATH']}"}
 
 
 def guest(command: str, given: bytes = b"", *, check: bool = True) -> str:

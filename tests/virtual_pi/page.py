@@ -6,7 +6,6 @@ from virtual_pi.guest import TREE
 
 DOCS = TREE / "docs" / "deploy.md"
 PI = "pi@kiosk.local"
-# Of docs/deploy.md; what the story doesn't run, tests/test_deploy_page.py names another test for.
 REACH = f"ssh {PI} true"
 DEPLOY = f"make deploy HOST={PI}"
 DRY_RUN = f"{DEPLOY} DRY_RUN=1"
@@ -14,7 +13,8 @@ STATUS, LOGS = f"make status HOST={PI}", f"make logs HOST={PI}"
 ROLLBACK, UNDEPLOY = f"make rollback HOST={PI}", f"make undeploy HOST={PI}"
 EDIT = f"ssh -t {PI} sudo nano /etc/mask-kiosk/kiosk.toml"
 RESTART = f"ssh {PI} sudo systemctl restart mask-kiosk"
-COMMANDS = (REACH, DRY_RUN, DEPLOY, EDIT, RESTART, STATUS, LOGS, ROLLBACK, UNDEPLOY)
+BUNDLE, BUNDLE_TRIXIE = "make bundle DEBIAN=12", "make bundle DEBIAN=13"
+COMMANDS = (REACH, DRY_RUN, DEPLOY, EDIT, RESTART, STATUS, LOGS, ROLLBACK, UNDEPLOY, BUNDLE, BUNDLE_TRIXIE)
 
 
 def page_commands() -> list[str]:

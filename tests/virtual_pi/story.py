@@ -1,17 +1,21 @@
-"""The whole story on the virtual Pi: from nothing to a judging door, through updates, deaths, power cuts, to nothing.
+"""The whole story on the virtual Pi: from nothing to a judging door, through updates, deaths, power cuts, to nothing,
+and once more from a card's bundle.
 
 `make test-pi` runs this on a guest that is up. Named chapters alone go on with a guest that was left so.
 """
 
 import argparse
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from virtual_pi import deaths, releases
 from virtual_pi.diary import Diary
 from virtual_pi.guest import (
     BUTTON,
+    TREE,
     UNIT,
     guest,
     levels,
@@ -23,9 +27,23 @@ from virtual_pi.guest import (
     unit,
     until,
 )
-from virtual_pi.page import COMMANDS, DEPLOY, DRY_RUN, EDIT, LOGS, PI, REACH, RESTART, STATUS, UNDEPLOY
+from virtual_pi.page import (
+    BUNDLE,
+    BUNDLE_TRIXIE,
+    COMMANDS,
+    DEPLOY,
+    DRY_RUN,
+    EDIT,
+    LOGS,
+    PI,
+    REACH,
+    RESTART,
+    STATUS,
+    UNDEPLOY,
+)
 
 END_OF_FILE, SAVE, LEAVE = b"\x1b/", b"\x0f\r", b"\x18"  # nano's keys
+BOOT = "/boot/firmware"
 CHIP = "/sys/devices/platform/gpio-sim/gpiochip0"
 # What plays pictures into a v4l2loopback camera has it open as another program would.
 FEEDER_OWNS = ["camera", "owner", "taken", "by", "feeder"]
@@ -52,6 +70,7 @@ class Story:
     def first(self) -> None:
         """The first deployment, without a network and a compiler."""
         guest("mkdir -p /etc/mask-kiosk; cat >/etc/mask-kiosk/kiosk.toml", SETTINGS.encode())
+        guest(f"mkdir -p {BOOT}; touch {BOOT}/config.txt")
         with self.diary.step("no way out to the network from the Pi, and no compiler there"):
             guest("! timeout 5 bash -c 'exec 3<>/dev/tcp/1.1.1.1/53' && ! type gcc")
         with self.diary.step("reached by its key"):
@@ -59,9 +78,10 @@ class Story:
         with self.diary.step("a dry run says what would be done, and changes nothing"):
             self.diary.page(DRY_RUN)
             guest("test ! -e /opt/mask-kiosk")
-        with self.diary.step("deployed from nothing"):
-            self.diary.page(DEPLOY)
+        with self.diary.step("deployed from nothing, and lines offered that hold the outputs off from power-on"):
+            said = self.diary.page(DEPLOY)
             assert unit("ActiveState") == "active"
+            assert any("gpio=17,27,22,16=op,dl" in line for line in said), said
         with self.diary.step("deployed again: nothing is new, and nothing is restarted"):
             pid = unit("MainPID")
             self.diary.page(DEPLOY)
@@ -122,7 +142,7 @@ class Story:
         with self.diary.step("restarted: the door judges again by itself"):
             show("masked")
             boot = guest("cat /proc/sys/kernel/random/boot_id")
-            self.diary.run(f"ssh {PI} sudo reboot", code=255)
+            self.diary.run(f"ssh {PI} sudo reboot || test $? = 255")  # ssh's own, if it goes down before reboot ends
             until(lambda: guest("cat /proc/sys/kernel/random/boot_id", check=False) not in {"", boot}, "a new boot")
             self.judges()
 
@@ -137,6 +157,18 @@ class Story:
             assert levels()[-1][1:] == (0, 0, 0, 0)
             assert unit("LoadState") == "not-found"
             guest("test ! -e /opt/mask-kiosk && test -s /etc/mask-kiosk/kiosk.toml")
+
+    def card(self) -> None:
+        """A card with a bundle and the recipe of its first start."""
+        with self.diary.step("a bundle for each Debian"):
+            self.diary.page(BUNDLE_TRIXIE)  # which test-trixie installs
+            bundle = Path(self.diary.page(BUNDLE)[-1])
+        recipe = (TREE / "deploy" / "first-boot" / "user-data").read_text(encoding="utf-8").partition("runcmd:\n")[2]
+        with self.diary.step("installed from a bundle on the card, without a workstation: the door judges"):
+            guest(f"cat >{BOOT}/mask-kiosk.tar", bundle.read_bytes())
+            for command in re.findall(r"^  - (.*)$", recipe, re.MULTILINE):
+                self.diary.run(f"ssh {PI} {quote(f'sudo sh -c {quote(command)}')}")
+            self.judges()
 
     def judges(self) -> None:
         """Wait until the door judges a masked face."""
@@ -157,6 +189,7 @@ CHAPTERS: dict[str, Callable[[Story], None]] = {
     "cuts": releases.cuts,
     "connections": releases.connections,
     "undeploy": Story.undeploy,
+    "card": Story.card,
 }
 
 

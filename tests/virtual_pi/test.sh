@@ -2,6 +2,7 @@
 # test.sh: builds the virtual Pi if there is none, starts it as it was made, and lives the whole story on it.
 set -euo pipefail
 cd "$(dirname "$0")"
+here=$PWD
 # shellcheck source=tests/virtual_pi/settings.sh
 . ./settings.sh
 missing=()
@@ -17,7 +18,7 @@ fi
 mkdir -p "$CACHE"
 ./modules.sh >"$CACHE/modules.log" 2>&1 || { tail "$CACHE/modules.log" >&2; exit 1; }
 ./image.sh >"$CACHE/image.log" 2>&1 || { tail "$CACHE/image.log" >&2; exit 1; }
-trap './power.sh off' EXIT
+trap '"$here/power.sh" off' EXIT
 ./power.sh off
 [ $# -gt 0 ] || rm -f "$CACHE/card" # named chapters go on with the card as it was left
 ./power.sh on
