@@ -25,7 +25,7 @@ class HaarFaceFinder:
     name = "haar"
 
     def __init__(self) -> None:
-        path = _cascade_path()
+        path = cascade_path()
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self._cascade = cv2.CascadeClassifier(str(path))
 
@@ -42,7 +42,8 @@ class HaarFaceFinder:
         ])
 
 
-def _cascade_path() -> Path:
+def cascade_path() -> Path:
+    """Return where the cascade is. Raises ModelError."""
     # Only the pip wheels have cv2.data.
     folders = [Path(cv2.data.haarcascades)] if hasattr(cv2, "data") else []
     for folder in (*folders, SYSTEM_CASCADES):

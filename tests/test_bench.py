@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 from toy_faces import toy_check
 
@@ -12,6 +13,7 @@ from trainer import bench
 from trainer.__main__ import main
 from trainer.bench import ratios
 from trainer.bench_report import Bench, Cost, read_bench, table
+from trainer.recipes import NOTEBOOK, OURS, POPULAR, Recipe
 
 
 @pytest.fixture
@@ -25,7 +27,11 @@ def models(toy: Path, face_network: Path, tmp_path: Path, monkeypatch: pytest.Mo
     toy_check(folder / "faces.tflite")
     monkeypatch.setattr("trainer.cost.ROUNDS", 2)
     monkeypatch.setattr("trainer.cost.SECONDS", 0.01)
-    monkeypatch.setattr(bench, "peer", toy.read_bytes)  # the real one takes a while to convert
+    # The real ones take a while to convert.
+    monkeypatch.setattr(bench, "peer", toy.read_bytes)
+    monkeypatch.setattr(bench, "recipes", lambda frame: {
+        name: Recipe(lambda: cv2.blur(frame, (3, 3)), 1000) for name in (OURS, NOTEBOOK, POPULAR)
+    })  # fmt: skip
     return folder
 
 
@@ -40,9 +46,10 @@ def test_the_bench_writes_what_it_prints(models: Path, tmp_path: Path, capsys: p
         ("faces", (320, 224)), ("faces, without check", (320, 224)), ("faces, float32", (320, 224)),
         ("Haar", (320, 240)),
     ]  # fmt: skip
-    assert [cost.name for cost in written.costs[4:]] == ["door", "simple", "SSD 260x260"]
+    assert [cost.name for cost in written.costs[4:]] == ["door", "simple", "SSD 260x260", OURS, NOTEBOOK, POPULAR]
     assert [(ratio.name, ratio.over) for ratio in written.ratios] == [
-        ("door", "simple"), ("door", "SSD 260x260"), ("faces, without check", "faces, float32"), ("faces", "Haar"),
+        ("door", "simple"), ("door", "SSD 260x260"), (OURS, NOTEBOOK), (OURS, POPULAR),
+        ("faces, without check", "faces, float32"), ("faces", "Haar"),
     ]  # fmt: skip
     assert all(ratio.least <= ratio.median <= ratio.largest for ratio in written.ratios)
     assert json.loads((tmp_path / "bench.json").read_text())["costs"][0]["kilobytes"] == pytest.approx(

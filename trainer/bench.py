@@ -30,12 +30,15 @@ from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer,
 from trainer.finder.network import finder
 from trainer.practice import draw_face
 from trainer.provenance import versions
+from trainer.recipes import NOTEBOOK, OURS, POPULAR, recipes
 
 FACES, FACES_ALONE, FACES_FLOAT, YUNET, HAAR = "faces", "faces, without check", "faces, float32", "YuNet", "Haar"
 CLASSIFIERS = "door", "simple"
+FRAME_WIDTH, FRAME_HEIGHT = 640, 480  # px, of a camera
 YUNET_SCORE, YUNET_OVERLAP = 0.7, 0.3  # 0-1: a face from this score on; of two boxes with more overlap one stays
 # Of these two, CPU time of the first over the second's is to be at most so much.
-WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20))
+WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20), (OURS, NOTEBOOK, 1 / 20),
+          (OURS, POPULAR, 1 / 20))  # fmt: skip
 ALSO = ((FACES_ALONE, FACES_FLOAT), (FACES, HAAR))  # told, with nothing asked of them
 
 
@@ -55,6 +58,7 @@ def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
     """
     picture = cv2.cvtColor(draw_face(np.random.default_rng(3), masked=True)[0], cv2.COLOR_BGR2GRAY)
     luma = np.asarray(cv2.resize(picture, (4 * LONGEST_SIDE, 3 * LONGEST_SIDE)), np.uint8)
+    frame = np.asarray(cv2.resize(picture, (FRAME_WIDTH, FRAME_HEIGHT)), np.uint8)
     model = models / f"{FACES}.tflite"
     card, network = read_face_card(model)
     contenders = {FACES: _own(model, luma), FACES_ALONE: _network(network, luma, card)}
@@ -66,6 +70,8 @@ def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
     for name, content in classifiers.items():
         call, (height, width) = inference(content), picture_shape(TFLite(content))
         contenders[name] = _Contender(call, (width, height), len(content), multiply_adds(content) / 1e6)
+    for name, recipe in recipes(frame).items():
+        contenders[name] = _Contender(recipe.call, (FRAME_WIDTH, FRAME_HEIGHT), recipe.content, None)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
