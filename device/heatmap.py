@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Box, Face, Luma, largest_first
+from device.reduce import halved
 
 WIDTH, HEIGHT = 320, 224  # px of the network's picture: between 4:3 and 16:9, multiples of 32
 STRIDE = 8  # px a cell
@@ -42,7 +43,7 @@ def fit(luma: Luma) -> Fitted:
     height, width = luma.shape
     scale = min(WIDTH / width, HEIGHT / height)
     size = min(WIDTH, max(1, round(width * scale))), min(HEIGHT, max(1, round(height * scale)))
-    small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    small = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_LINEAR)
     if size != (WIDTH, HEIGHT):
         below, beside = HEIGHT - size[1], WIDTH - size[0]
         small = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=(FILL,))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Box, Face, Luma
+from device.reduce import halved
 
 SIDE = 240  # px, the longest of the picture that is looked at
 APART_SECONDS = 0.2, 0.5  # between the two pictures that are compared: at least, and at most if there is one
@@ -68,7 +69,8 @@ class Motion:
             return faces
         least, most = APART_SECONDS
         scale = min(1.0, SIDE / max(luma.shape))
-        picture = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
+        size = round(luma.shape[1] * scale), round(luma.shape[0] * scale)
+        picture = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_AREA).astype(np.float32)
         while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
             self._pictures.popleft()
         before = self._pictures[0] if self._pictures else (now, picture)

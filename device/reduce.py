@@ -1,4 +1,4 @@
-"""Reduces pictures: to what OpenCV's own face finders search in reasonable time, and to the means of their blocks."""
+"""Reduces pictures: by halves, to what OpenCV's own finders search in reasonable time, and to means of their blocks."""
 
 from typing import NamedTuple
 
@@ -26,6 +26,19 @@ def reduce(luma: Luma) -> Reduced:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = luma if scale == 1.0 else np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Reduced(small, width / size[0], height / size[1])
+
+
+def halved(luma: cv2.typing.MatLike, width: int, height: int) -> cv2.typing.MatLike:
+    """Return a picture, uint8 (rows, columns), halved as often as it stays at least so large, in px.
+
+    A half is the exact mean of 2 x 2 pixels, which takes OpenCV a fortieth of the time that other shrinking takes; an
+    odd row or column at the end is left out.
+    """
+    rows, columns = luma.shape
+    while rows >= 2 * height and columns >= 2 * width:
+        rows, columns = rows // 2, columns // 2
+        luma = cv2.resize(luma[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+    return luma
 
 
 def block_means(luma: Luma, columns: int, rows: int) -> npt.NDArray[np.float32]:

@@ -56,7 +56,7 @@ class Stage:
         self.tree, self.models = folder / "tree", folder / "tree" / "models"
         for name in ("etc", "run", "claims", "frames", "site/wires-1.dist-info", "tree/models"):
             (folder / name).mkdir(parents=True)
-        for name in ("door.tflite", "door.json", "faces.tflite", "faces.json"):
+        for name in ("door.tflite", "door.json", "faces.tflite", "faces.json", "faces-check.tflite"):
             shutil.copy(TREE / "models" / name, self.models)
         (self.tree / "device").symlink_to(TREE / "device")
         (folder / "site/wires-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: wires\nVersion: 1\n")
