@@ -81,8 +81,8 @@ class Person:
 
     def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
         """Take the person's face of the frame taken at `now`, in seconds."""
-        if self.lost:
-            self.since, self.bare, self.lost, self.noticed = now, None, False, False
+        if self.lost:  # and who comes back may be the poster that they stood before
+            self.since, self.bare, self.lost, self.noticed, self.moved = now, None, False, False, False
             self.scores.clear()
             self.frames.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.

@@ -272,6 +272,18 @@ def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
     assert 60.0 <= alerts[1].at <= 60.6  # means of a few boxes are compared
 
 
+@pytest.mark.parametrize(("walker", "still", "wrong"), [(0.9, 0.1, State.CLEAR), (0.1, 0.9, State.ALARM)])
+def test_a_still_face_does_not_inherit_that_somebody_moved(walker: float, still: float, wrong: State) -> None:
+    def scene(t: float) -> list[Verdict]:
+        if t < 5:  # walks up to where the poster hangs, and hides it
+            return [verdict(walker, Box(100 + round(40 * t), 0, 100, 100))]
+        return [verdict(still, RIGHT)] if t >= 6 else []  # for a second neither is found
+
+    alerts = play(scene, 10, 20, least_move=DecisionSettings().least_move)
+    assert State.ALARM in states(alerts) if walker > still else State.CLEAR in states(alerts)
+    assert wrong not in states(alerts)
+
+
 def test_two_ghosts_are_no_face_that_moves() -> None:
     def scene(t: float) -> list[Verdict]:  # one beside the other, with and without a gap between them
         if t < 0.35:
