@@ -145,7 +145,7 @@ class Asked(Placed):
         super().prepare()
         if self.request.method != "GET":
             self.require_origin()
-        self.require_token(self._token, self.server.attempts)
+        self.require_token(self._token, self.server.attempts[self._token])
 
 
 class Static(Guarded, StaticFileHandler):

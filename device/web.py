@@ -8,7 +8,7 @@ import math
 import secrets
 import socket
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -65,7 +65,7 @@ class Server:
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
         self.mirror = Mirror(levels(settings.model, card)[0])
-        self.history, self.attempts = History(), Attempts()
+        self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
         self.viewers: set[StateStream] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
         self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
