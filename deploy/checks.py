@@ -26,8 +26,8 @@ def refusals(facts: Facts) -> list[str]:
         found.append("wasn't started by systemd, expected it: install Raspberry Pi OS, not a container")
     if not facts["sudo"]:
         found.append(
-            f"sudo asks {facts['user']} for a password, expected none: log in as the user that the Imager made, "
-            "or add it to sudoers"
+            f"sudo asks {facts['user']} for a password, expected none: run `sudo visudo -f /etc/sudoers.d/010_pi` "
+            f"there, and write `{facts['user']} ALL=(ALL) NOPASSWD: ALL`"
         )
     if facts["groups_missing"]:
         groups = ", ".join(facts["groups_missing"])

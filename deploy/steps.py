@@ -6,10 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from deploy import checks, wheels
-from deploy.errors import DeployError, TakenBackError, UnreachedError
+from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
 from deploy.lock import RUNTIMES, read_lock, wheels_of
 from deploy.pi.facts import HOME, PYTHON
 from deploy.release import TREE, Release, as_json, plan, shipped
@@ -17,7 +16,6 @@ from deploy.remote import STOPPED, UNREACHED, Remote
 from deploy.say import Say
 
 FACTS = TREE / "deploy" / "pi" / "facts.py"
-TAKEN_BACK = 1  # what the Pi's side ends with
 
 
 @dataclass(frozen=True)
@@ -110,12 +108,13 @@ def send(remote: Remote, files: list[tuple[Path, str]], release: Release) -> Non
 
 def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
     """Run one command of a tree's deploy.pi as root on the host; raises DeployError with the line it ended with."""
-    last = ""
+    last, refused = "", False
 
     def note(line: str) -> None:
-        nonlocal last
+        nonlocal last, refused
         last = line.removeprefix("error: ")
-        if last == line:  # an error is said where it is raised
+        refused = last != line
+        if not refused:  # an error is said where it is raised
             say(line)
 
     code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
@@ -124,5 +123,6 @@ def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
     if code == UNREACHED:
         raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
     if code:
-        kind: Any = TakenBackError if code == TAKEN_BACK else DeployError
-        raise kind(last)
+        # What fails before it can refuse, as sudo does, ends with codes of its own.
+        kinds = {kind.code: kind for kind in (TakenBackError, BusyError)} if refused else {}
+        raise kinds.get(code, DeployError)(last)

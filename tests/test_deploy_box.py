@@ -199,12 +199,18 @@ TROUBLES = {
     ),
     "sudo asks": (
         "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/", 2,
-        "sudo asks pi for a password, expected none: log in as the user that the Imager made, or add it to sudoers",
+        "sudo asks pi for a password, expected none: run `sudo visudo -f /etc/sudoers.d/010_pi` there, and write "
+        r"`pi ALL=\(ALL\) NOPASSWD: ALL`",
     ),
     "no camera": (
         "cp /etc/mask-kiosk/kiosk.toml /tmp/; echo '[camera]\nsource = \"usb:7\"' >/etc/mask-kiosk/kiosk.toml",
         "cat /tmp/kiosk.toml >/etc/mask-kiosk/kiosk.toml", 2,
         r"has no camera usb:7 \(/dev/video7\), which kiosk.toml names: connect it, or correct \[camera\]",
+    ),
+    "another deployment": (
+        "flock --close /run/lock/mask-kiosk.lock sleep 600 </dev/null >/dev/null 2>&1 &",
+        "pkill -f '[/]run/lock/mask-kiosk.lock'", 4,
+        "another deployment runs there: wait until it has ended",
     ),
     "apt is locked": (
         f"touch /etc/box/apt-is-locked; mv {MODULES}/lgpio.py /tmp",

@@ -52,6 +52,10 @@ def main(words: list[str]) -> int:
     except DeployError as error:
         say(f"error: {error}")
         return error.code
+    except OSError as error:  # no space, or no room for more files
+        say(f"error: {error.filename}: can't be written ({error.strerror}): make room there, and run the same command "
+            "again")  # fmt: skip
+        return DeployError.code
     return 0
 
 
