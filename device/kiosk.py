@@ -19,6 +19,7 @@ from device.faces import FaceFinder
 from device.finders import open_finder
 from device.frame import Frame
 from device.gate import Gate
+from device.golden import require_right
 from device.guard import Guard
 from device.levels import levels
 from device.model_card import ModelCard
@@ -78,6 +79,8 @@ def run(
             alert, events = decision.update(frame.taken, verdicts)
             moment = datetime.now(UTC)
             signals.show(decision.state, frame.taken, moment)
+            if signals.test_began(frame.taken):
+                require_right(classifier, finder)
             screen.show(decision.state, frame, verdicts)
             telemetry.note(decision.state, events, moment)
             collector.take(frame.luma, decision.judged(frame.taken), frame.taken)

@@ -123,6 +123,10 @@ class Signals:
         """Show each light and then the buzzer, from the next state on; may be called from any thread."""
         self._test_asked = True
 
+    def test_began(self, now: float) -> bool:
+        """Tell whether a self-test began with the state that was shown at `now`, in seconds."""
+        return self._test_since == now
+
     def leave(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Switch everything but those LEDs off, but show an exception as FAULT on the lamp for a while before."""
         told, self._told = self._told, error

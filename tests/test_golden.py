@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Self
 
 import pytest
 from footprint import TREE
@@ -14,7 +15,9 @@ from device.classifier import MODELS, Classifier
 from device.errors import ModelError
 from device.finders import OwnFaceFinder, open_finder
 from device.golden import TOLERANCE, golden_answers, golden_folder, golden_pictures_right
-from device.settings import FaceSettings
+from device.kiosk import run
+from device.settings import CameraSettings, FaceSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
+from device.signals import Signals
 from trainer.__main__ import main
 from trainer.golden import write_golden
 
@@ -25,7 +28,9 @@ import sys
 from device.classifier import Classifier
 from device.finders import open_finder
 from device.golden import golden_answers
-from device.settings import FaceSettings
+from device.kiosk import run
+from device.settings import CameraSettings, FaceSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
+from device.signals import Signals
 for name in sys.argv[1:]:
     classifier = Classifier(name)
     for answer in golden_answers(classifier, open_finder(FaceSettings(finder=classifier.card.face_finder))):
@@ -78,6 +83,30 @@ def test_another_score_or_state_than_the_written_one_is_wrong(door: Classifier) 
     )
     edit(door, 0, scores=[], state="CLEAR")
     assert [answer.right for answer in golden_answers(door, finder)] == [False, True, True]
+
+
+class HeldDown(Signals):
+    """Signals whose button was held down."""
+
+    def __enter__(self) -> Self:
+        self.self_test()
+        return self
+
+
+def test_a_self_test_judges_them_and_ends_in_fault_where_they_are_wrong(
+    door: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.kiosk.Signals", HeldDown)
+    (tmp_path / "frames").mkdir()
+    shutil.copy(golden_folder(door.path) / "empty.png", tmp_path / "frames")
+    settings = Settings(
+        model=ModelSettings(str(door.path)), camera=CameraSettings(str(tmp_path / "frames")),
+        signals=SignalSettings(fault_seconds=0.0), screen=ScreenSettings(enabled=False),
+    )  # fmt: skip
+    assert run(settings, pins="mock") == 0
+    edit(door, 2, state="ALARM")
+    with pytest.raises(ModelError, match="its golden pictures are judged wrongly here"):
+        run(settings, pins="mock")
 
 
 def test_check_refuses_a_model_that_judges_them_wrongly(
