@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from device.faces import Box
 
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
+LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
 LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be background
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
@@ -30,12 +31,22 @@ class _Place:
     def holds(self, box: Box) -> bool:
         return moved(self.box, box) <= STILL
 
+    def shows(self, box: Box) -> bool:
+        """Tell whether a box is what is left of the place's, where somebody hides a side or a corner of it."""
+        left, top, right, bottom = (edge / self.box.height for edge in _moves(self.box, box))
+        inside = min(left, top, -right, -bottom) >= -STILL and box.height >= LEAST_LEFT * self.box.height
+        return inside and sum(abs(edge) <= STILL for edge in (left, top, right, bottom)) >= 2
+
 
 def moved(before: Box, now: Box) -> float:
     """Return how far the edge of a box that moved most has moved, as a share of the box's height before."""
+    return max(map(abs, _moves(before, now))) / before.height
+
+
+def _moves(before: Box, now: Box) -> tuple[int, int, int, int]:
+    """Return by how many pixels the left, top, right and bottom edge have moved."""
     left, top = now.x - before.x, now.y - before.y
-    right, bottom = left + now.width - before.width, top + now.height - before.height
-    return max(abs(left), abs(top), abs(right), abs(bottom)) / before.height
+    return left, top, left + now.width - before.width, top + now.height - before.height
 
 
 class Background:
@@ -68,7 +79,7 @@ class Background:
 
     def holds(self, box: Box) -> bool:
         """Tell whether a face in this box belongs to the background."""
-        return any(place.still and place.holds(box) for place in self._places)
+        return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
 
 
 def _kept(place: _Place) -> float:

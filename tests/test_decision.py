@@ -314,6 +314,17 @@ def test_a_poster_becomes_background_and_who_passes_before_it_does_not() -> None
     assert 100 <= events[2].at < 101
 
 
+@pytest.mark.parametrize(
+    "left", [Box(300, 0, 100, 70), Box(300, 30, 100, 70), Box(340, 0, 60, 100), Box(300, 0, 70, 80)]
+)
+def test_what_is_left_of_a_poster_that_somebody_hides_is_still_a_poster(left: Box) -> None:
+    def scene(t: float) -> list[Verdict]:
+        hidden = 30 <= t < 32  # by somebody whose own face isn't found
+        return [poster(t, left if hidden else RIGHT)]
+
+    assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
+
+
 def test_a_poster_that_is_taken_down_and_carried_away_counts_again() -> None:
     def scene(t: float) -> list[Verdict]:
         return [poster(t, RIGHT if t < 60 else Box(RIGHT.x - round(100 * (t - 60)), 0, 100, 100))] if t < 62 else []
