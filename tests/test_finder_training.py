@@ -174,7 +174,7 @@ def test_the_same_command_goes_on_from_the_last_epoch(trained: Trained) -> None:
 def test_a_network_that_finds_nothing_yet_is_not_written(trained: Trained) -> None:
     assert trained.resumed_code == 2
     assert trained.resumed_errors.splitlines()[-1] == (
-        "error: faces.tflite finds no watched face at 0.00625 false boxes a picture, expected some: nothing was "
+        "error: faces.tflite finds no watched face at 0.0125 false boxes a picture, expected some: nothing was "
         "written; train with more EPOCHS or more pictures"
     )
     assert not (trained.runs / "models").exists()
