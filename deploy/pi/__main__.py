@@ -53,8 +53,7 @@ def main(words: list[str]) -> int:
         say(f"error: {error}")
         return error.code
     except OSError as error:  # no space, or no room for more files
-        say(f"error: {error.filename}: can't be written ({error.strerror}): make room there, and run the same command "
-            "again")  # fmt: skip
+        say(f"error: {error}, expected a disk with room: look with `df -h` and `df -i`, and run the same command again")
         return DeployError.code
     return 0
 
