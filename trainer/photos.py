@@ -108,7 +108,7 @@ def _boxes(folder: Path) -> list[Photo]:
         file, label = row["file"], row["label"]
         try:
             box = Box(*(round(float(row[side])) for side in "xywh"))
-        except ValueError:
+        except (ValueError, OverflowError):  # of infinity
             raise PhotosError(f"{folder / BOXES_TABLE}: {file} has a side that is no number, expected pixels") from None
         if label not in (*LABELS, WORN_WRONG) or min(box.width, box.height) < SMALLEST_BOX:
             continue

@@ -1,6 +1,7 @@
 """Turns a folder of pictures with annotated faces into scenes: each picture's path, and the boxes that can be meant."""
 
 import math
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 def _scene(folder: Path, name: str, annotations: Annotations) -> tuple[Scene, list[str]]:
     path = folder / name
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - no error either for a name that no file can have
         raise PictureError(f"{path}: is missing, but annotated: copy it there or remove its annotation")
     size = picture_size(path)
     boxes, ignored = list[Boxes](), list[Boxes]()
