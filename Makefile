@@ -112,8 +112,8 @@ audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and wh
 	done; for lock in requirements deploy/debian-12 deploy/debian-13; do \
 		.venv-audit/bin/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement $$lock.lock; \
 	done
-count-arm64:  ## instructions an inference on emulated arm64: make count-arm64 [MODEL="door simple"]
-	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple)
+count-arm64:  ## instructions an inference and a frame on emulated arm64: make count-arm64 [MODEL="door simple"]
+	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple empty face)
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film
 deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
