@@ -20,6 +20,7 @@ from device.errors import CameraError, CameraFault
 from device.frame import Frame
 from device.model_card import ModelCard
 from device.settings import Settings
+from device.sparing import sparing_logs
 from device.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Screen:
         if self._server is None or self._loop is None:
             return
         try:
-            self._loop.run_until_complete(self._server.serve())
+            with sparing_logs():
+                self._loop.run_until_complete(self._server.serve())
         except Exception:
             log.exception("screen: has failed; the door goes on without it")
         finally:
