@@ -55,10 +55,10 @@ def run(
         devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
+        devices.enter_context(signals.camera_on())
         # A network camera may be waited for, and nothing of one is open yet.
         with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
             camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
-        signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)

@@ -239,9 +239,22 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
         "0.25 s  CHECKING  not sure yet", "0.25 s  visit 1: enter",
         "0.50 s  ALARM  without a mask 0.90", "0.50 s  visit 1: verdict without a mask 0.90",
     ]
-    assert at_stop == [FAULT | {"camera": [False, True]}]  # the camera's LED outlasts it
+    assert at_stop == [FAULT | {"camera": [False, True]}]  # which is lit until the camera has stopped
     assert histories() == FAULT
     assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]
+
+
+def test_the_camera_led_is_lit_before_the_camera_starts_and_out_when_it_does_not(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lit: list[list[bool]] = []
+    monkeypatch.setattr(picamera2, "ON_OPEN", lambda: lit.append(histories()["camera"]))
+    monkeypatch.setattr(StopRequest, "pause", lambda *_: lit.append(histories()["camera"]))  # while FAULT is shown
+    monkeypatch.setattr(picamera2, "START_ERROR", RuntimeError("Failed to acquire camera"))
+    with pytest.raises(CameraError, match=r"^pi: the camera doesn't start"):
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert lit == [[False, True], OFF_ON]
+    assert histories()["camera"] == OFF_ON
 
 
 def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_within_2_s(
@@ -290,7 +303,7 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
         high_low_high = [False, True, False, True]  # high is dark; FAULT is shown
         assert histories() == {
             "red": high_low_high, "green": high_low_high, "buzzer": [False, True], "relay": [False],
-            "camera": [False, True] if kind is CameraError else high_low_high,
+            "camera": high_low_high,
         }  # fmt: skip
 
 
