@@ -37,6 +37,7 @@ WORDS = {
     State.CHECKING: "not sure yet",
     State.CLEAR: "with a mask",
     State.ALARM: "without a mask",
+    State.FAULT: "out of order",
 }
 
 
@@ -60,6 +61,7 @@ def run(
         with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
             camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
+        devices.push(show_fault)
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
@@ -96,6 +98,13 @@ def run(
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+
+
+def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    """Show an exception as FAULT on a terminal, below the last state, which is no longer true."""
+    with suppress(OSError):  # it may be the terminal that is gone
+        if isinstance(error, Exception):
+            print(block(State.FAULT, WORDS[State.FAULT], sys.stdout), end="", flush=True)
 
 
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:

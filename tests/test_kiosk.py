@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -208,6 +210,22 @@ def test_a_fault_is_shown_told_to_systemd_and_ends_with_everything_off(door: Set
         run(door, SquareFinder(act="fail"), "mock")
     assert histories() == FAULT
     assert listener.heard()[-2:] == [b"STATUS=FAULT no such face", b"STOPPING=1"]
+
+
+def test_a_fault_is_the_last_state_that_a_terminal_shows(door: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    reader, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        with pytest.raises(ZeroDivisionError):
+            run(door, SquareFinder(act="fail"), "mock")
+    shown = b""
+    with os.fdopen(reader, "rb", buffering=0) as screen, suppress(OSError):  # which ends what a terminal has said
+        while part := screen.read(4096):
+            shown += part
+    assert shown.index(b"A L A R M   without a mask") < shown.index(b"F A U L T   out of order")
 
 
 def test_an_exception_in_the_measuring_of_moves_or_the_decision_is_shown_and_ends_with_everything_off(
