@@ -1,5 +1,6 @@
 """Turns a camera's frames into lamps, beeps and lines in the terminal: the main loop of the device."""
 
+import logging
 import os
 import queue
 import signal
@@ -31,6 +32,8 @@ from device.signals import Signals
 from device.source import is_rtsp
 from device.telemetry import Telemetry
 from device.terminal import block
+
+log = logging.getLogger(__name__)
 
 WORDS = {
     State.IDLE: "nobody there",
@@ -97,6 +100,8 @@ def run(
                 print(f"{line}\n{block(alert.state, words, sys.stdout)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
+        log.info("%s: the recording has ended", settings.camera.source)
+        screen.end()
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
 
 

@@ -55,6 +55,11 @@ class Screen:
             self._state = state
             self._tell(self._server.show, state)
 
+    def end(self) -> None:
+        """Show that the recording has ended, and not that the kiosk doesn't answer any more."""
+        if self._server:
+            self._tell(self._server.show, "ENDED")
+
     def changed(self) -> Settings | None:
         """Return the settings if the setup page has changed them since this was asked last."""
         return self._server.changed.popleft() if self._server and self._server.changed else None

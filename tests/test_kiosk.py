@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import logging
 import os
 import pty
 import signal
@@ -144,7 +145,10 @@ def listener(tmp_path: Path, door: Settings, monkeypatch: pytest.MonkeyPatch) ->
     return Listener(address)
 
 
-def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(
+    door: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert run(door, SquareFinder(), "mock") == 0
     assert capfd.readouterr().out.splitlines() == LINES
@@ -152,6 +156,7 @@ def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: py
         "red": OFF_ON, "green": OFF_ON, "buzzer": [False, *[True, False] * 3], "relay": OFF_ON, "camera": OFF_ON,
     }  # fmt: skip
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert caplog.messages == [f"{door.camera.source}: the recording has ended"]
 
 
 def test_a_video_is_judged_as_the_pictures_are(

@@ -104,7 +104,7 @@ def run_watched(door: Settings, act: str = "") -> tuple[list[tuple[str, str | No
 
 def test_a_visit_reaches_the_page_state_by_state(door: Settings) -> None:  # noqa: F811
     told, failure = run_watched(door)
-    assert told == [(look, None) for look in ("STARTING", "IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE")]
+    assert told == [(look, None) for look in ("STARTING", "IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE", "ENDED")]
     assert failure is None
 
 
