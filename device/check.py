@@ -10,7 +10,7 @@ from device.model_card import ModelCard
 from device.mqtt import id_of
 from device.seal import fingerprint, owners_key
 from device.secret import read_secret
-from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
+from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
 from device.source import shown
 from device.telemetry_settings import SYSTEM, MqttSettings, WebhookSettings
 from device.webhook import key_of, place_of
@@ -42,6 +42,9 @@ def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str
         yield _line(part, _wiring(signals, key))
     yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
     yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
+    yield _line("who is judged", _judged(times))
+    yield _line("same visit", f"if back where they were lost within {times.return_seconds} s")
+    yield _line("poster", f"a face that hasn't moved for {times.background_seconds} s")
     yield _line("alarm", f"{times.hold_seconds} s at least; {_beeps(signals)}")
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
@@ -73,6 +76,12 @@ def _zones(zones: tuple[Zone, ...]) -> str:
         return "none"
     left_out = f"{len(zones)}, in which no face counts"
     return f"{left_out}; WARNING: they cover the whole picture: remove or shrink one" if cover(zones) else left_out
+
+
+def _judged(times: DecisionSettings) -> str:
+    moved = f"once it moved by {times.least_move:.1%} of its height" if times.least_move else "though it never moves"
+    seen = f"{times.least_height:.1%} as high as the picture and {times.least_brightness} grey levels bright"
+    return f"a face at least {seen}, {moved}"
 
 
 def _wiring(signals: SignalSettings, key: str) -> str:

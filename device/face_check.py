@@ -23,6 +23,7 @@ class FaceCheck:
     def __init__(self, run: Callable[[Luma], npt.NDArray[np.float32]], card: CheckCard) -> None:
         """Take what gives the logit of a crop, float32 (1,) of uint8 (size, size), and what its card says."""
         self._run, self._card = run, card
+        self.from_score = card.from_score  # 0-1, the first network's: places that score less aren't worth a look
 
     def confirm(self, luma: Luma, places: Sequence[Face], least_score: float) -> list[Face]:
         """Return which of the places in a luma picture, uint8 (height, width), are faces, in the same order.

@@ -44,8 +44,8 @@ class OwnFaceFinder:
 
     def find(self, luma: Luma) -> list[Face]:
         """Return the faces of a luma picture, uint8 (height, width), largest first."""
-        if self.card.check and self._check:
-            return self._check.confirm(luma, self.places(luma, self.card.check.from_score), self._least_score)
+        if self._check:
+            return self._check.confirm(luma, self.places(luma, self._check.from_score), self._least_score)
         return self.places(luma, self._least_score)
 
     def places(self, luma: Luma, least_score: float) -> list[Face]:

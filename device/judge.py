@@ -13,6 +13,7 @@ from device.crop import whole_picture
 from device.errors import PictureError
 from device.faces import Box, Face, FaceFinder
 from device.pictures import picture_files, read_color, read_luma
+from device.recordings import VIDEO_SUFFIXES
 
 ALARM_COLOR, CLEAR_COLOR = (0, 0, 220), (60, 160, 0)  # BGR
 LINE_WIDTH = 1 / 200  # of the picture's longer side
@@ -31,7 +32,7 @@ class Judgement:
 def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
     """List the pictures named and those below the folders named, each with its name relative to what was given.
 
-    Raises PictureError for a path that doesn't exist and a folder without pictures.
+    Raises PictureError for a path that is neither a regular file nor a folder, and a folder without pictures.
     """
     found: list[tuple[str, Path]] = []
     for path in paths:
@@ -43,7 +44,7 @@ def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
         elif path.is_file():
             found.append((path.name, path))
         else:
-            raise PictureError(f"{path}: no such file or folder: check the path")
+            raise PictureError(f"{path}: no regular file or folder is there: check the path")
     return found
 
 
@@ -72,6 +73,11 @@ def judge_all(
 
 def judge(file: str, path: Path, classifier: Classifier, finder: FaceFinder | None) -> Judgement:
     """Judge every face in a picture; without a finder, the picture itself as one face. Raises PictureError."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise PictureError(
+            f"{path}: is a video, expected a picture: `make run CAMERA=` plays it, `python -m device replay` says what "
+            "happens in it"
+        )
     luma = read_luma(path)
     height, width = luma.shape
     if finder is None:

@@ -1,5 +1,6 @@
 """Turns a camera's frames into lamps, beeps and lines in the terminal: the main loop of the device."""
 
+import logging
 import os
 import queue
 import signal
@@ -32,11 +33,14 @@ from device.source import is_rtsp
 from device.telemetry import Telemetry
 from device.terminal import block
 
+log = logging.getLogger(__name__)
+
 WORDS = {
     State.IDLE: "nobody there",
     State.CHECKING: "not sure yet",
     State.CLEAR: "with a mask",
     State.ALARM: "without a mask",
+    State.FAULT: "out of order",
 }
 
 
@@ -55,11 +59,12 @@ def run(
         devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
+        devices.enter_context(signals.camera_on())
         # A network camera may be waited for, and nothing of one is open yet.
         with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
             camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
-        signals.camera_on()
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
+        devices.push(show_fault)
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
@@ -95,7 +100,16 @@ def run(
                 print(f"{line}\n{block(alert.state, words, sys.stdout)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
+        log.info("%s: the recording has ended", settings.camera.source)
+        screen.end()
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+
+
+def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    """Show an exception as FAULT on a terminal, below the last state, which is no longer true."""
+    with suppress(OSError):  # it may be the terminal that is gone
+        if isinstance(error, Exception):
+            print(block(State.FAULT, WORDS[State.FAULT], sys.stdout), end="", flush=True)
 
 
 def alert_line(alert: Alert, started: float, card: ModelCard) -> str:

@@ -10,7 +10,7 @@ from device.errors import SettingsError
 LANGUAGES = Path(__file__).parent / "page" / "languages"
 AUTO = "auto"  # the browser's, where it is one of ours
 FALLBACK = "en"
-LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT")
+LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT", "ENDED")
 # No picture, the three of device.errors.Blind, anything else, no connection.
 FAULTS = ("camera", "stalled", "covered", "frozen", "device", "gone")
 # Of the page of today's counts: what is counted first, in the order of its table.

@@ -26,7 +26,7 @@ class Metrics:
             "mask_kiosk_latency_seconds", "From a live camera's frame to its decision.", buckets=LATENCIES,
             registry=registry,
         )  # fmt: skip
-        states = [str(state) for state in State] + ["STARTING"]
+        states = [str(state) for state in State] + ["STARTING", "ENDED"]
         self._state = Enum("mask_kiosk_state", "What the door shows.", states=states, registry=registry)
         age = Gauge("mask_kiosk_camera_age_seconds", "Since the last decided frame; NaN before the first.",
                     registry=registry)  # fmt: skip

@@ -20,6 +20,7 @@ from device.errors import CameraError, CameraFault
 from device.frame import Frame
 from device.model_card import ModelCard
 from device.settings import Settings
+from device.sparing import sparing_logs
 from device.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Screen:
             self._state = state
             self._tell(self._server.show, state)
 
+    def end(self) -> None:
+        """Show that the recording has ended, and not that the kiosk doesn't answer any more."""
+        if self._server:
+            self._tell(self._server.show, "ENDED")
+
     def changed(self) -> Settings | None:
         """Return the settings if the setup page has changed them since this was asked last."""
         return self._server.changed.popleft() if self._server and self._server.changed else None
@@ -83,7 +89,8 @@ class Screen:
         if self._server is None or self._loop is None:
             return
         try:
-            self._loop.run_until_complete(self._server.serve())
+            with sparing_logs():
+                self._loop.run_until_complete(self._server.serve())
         except Exception:
             log.exception("screen: has failed; the door goes on without it")
         finally:

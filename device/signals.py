@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -93,9 +93,14 @@ class Signals:
             self._settings = settings
             self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
 
-    def camera_on(self) -> None:
-        """Light the camera LED, until the end: it outlasts the camera, whose closing may hang while it still sees."""
+    @contextmanager
+    def camera_on(self) -> Iterator[None]:
+        """Light the camera LED in a block, which is to hold all of the camera's life, its start and its end too."""
         _switch(self._camera, True)
+        try:
+            yield
+        finally:
+            _switch(self._camera, False)
 
     def collecting_on(self) -> None:
         """Light the LED that says that faces are kept, until the end."""

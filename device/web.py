@@ -110,9 +110,9 @@ class Server:
         if self.metrics:
             self.metrics.decided(now - frame.taken if self._live else None)
 
-    def show(self, state: State, reason: str | None = None) -> None:
-        """Tell every viewer a new state."""
-        self._shown = self._shown | {"look": state.value, "reason": reason}
+    def show(self, look: str, reason: str | None = None) -> None:
+        """Tell every viewer a new state, or that the recording has ended."""
+        self._shown = self._shown | {"look": look, "reason": reason}
         self._late = False
         self.tell()
 

@@ -1,5 +1,6 @@
 """What the screen's server answers: the page, its states, the picture of the camera, and metrics."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -58,9 +59,11 @@ class StateStream(Stream):
     def tell(self, message: str) -> None:
         """Send one state, and don't wait for it to arrive."""
         try:
-            self.write_message(message)
+            sent = self.write_message(message)
         except WebSocketClosedError:
             self.server.viewers.discard(self)
+        else:
+            sent.add_done_callback(asyncio.Future.exception)  # asyncio would log that somebody has gone meanwhile
 
     def on_close(self) -> None:
         self.server.viewers.discard(self)

@@ -15,7 +15,7 @@ from test_kiosk import with_card
 
 from device.__main__ import main
 from device.check import table
-from device.settings import ScreenSettings, Settings
+from device.settings import DecisionSettings, ScreenSettings, Settings
 from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
 
 TABLE = """\
@@ -35,6 +35,9 @@ collecting LED      not wired
 button              GPIO 3
 verdict             after 0.4 s, of the last 1.0 s
 who counts          seen for 0.15 s, until not seen for 0.7 s
+who is judged       {judged}
+same visit          if back where they were lost within 2.5 s
+poster              a face that hasn't moved for 300.0 s
 alarm               1.5 s at least; 3 beeps of 0.2 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
 door                released for 3.0 s at most when everybody wears a mask
@@ -70,11 +73,14 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
 
     card = read_card(toy)[0]
     assert main(["check", "--config", config(tmp_path, str(toy))]) == 0
-    assert capsys.readouterr().out == TABLE.format(threshold=f"{card.threshold:.2f}", release=f"{card.release:.2f}")
+    assert capsys.readouterr().out == TABLE.format(
+        threshold=f"{card.threshold:.2f}", release=f"{card.release:.2f}", judged="a face at least 8.0% as high as the "
+        "picture and 20.0 grey levels bright, once it moved by 7.0% of its height",
+    )  # fmt: skip
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[18] == "door                never released, because of the practice model"
+    assert lines[21] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 
@@ -131,6 +137,15 @@ def test_it_warns_of_zones_that_leave_nothing(
 ) -> None:
     assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = {zones}\n")]) == 0
     assert f"zones               {line}" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("key", [field.name for field in dataclasses.fields(DecisionSettings)])
+def test_it_tells_every_key_of_the_decision(key: str) -> None:
+    value: Any = ((0.0, 0.0, 0.5, 0.5),) if key == "zones" else 0.321
+    settings = Settings(decision=dataclasses.replace(DecisionSettings(), **{key: value}))
+    before, after = (list(table(each, card_of(), has_golden=True)) for each in (Settings(), settings))
+    (line,) = set(after) - set(before)
+    assert key == "zones" or "0.321 " in line or "32.1%" in line
 
 
 def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:

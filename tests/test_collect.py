@@ -166,9 +166,11 @@ def test_a_waiting_door_prunes_too(door: Settings, key: X25519PrivateKey, toy: P
     monkeypatch.setattr(collect, "PRUNE_SECONDS", 0.01)
     store = store_for(key)
     store.keep(b"old", NOW)
+    store.keep(b"young", NOW + 10 * DAY)
     with Collector(door, Classifier(str(toy)).card, store, lambda: NOW + 15 * DAY):
-        while kept():
+        while len(kept()) > 1:
             pass
+    assert [int(file.name.split("-")[0]) for file in kept()] == [NOW + 10 * DAY]
 
 
 def test_no_more_are_kept_than_may_be_in_number_and_bytes(

@@ -1,10 +1,12 @@
 """What the pages tell a reader to type is understood, the settings they show are read, and what they name is there."""
 
 import argparse
+import dataclasses
 import functools
 import importlib
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -156,7 +158,9 @@ def test_the_settings_are_read(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(settings(page.read_text())):
         path = tmp_path / f"{number}.toml"
         path.write_text(block)
-        read_settings(path)
+        read = dataclasses.asdict(read_settings(path))
+        for section, table in tomllib.loads(block).items():
+            assert {key: as_lists(read[section][key]) for key in table} == table
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TREE)))
@@ -171,6 +175,11 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     spans = re.findall(r"`([^`\n]+)`", text)
     named = {span for span in spans if NAMED.fullmatch(span) and not re.search("[A-Z]{4}", span)} - MADE
     assert absent + sorted(path for path in named if not (TREE / path).exists()) == []
+
+
+def as_lists(value: object) -> object:
+    """Return what TOML has in the place of tuples."""
+    return [as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def anchors(page: Path) -> set[str]:

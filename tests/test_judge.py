@@ -76,12 +76,23 @@ def test_nothing_to_judge_is_refused(toy: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     os.mkfifo(tmp_path / "pipe.jpg")  # nobody ever writes into it
     for name, line in (
-        ("absent", "no such file or folder: check the path"),
-        ("pipe.jpg", "no such file or folder: check the path"),
+        ("absent", "no regular file or folder is there: check the path"),
+        ("pipe.jpg", "no regular file or folder is there: check the path"),
         ("empty", "holds no pictures, expected some: check the path"),
     ):
         result = run_device(sys.executable, "judge", tmp_path / name, "--cropped", "--model", toy)
         assert (result.returncode, result.stdout, told(result)) == (2, "", [f"error: {tmp_path / name}: {line}"])
+
+
+def test_a_video_is_told_what_it_is_for(toy: Path, tmp_path: Path) -> None:
+    picture, video = write(tmp_path / "a.png", grey(0)), tmp_path / "visit.MP4"
+    video.write_bytes(b"\0\0\0\x18ftypmp42")
+    result = run_device(sys.executable, "judge", video, picture, "--cropped", "--model", toy)
+    assert (result.returncode, result.stdout.partition(":")[0]) == (1, "a.png")  # which is judged all the same
+    assert told(result) == [
+        f"{video}: is a video, expected a picture: `make run CAMERA=` plays it, `python -m device replay` says what "
+        "happens in it"
+    ]
 
 
 def test_people_read_a_line_a_picture(toy: Path, toy_config: Path, tmp_path: Path) -> None:

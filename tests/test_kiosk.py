@@ -1,6 +1,8 @@
 import dataclasses
 import itertools
+import logging
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -142,7 +145,10 @@ def listener(tmp_path: Path, door: Settings, monkeypatch: pytest.MonkeyPatch) ->
     return Listener(address)
 
 
-def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(
+    door: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     assert run(door, SquareFinder(), "mock") == 0
     assert capfd.readouterr().out.splitlines() == LINES
@@ -150,6 +156,7 @@ def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(door: Settings, capfd: py
         "red": OFF_ON, "green": OFF_ON, "buzzer": [False, *[True, False] * 3], "relay": OFF_ON, "camera": OFF_ON,
     }  # fmt: skip
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert caplog.messages == [f"{door.camera.source}: the recording has ended"]
 
 
 def test_a_video_is_judged_as_the_pictures_are(
@@ -210,6 +217,22 @@ def test_a_fault_is_shown_told_to_systemd_and_ends_with_everything_off(door: Set
     assert listener.heard()[-2:] == [b"STATUS=FAULT no such face", b"STOPPING=1"]
 
 
+def test_a_fault_is_the_last_state_that_a_terminal_shows(door: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    reader, terminal = pty.openpty()
+    with os.fdopen(terminal, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        with pytest.raises(ZeroDivisionError):
+            run(door, SquareFinder(act="fail"), "mock")
+    shown = b""
+    with os.fdopen(reader, "rb", buffering=0) as screen, suppress(OSError):  # which ends what a terminal has said
+        while part := screen.read(4096):
+            shown += part
+    assert shown.index(b"A L A R M   without a mask") < shown.index(b"F A U L T   out of order")
+
+
 def test_an_exception_in_the_measuring_of_moves_or_the_decision_is_shown_and_ends_with_everything_off(
     door: Settings,
 ) -> None:
@@ -239,9 +262,22 @@ def test_a_pi_camera_that_stalls_ends_the_run_with_everything_off_before_the_cam
         "0.25 s  CHECKING  not sure yet", "0.25 s  visit 1: enter",
         "0.50 s  ALARM  without a mask 0.90", "0.50 s  visit 1: verdict without a mask 0.90",
     ]
-    assert at_stop == [FAULT | {"camera": [False, True]}]  # the camera's LED outlasts it
+    assert at_stop == [FAULT | {"camera": [False, True]}]  # which is lit until the camera has stopped
     assert histories() == FAULT
     assert picamera2.CALLS[-3:] == ["cancel", "stop", "close"]
+
+
+def test_the_camera_led_is_lit_before_the_camera_starts_and_out_when_it_does_not(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lit: list[list[bool]] = []
+    monkeypatch.setattr(picamera2, "ON_OPEN", lambda: lit.append(histories()["camera"]))
+    monkeypatch.setattr(StopRequest, "pause", lambda *_: lit.append(histories()["camera"]))  # while FAULT is shown
+    monkeypatch.setattr(picamera2, "START_ERROR", RuntimeError("Failed to acquire camera"))
+    with pytest.raises(CameraError, match=r"^pi: the camera doesn't start"):
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert lit == [[False, True], OFF_ON]
+    assert histories()["camera"] == OFF_ON
 
 
 def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_within_2_s(
@@ -290,7 +326,7 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
         high_low_high = [False, True, False, True]  # high is dark; FAULT is shown
         assert histories() == {
             "red": high_low_high, "green": high_low_high, "buzzer": [False, True], "relay": [False],
-            "camera": [False, True] if kind is CameraError else high_low_high,
+            "camera": high_low_high,
         }  # fmt: skip
 
 

@@ -127,6 +127,9 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
         process.send_signal(signal.SIGKILL)
         process.wait()
         heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["offline"])
+    with Subscriber(broker) as later:  # who asks only now hears it as well
+        later.until(lambda: later.of(AVAILABLE))
+        assert later.of(AVAILABLE) == ["offline"]
 
 
 @needs_mosquitto

@@ -2,6 +2,7 @@ import asyncio
 import dataclasses
 import logging
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -103,7 +104,7 @@ def run_watched(door: Settings, act: str = "") -> tuple[list[tuple[str, str | No
 
 def test_a_visit_reaches_the_page_state_by_state(door: Settings) -> None:  # noqa: F811
     told, failure = run_watched(door)
-    assert told == [(look, None) for look in ("STARTING", "IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE")]
+    assert told == [(look, None) for look in ("STARTING", "IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE", "ENDED")]
     assert failure is None
 
 
@@ -266,6 +267,35 @@ def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.M
         for connection in slow:
             connection.close()
         assert ask(server.port, "GET /", host)[0] == 200
+
+
+def test_no_stranger_fills_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.INFO)
+    with served(card_of()) as (_, server):
+        caplog.clear()
+        for _ in range(20):
+            assert ask(server.port, "GET /", "X-Host: none")[0] == 400
+        line = "Malformed HTTP message from 127.0.0.1: Missing Host header"
+        assert caplog.messages == [line]
+        monkeypatch.setattr("device.sparing.SECONDS", 0.0)  # it is over
+        assert ask(server.port, "GET /", "X-Host: none")[0] == 400
+        assert caplog.messages == [line, f"{line} (and 19 such lines before it)"]
+
+
+def test_viewers_that_break_off_or_talk_nonsense_are_let_go_without_a_word(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.sparing.SECONDS", 0.0)
+    with served(card_of()) as (_, server):
+        own = f"Host: 127.0.0.1:{server.port}\r\nOrigin: http://127.0.0.1:{server.port}"
+        for frames in (b"", b"\x81\x82\0\0\0\0\xff\xff", b"\xff" * 6):
+            with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as viewer:
+                viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it ends by a reset
+                viewer.sendall(f"GET /state HTTP/1.1\r\n{own}\r\n{UPGRADE}\r\n\r\n".encode() + frames)
+                assert viewer.recv(4096).startswith(b"HTTP/1.1 101 ")
+            while server.viewers or ask(server.port, "GET /", own)[0] != 200:
+                pass
+    assert caplog.messages == []
 
 
 def test_viewers_have_nothing_to_say_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

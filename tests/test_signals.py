@@ -83,15 +83,14 @@ def test_an_exception_is_shown_as_fault_for_a_while_with_the_door_locked_and_eve
     def fail() -> None:
         with Signals(ALL_WIRED, "mock", lambda seconds: pauses.append((seconds, levels()))) as signals:
             signals.trust(card)
-            signals.camera_on()
             run(signals, (0.0, State.ALARM), (0.1, State.CLEAR))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert pauses == [(2.0, {"red": True, "green": True, "buzzer": False, "relay": False, "camera": True})]
+    assert pauses == [(2.0, {"red": True, "green": True, "buzzer": False, "relay": False, "camera": False})]
     assert (history(17), history(27), history(22)) == (OFF_ON_OFF_ON, OFF_ON, OFF_ON)
-    assert (history(RELAY), history(CAMERA)) == (OFF_ON, OFF_ON)
+    assert history(RELAY) == OFF_ON
 
 
 def test_outputs_that_are_active_low_are_driven_high_from_the_start_to_the_end() -> None:
@@ -109,8 +108,7 @@ def test_an_output_without_a_pin_is_left_alone() -> None:
 
 def test_leaving_early_shows_fault_once_and_leaves_the_camera_led_to_the_end() -> None:
     pauses: list[float] = []
-    with Signals(ALL_WIRED, "mock", pauses.append) as signals:
-        signals.camera_on()
+    with Signals(ALL_WIRED, "mock", pauses.append) as signals, signals.camera_on():
         run(signals, (0.0, State.ALARM))
         error = ZeroDivisionError()
         signals.leave(ZeroDivisionError, error, None)

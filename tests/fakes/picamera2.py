@@ -12,6 +12,7 @@ Planes = npt.NDArray[np.uint8]
 FRAMES: list[Planes] = []
 CALLS: list[Any] = []
 START_ERROR: Exception | None = None
+ON_OPEN: Callable[[], None] | None = None
 ON_STOP: Callable[[], None] | None = None
 
 
@@ -26,6 +27,8 @@ class Request:
 class Picamera2:
     def __init__(self) -> None:
         CALLS.append("open")
+        if ON_OPEN:
+            ON_OPEN()
 
     def create_preview_configuration(self, **asked: object) -> dict[str, object]:
         return asked

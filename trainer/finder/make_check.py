@@ -83,7 +83,7 @@ def _finder(model: Path, check: FaceCheck) -> Find:
     network = OwnFaceFinder(model)
 
     def find(luma: Luma) -> list[Face]:
-        return check.confirm(luma, network.places(luma, FROM_SCORE), LOWEST_SCORE)
+        return check.confirm(luma, network.places(luma, check.from_score), LOWEST_SCORE)
 
     return find
 

@@ -87,7 +87,7 @@ listen(
     if (state.page !== body.dataset.page) location.reload(); // the device has other settings or another version now
     show(state.look, state.reason);
   },
-  () => show("FAULT", shown === "FAULT" ? reason : "gone"),
+  () => shown === "ENDED" || show("FAULT", shown === "FAULT" ? reason : "gone"),
 );
 if (picture) listen("/mirror", showPicture, hidePicture);
 addEventListener("resize", fit);

@@ -8,6 +8,7 @@ const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: 
 const LEVELS = ["threshold", "release"];
 
 const values = document.querySelector("#values");
+const saved = document.querySelector("#saved");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
 let minute = null;
@@ -46,12 +47,16 @@ function fields() {
     set.append(legend);
     for (const [key, value] of Object.entries(minute[section])) {
       if (key === "zones") continue; // drawn, not typed
-      const [label, input, field] = ["label", null, "div"].map((kind) => (kind ? document.createElement(kind) : control(key, value)));
+      const [label, help, field] = ["label", "p", "div"].map((kind) => document.createElement(kind));
+      const input = control(key, value);
       input.id = label.htmlFor = `${section}-${key}`;
+      help.id = `${input.id}-help`;
+      help.textContent = HELP[section][key];
+      input.setAttribute("aria-describedby", help.id);
       input.name = key;
       label.textContent = key.replace(/_seconds$/, ", seconds").replaceAll("_", " ");
       input.dataset.section = section;
-      field.append(label, input);
+      field.append(label, input, help);
       set.append(field);
     }
     document.querySelector("#fields").append(set);
@@ -139,7 +144,7 @@ function list() {
 
 async function lastMinute() {
   minute = (await told(() => ask("minute"))) ?? minute;
-  if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes())))?.states ?? null;
+  if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
   else tried = null;
   draw();
   list();
@@ -171,21 +176,21 @@ async function open() {
 
 for (const place of [values, layer]) {
   place.addEventListener("input", () => {
-    said.textContent = "";
+    said.textContent = saved.textContent = "";
     lastMinute();
   });
 }
 values.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const saved = await told(() => ask("save", changes()));
-  if (!saved) return;
+  const done = await told(() => ask("save", changes()), saved);
+  if (!done) return;
   remember();
   await lastMinute();
-  said.textContent = `Saved in ${saved.saved}.`;
+  saved.textContent = `Saved in ${done.saved}.`;
 });
 document.querySelector("#restart").addEventListener("click", async () => {
-  if (!(await told(() => ask("restart", {})))) return;
-  said.textContent = "The kiosk starts again. It prints a new token, unless kiosk.toml holds one: journalctl -u mask-kiosk";
+  if (!(await told(() => ask("restart", {}), saved))) return;
+  saved.textContent = "The kiosk starts again. It prints a new token, unless kiosk.toml holds one: journalctl -u mask-kiosk";
 });
 document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
 enter(open);

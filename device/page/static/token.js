@@ -18,11 +18,12 @@ async function request(path, body) {
   return answer;
 }
 
-async function told(action) {
+// Says in `place` why an action failed.
+async function told(action, place = said) {
   try {
     return await action();
   } catch (error) {
-    said.textContent = error instanceof TypeError ? said.dataset.gone : error.message;
+    place.textContent = error instanceof TypeError ? said.dataset.gone : error.message;
     return undefined;
   }
 }

@@ -1,0 +1,40 @@
+"use strict";
+// What each value on the setup page means, by section and key of kiosk.toml.
+
+const HELP = {
+  model: {
+    threshold: "0 to 1: a face whose score reaches this rings.",
+    release: "0 to 1, at most the threshold: a face whose score falls below this stops ringing. In between, nothing changes.",
+  },
+  decision: {
+    window_seconds: "A face's scores are averaged over this time.",
+    notice_seconds: "A face seen for less isn't counted: it may be none.",
+    sure_seconds: "A face seen for less has no verdict yet.",
+    forget_seconds: "A face not seen for longer has left.",
+    return_seconds: "Whoever is back sooner, where they were lost, is still on the same visit.",
+    hold_seconds: "An alarm lasts at least this long.",
+    background_seconds: "A face that hasn't moved for so long is a poster: it doesn't count until it moves.",
+    least_move: "Share of the face's height: a face that never moved so far isn't judged; 0: it is.",
+    least_height: "Share of the picture's height: who looks smaller is waited for, not judged.",
+    least_brightness: "Mean grey level of a face, 0 to 255: who is darker is waited for, not judged.",
+  },
+  signals: {
+    beeps: "How often the buzzer sounds in one alarm.",
+    beep_seconds: "How long each beep lasts.",
+    pause_seconds: "How long it is silent between two beeps.",
+    quiet_from: "No alarm beeps from this time on, as 22:00.",
+    quiet_until: "Until this time, as 06:30. Both times the same: it always may.",
+    time_zone: "Of these times: local, the kiosk's own, or a name as Europe/Berlin.",
+  },
+  screen: {
+    language: "auto: the language of the browser that shows the screen.",
+    speech: "The screen speaks its prompts.",
+    mirror: "The screen shows the camera's picture, to everybody who may open its page.",
+  },
+  camera: {
+    rotation: "Degrees that the picture is turned clockwise: 0, 90, 180 or 270.",
+    mirror: "Left and right are swapped, after the turn.",
+    backlit: "People stand before something bright, as an open door.",
+    brighter: "-3 to 3: stops more than the Pi's own camera thinks right.",
+  },
+};
