@@ -1,6 +1,7 @@
 """Runs the door's loop on a given number of drawn frames, for whoever counts what a frame takes.
 
-640x480 luma as a Pi's camera gives it, with somebody who sways before a still room, or with nobody. Lamps and page are left out.
+640x480 luma as a Pi's camera gives it, with somebody who sways before a still room, or with nobody.
+Lamps and page are left out.
 """
 
 import sys
@@ -19,6 +20,7 @@ from device.frame import Frame
 from device.gate import Gate
 from device.levels import levels
 from device.motion import Motion
+from device.pictures import read_luma
 from device.settings import Settings
 from device.sight import Sight
 
@@ -35,7 +37,7 @@ def drawn(face: Path | None) -> list[np.ndarray]:
         picture = room.copy()
         if face:
             left = 200 + 10 * min(step, SWAYS - step)
-            picture[120 : 120 + SIDE, left : left + SIDE] = cv2.resize(cv2.imread(str(face), 0), (SIDE, SIDE))
+            picture[120 : 120 + SIDE, left : left + SIDE] = cv2.resize(read_luma(face), (SIDE, SIDE))
         pictures.append(np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8))
     return pictures
 
