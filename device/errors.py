@@ -6,6 +6,10 @@ from enum import StrEnum
 class KioskError(Exception):
     """Anything this project refuses; the command line prints it as one line and exits with 2."""
 
+    def __str__(self) -> str:
+        """Return one line, whatever the file holds that it quotes."""
+        return " ".join(super().__str__().splitlines())
+
 
 class PictureError(KioskError, ValueError):
     """A file that is not a usable picture."""

@@ -216,6 +216,14 @@ def test_a_bad_xml_is_named_and_the_rest_is_kept(content: str, encoding: str, tm
     assert line.startswith(f"left out: {bad}: {BAD_FILES[content]}")
 
 
+def test_what_an_xml_holds_over_several_lines_is_told_in_one(tmp_path: Path) -> None:
+    folder = as_voc(tmp_path / "scenes")
+    bad = folder / "Annotations" / "yard-2.xml"
+    bad.write_text(voc([((1, 2, 30, 40), "mask")]).replace(">2<", ">2\n2<"))
+
+    assert read_scenes(folder)[1][0].startswith(f"left out: {bad}: box 1 2 2 31 42 has a value that is no number")
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

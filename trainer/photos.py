@@ -150,8 +150,9 @@ def _label(name: str, table: Path) -> int:
 def _sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise PhotosError(f"{path}: can't be read ({error.strerror}), a table names it: correct the table") from error
+    except (OSError, ValueError) as error:  # the latter of a name that no file can have
+        found = error.strerror if isinstance(error, OSError) else error
+        raise PhotosError(f"{path}: can't be read ({found}), a table names it: correct the table") from error
 
 
 def _readable_sha256(path: Path) -> str:

@@ -138,7 +138,7 @@ def _voc(path: Path) -> list[Mark]:
     marks = []
     for thing in tree.iter("object"):
         label, *values = (thing.findtext(tag) for tag in ("name", *(f"bndbox/{corner}" for corner in CORNERS)))
-        texts = [value for value in values if value is not None]
+        texts = [" ".join(value.split()) for value in values if value is not None]
         if label is None or len(texts) != len(CORNERS):
             raise PhotosError(f"{path}: has an object without name or box, expected {', '.join(CORNERS)}: complete it")
         marks.append(Mark(str(path), label, tuple(texts)))
