@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import ipaddress
 import json
 import math
 import secrets
-import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +28,7 @@ from device.levels import levels
 from device.limits import RANDOM
 from device.mirror import Mirror
 from device.model_card import ModelCard
+from device.page_address import PageAddress
 from device.settings import Settings, read_settings
 from device.setup_pages import SETUP_PAGES
 from device.signals import LATE_SECONDS
@@ -79,28 +78,12 @@ class Server:
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
         self._ended = asyncio.Event()
-        self._listen(ipaddress.ip_address(screen.host))  # last, because what is refused before leaves no port taken
-
-    def _listen(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-        """Take the port, and say under which addresses each page is then."""
-        screen = self.settings.screen
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        self._socket = socket.create_server((screen.host, screen.port), family=family)
-        self._socket.setblocking(False)
-        self.port = int(self._socket.getsockname()[1])
-        name = f"[{address}]" if address.version == 6 else str(address)
-        if address.is_unspecified:
-            name = socket.gethostname()
-        self.url = f"http://{name}:{self.port}/"
-
-        def address_of(page: str, answered: str, token: str, is_random: bool) -> str | None:
-            local = address.is_loopback or answered == "lan"
-            start = f"{self.url if local else f'http://localhost:{self.port}/'}{page}"
-            return None if answered == "off" else f"{start}#{token}" if is_random else start
-
-        self.setup_url = address_of("setup", screen.setup, self.token, screen.token == RANDOM)
-        today = screen.today if self.settings.counts.enabled else "off"
-        self.today_url = address_of("today", today, self.read_token, screen.read_token == RANDOM)
+        # Last, because what is refused before leaves no port taken.
+        self.address = PageAddress(screen.host, screen.port)
+        self.port, self.url = self.address.port, self.address.url
+        today = screen.today if settings.counts.enabled else "off"
+        self.setup_url = self.address.of("setup", screen.setup, self.token if screen.token == RANDOM else "")
+        self.today_url = self.address.of("today", today, self.read_token if screen.read_token == RANDOM else "")
 
     def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
@@ -171,7 +154,7 @@ class Server:
             self._application(), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
             idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
-        server.add_socket(self._socket)
+        server.add_socket(self.address.socket)
         mirror = asyncio.create_task(self.mirror.serve())
         try:
             while not self._ended.is_set():

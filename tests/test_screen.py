@@ -388,7 +388,7 @@ def test_a_page_knows_when_the_device_has_other_settings() -> None:
         )
     ]  # fmt: skip
     for server in servers:
-        server._socket.close()
+        server.address.socket.close()
     first, again, *others = [server.page for server in servers]
     assert first == again
     assert len({first, *others}) == 3
