@@ -5,7 +5,8 @@ import pytest
 
 from device.crop import crop_face, whole_picture
 from device.faces import Box, Luma
-from trainer.groups import describe, find_groups, shared_group_fraction
+from trainer.groups import find_groups, shared_group_fraction
+from trainer.views import describe
 
 FACE = Box(110, 80, 100, 100)
 

@@ -18,8 +18,9 @@ from device.finders import open_finder
 from device.settings import FaceSettings
 from trainer.cache import cache_folder, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
-from trainer.groups import DESCRIPTION_LENGTH, find_groups
+from trainer.groups import find_groups
 from trainer.runs import Plan, RunError
+from trainer.views import DESCRIPTION_LENGTH
 
 FINDERS: tuple[Literal["own", "haar", "yunet"], ...] = ("own", "haar", "yunet")
 
