@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from trainer.links import LinkedPhotos, Links
 from trainer.views import (
@@ -83,7 +84,8 @@ def shared_group_fraction(groups: npt.NDArray[np.intp], test_mask: Bools) -> flo
 def _link_copies(descriptions: Descriptions, links: LinkedPhotos) -> None:
     blocks = range(0, len(descriptions), BLOCK)
     plain = [dct_hashes(whole_pictures(descriptions[start : start + BLOCK])) for start in blocks]
-    for start, mirrored in itertools.product(blocks, (False, True)):
+    ways = list(itertools.product(blocks, (False, True)))
+    for start, mirrored in tqdm(ways, "comparing pictures", unit="part", disable=None):
         pictures = whole_pictures(descriptions[start : start + BLOCK])[:, :, :: -1 if mirrored else 1]
         hashes, vectors = dct_hashes(pictures), normalised(pictures.reshape(-1, WHOLE_SIDE**2))
         for row, others in zip(blocks, plain, strict=True):
@@ -106,13 +108,16 @@ def _link_alike(
     """
     blocks = [photos[start : start + BLOCK] for start in range(0, len(photos), BLOCK)]
     views = [look(descriptions[block])(*plain) for block in blocks]
-    for block in blocks:
-        turned = look(descriptions[block])
-        for variant in variants:
-            vectors = turned(*variant)
-            for others, view in zip(blocks, views, strict=True):
-                i, j = np.nonzero(view @ vectors.T >= at_least)
-                links.add(np.column_stack([others[i], block[j]]))
+    parts = len(blocks) * len(variants)
+    with tqdm(total=parts, desc=f"comparing {look.__name__}", unit="part", disable=None) as progress:
+        for block in blocks:
+            turned = look(descriptions[block])
+            for variant in variants:
+                vectors = turned(*variant)
+                for others, view in zip(blocks, views, strict=True):
+                    i, j = np.nonzero(view @ vectors.T >= at_least)
+                    links.add(np.column_stack([others[i], block[j]]))
+                progress.update()
 
 
 def _made_from_another(names: Sequence[str]) -> Links:
