@@ -120,6 +120,18 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     assert (changed.crops[~np.array(unchanged)] != first.crops[~np.array(unchanged)]).any()
 
 
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_damaged_groups_are_found_again(tmp_path: Path, size: int) -> None:
+    dataset = load_dataset(drawn_photos(tmp_path / "photos", 12), 24, cropped=True)
+    groups = alone(dataset).groups
+    (kept,) = (tmp_path / "cache" / "mask-kiosk" / "groups").iterdir()
+    content = kept.read_bytes()
+    kept.write_bytes(content[:size])
+
+    assert (alone(dataset).groups == groups).all()
+    assert kept.read_bytes() == content
+
+
 def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 9)
     with pytest.raises(PhotosError, match="has 9 usable photos"):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from trainer.cache import write_whole
+from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
 from trainer.dataset import Dataset
@@ -87,7 +87,8 @@ def cross_validate(
     """
     dataset = dataclasses.replace(material.dataset, finder=None)  # nobody finds faces any more, and some can't be sent
     folder = runs / f"crossval-{asked.network}-{_digest(material, parts, asked)}"
-    known = {number: np.load(path) for number in range(len(parts)) if (path := folder / f"{number}.npy").exists()}
+    kept = {number: read_array(folder / f"{number}.npy") for number in range(len(parts))}
+    known = {number: found for number, found in kept.items() if found is not None}
     if known:
         print(f"{len(known)} of {len(parts)} folds were done before: {folder}", file=sys.stderr)
     missing = [number for number in range(len(parts)) if number not in known]
