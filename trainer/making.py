@@ -80,7 +80,7 @@ def _train(options: argparse.Namespace) -> None:
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
     from trainer.report import write_report
-    from trainer.runs import make_current, only_one
+    from trainer.runs import make_current, nothing_left, only_one
     from trainer.training import predict, set_threads
 
     set_threads(options.threads)
@@ -96,6 +96,8 @@ def _train(options: argparse.Namespace) -> None:
             report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
             print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
 
+            if run.state.epochs == job.run.state.epochs:
+                print(nothing_left(run, job.epochs))
 
 def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -> "Job":
     import numpy as np
