@@ -54,6 +54,35 @@ def test_a_folder_that_cannot_be_trained_on_is_one_line_and_exit_code_2(
     assert not runs.exists()
 
 
+@pytest.mark.parametrize("verb", ["train", "crossval"])
+def test_a_wrong_folder_to_measure_with_is_refused_before_any_photo_is_cut(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, missing = drawn_photos(tmp_path / "photos", 12), tmp_path / "missing"
+
+    assert main([verb, "--data", str(folder), "--apart", str(missing), "--size", "24"]) == 2
+
+    assert capsys.readouterr().err.startswith(f"error: {missing}: no such folder")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("command", [
+    "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite", "bench",
+    "faces --scenes {0} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0}", "compare-faces --scenes {0}",
+])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as refused:
+        main([*command.format(tmp_path / "unread").split(), "--runs", str(tmp_path / "file" / "runs")])
+
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: argument --runs: {tmp_path / 'file'} can't be written to (Not a directory), expected a folder"
+    )
+
+
 def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     good = (folder / "with_mask" / "0.png").read_bytes()

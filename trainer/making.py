@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size
+from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size, target
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -24,7 +24,7 @@ def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
     convert.set_defaults(command=_convert)
     convert.add_argument("--run", type=Path, help="folder of the run (default: those trained last)")
     convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
-    convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
+    convert.add_argument("--models", type=target, default=MODELS, help="where the model goes (default: models/)")
     convert.add_argument(
         "--miss-cost", type=cost, default=1.0,
         help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
@@ -67,13 +67,15 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument(
         "--threads", type=positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
     )
-    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    train.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
 
 
 def _train(options: argparse.Namespace) -> None:
+    from trainer.photos import check_folders
     from trainer.sources import photos_folder
 
-    folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
+    folder, practice = photos_folder(options.data)
+    check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
     with native_code_quiet():
         import keras
 
@@ -94,10 +96,10 @@ def _train(options: argparse.Namespace) -> None:
             best = keras.saving.load_model(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
             report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
-            print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
-
             if run.state.epochs == job.run.state.epochs:
                 print(nothing_left(run, job.epochs))
+            print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
+
 
 def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -> "Job":
     import numpy as np

@@ -1,6 +1,7 @@
 """What the trainer's commands share: where things are, and what the values of their options may be."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 TREE = Path(__file__).parent.parent
@@ -19,6 +20,19 @@ def size(text: str) -> int:
 def folder(text: str) -> str:
     """Return the whole path of what is named; `~` is the home."""
     return str(Path(text).expanduser().resolve())
+
+
+def target(text: str) -> Path:
+    """Return a folder that can be written to, or made."""
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{there} can't be written to ({error.strerror}), expected a folder for {path}: name another"
+        ) from error
+    return path
 
 
 def cost(text: str) -> float:

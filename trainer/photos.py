@@ -56,7 +56,7 @@ def find_photos(folder: Path) -> list[Photo]:
     never left out in silence.
     """
     if not folder.is_dir():
-        raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check DATA")
+        raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check the path")
     if (folder / BOXES_TABLE).exists():
         return _boxes(folder)
     if (folder / CROPS_TABLE).exists():
@@ -159,6 +159,13 @@ def _readable_sha256(path: Path) -> str:
         return _sha256(path)
     except PhotosError:
         return ""  # the reader of pictures says so, by name
+
+
+def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
+    """Raise PhotosError as reading these folders would in the end, before anything that takes long."""
+    require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
+    for folder in measuring:
+        find_photos(folder)
 
 
 def require_enough(labels: Sequence[int], folder: Path) -> None:
