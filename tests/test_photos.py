@@ -206,6 +206,7 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
     ("crops.csv", "file,label,source,kind\n", "crops.csv: has no column 'note'"),
     ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n", "crops.csv: has the label 'mask'"),
     ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: can't be read"),
+    ("crops.csv", "file,label,source,kind,note\n\0a.png,with_mask,a,real,\n", "crops.csv: is no table (has a NUL)"),
     ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,wide,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
 ])
 def test_a_table_that_cannot_be_meant_is_one_line(table: str, content: str, line: str, tmp_path: Path) -> None:

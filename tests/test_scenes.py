@@ -145,6 +145,7 @@ def test_small_faces_are_kept_apart_and_pictures_that_no_table_names_are_left_ou
 
 BAD_ROWS = {
     "gone.png,1,2,30,40,with_mask": "{folder}/gone.png: is missing, but annotated",
+    f"{'long' * 99}.png,1,2,30,40,with_mask": f"{{folder}}/{'long' * 99}.png: is missing, but annotated",
     "yard-2.png,200,10,30,30,face": "{table}: yard-2.png: box 200 10 30 30 lies outside the picture",
     "yard-2.png,-40,10,40,30,face": "{table}: yard-2.png: box -40 10 40 30 lies outside the picture",
     "yard-2.png,10,10,0,30,face": "{table}: yard-2.png: box 10 10 0 30 has no area",

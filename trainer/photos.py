@@ -123,8 +123,11 @@ def _boxes(folder: Path) -> list[Photo]:
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table with a head line; a row that ends early has empty values. Raises PhotosError, by column."""
+    text = read_text(table)
+    if "\0" in text:
+        raise PhotosError(f"{table}: is no table (has a NUL), expected comma-separated values: correct it")
     try:
-        reader = csv.DictReader(io.StringIO(read_text(table)), restval="", strict=True)
+        reader = csv.DictReader(io.StringIO(text), restval="", strict=True)
         rows = list(reader)
     except csv.Error as error:
         raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error

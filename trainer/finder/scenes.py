@@ -122,7 +122,11 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 def _scene(folder: Path, name: str, annotations: Annotations) -> tuple[Scene, list[str]]:
     path = folder / name
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # no name of a file: too long
+        there = False
+    if not there:
         raise PictureError(f"{path}: is missing, but annotated: copy it there or remove its annotation")
     size = picture_size(path)
     boxes, ignored = list[Boxes](), list[Boxes]()
