@@ -74,6 +74,21 @@ def test_folds_that_are_done_are_not_done_again(
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
+def test_photos_of_one_source_are_divided_by_group_only(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    linear = crossval(folders[:1], tmp_path / "runs", "--model", "linear")
+
+    assert main(linear) == 2
+    line = f"error: {folders[0]}: all photos are of one source, blue, which leaves none to train on: add folders"
+    assert capsys.readouterr().err.splitlines()[-1].startswith(line)
+    for more, folds in ((), 5), (("--folds", "99"), 20):
+        assert main([*linear, "--by", "group", *more]) == 0
+        assert capsys.readouterr().out.count("fold ") == folds
+
+
 def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path) -> None:
     linear = crossval(folders, tmp_path / "runs", "--model", "linear")
     process = start(linear, tmp_path / "cache", "127.0.0.1:1")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, size, target
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, several, size, target
+
+GROUP_FOLDS = 5
 
 
 def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -28,7 +30,9 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     crossval.add_argument("--data", type=folder, nargs="+", required=True, help="folders of photos")
     crossval.add_argument("--apart", type=folder, nargs="*", default=[], help="leave out what resembles these")
     crossval.add_argument("--by", choices=["source", "group"], default="source")
-    crossval.add_argument("--folds", type=positive, default=99, help="at most so many (default: each source is one)")
+    crossval.add_argument(
+        "--folds", type=several, help=f"at most so many (default: each source is one; by group {GROUP_FOLDS})"
+    )
     crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
     crossval.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
     crossval.add_argument("--epochs", type=positive, help="of each training (default: the network's)")
@@ -78,7 +82,10 @@ def _crossval(options: argparse.Namespace) -> None:
     recipe = NETWORKS["door" if options.model == LINEAR else options.model]
     material = gather(folders, options.size or recipe.size, apart)
     per_source = options.by == "source"
-    folds = by_source(material, options.folds) if per_source else by_group(material, options.folds, 0)
+    if per_source:
+        folds = by_source(material, options.folds or len(material.dataset.names))
+    else:
+        folds = by_group(material, options.folds or GROUP_FOLDS, 0)
     asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
     shares = []
     for fold in cross_validate(material, folds, asked, per_source, options.runs):

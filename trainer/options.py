@@ -51,6 +51,14 @@ def seed(text: str) -> int:
     return number
 
 
+def several(text: str) -> int:
+    """Return a whole number from 2 on."""
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{number} is less than 2")
+    return number
+
+
 def positive(text: str) -> int:
     """Return a whole number from 1 on."""
     number = int(text)
