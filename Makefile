@@ -50,7 +50,7 @@ help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=]
+train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER= RAY_ADDRESS=]
 	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
 		$(if $(APART),--apart $(APART)) --model $(MODEL) $(if $(SIZE),--size $(SIZE)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
