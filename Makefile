@@ -28,6 +28,14 @@ key = $(if $(KEY),--key "$(KEY)")
 # Folds and networks are trained side by side on the Ray cluster that this names: docs/training.md
 export RAY_ADDRESS
 cluster = $(if $(RAY_ADDRESS),.venv/cluster)
+define train_finder
+	test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
+		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }; \
+	$(venv) -m trainer $@ --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
+		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
+		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
+endef
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
@@ -42,7 +50,7 @@ help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
 
 .venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=]
+train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER= RAY_ADDRESS=]
 	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
 		$(if $(APART),--apart $(APART)) --model $(MODEL) $(if $(SIZE),--size $(SIZE)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
@@ -68,19 +76,9 @@ accept: .venv/ready  ## may a new model replace the present one? make accept MOD
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
 		$(if $(YUNET),--yunet "$(YUNET)")
 faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
-	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
-		echo "error: SCENES and BACKGROUNDS are needed: make faces SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
-	@$(venv) -m trainer faces --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
-		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
-		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) $(if $(START),--start "$(START)") \
-		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
+	@$(train_finder) $(if $(START),--start "$(START)")
 face-check: .venv/ready  ## train the check of models/faces.tflite: make face-check [as make faces, without START=]
-	@test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
-		echo "error: SCENES and BACKGROUNDS are needed: make face-check SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }
-	@$(venv) -m trainer face-check --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
-		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
-		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
-		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
+	@$(train_finder)
 compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \

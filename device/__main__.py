@@ -26,6 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: run `.venv/bin/python -m device`, which `make .venv` makes, or on a Pi "
+              "/opt/mask-kiosk/current/venv/bin/python", file=sys.stderr)
+        return 2
     except OSError as error:  # standard output is closed or full
         print(f"error: {error}", file=sys.stderr)
         sys.stdout = io.StringIO()  # the end would try to write the rest

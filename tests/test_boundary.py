@@ -73,6 +73,18 @@ def test_a_workstation_deploys_without_an_environment() -> None:
     assert (bare.returncode, bare.stdout, bare.stderr) == (0, "python -m deploy\n", "")
 
 
+@pytest.mark.parametrize("command", ["trainer train", "device check"])
+def test_outside_the_environment_one_line_names_it(command: str) -> None:
+    package = command.partition(" ")[0]
+    outside = [sys.executable, "-S", "-m", *command.split()]  # -S: without any package
+    result = subprocess.run(outside, cwd=TREE, check=False, capture_output=True, text=True)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        f"error: No module named 'numpy': run `.venv/bin/python -m {package}`, which `make .venv` makes"
+    )
+    assert result.returncode == 2
+
+
 def test_the_devices_packages_are_few() -> None:
     extras = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     names = [requirement.split(">")[0] for requirement in extras["device"]]

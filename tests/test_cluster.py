@@ -60,17 +60,33 @@ def test_folds_that_are_done_are_not_done_again(
     (done,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in done.iterdir()) == ["0.npy", "1.npy", "2.npy"]
 
+    (done / "1.npy").write_bytes((done / "1.npy").read_bytes()[:-1])
     (done / "2.npy").unlink()
-    made = {path: path.stat().st_mtime_ns for path in done.iterdir()}
+    kept = (done / "0.npy").stat().st_mtime_ns
     assert main(linear) == 0
     again = capsys.readouterr()
     assert again.out == first
-    assert again.err.startswith(f"2 of 3 folds were done before: {done}")
-    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert again.err.startswith(f"1 of 3 folds were done before: {done}")
+    assert (done / "0.npy").stat().st_mtime_ns == kept
     assert (done / "2.npy").exists()
 
     assert main([*linear, "--seed", "1"]) == 0  # something else was asked for
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_photos_of_one_source_are_divided_by_group_only(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    linear = crossval(folders[:1], tmp_path / "runs", "--model", "linear")
+
+    assert main(linear) == 2
+    line = f"error: {folders[0]}: all photos are of one source, blue, which leaves none to train on: add folders"
+    assert capsys.readouterr().err.splitlines()[-1].startswith(line)
+    for more, folds in ((), 5), (("--folds", "99"), 20):
+        assert main([*linear, "--by", "group", *more]) == 0
+        assert capsys.readouterr().out.count("fold ") == folds
 
 
 def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path) -> None:

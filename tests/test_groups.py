@@ -1,3 +1,6 @@
+import io
+import sys
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -5,7 +8,8 @@ import pytest
 
 from device.crop import crop_face, whole_picture
 from device.faces import Box, Luma
-from trainer.groups import describe, find_groups, shared_group_fraction
+from trainer.groups import find_groups, shared_group_fraction
+from trainer.views import describe
 
 FACE = Box(110, 80, 100, 100)
 
@@ -96,6 +100,18 @@ def test_no_photos_and_blank_photos() -> None:
     blank = whole(np.full((1, 1), 9, dtype=np.uint8))
     descriptions = np.array([blank, whole(drawn_photo(0)), blank])
     assert find_groups(descriptions, ["a.jpg", "b.jpg", "c.jpg"]).tolist() == [0, 1, 0]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_search_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", shown := Terminal())
+    find_groups(np.array([whole(drawn_photo(seed)) for seed in range(2)]), ["a.jpg", "b.jpg"])
+    for part in ("comparing pictures: 100%", "comparing middles: 100%"):
+        assert part in shown.getvalue()
 
 
 def test_descriptions_must_match_the_names() -> None:

@@ -54,6 +54,35 @@ def test_a_folder_that_cannot_be_trained_on_is_one_line_and_exit_code_2(
     assert not runs.exists()
 
 
+@pytest.mark.parametrize("verb", ["train", "crossval"])
+def test_a_wrong_folder_to_measure_with_is_refused_before_any_photo_is_cut(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, missing = drawn_photos(tmp_path / "photos", 12), tmp_path / "missing"
+
+    assert main([verb, "--data", str(folder), "--apart", str(missing), "--size", "24"]) == 2
+
+    assert capsys.readouterr().err.startswith(f"error: {missing}: no such folder")
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("command", [
+    "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite", "bench",
+    "faces --scenes {0} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0}", "compare-faces --scenes {0}",
+])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as refused:
+        main([*command.format(tmp_path / "unread").split(), "--runs", str(tmp_path / "file" / "runs")])
+
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: argument --runs: {tmp_path / 'file'} can't be written to (Not a directory), expected a folder"
+    )
+
+
 def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     good = (folder / "with_mask" / "0.png").read_bytes()
@@ -120,6 +149,18 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     assert (changed.crops[~np.array(unchanged)] != first.crops[~np.array(unchanged)]).any()
 
 
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_damaged_groups_are_found_again(tmp_path: Path, size: int) -> None:
+    dataset = load_dataset(drawn_photos(tmp_path / "photos", 12), 24, cropped=True)
+    groups = alone(dataset).groups
+    (kept,) = (tmp_path / "cache" / "mask-kiosk" / "groups").iterdir()
+    content = kept.read_bytes()
+    kept.write_bytes(content[:size])
+
+    assert (alone(dataset).groups == groups).all()
+    assert kept.read_bytes() == content
+
+
 def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 9)
     with pytest.raises(PhotosError, match="has 9 usable photos"):
@@ -164,8 +205,9 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
 @pytest.mark.parametrize(("table", "content", "line"), [
     ("crops.csv", "file,label,source,kind\n", "crops.csv: has no column 'note'"),
     ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n", "crops.csv: has the label 'mask'"),
-    ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: can't be read"),
-    ("crops.csv", "file,label,source,kind,note\n\0.png,with_mask,a,real,\n", ".png: can't be read"),
+    ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: is no file"),
+    ("crops.csv", "file,label,source,kind,note\n/dev/zero,with_mask,a,real,\n", "/dev/zero: is no file"),
+    ("crops.csv", "file,label,source,kind,note\n\0a.png,with_mask,a,real,\n", "crops.csv: is no table (has a NUL)"),
     ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,wide,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
     ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,1e999,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
 ])

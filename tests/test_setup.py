@@ -320,7 +320,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         before = server.message()
         browser.open(f"{server.url}setup")
         browser.run("document.querySelector('#token').value = 'wrong'; entry.requestSubmit()")
-        browser.until("said.textContent === 'That is not the token.'")
+        browser.until("said.textContent.startsWith('That is not the token. It follows the # of the address')")
+        assert browser.run("said.textContent").endswith(", or is token of [screen] in kiosk.toml.")
         browser.open(f"{server.url}setup?#{TOKEN}")
         browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
         assert browser.run("location.href") == f"{server.url}setup"

@@ -192,7 +192,9 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
         assert browser.run("document.querySelector('#opened').hidden")
         browser.run("document.querySelector('#token').value = 'wrong'; document.querySelector('#entry button').click()")
         browser.until("document.querySelector('#said').textContent !== ''")
-        assert browser.run("document.querySelector('#said').textContent") == "That is not the token."
+        said = browser.run("document.querySelector('#said').textContent")
+        assert said.startswith("That is not the token. It follows the # of the address")
+        assert said.endswith(", or is read_token of [screen] in kiosk.toml.")
         wrong = []
         for code in codes():
             browser.open(f"{server.today_url}?language={code}#{READ_TOKEN}")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
@@ -122,6 +123,28 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
     assert load_run(None, tmp_path / "runs").folder == stopped.folder
     assert (stopped.folder / "report.html").exists()
+
+
+def test_a_run_with_nothing_left_to_train_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = tmp_path / "runs"
+    command = ["train", "--model", "simple", "--data", str(drawn_photos(tmp_path / "photos", 20)), "--size", str(SIZE)]
+    command += ["--runs", str(runs), "--epochs"]
+    assert main([*command, "2"]) == 0
+    assert "nothing was left" not in capsys.readouterr().out
+
+    assert main([*command, "1"]) == 0
+    folder = load_run(None, runs).folder
+    line = "nothing was left to train, 2 epochs are done and at most 1 were asked for: set larger EPOCHS to go on"
+    assert f"{folder}: {line}" in capsys.readouterr().out
+
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "stopped": True}))
+    assert main([*command, "9"]) == 0
+    line = "nothing was left to train, its validation loss no longer fell after 2 epochs: set another SEED"
+    assert f"{folder}: {line}" in capsys.readouterr().out
 
 
 def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: run `.venv/bin/python -m trainer`, which `make .venv` makes", file=sys.stderr)
+        return 2
     except OSError as error:
         where = error.filename or options.command.__name__.strip("_")
         print(f"error: {where}: {error.strerror or error}", file=sys.stderr)

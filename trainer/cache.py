@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,15 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(folder)  # the name too
     finally:
         os.close(folder)
+
+
+def read_array(path: Path) -> npt.NDArray[Any] | None:
+    """Return the array in a .npy, None if there is none or it is damaged."""
+    try:
+        array: npt.NDArray[Any] = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array
 
 
 @contextmanager

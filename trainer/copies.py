@@ -16,10 +16,11 @@ from device.errors import ModelError
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.settings import FaceSettings
-from trainer.cache import cache_folder, scratch_array, write_whole
+from trainer.cache import cache_folder, read_array, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
-from trainer.groups import DESCRIPTION_LENGTH, find_groups
+from trainer.groups import find_groups
 from trainer.runs import Plan, RunError
+from trainer.views import DESCRIPTION_LENGTH
 
 FINDERS: tuple[Literal["own", "haar", "yunet"], ...] = ("own", "haar", "yunet")
 
@@ -95,11 +96,12 @@ def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -
         told.update(np.ascontiguousarray(part).data)
     told.update("\n".join(names).encode())
     path = cache_folder() / "groups" / f"{told.hexdigest()[:32]}.npy"
-    if not path.exists():
+    found = read_array(path)
+    if found is None:
         together = scratch_array((len(names), DESCRIPTION_LENGTH))
         for place, row in enumerate(itertools.chain(*parts)):
             together[place] = row
-        content = io.BytesIO()
-        np.save(content, find_groups(together, names))
+        found, content = find_groups(together, names), io.BytesIO()
+        np.save(content, found)
         write_whole(path, content.getvalue())
-    return np.asarray(np.load(path), np.intp)
+    return np.asarray(found, np.intp)

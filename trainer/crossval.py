@@ -16,12 +16,12 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from trainer.cache import write_whole
+from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS
-from trainer.photos import LABELS, WORN_WRONG_SLICE
+from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
 from trainer.scores import score, share, threshold, verdicts
@@ -48,9 +48,12 @@ def by_source(material: Material, folds: int) -> list[Indices]:
     """Divide the photos so that each source is in one fold; with as many folds as sources, one is left out at a time.
 
     Photos of other sources that share a group with one of a fold are in the fold as well as in their own: they are
-    kept out of its training.
+    kept out of its training. Raises PhotosError where all photos are of one source.
     """
     names, counts = np.unique(material.dataset.sources, return_counts=True)
+    if len(names) < 2:
+        raise PhotosError(f"{material.dataset.folder}: all photos are of one source, {names[0]}, which leaves none to "
+                          "train on: add folders with EXTRA=, or set BY=group")
     parts: list[list[str]] = [[] for _ in range(min(folds, len(names)))]
     sizes = np.zeros(len(parts))
     for i in np.argsort(-counts, kind="stable"):
@@ -61,8 +64,9 @@ def by_source(material: Material, folds: int) -> list[Indices]:
 
 
 def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
-    """Divide the photos so that each group is in one fold, stratified by label."""
+    """Divide the photos so that each group is in one fold, stratified by label; as many folds as there can be."""
     labels = material.dataset.labels
+    folds = min(folds, int(np.bincount(labels).min()))
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, material.groups)
     return [fold for _, fold in split]
 
@@ -87,7 +91,8 @@ def cross_validate(
     """
     dataset = dataclasses.replace(material.dataset, finder=None)  # nobody finds faces any more, and some can't be sent
     folder = runs / f"crossval-{asked.network}-{_digest(material, parts, asked)}"
-    known = {number: np.load(path) for number in range(len(parts)) if (path := folder / f"{number}.npy").exists()}
+    kept = {number: read_array(folder / f"{number}.npy") for number in range(len(parts))}
+    known = {number: found for number, found in kept.items() if found is not None}
     if known:
         print(f"{len(known)} of {len(parts)} folds were done before: {folder}", file=sys.stderr)
     missing = [number for number in range(len(parts)) if number not in known]

@@ -22,16 +22,16 @@ from device.errors import PictureError
 from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
-from trainer import groups
+from trainer import views
 from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
-from trainer.groups import DESCRIPTION_LENGTH, describe
 from trainer.photos import Photo, find_photos, require_enough
+from trainer.views import DESCRIPTION_LENGTH, describe
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
-DESCRIBED_SIZE = 100  # px: what trainer.groups describes
+DESCRIBED_SIZE = 100  # px: what trainer.views describes
 CONTEXT = 1.25  # sides of a wide crop in those of the crop itself: what augmentation may turn, move and zoom out into
 # Part of the cache's key: with other code, the same photos may give other arrays.
-SHAPING_CODE = (crop, faces, finders, groups, haar, heatmap, pictures, reduce, yunet, sys.modules[__name__])
+SHAPING_CODE = (crop, faces, finders, haar, heatmap, pictures, reduce, views, yunet, sys.modules[__name__])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size
+from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size, target
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -24,7 +24,7 @@ def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
     convert.set_defaults(command=_convert)
     convert.add_argument("--run", type=Path, help="folder of the run (default: those trained last)")
     convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
-    convert.add_argument("--models", type=Path, default=MODELS, help="where the model goes (default: models/)")
+    convert.add_argument("--models", type=target, default=MODELS, help="where the model goes (default: models/)")
     convert.add_argument(
         "--miss-cost", type=cost, default=1.0,
         help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
@@ -67,20 +67,22 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
     train.add_argument(
         "--threads", type=positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
     )
-    train.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    train.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
 
 
 def _train(options: argparse.Namespace) -> None:
+    from trainer.photos import check_folders
     from trainer.sources import photos_folder
 
-    folder, practice = photos_folder(options.data)  # before the slow imports: a wrong folder is said at once
+    folder, practice = photos_folder(options.data)
+    check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
     with native_code_quiet():
         import keras
 
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
     from trainer.report import write_report
-    from trainer.runs import make_current, only_one
+    from trainer.runs import make_current, nothing_left, only_one
     from trainer.training import predict, set_threads
 
     set_threads(options.threads)
@@ -94,6 +96,8 @@ def _train(options: argparse.Namespace) -> None:
             best = keras.saving.load_model(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
             report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
+            if run.state.epochs == job.run.state.epochs:
+                print(nothing_left(run, job.epochs))
             print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
 
 

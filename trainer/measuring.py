@@ -5,7 +5,9 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, size
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, several, size, target
+
+GROUP_FOLDS = 5
 
 
 def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -28,26 +30,28 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     crossval.add_argument("--data", type=folder, nargs="+", required=True, help="folders of photos")
     crossval.add_argument("--apart", type=folder, nargs="*", default=[], help="leave out what resembles these")
     crossval.add_argument("--by", choices=["source", "group"], default="source")
-    crossval.add_argument("--folds", type=positive, default=99, help="at most so many (default: each source is one)")
+    crossval.add_argument(
+        "--folds", type=several, help=f"at most so many (default: each source is one; by group {GROUP_FOLDS})"
+    )
     crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
     crossval.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
     crossval.add_argument("--epochs", type=positive, help="of each training (default: the network's)")
     crossval.add_argument("--seed", type=int, default=0)
     crossval.add_argument("--threads", type=positive, default=2, help="of one operation")
-    crossval.add_argument("--runs", type=Path, default=RUNS, help="where finished folds are kept (default: runs/)")
+    crossval.add_argument("--runs", type=target, default=RUNS, help="where finished folds are kept (default: runs/)")
 
     compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
     compare.set_defaults(command=_compare)
     compare.add_argument("--data", type=Path, nargs="+", required=True, help="labelled photos, crops or scenes")
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
-    compare.add_argument("--runs", type=Path, default=RUNS, help="where compare.md goes (default: runs/)")
+    compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
 
     bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
     bench.set_defaults(command=_bench)
     bench.add_argument("--yunet", type=Path, help="YuNet's .onnx, to measure beside them")
     bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
-    bench.add_argument("--runs", type=Path, default=RUNS, help="where bench.json goes (default: runs/)")
+    bench.add_argument("--runs", type=target, default=RUNS, help="where bench.json goes (default: runs/)")
 
     page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
     page.set_defaults(command=_network_page)
@@ -64,6 +68,10 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _crossval(options: argparse.Namespace) -> None:
+    from trainer.photos import check_folders
+
+    folders, apart = [Path(path) for path in options.data], [Path(path) for path in options.apart]
+    check_folders(folders, apart)
     with native_code_quiet():
         from trainer.crossval import LINEAR, Asked, by_group, by_source, cross_validate
     from trainer.copies import gather
@@ -72,10 +80,12 @@ def _crossval(options: argparse.Namespace) -> None:
 
     set_threads(options.threads)
     recipe = NETWORKS["door" if options.model == LINEAR else options.model]
-    apart = [Path(path) for path in options.apart]
-    material = gather([Path(path) for path in options.data], options.size or recipe.size, apart)
+    material = gather(folders, options.size or recipe.size, apart)
     per_source = options.by == "source"
-    folds = by_source(material, options.folds) if per_source else by_group(material, options.folds, 0)
+    if per_source:
+        folds = by_source(material, options.folds or len(material.dataset.names))
+    else:
+        folds = by_group(material, options.folds or GROUP_FOLDS, 0)
     asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
     shares = []
     for fold in cross_validate(material, folds, asked, per_source, options.runs):

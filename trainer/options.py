@@ -1,6 +1,7 @@
 """What the trainer's commands share: where things are, and what the values of their options may be."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 TREE = Path(__file__).parent.parent
@@ -21,6 +22,19 @@ def folder(text: str) -> str:
     return str(Path(text).expanduser().resolve())
 
 
+def target(text: str) -> Path:
+    """Return a folder that can be written to, or made."""
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"{there} can't be written to ({error.strerror}), expected a folder for {path}: name another"
+        ) from error
+    return path
+
+
 def cost(text: str) -> float:
     """Return what a miss costs, 0.1-20 false alarms."""
     price = float(text)
@@ -34,6 +48,14 @@ def seed(text: str) -> int:
     number = int(text)
     if not 0 <= number < 2**32:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and {2**32 - 1}")
+    return number
+
+
+def several(text: str) -> int:
+    """Return a whole number from 2 on."""
+    number = int(text)
+    if number < 2:
+        raise argparse.ArgumentTypeError(f"{number} is less than 2")
     return number
 
 

@@ -11,6 +11,7 @@ A folder is one of three kinds, told by what it holds:
 import csv
 import hashlib
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def find_photos(folder: Path) -> list[Photo]:
     never left out in silence.
     """
     if not folder.is_dir():
-        raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check DATA")
+        raise PhotosError(f"{folder}: no such folder, expected one that holds {' and '.join(LABELS)}: check the path")
     if (folder / BOXES_TABLE).exists():
         return _boxes(folder)
     if (folder / CROPS_TABLE).exists():
@@ -123,8 +124,11 @@ def _boxes(folder: Path) -> list[Photo]:
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table with a head line; a row that ends early has empty values. Raises PhotosError, by column."""
+    text = read_text(table)
+    if "\0" in text:
+        raise PhotosError(f"{table}: is no table (has a NUL), expected comma-separated values: correct it")
     try:
-        reader = csv.DictReader(io.StringIO(read_text(table)), restval="", strict=True)
+        reader = csv.DictReader(io.StringIO(text), restval="", strict=True)
         rows = list(reader)
     except csv.Error as error:
         raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error
@@ -148,11 +152,12 @@ def _label(name: str, table: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
+    if not os.path.isfile(path):  # noqa: PTH113 - no error either for a name that no file can have
+        raise PhotosError(f"{path}: is no file, but a table names it: correct the table")
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:  # the latter of a name that no file can have
-        found = error.strerror if isinstance(error, OSError) else error
-        raise PhotosError(f"{path}: can't be read ({found}), a table names it: correct the table") from error
+    except OSError as error:
+        raise PhotosError(f"{path}: can't be read ({error.strerror}), a table names it: correct the table") from error
 
 
 def _readable_sha256(path: Path) -> str:
@@ -160,6 +165,13 @@ def _readable_sha256(path: Path) -> str:
         return _sha256(path)
     except PhotosError:
         return ""  # the reader of pictures says so, by name
+
+
+def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
+    """Raise PhotosError as reading these folders would in the end, before anything that takes long."""
+    require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
+    for folder in measuring:
+        find_photos(folder)
 
 
 def require_enough(labels: Sequence[int], folder: Path) -> None:

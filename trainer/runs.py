@@ -131,6 +131,15 @@ def load_state(folder: Path) -> State:
     return state
 
 
+def nothing_left(run: Run, epochs: int) -> str:
+    """Return the line that says why a run of at most `epochs` wasn't trained any further, and what would be."""
+    if run.state.stopped:
+        return (f"{run.folder}: nothing was left to train, its validation loss no longer fell after {run.state.epochs} "
+                "epochs: set another SEED to train anew")
+    return (f"{run.folder}: nothing was left to train, {run.state.epochs} epochs are done and at most {epochs} were "
+            "asked for: set larger EPOCHS to go on, or another SEED to train anew")
+
+
 def load_run(folder: Path | None, runs: Path) -> Run:
     """Read a run that has finished an epoch at least, by default the one trained last. Raises RunError."""
     folder = folder or current(runs)[-1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, positive, seed
+from trainer.options import DOCS, MODELS, RUNS, positive, seed, target
 
 EPOCHS, CHECK_EPOCHS = 48, 16
 
@@ -35,7 +35,7 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     compare.add_argument("--backgrounds", type=Path, help="folder of pictures without faces; hard/ counts apart")
     compare.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
     compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
-    compare.add_argument("--runs", type=Path, default=RUNS, help="where compare-faces.md goes (default: runs/)")
+    compare.add_argument("--runs", type=target, default=RUNS, help="where compare-faces.md goes (default: runs/)")
 
     sheet = commands.add_parser("faces-sheet", help="draw people, and what the kiosk finds and says of them")
     sheet.set_defaults(command=_sheet)
@@ -61,8 +61,8 @@ def _add_material(parser: Parser) -> None:
     parser.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
     parser.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
     parser.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
-    parser.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
-    parser.add_argument("--models", type=Path, default=MODELS, help="where faces.tflite is (default: models/)")
+    parser.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
+    parser.add_argument("--models", type=target, default=MODELS, help="where faces.tflite is (default: models/)")
 
 
 def _faces(options: argparse.Namespace) -> None:
