@@ -83,6 +83,30 @@ def test_hosts_are_named_or_stand_in_files_each_once(tmp_path: Path) -> None:
     assert hosts(["pi@c", str(file), "pi@d"]) == ["pi@c", "pi@a", "pi@b", "pi@d"]
 
 
+@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "./doors"])
+def test_a_file_of_hosts_that_is_missing_is_not_taken_for_a_host(named: str) -> None:
+    assert deploy("status", "pi@kiosk.local", named) == (
+        2, [f"error: {named}: no such file, expected one with a host a line, or USER@NAME: correct HOST="],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_of_hosts_may_begin_with_a_mark_of_utf_8(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "doors.txt").write_text("pi@a  # Tür\r\npi@b\r\n", encoding=encoding)
+    assert hosts([str(tmp_path / "doors.txt")]) == ["pi@a", "pi@b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_a_file_of_hosts_in_another_encoding_is_refused_in_one_line(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "doors.txt"
+    file.write_text("pi@a\n# T\u00fcr\n" if encoding == "latin-1" else "pi@a\npi@b\n", encoding=encoding)
+    code, lines = deploy("status", file)
+    assert (code, len(lines)) == (2, 1), lines
+    assert re.fullmatch(
+        rf"error: {file}: isn't UTF-8 \(.+\), expected a host a line: save it as UTF-8", lines[0]
+    ), lines[0]
+
+
 def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "practice.tflite", "practice.json",
                  "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
