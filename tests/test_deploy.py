@@ -50,9 +50,10 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["foo", "pi@kiosk"], "error: argument command: invalid choice: 'foo' (choose from "),
+        (["foo", "pi@kiosk"], "error: argument COMMAND: invalid choice: 'foo' (choose from "),
         (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
-        (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy --help"),
+        (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy publish "),
+        (["rollback", "pi@kiosk", "--online"], "error: unrecognized arguments: --online: see python -m deploy --help"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_one_line(words: list[str], line: str) -> None:

@@ -78,6 +78,25 @@ def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
     assert not (spaced_tree / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    "verb",
+    ["rollback", "undeploy", "status", "logs", "follow", "unfollow", "collect", "bundle", "keys", "publish"],
+)
+def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path, verb: str) -> None:
+    if not (TREE / ".venv" / "ready").exists():
+        pytest.skip("needs the environment that make .venv makes")
+    called = tmp_path / "called"
+    for program in ("ssh", "ssh-keygen"):
+        (tmp_path / program).write_text(f'#!/bin/sh\ntouch "{called}"\n')
+        (tmp_path / program).chmod(0o755)
+    words = "HOST=pi@kiosk.local", f"KEY={tmp_path}/key", f"TO={tmp_path}/to", "FROM=https://example.org/"
+    done = make(verb, *words, "DRY_RUN=1", f"PATH={tmp_path}:{os.environ['PATH']}")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: unrecognized arguments: --dry-run: see python -m deploy --help"
+    assert not called.exists()
+
+
 @pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 0), (2, 2), (255, 2)])
 def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: int, code: int) -> None:
     ssh, called = tmp_path / "ssh", tmp_path / "called"
