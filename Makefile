@@ -18,7 +18,6 @@ FRAMES ?= 1000000
 TRIES ?= 10000
 RUNS ?= runs
 MODELS ?= models
-RELEASE := /opt/mask-kiosk/current
 
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
@@ -120,10 +119,8 @@ film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk
 	@PYTHONPATH=tests $(venv) -m film
 deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
 	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online)
-doctor:  ## what ails a Pi, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
-	@test -n "$(HOST)" || { echo "error: HOST is missing: make doctor HOST=pi@kiosk.local" >&2; exit 2; }
-	@ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- "$(HOST)" sudo -n env PYTHONPATH=$(RELEASE) \
-		$(RELEASE)/venv/bin/python -B -m device doctor $(if $(JSON),--json) || test $$? = 1
+doctor:  ## what ails Pis, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
+	@$(on_hosts) $(if $(JSON),--json)
 rollback:  ## start the release before the current one again: make rollback HOST=
 	@$(on_hosts)
 undeploy:  ## remove the kiosk from Pis, outputs off; settings stay: make undeploy HOST=

@@ -8,12 +8,13 @@ from pathlib import Path
 from shlex import join
 
 from deploy import bundle, publish, steps
-from deploy.errors import DeployError, UnreachedError
+from deploy.doctor import doctor
+from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES
 from deploy.manifest import public_key
 from deploy.pi.facts import HOME, UNIT
-from deploy.remote import UNREACHED, Remote
+from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
 from deploy.wheels import PYTHONS
@@ -29,7 +30,8 @@ Verb = Callable[[Remote, Say], str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, on all hosts if it is about hosts; return the worst exit code.
 
-    0 done, 1 a release was taken back, 2 refused, 3 not reached, 4 another deployment runs there.
+    0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
+    runs there.
     """
     options = parser().parse_args(arguments)
     try:
@@ -64,12 +66,10 @@ def _verb(options: argparse.Namespace) -> Verb:
             from deploy.collect import collecting  # alone of all it needs the workstation's environment
 
             return collecting(options.to, options.key)
-        case "status":
-            return _status
-        case "logs":
-            return _logs
+        case "doctor":
+            return partial(doctor, options.json)
         case command:
-            return partial(_on_release, command)
+            return {"status": _status, "logs": _logs}.get(command, partial(_on_release, command))
 
 
 def _result(verb: Verb, name: str) -> Result:
@@ -84,9 +84,7 @@ def _deploy(wish: steps.Wish, remote: Remote, say: Say) -> str:
 
 
 def _on_release(command: str, remote: Remote, say: Say) -> str:
-    facts = steps.facts_of(remote)
-    if not facts["current"]:
-        raise DeployError("has no release, expected one: run `make deploy`")
+    facts = steps.released(remote)
     steps.on_pi(remote, f"{HOME}/current", command, say)
     return {"rollback": f"{facts['former'].get('version')} runs", "undeploy": "removed"}.get(command, "done")
 
@@ -126,10 +124,10 @@ def _status(remote: Remote, _: Say) -> str:
 
 
 def _logs(remote: Remote, say: Say) -> str:
+    steps.facts_of(remote)  # or it raises why the host isn't reached
     command = f"sudo -n journalctl --unit {UNIT} --lines {SHOWN_LINES} --no-pager --output short-iso"
-    code = remote.follow(command, say)
-    if code == UNREACHED:
-        raise UnreachedError("isn't reached")
+    if remote.follow(command, say):
+        raise DeployError("its journal can't be read, expected `sudo` without a password: see the line before")
     return f"the last {SHOWN_LINES} lines"
 
 
@@ -149,6 +147,8 @@ def parser() -> Parser:
     back = verbs.add_parser("rollback", help="start the release before the current one again")
     removing = verbs.add_parser("undeploy", help="remove the kiosk, outputs off; settings stay")
     looking = verbs.add_parser("status", help="say which release runs, and what it sees")
+    examining = verbs.add_parser("doctor", help="say what ails kiosks, why it matters and what to do")
+    examining.add_argument("--json", action="store_true", help="one JSON object a host, each on a line")
     reading = verbs.add_parser("logs", help=f"print the last {SHOWN_LINES} lines of the kiosk's journal")
     collecting = verbs.add_parser("collect", help="fetch and open the faces that kiosks kept")
     collecting.add_argument("--to", type=_path, help="the folder of faces")
@@ -156,7 +156,7 @@ def parser() -> Parser:
     following = verbs.add_parser("follow", help="have kiosks fetch their releases themselves (docs/fleet.md)")
     following.add_argument("--from", dest="server", default="", help="the address of the published folder")
     leaving = verbs.add_parser("unfollow", help="have them no longer do so")
-    for each in (putting, back, removing, looking, reading, collecting, following, leaving):
+    for each in (putting, back, removing, looking, examining, reading, collecting, following, leaving):
         each.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
 
     packing = verbs.add_parser("bundle", help="write a release as one file, for a Pi's first start")

@@ -20,7 +20,7 @@ def hosts(words: list[str]) -> list[str]:
         else:
             found.append(word)
     if not found:
-        raise DeployError(f"host is '{' '.join(words)}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`")
+        raise DeployError(f"host is '{' '.join(words)}', expected USER@NAME: set HOST=pi@kiosk.local")
     return list(dict.fromkeys(found))
 
 

@@ -25,7 +25,7 @@ class Remote:
 
     def __init__(self, host: str) -> None:
         if not HOST.fullmatch(host):
-            raise DeployError(f"host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`")
+            raise DeployError(f"host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local")
         if shutil.which("ssh") is None:
             raise DeployError("ssh is missing on this computer, expected it on PATH: install it")
         self.host = host
@@ -40,13 +40,17 @@ class Remote:
         return done.returncode, done.stdout
 
     def follow(self, command: str, say: Callable[[str], None]) -> int:
-        """Run a command, saying each line that it prints as it comes; return its exit code."""
+        """Run a command, saying each line that it prints as it comes; return its exit code. Raises UnreachedError."""
         with subprocess.Popen(
             [*SSH, self.host, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace",
         ) as running:  # fmt: skip
             for line in running.stdout or ():
                 say(line.rstrip())
+        if running.returncode < 0:
+            raise UnreachedError(STOPPED)
+        if running.returncode == UNREACHED:
+            raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
         return running.returncode
 
     def start(self, command: str) -> "subprocess.Popen[bytes]":

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from deploy import checks, wheels
-from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
+from deploy.errors import BusyError, DeployError, TakenBackError
 from deploy.lock import RUNTIMES, read_lock, wheels_of
 from deploy.pi.facts import HOME, PYTHON
 from deploy.release import TREE, Release, as_json, plan, shipped
-from deploy.remote import STOPPED, UNREACHED, Remote
+from deploy.remote import Remote
 from deploy.say import Say
 
 FACTS = TREE / "deploy" / "pi" / "facts.py"
@@ -33,6 +33,14 @@ def facts_of(remote: Remote) -> checks.Facts:
     if code:
         raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
     return dict(json.loads(printed))
+
+
+def released(remote: Remote) -> checks.Facts:
+    """Return the facts of a host that has a release; raises DeployError if it has none."""
+    facts = facts_of(remote)
+    if not facts["current"]:
+        raise DeployError("has no release, expected one: run `make deploy`")
+    return facts
 
 
 def deploy(remote: Remote, wish: Wish, say: Say) -> str:
@@ -118,10 +126,6 @@ def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
             say(line)
 
     code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
-    if code < 0:
-        raise UnreachedError(STOPPED)
-    if code == UNREACHED:
-        raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
     if code:
         # What fails before it can refuse, as sudo does, ends with codes of its own.
         kinds = {kind.code: kind for kind in (TakenBackError, BusyError)} if refused else {}

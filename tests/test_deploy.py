@@ -70,7 +70,7 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 def test_refuses_a_host_that_is_none(host: str) -> None:
     assert deploy("deploy", host) == (
         2,
-        [f"error: host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`"],
+        [f"error: host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local"],
     )
 
 
@@ -185,7 +185,8 @@ def test_the_lines_of_config_txt_hold_each_output_off() -> None:
 
 
 @needs_ssh
-def test_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["deploy", "doctor", "status", "logs", "rollback"])
+def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None:
     # A bound port that nobody listens on refuses every connection.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -194,7 +195,7 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
         ssh = programs / "ssh"
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {closed.getsockname()[1]} "$@"\n')
         ssh.chmod(stat.S_IRWXU)
-        code, lines = deploy("deploy", "pi@127.0.0.1", path=programs)
+        code, lines = deploy(verb, "pi@127.0.0.1", path=programs)
     assert code == 3
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
         "pi@127.0.0.1  error  isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "

@@ -166,6 +166,37 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     ]
 
 
+def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -> None:
+    def examine(*words: str) -> tuple[int, list[str], list[str]]:
+        return box.run(tree, "doctor", PI, *words)
+
+    assert deploy(box, tree)[0] == 0
+    assert examine() == (0, [f"{PI}: ok  camera  0", f"{PI}  ok  1 checks: 0 trouble, 1 ok"], [])
+    assert examine("--json") == (0, [f'{{"host": "{PI}", "worst": "ok", "findings": []}}'], [])
+    with in_box(box, "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/"):
+        assert examine() == (2, [], [
+            f"{PI}  error  its doctor can't run (sudo: a password is required), expected its findings: run `make "
+            "deploy` again"
+        ])  # fmt: skip
+        code, _, errors = box.run(tree, "logs", PI)
+        assert (code, errors) == (2, [
+            f"{PI}  error  its journal can't be read, expected `sudo` without a password: see the line before"
+        ])  # fmt: skip
+
+    behave(tree, "ails")
+    assert deploy(box, tree)[0] == 0
+    assert examine() == (
+        1, [f"{PI}: trouble  camera  0"], [f"{PI}  error  1 checks: 1 trouble, 0 ok"],
+    )  # fmt: skip
+    assert examine("--json") == (
+        1, [f'{{"host": "{PI}", "worst": "trouble", "findings": []}}'],
+        [f"{PI}  error  its worst finding is a trouble"],
+    )  # fmt: skip
+
+    behave(tree, "works")
+    assert deploy(box, tree)[0] == 0
+
+
 @pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
 def test_a_release_whose_page_does_not_answer_is_taken_back(box: Box, tree: Path) -> None:
     state = running(box)
@@ -418,6 +449,8 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
+    nothing = [f"{PI}  error  has no release, expected one: run `make deploy`"]
+    assert box.run(tree, "doctor", PI) == (2, [], nothing)
     left = box.ssh(
         f"find {KEPT} /var/lib/mask-kiosk -name '*mask-kiosk*' 2>/dev/null; ls /etc/mask-kiosk"
     ).stdout.split()

@@ -1,6 +1,7 @@
 """The verbs are there, say what they do, and work from a folder whose name has a space."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -97,15 +98,24 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
     assert not called.exists()
 
 
-@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 0), (2, 2), (255, 2)])
+FACTS = {"current": {"version": "0.1.0-a"}}
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 2), (2, 2), (255, 2)])
 def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: int, code: int) -> None:
     ssh, called = tmp_path / "ssh", tmp_path / "called"
-    ssh.write_text(f'#!/bin/sh\necho "$@" >"{called}"\nexit {ended}\n')
+    findings = '{"worst": "ok", "findings": []}'
+    ssh.write_text(
+        f"#!/bin/sh\ncase $* in *doctor*) echo \"$@\" >'{called}'; echo '{findings}'; exit {ended};; esac\n"
+        f"echo '{json.dumps(FACTS)}'\n"
+    )
     ssh.chmod(0o755)
     done = make("doctor", "HOST=pi@kiosk.local", "JSON=1", f"PATH={tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == code
-    assert called.read_text() == (
-        "-o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- pi@kiosk.local sudo -n env "
-        "PYTHONPATH=/opt/mask-kiosk/current /opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
+    assert called.read_text().endswith(
+        " pi@kiosk.local sudo -n env PYTHONPATH=/opt/mask-kiosk/current "
+        "/opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
     )
+    if ended != 255:
+        assert json.loads(done.stdout) == {"host": "pi@kiosk.local", "worst": "ok", "findings": []}
