@@ -13,7 +13,7 @@ from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES
 from deploy.manifest import public_key
-from deploy.pi.facts import HOME, UNIT
+from deploy.pi.facts import HOME, PYTHON, UNIT
 from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
@@ -85,7 +85,7 @@ def _deploy(wish: steps.Wish, remote: Remote, say: Say) -> str:
 
 def _on_release(command: str, remote: Remote, say: Say) -> str:
     facts = steps.released(remote)
-    steps.on_pi(remote, f"{HOME}/current", command, say)
+    steps.on_pi(remote, f"cd {HOME}/current && sudo -n {PYTHON} -B -m deploy.pi {command}", say)
     return {"rollback": f"{facts['former'].get('version')} runs", "undeploy": "removed"}.get(command, "done")
 
 

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -201,6 +203,39 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
         "pi@127.0.0.1  error  isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "
         "login by key: check its name, power and network"
     ]
+
+
+RECEIVE = """\
+import pathlib, sys
+from deploy.pi import receive
+folder = pathlib.Path(sys.argv[1])
+receive.LOCK, receive.INCOMING, receive.SILENT_SECONDS = folder / "lock", folder / "incoming", 1.0
+sys.exit(receive.main("1"))
+"""
+
+
+@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
+def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name in ("1/deploy/one.py", "1/release.json"):
+            member = tarfile.TarInfo(name)
+            member.size = 1024
+            archive.addfile(member, io.BytesIO(b"#" * 1024))
+    size = {"silent": 700, "in a file": 700, "between files": 1536}[cut]  # a header is 512 bytes
+    with subprocess.Popen(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(sent.getvalue()[:size])
+        running.stdin.flush()
+        if cut != "silent":
+            running.stdin.close()
+        said = running.stdout.read().decode()
+    found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
+    assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
+    assert not (tmp_path / "incoming/1/release.json").exists()
 
 
 @needs_ssh

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from fleet import Server
-from pi_box import REASON, Box, possible
+from pi_box import HANG_SECONDS, REASON, Box, possible, script
 from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy.lock import RUNTIMES
@@ -80,7 +80,7 @@ def running(box: Box, first: str = "true") -> tuple[str, str]:
 def everything(box: Box) -> str:
     """All that a deployment could change, and which process runs."""
     shown = box.ssh(
-        f"find {KEPT} ! -path '*/incoming*' -printf '%p %s %l %i\\n' | sort; systemctl show --property=MainPID {UNIT}"
+        f"find {KEPT} -printf '%p %s %l %i\\n' | sort; systemctl show --property=MainPID {UNIT}"
     )
     assert shown.stdout
     return shown.stdout
@@ -315,6 +315,38 @@ def test_several_hosts_end_in_a_table_and_with_the_worst_code(box: Box, tree: Pa
     assert [line[:48] for line in errors] == ["stranger@127.0.0.1  error  it doesn't take your key"[:48]]
 
 
+def test_two_deployments_at_once_do_not_take_each_others_files(box: Box, tree: Path, tmp_path: Path) -> None:
+    """The first stands still half-way through its copy while the second is tried."""
+    path, incoming = tmp_path / "path", box.root / "opt/mask-kiosk/incoming"
+    path.mkdir()
+    os.mkfifo(tmp_path / "gate")
+    halved = f"{{ head --bytes 100000; cat '{tmp_path}/gate' -; }} | {box.folder}/bin/ssh \"$@\""
+    script(path / "ssh", f"#!/bin/sh\ncase $* in *tarfile*) {halved};; *) exec {box.folder}/bin/ssh \"$@\";; esac\n")
+    slowly = {"PATH": f"{path}:{os.environ['PATH']}"}
+    _, old = running(box)
+    next_version(tree, 50)
+    first, version = box.start(tree, "deploy", PI, environment=index_of(tree) | slowly), plan(tree, "12", RUNTIMES[0])
+    with first:
+        try:
+            while not list(incoming.glob("*/deploy/*")):
+                assert first.poll() is None
+                time.sleep(0.05)
+            code, _, errors = deploy(box, tree)
+            assert (code, errors) == (4, [f"{PI}  error  another deployment runs there: wait until it has ended"])
+            undeployed = box.run(tree, "undeploy", PI)
+            assert (undeployed[0], undeployed[2]) == (code, errors)
+            assert [folder.name for folder in incoming.iterdir()] == [version.version]
+            assert running(box) == ("active", old)
+            (tmp_path / "gate").write_text("")
+            first.communicate(timeout=HANG_SECONDS)
+        finally:
+            if first.poll() is None:
+                os.killpg(first.pid, signal.SIGKILL)
+    assert first.returncode == 0
+    assert running(box) == ("active", version.version)
+    assert not incoming.exists()
+
+
 def next_version(tree: Path, number: int) -> None:
     behave(tree, f"works, number {number}")
 
@@ -455,6 +487,15 @@ def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Pat
         f"find {KEPT} /var/lib/mask-kiosk -name '*mask-kiosk*' 2>/dev/null; ls /etc/mask-kiosk"
     ).stdout.split()
     assert left == ["/etc/mask-kiosk", "/var/lib/mask-kiosk", "kiosk.toml"]
+    assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing(box: Box, tree: Path) -> None:
+    behave(tree, "has no camera")
+    code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].endswith("didn't come up (FAULT no camera); nothing runs, as before")
+    assert not (box.root / "opt/mask-kiosk").exists()
     assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
 
 

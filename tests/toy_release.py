@@ -59,22 +59,26 @@ INSTALLER = '''\
 """Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or killed."""
 import os, pathlib, shutil, sys
 
-root, version = pathlib.Path.cwd().parents[3], sys.argv[2]
-home = root / "opt/mask-kiosk"
-if (root / "etc/spoils").exists():
-    if (root / "etc/spoils").read_text() == "kill":
-        os.killpg(0, 9)
-    print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
-    sys.exit(int((root / "etc/spoils").read_text()))
-release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
-if not release.exists():
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(home / "incoming" / version, fresh)
-    fresh.rename(release)
-link.unlink(missing_ok=True)
-link.symlink_to(release.relative_to(home))
-link.replace(home / "current")
-shutil.rmtree(home / "incoming")
+def main(words, locked=False):
+    root, version = pathlib.Path.cwd().parents[3], words[1]
+    home = root / "opt/mask-kiosk"
+    if (root / "etc/spoils").exists():
+        if (root / "etc/spoils").read_text() == "kill":
+            os.killpg(0, 9)
+        print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
+        return int((root / "etc/spoils").read_text())
+    release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
+    if not release.exists():
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(home / "incoming" / version, fresh)
+        fresh.rename(release)
+    link.unlink(missing_ok=True)
+    link.symlink_to(release.relative_to(home))
+    link.replace(home / "current")
+    shutil.rmtree(home / "incoming")
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
 '''
 
 
