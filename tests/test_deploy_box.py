@@ -509,6 +509,15 @@ def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -
     recipe = (TREE / "deploy" / "first-boot" / "user-data").read_text().partition("runcmd:\n")[2]
     commands = re.findall(r"^  - (.*)$", recipe, re.MULTILINE)
     assert len(commands) == 3
+    before = everything(box)
+    with in_box(box, "sed -i s/12/13/ /etc/os-release", "sed -i s/13/12/ /etc/os-release"):
+        refused = box.ssh("set -e\n" + "\n".join(commands))
+    version = plan(tree, "12", RUNTIMES[0]).version
+    assert (refused.returncode, refused.stdout) == (
+        2, f"error: runs debian 13, expected debian 12, for which {version} was made: for this system `make bundle "
+        "DEBIAN=13`\n"
+    )  # fmt: skip
+    assert everything(box) == before
     ended = box.ssh("set -e\n" + "\n".join(commands))
     assert ended.returncode == 0, ended.stdout
     state, version = running(box)

@@ -14,8 +14,8 @@ from pathlib import Path
 from deploy.errors import DeployError, TakenBackError
 from deploy.pi import service
 from deploy.pi.alone import alone
-from deploy.pi.build import build, require_packages
-from deploy.pi.facts import CONFIG, HOME, UNIT, settings
+from deploy.pi.build import build, release_of, require_packages
+from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
 from deploy.pi.files import CURRENT, FORMER, RELEASES, remove
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
@@ -71,6 +71,12 @@ def install(version: str) -> None:
 
 def _install(version: str) -> None:
     """Build the release that was sent and make it the current one if it proves itself."""
+    debian = release_of(INCOMING / version).debian
+    if system() != f"debian {debian}":
+        raise DeployError(
+            f"runs {system()}, expected debian {debian}, for which {version} was made: for this system "
+            f"`make bundle DEBIAN={system().split()[1]}`"
+        )
     service.require_no_other_unit()
     RELEASES.mkdir(parents=True, exist_ok=True)
     found, wrong = settings()
