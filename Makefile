@@ -18,12 +18,13 @@ FRAMES ?= 1000000
 TRIES ?= 10000
 RUNS ?= runs
 MODELS ?= models
-RELEASE := /opt/mask-kiosk/current
 
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
+# All verbs of `deploy` but deploy itself refuse it.
+dry_run = $(if $(DRY_RUN),--dry-run)
 # Deploying needs no environment: any Python from 3.11 on, and ssh.
-on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
+on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(dry_run)
 key = $(if $(KEY),--key "$(KEY)")
 # Folds and networks are trained side by side on the Ray cluster that this names: docs/training.md
 export RAY_ADDRESS
@@ -115,11 +116,9 @@ count-arm64:  ## instructions an inference and a frame on emulated arm64: make c
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film
 deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
-	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online) $(if $(DRY_RUN),--dry-run)
-doctor:  ## what ails a Pi, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
-	@test -n "$(HOST)" || { echo "error: HOST is missing: make doctor HOST=pi@kiosk.local" >&2; exit 2; }
-	@ssh -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- "$(HOST)" sudo -n env PYTHONPATH=$(RELEASE) \
-		$(RELEASE)/venv/bin/python -B -m device doctor $(if $(JSON),--json) || test $$? = 1
+	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online)
+doctor:  ## what ails Pis, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
+	@$(on_hosts) $(if $(JSON),--json)
 rollback:  ## start the release before the current one again: make rollback HOST=
 	@$(on_hosts)
 undeploy:  ## remove the kiosk from Pis, outputs off; settings stay: make undeploy HOST=
@@ -131,18 +130,18 @@ logs:  ## the last lines of the kiosk's journal: make logs HOST=
 collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps, docs/collect.md: make collect-key [TO=]
 	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
 collect: .venv/ready  ## fetch and open the faces that Pis kept: make collect HOST= TO=folder [KEY=]
-	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(if $(KEY),--key "$(KEY)")
+	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(key) $(dry_run)
 label: .venv/ready  ## give face crops their labels, in the browser: make label PICTURES=folder
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make label PICTURES=~/faces" >&2; exit 2; }
 	@$(venv) -m trainer label "$(PICTURES)"
 bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
-	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
+	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
 keys:  ## the pair of keys that signs releases for kiosks that fetch them: make keys [KEY=]
-	@$(PYTHON) -m deploy keys $(key)
+	@$(PYTHON) -m deploy keys $(key) $(dry_run)
 publish:  ## a signed release for a web server: make publish TO=folder [DAYS=30 RINGS="5@0 100@72" KEY= TRUST= DEBIAN=]
 	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
-		$(if $(RUNTIME),--runtime "$(RUNTIME)")
+		$(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
 follow:  ## have Pis fetch their releases from there themselves: make follow HOST= FROM=https://… [KEY=]
 	@$(on_hosts) --from "$(FROM)" $(key)
 unfollow:  ## have them no longer do so: make unfollow HOST=

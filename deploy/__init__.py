@@ -1,4 +1,4 @@
-"""Puts device/ and models/ on Raspberry Pis over ssh; needs the standard library and ssh, on the Pi Python and tar."""
+"""Puts device/ and models/ on Raspberry Pis over ssh; needs the standard library and ssh, on the Pi Python."""
 
 import sys
 

@@ -8,21 +8,18 @@ from pathlib import Path
 from shlex import join
 
 from deploy import bundle, publish, steps
-from deploy.errors import DeployError, UnreachedError
+from deploy.doctor import doctor
+from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES
 from deploy.manifest import public_key
-from deploy.pi.facts import HOME, UNIT
-from deploy.remote import UNREACHED, Remote
+from deploy.pi.facts import HOME, PYTHON, UNIT
+from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
 from deploy.wheels import PYTHONS
 from device.arguments import Parser
 
-COMMANDS = (
-    "deploy", "rollback", "undeploy", "status", "logs", "bundle", "keys", "publish", "follow", "unfollow",
-    "collect",
-)  # fmt: skip
 LATEST = max(PYTHONS)  # Debian release
 SHOWN_LINES = 50
 INTERRUPTED = 130
@@ -33,28 +30,15 @@ Verb = Callable[[Remote, Say], str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, on all hosts if it is about hosts; return the worst exit code.
 
-    0 done, 1 a release was taken back, 2 refused, 3 not reached, 4 another deployment runs there.
+    0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
+    runs there.
     """
     options = parser().parse_args(arguments)
-    wish = steps.Wish(options.runtime, options.online, options.dry_run)
-    verbs: dict[str, Verb] = {
-        "deploy": partial(_deploy, wish),
-        "rollback": partial(_on_release, "rollback"),
-        "undeploy": partial(_on_release, "undeploy"),
-        "follow": partial(_follow, options.server, options.key or publish.default_key()),
-        "unfollow": partial(_on_release, "unfollow"),
-        "status": _status,
-        "logs": _logs,
-    }
     try:
-        if options.command == "collect":
-            from deploy.collect import collecting  # alone of all it needs the workstation's environment
-
-            verbs["collect"] = collecting(options.to, options.key)
-        if options.command not in verbs:
+        if "hosts" not in options:
             print(_here(options))
             return 0
-        names = hosts(options.hosts)
+        verb, names = _verb(options), hosts(options.hosts)
         for name in names:
             Remote(name)  # so that a wrong one is told before anything begins
     except DeployError as error:
@@ -64,11 +48,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Result] = {}
     stopped = False
     try:
-        results.update(roll_out(parts, partial(_result, verbs[options.command])))
+        results.update(roll_out(parts, partial(_result, verb)))
     except KeyboardInterrupt:
         stopped = True
     print_table(parts, results)
     return INTERRUPTED if stopped else max(code for code, _ in results.values())
+
+
+def _verb(options: argparse.Namespace) -> Verb:
+    """Return what is done to each host."""
+    match options.command:
+        case "deploy":
+            return partial(_deploy, steps.Wish(options.runtime, options.online, options.dry_run))
+        case "follow":
+            return partial(_follow, options.server, options.key)
+        case "collect":
+            from deploy.collect import collecting  # alone of all it needs the workstation's environment
+
+            return collecting(options.to, options.key)
+        case "doctor":
+            return partial(doctor, options.json)
+        case command:
+            return {"status": _status, "logs": _logs}.get(command, partial(_on_release, command))
 
 
 def _result(verb: Verb, name: str) -> Result:
@@ -83,10 +84,8 @@ def _deploy(wish: steps.Wish, remote: Remote, say: Say) -> str:
 
 
 def _on_release(command: str, remote: Remote, say: Say) -> str:
-    facts = steps.facts_of(remote)
-    if not facts["current"]:
-        raise DeployError("has no release, expected one: run `make deploy`")
-    steps.on_pi(remote, f"{HOME}/current", command, say)
+    facts = steps.released(remote)
+    steps.on_pi(remote, f"cd {HOME}/current && sudo -n {PYTHON} -B -m deploy.pi {command}", say)
     return {"rollback": f"{facts['former'].get('version')} runs", "undeploy": "removed"}.get(command, "done")
 
 
@@ -98,13 +97,13 @@ def _follow(server: str, key: Path, remote: Remote, say: Say) -> str:
 def _here(options: argparse.Namespace) -> str | Path:
     """Run a command that is about no host."""
     if options.command == "keys":
-        return publish.make_keys(options.key or publish.default_key())
+        return publish.make_keys(options.key)
     if options.command == "bundle":
-        return bundle.write(options.debian or LATEST, options.runtime)
+        return bundle.write(options.debian, options.runtime)
     if options.to is None:
         raise DeployError("the folder is missing, expected one that a web server shows: make publish TO=~/www")
     return publish.publish(
-        options.to, options.key or publish.default_key(), options.trust, options.days, publish.rings(options.rings),
+        options.to, options.key, options.trust, options.days, publish.rings(options.rings),
         [options.debian] if options.debian else list(PYTHONS), options.runtime,
     )  # fmt: skip
 
@@ -125,10 +124,10 @@ def _status(remote: Remote, _: Say) -> str:
 
 
 def _logs(remote: Remote, say: Say) -> str:
+    steps.facts_of(remote)  # or it raises why the host isn't reached
     command = f"sudo -n journalctl --unit {UNIT} --lines {SHOWN_LINES} --no-pager --output short-iso"
-    code = remote.follow(command, say)
-    if code == UNREACHED:
-        raise UnreachedError("isn't reached")
+    if remote.follow(command, say):
+        raise DeployError("its journal can't be read, expected `sudo` without a password: see the line before")
     return f"the last {SHOWN_LINES} lines"
 
 
@@ -139,25 +138,40 @@ def _path(text: str) -> Path:
 def parser() -> Parser:
     """Return the command line."""
     made = Parser("python -m deploy", description=__doc__)
-    made.add_argument("command", choices=COMMANDS)
-    made.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
-    made.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
-    made.add_argument(
+    verbs = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    putting = verbs.add_parser("deploy", help="put this tree on hosts, in batches, and start it")
+    putting.add_argument(
         "--online", action="store_true", help="the Pi fetches its Python packages from the index itself"
     )
-    made.add_argument("--dry-run", action="store_true", help="say what would be done; nothing changes")
-    made.add_argument(
-        "--debian", choices=list(PYTHONS), help=f"12 Bookworm, 13 Trixie (default: bundle {LATEST}, publish both)"
-    )
-    made.add_argument("--to", type=_path, help="publish: the folder that a web server shows; collect: of faces")
-    made.add_argument(
-        "--key", type=_path, help="the private key, of signing or of collect (default: each its own in ~/.config)"
-    )
-    fetched = made.add_argument_group("for kiosks that fetch their releases themselves (docs/fleet.md)")
-    fetched.add_argument("--trust", type=_path, nargs="+", default=[], help="publish: more public keys to believe")
-    fetched.add_argument("--days", type=float, default=30.0, help="publish: how long the manifest is believed")
-    fetched.add_argument("--rings", default=publish.RINGS, help="publish: percent of the kiosks @ hours (%(default)s)")
-    fetched.add_argument("--from", dest="server", default="", help="follow: the address of that folder")
+    putting.add_argument("--dry-run", action="store_true", help="say what would be done; nothing changes")
+    back = verbs.add_parser("rollback", help="start the release before the current one again")
+    removing = verbs.add_parser("undeploy", help="remove the kiosk, outputs off; settings stay")
+    looking = verbs.add_parser("status", help="say which release runs, and what it sees")
+    examining = verbs.add_parser("doctor", help="say what ails kiosks, why it matters and what to do")
+    examining.add_argument("--json", action="store_true", help="one JSON object a host, each on a line")
+    reading = verbs.add_parser("logs", help=f"print the last {SHOWN_LINES} lines of the kiosk's journal")
+    collecting = verbs.add_parser("collect", help="fetch and open the faces that kiosks kept")
+    collecting.add_argument("--to", type=_path, help="the folder of faces")
+    collecting.add_argument("--key", type=_path, help="the private key (default: in ~/.config)")
+    following = verbs.add_parser("follow", help="have kiosks fetch their releases themselves (docs/fleet.md)")
+    following.add_argument("--from", dest="server", default="", help="the address of the published folder")
+    leaving = verbs.add_parser("unfollow", help="have them no longer do so")
+    for each in (putting, back, removing, looking, examining, reading, collecting, following, leaving):
+        each.add_argument("hosts", nargs="*", metavar="HOST", help="USER@NAME, or a file with one a line")
+
+    packing = verbs.add_parser("bundle", help="write a release as one file, for a Pi's first start")
+    packing.add_argument("--debian", choices=list(PYTHONS), default=LATEST, help="12 Bookworm, 13 Trixie (%(default)s)")
+    making = verbs.add_parser("keys", help="make the pair of keys that signs releases")
+    publishing = verbs.add_parser("publish", help="write signed releases for a web server")
+    publishing.add_argument("--to", type=_path, help="the folder that a web server shows")
+    publishing.add_argument("--debian", choices=list(PYTHONS), help="12 Bookworm, 13 Trixie (default: both)")
+    publishing.add_argument("--trust", type=_path, nargs="+", default=[], help="more public keys to believe")
+    publishing.add_argument("--days", type=float, default=30.0, help="how long the manifest is believed")
+    publishing.add_argument("--rings", default=publish.RINGS, help="percent of the kiosks @ hours (%(default)s)")
+    for each in (making, publishing, following):
+        each.add_argument("--key", type=_path, default=publish.default_key(), help="the private key (%(default)s)")
+    for each in (putting, packing, publishing):
+        each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
     return made
 
 

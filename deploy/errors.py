@@ -19,6 +19,12 @@ class TakenBackError(DeployError):
     code = 1
 
 
+class UnwellError(DeployError):
+    """The doctor looked at a host and found something wrong."""
+
+    code = 1
+
+
 class BusyError(DeployError):
     """Another deployment runs on the host, and nothing was begun."""
 

@@ -25,7 +25,7 @@ class Remote:
 
     def __init__(self, host: str) -> None:
         if not HOST.fullmatch(host):
-            raise DeployError(f"host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`")
+            raise DeployError(f"host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local")
         if shutil.which("ssh") is None:
             raise DeployError("ssh is missing on this computer, expected it on PATH: install it")
         self.host = host
@@ -39,14 +39,27 @@ class Remote:
             raise UnreachedError(self._why(done.stderr))
         return done.returncode, done.stdout
 
-    def follow(self, command: str, say: Callable[[str], None]) -> int:
-        """Run a command, saying each line that it prints as it comes; return its exit code."""
+    def follow(self, command: str, say: Callable[[str], None], files: Iterable[tuple[Path, str]] = ()) -> int:
+        """Run a command, saying each line that it prints as it comes; return its exit code. Raises UnreachedError.
+
+        Its input is an archive of the files, each under its name, or nothing where there are none.
+        """
         with subprocess.Popen(
-            [*SSH, self.host, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace",
+            [*SSH, self.host, command], stdin=subprocess.PIPE if files else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         ) as running:  # fmt: skip
+            if running.stdin is not None:
+                with suppress(BrokenPipeError):  # the reason is what the command or ssh says
+                    with tarfile.open(fileobj=running.stdin, mode="w|") as archive:
+                        for path, name in files:
+                            archive.add(path, name, filter=plain)
+                    running.stdin.close()
             for line in running.stdout or ():
-                say(line.rstrip())
+                say(line.decode(errors="replace").rstrip())
+        if running.returncode < 0:
+            raise UnreachedError(STOPPED)
+        if running.returncode == UNREACHED:
+            raise UnreachedError("the connection broke; what the Pi has begun it ends: look with `make status`")
         return running.returncode
 
     def start(self, command: str) -> "subprocess.Popen[bytes]":
@@ -54,25 +67,6 @@ class Remote:
         return subprocess.Popen(
             [*SSH, self.host, command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-
-    def push(self, files: Iterable[tuple[Path, str]], target: str) -> None:
-        """Copy files, each under its name in a folder of the host, as root's. Raises UnreachedError if that stops."""
-        unpack = f"mkdir -p {target} && tar --extract --directory {target} --no-same-owner --no-same-permissions"
-        command = [*SSH, self.host, f"sudo -n sh -c '{unpack}'"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as copy:
-            assert copy.stdin is not None  # noqa: S101
-            assert copy.stderr is not None  # noqa: S101
-            with suppress(BrokenPipeError):  # the reason is what ssh or tar says
-                with tarfile.open(fileobj=copy.stdin, mode="w|") as archive:
-                    for path, name in files:
-                        archive.add(path, name, filter=plain)
-                copy.stdin.close()
-            errors = copy.stderr.read().decode(errors="replace")
-        if copy.returncode:
-            found = next((line.strip() for line in errors.splitlines() if line.strip()), f"code {copy.returncode}")
-            raise UnreachedError(f"the copy stopped ({found}): run the same command again")
 
     def _why(self, errors: str) -> str:
         name = self.host.rpartition("@")[2]

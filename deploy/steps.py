@@ -3,6 +3,7 @@
 import json
 import shlex
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,12 +11,13 @@ from pathlib import Path
 from deploy import checks, wheels
 from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
 from deploy.lock import RUNTIMES, read_lock, wheels_of
-from deploy.pi.facts import HOME, PYTHON
+from deploy.pi.facts import PYTHON
+from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
-from deploy.remote import STOPPED, UNREACHED, Remote
+from deploy.remote import Remote
 from deploy.say import Say
 
-FACTS = TREE / "deploy" / "pi" / "facts.py"
+FACTS, RECEIVE = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py"))
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ def facts_of(remote: Remote) -> checks.Facts:
     if code:
         raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
     return dict(json.loads(printed))
+
+
+def released(remote: Remote) -> checks.Facts:
+    """Return the facts of a host that has a release; raises DeployError if it has none."""
+    facts = facts_of(remote)
+    if not facts["current"]:
+        raise DeployError("has no release, expected one: run `make deploy`")
+    return facts
 
 
 def deploy(remote: Remote, wish: Wish, say: Say) -> str:
@@ -66,8 +76,7 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     say(f"{'would send' if wish.dry_run else 'sends'} {release.version}: {len(files)} files, {size:.1f} MB")
     if wish.dry_run:
         return f"would become {release.version}"
-    send(remote, files, release)
-    on_pi(remote, f"{HOME}/incoming/{release.version}", f"install {release.version}", say)
+    send(remote, files, release, say)
     return f"{release.version} runs"
 
 
@@ -98,16 +107,17 @@ def install(remote: Remote, packages: list[str], say: Say) -> None:
         )
 
 
-def send(remote: Remote, files: list[tuple[Path, str]], release: Release) -> None:
-    """Copy a release's files to where the Pi's side looks for them."""
+def send(remote: Remote, files: list[tuple[Path, str]], release: Release, say: Say) -> None:
+    """Have a host receive a release's files and install it; raises DeployError with the line it ended with."""
     with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / "release.json"
+        beside = Path(folder) / LAST
         beside.write_text(as_json(release), encoding="utf-8")
-        remote.push([*files, (beside, f"{release.version}/release.json")], f"{HOME}/incoming")
+        receive = f"-I -B -c {shlex.quote(RECEIVE.read_text(encoding='utf-8'))} {release.version}"
+        on_pi(remote, f"sudo -n {PYTHON} {receive}", say, [*files, (beside, f"{release.version}/{LAST}")])
 
 
-def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
-    """Run one command of a tree's deploy.pi as root on the host; raises DeployError with the line it ended with."""
+def on_pi(remote: Remote, command: str, say: Say, files: Iterable[tuple[Path, str]] = ()) -> None:
+    """Run one command of deploy.pi on the host; raises DeployError with the line it ended with."""
     last, refused = "", False
 
     def note(line: str) -> None:
@@ -117,12 +127,8 @@ def on_pi(remote: Remote, tree: str, command: str, say: Say) -> None:
         if not refused:  # an error is said where it is raised
             say(line)
 
-    code = remote.follow(f"cd {shlex.quote(tree)} && sudo -n {PYTHON} -B -m deploy.pi {command}", note)
-    if code < 0:
-        raise UnreachedError(STOPPED)
-    if code == UNREACHED:
-        raise UnreachedError("the connection broke; the Pi goes on by itself: look with `make status`")
+    code = remote.follow(command, note, files)
     if code:
         # What fails before it can refuse, as sudo does, ends with codes of its own.
-        kinds = {kind.code: kind for kind in (TakenBackError, BusyError)} if refused else {}
+        kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)} if refused else {}
         raise kinds.get(code, DeployError)(last)

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,9 +52,10 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["foo", "pi@kiosk"], "error: argument command: invalid choice: 'foo' (choose from "),
+        (["foo", "pi@kiosk"], "error: argument COMMAND: invalid choice: 'foo' (choose from "),
         (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
-        (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy --help"),
+        (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy publish "),
+        (["rollback", "pi@kiosk", "--online"], "error: unrecognized arguments: --online: see python -m deploy --help"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_one_line(words: list[str], line: str) -> None:
@@ -69,7 +72,7 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 def test_refuses_a_host_that_is_none(host: str) -> None:
     assert deploy("deploy", host) == (
         2,
-        [f"error: host is '{host}', expected USER@NAME: run `make deploy HOST=pi@kiosk.local`"],
+        [f"error: host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local"],
     )
 
 
@@ -81,6 +84,30 @@ def test_hosts_are_named_or_stand_in_files_each_once(tmp_path: Path) -> None:
     file = tmp_path / "doors"
     file.write_text("# the doors\npi@a\n\npi@b  # upstairs\npi@c\n")
     assert hosts(["pi@c", str(file), "pi@d"]) == ["pi@c", "pi@a", "pi@b", "pi@d"]
+
+
+@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "./doors"])
+def test_a_file_of_hosts_that_is_missing_is_not_taken_for_a_host(named: str) -> None:
+    assert deploy("status", "pi@kiosk.local", named) == (
+        2, [f"error: {named}: no such file, expected one with a host a line, or USER@NAME: correct HOST="],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_of_hosts_may_begin_with_a_mark_of_utf_8(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "doors.txt").write_text("pi@a  # Tür\r\npi@b\r\n", encoding=encoding)
+    assert hosts([str(tmp_path / "doors.txt")]) == ["pi@a", "pi@b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_a_file_of_hosts_in_another_encoding_is_refused_in_one_line(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "doors.txt"
+    file.write_text("pi@a\n# T\u00fcr\n" if encoding == "latin-1" else "pi@a\npi@b\n", encoding=encoding)
+    code, lines = deploy("status", file)
+    assert (code, len(lines)) == (2, 1), lines
+    assert re.fullmatch(
+        rf"error: {file}: isn't UTF-8 \(.+\), expected a host a line: save it as UTF-8", lines[0]
+    ), lines[0]
 
 
 def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
@@ -160,7 +187,8 @@ def test_the_lines_of_config_txt_hold_each_output_off() -> None:
 
 
 @needs_ssh
-def test_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["deploy", "doctor", "status", "logs", "rollback"])
+def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None:
     # A bound port that nobody listens on refuses every connection.
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -169,12 +197,45 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path) -> None:
         ssh = programs / "ssh"
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {closed.getsockname()[1]} "$@"\n')
         ssh.chmod(stat.S_IRWXU)
-        code, lines = deploy("deploy", "pi@127.0.0.1", path=programs)
+        code, lines = deploy(verb, "pi@127.0.0.1", path=programs)
     assert code == 3
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
         "pi@127.0.0.1  error  isn't reached (ssh: connect to host 127.0.0.1 port N: Connection refused), expected a "
         "login by key: check its name, power and network"
     ]
+
+
+RECEIVE = """\
+import pathlib, sys
+from deploy.pi import receive
+folder = pathlib.Path(sys.argv[1])
+receive.LOCK, receive.INCOMING, receive.SILENT_SECONDS = folder / "lock", folder / "incoming", 1.0
+sys.exit(receive.main("1"))
+"""
+
+
+@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
+def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name in ("1/deploy/one.py", "1/release.json"):
+            member = tarfile.TarInfo(name)
+            member.size = 1024
+            archive.addfile(member, io.BytesIO(b"#" * 1024))
+    size = {"silent": 700, "in a file": 700, "between files": 1536}[cut]  # a header is 512 bytes
+    with subprocess.Popen(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(sent.getvalue()[:size])
+        running.stdin.flush()
+        if cut != "silent":
+            running.stdin.close()
+        said = running.stdout.read().decode()
+    found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
+    assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
+    assert not (tmp_path / "incoming/1/release.json").exists()
 
 
 @needs_ssh

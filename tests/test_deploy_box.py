@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from fleet import Server
-from pi_box import REASON, Box, possible
+from pi_box import HANG_SECONDS, REASON, Box, possible, script
 from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy.lock import RUNTIMES
@@ -80,7 +80,7 @@ def running(box: Box, first: str = "true") -> tuple[str, str]:
 def everything(box: Box) -> str:
     """All that a deployment could change, and which process runs."""
     shown = box.ssh(
-        f"find {KEPT} ! -path '*/incoming*' -printf '%p %s %l %i\\n' | sort; systemctl show --property=MainPID {UNIT}"
+        f"find {KEPT} -printf '%p %s %l %i\\n' | sort; systemctl show --property=MainPID {UNIT}"
     )
     assert shown.stdout
     return shown.stdout
@@ -164,6 +164,37 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
         line for line in before if not line.startswith(folders)
     ]
+
+
+def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -> None:
+    def examine(*words: str) -> tuple[int, list[str], list[str]]:
+        return box.run(tree, "doctor", PI, *words)
+
+    assert deploy(box, tree)[0] == 0
+    assert examine() == (0, [f"{PI}: ok  camera  0", f"{PI}  ok  1 checks: 0 trouble, 1 ok"], [])
+    assert examine("--json") == (0, [f'{{"host": "{PI}", "worst": "ok", "findings": []}}'], [])
+    with in_box(box, "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/"):
+        assert examine() == (2, [], [
+            f"{PI}  error  its doctor can't run (sudo: a password is required), expected its findings: run `make "
+            "deploy` again"
+        ])  # fmt: skip
+        code, _, errors = box.run(tree, "logs", PI)
+        assert (code, errors) == (2, [
+            f"{PI}  error  its journal can't be read, expected `sudo` without a password: see the line before"
+        ])  # fmt: skip
+
+    behave(tree, "ails")
+    assert deploy(box, tree)[0] == 0
+    assert examine() == (
+        1, [f"{PI}: trouble  camera  0"], [f"{PI}  error  1 checks: 1 trouble, 0 ok"],
+    )  # fmt: skip
+    assert examine("--json") == (
+        1, [f'{{"host": "{PI}", "worst": "trouble", "findings": []}}'],
+        [f"{PI}  error  its worst finding is a trouble"],
+    )  # fmt: skip
+
+    behave(tree, "works")
+    assert deploy(box, tree)[0] == 0
 
 
 @pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
@@ -282,6 +313,38 @@ def test_several_hosts_end_in_a_table_and_with_the_worst_code(box: Box, tree: Pa
     batches = [f"batch {number} of 2: 1 of 2 hosts" for number in (1, 2)]
     assert (code, lines) == (3, [*batches, f"{PI:18}  ok  {version} runs already"])
     assert [line[:48] for line in errors] == ["stranger@127.0.0.1  error  it doesn't take your key"[:48]]
+
+
+def test_two_deployments_at_once_do_not_take_each_others_files(box: Box, tree: Path, tmp_path: Path) -> None:
+    """The first stands still half-way through its copy while the second is tried."""
+    path, incoming = tmp_path / "path", box.root / "opt/mask-kiosk/incoming"
+    path.mkdir()
+    os.mkfifo(tmp_path / "gate")
+    halved = f"{{ head --bytes 100000; cat '{tmp_path}/gate' -; }} | {box.folder}/bin/ssh \"$@\""
+    script(path / "ssh", f"#!/bin/sh\ncase $* in *tarfile*) {halved};; *) exec {box.folder}/bin/ssh \"$@\";; esac\n")
+    slowly = {"PATH": f"{path}:{os.environ['PATH']}"}
+    _, old = running(box)
+    next_version(tree, 50)
+    first, version = box.start(tree, "deploy", PI, environment=index_of(tree) | slowly), plan(tree, "12", RUNTIMES[0])
+    with first:
+        try:
+            while not list(incoming.glob("*/deploy/*")):
+                assert first.poll() is None
+                time.sleep(0.05)
+            code, _, errors = deploy(box, tree)
+            assert (code, errors) == (4, [f"{PI}  error  another deployment runs there: wait until it has ended"])
+            undeployed = box.run(tree, "undeploy", PI)
+            assert (undeployed[0], undeployed[2]) == (code, errors)
+            assert [folder.name for folder in incoming.iterdir()] == [version.version]
+            assert running(box) == ("active", old)
+            (tmp_path / "gate").write_text("")
+            first.communicate(timeout=HANG_SECONDS)
+        finally:
+            if first.poll() is None:
+                os.killpg(first.pid, signal.SIGKILL)
+    assert first.returncode == 0
+    assert running(box) == ("active", version.version)
+    assert not incoming.exists()
 
 
 def next_version(tree: Path, number: int) -> None:
@@ -418,10 +481,21 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
+    nothing = [f"{PI}  error  has no release, expected one: run `make deploy`"]
+    assert box.run(tree, "doctor", PI) == (2, [], nothing)
     left = box.ssh(
         f"find {KEPT} /var/lib/mask-kiosk -name '*mask-kiosk*' 2>/dev/null; ls /etc/mask-kiosk"
     ).stdout.split()
     assert left == ["/etc/mask-kiosk", "/var/lib/mask-kiosk", "kiosk.toml"]
+    assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing(box: Box, tree: Path) -> None:
+    behave(tree, "has no camera")
+    code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].endswith("didn't come up (FAULT no camera); nothing runs, as before")
+    assert not (box.root / "opt/mask-kiosk").exists()
     assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
 
 
@@ -435,6 +509,15 @@ def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -
     recipe = (TREE / "deploy" / "first-boot" / "user-data").read_text().partition("runcmd:\n")[2]
     commands = re.findall(r"^  - (.*)$", recipe, re.MULTILINE)
     assert len(commands) == 3
+    before = everything(box)
+    with in_box(box, "sed -i s/12/13/ /etc/os-release", "sed -i s/13/12/ /etc/os-release"):
+        refused = box.ssh("set -e\n" + "\n".join(commands))
+    version = plan(tree, "12", RUNTIMES[0]).version
+    assert (refused.returncode, refused.stdout) == (
+        2, f"error: runs debian 13, expected debian 12, for which {version} was made: for this system `make bundle "
+        "DEBIAN=13`\n"
+    )  # fmt: skip
+    assert everything(box) == before
     ended = box.ssh("set -e\n" + "\n".join(commands))
     assert ended.returncode == 0, ended.stdout
     state, version = running(box)

@@ -1,6 +1,7 @@
 """The verbs are there, say what they do, and work from a folder whose name has a space."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -78,15 +79,43 @@ def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
     assert not (spaced_tree / "runs").exists()
 
 
-@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 0), (2, 2), (255, 2)])
+@pytest.mark.parametrize(
+    "verb",
+    ["rollback", "undeploy", "status", "logs", "follow", "unfollow", "collect", "bundle", "keys", "publish"],
+)
+def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path, verb: str) -> None:
+    if not (TREE / ".venv" / "ready").exists():
+        pytest.skip("needs the environment that make .venv makes")
+    called = tmp_path / "called"
+    for program in ("ssh", "ssh-keygen"):
+        (tmp_path / program).write_text(f'#!/bin/sh\ntouch "{called}"\n')
+        (tmp_path / program).chmod(0o755)
+    words = "HOST=pi@kiosk.local", f"KEY={tmp_path}/key", f"TO={tmp_path}/to", "FROM=https://example.org/"
+    done = make(verb, *words, "DRY_RUN=1", f"PATH={tmp_path}:{os.environ['PATH']}")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: unrecognized arguments: --dry-run: see python -m deploy --help"
+    assert not called.exists()
+
+
+FACTS = {"current": {"version": "0.1.0-a"}}
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 2), (2, 2), (255, 2)])
 def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: int, code: int) -> None:
     ssh, called = tmp_path / "ssh", tmp_path / "called"
-    ssh.write_text(f'#!/bin/sh\necho "$@" >"{called}"\nexit {ended}\n')
+    findings = '{"worst": "ok", "findings": []}'
+    ssh.write_text(
+        f"#!/bin/sh\ncase $* in *doctor*) echo \"$@\" >'{called}'; echo '{findings}'; exit {ended};; esac\n"
+        f"echo '{json.dumps(FACTS)}'\n"
+    )
     ssh.chmod(0o755)
     done = make("doctor", "HOST=pi@kiosk.local", "JSON=1", f"PATH={tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == code
-    assert called.read_text() == (
-        "-o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR -- pi@kiosk.local sudo -n env "
-        "PYTHONPATH=/opt/mask-kiosk/current /opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
+    assert called.read_text().endswith(
+        " pi@kiosk.local sudo -n env PYTHONPATH=/opt/mask-kiosk/current "
+        "/opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
     )
+    if ended != 255:
+        assert json.loads(done.stdout) == {"host": "pi@kiosk.local", "worst": "ok", "findings": []}

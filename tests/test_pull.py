@@ -1,5 +1,6 @@
 """The pull agent, a publisher, a server, and whoever sits between them: what runs afterwards, and what is said."""
 
+import fcntl
 import json
 import os
 import random
@@ -331,6 +332,15 @@ def test_it_waits_for_another_deployment(case: Case) -> None:
     assert case.look()[0] == 4
     (case.kiosk.root / "etc/spoils").unlink()
     assert case.look()[0] == 0
+
+
+def test_it_hands_nothing_over_while_a_workstation_sends(case: Case) -> None:
+    lock = case.kiosk.root / "run/lock/mask-kiosk.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert case.look() == (4, "another deployment runs there: wait until it has ended; nothing has changed")
+        assert not (case.kiosk.home / "incoming").exists()
+    assert case.look() == (0, f"{case.new.release.version} runs")
 
 
 def test_a_release_whose_own_agent_fetches_nothing_is_not_installed(case: Case) -> None:

@@ -22,6 +22,11 @@ import http.server, os, pathlib, signal, socket, sys, threading, time
 from device.settings import read_settings
 
 BEHAVIOUR = "works"
+if sys.argv[1] == "doctor":
+    trouble = int(BEHAVIOUR == "ails")
+    text = f"{'trouble' if trouble else 'ok'}  camera  {os.geteuid()}\\n1 checks: {trouble} trouble, {1 - trouble} ok"
+    print('{"worst": "%s", "findings": []}' % ["ok", "trouble"][trouble] if "--json" in sys.argv else text)
+    sys.exit(2 * trouble)
 screen = getattr(read_settings(pathlib.Path(sys.argv[sys.argv.index("--config") + 1])), "screen", None)
 
 class Page(http.server.BaseHTTPRequestHandler):
@@ -54,22 +59,26 @@ INSTALLER = '''\
 """Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or killed."""
 import os, pathlib, shutil, sys
 
-root, version = pathlib.Path.cwd().parents[3], sys.argv[2]
-home = root / "opt/mask-kiosk"
-if (root / "etc/spoils").exists():
-    if (root / "etc/spoils").read_text() == "kill":
-        os.killpg(0, 9)
-    print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
-    sys.exit(int((root / "etc/spoils").read_text()))
-release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
-if not release.exists():
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(home / "incoming" / version, fresh)
-    fresh.rename(release)
-link.unlink(missing_ok=True)
-link.symlink_to(release.relative_to(home))
-link.replace(home / "current")
-shutil.rmtree(home / "incoming")
+def main(words, locked=False):
+    root, version = pathlib.Path.cwd().parents[3], words[1]
+    home = root / "opt/mask-kiosk"
+    if (root / "etc/spoils").exists():
+        if (root / "etc/spoils").read_text() == "kill":
+            os.killpg(0, 9)
+        print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
+        return int((root / "etc/spoils").read_text())
+    release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
+    if not release.exists():
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(home / "incoming" / version, fresh)
+        fresh.rename(release)
+    link.unlink(missing_ok=True)
+    link.symlink_to(release.relative_to(home))
+    link.replace(home / "current")
+    shutil.rmtree(home / "incoming")
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
 '''
 
 

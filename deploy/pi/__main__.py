@@ -3,39 +3,38 @@
 Goes on when its caller is gone.
 """
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
-from deploy.errors import BusyError, DeployError, TakenBackError
+from deploy.errors import DeployError, TakenBackError
 from deploy.pi import service
-from deploy.pi.build import build, require_packages
-from deploy.pi.facts import CONFIG, HOME, UNIT, settings
-from deploy.pi.files import CURRENT, FORMER, INCOMING, RELEASES, remove
+from deploy.pi.alone import alone
+from deploy.pi.build import build, release_of, require_packages
+from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, RELEASES, remove
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
+from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import TREE
 
-LOCK = Path("/run/lock/mask-kiosk.lock")
 USER = "mask-kiosk"
 # What a release has to pass on this machine before it is started, as arguments of `python -m device`.
 PROOFS = (("check", "--config", str(CONFIG)),)
 
 
-def main(words: list[str]) -> int:
-    """Run one command; return the exit code."""
+def main(words: list[str], *, locked: bool = False) -> int:
+    """Run one command; return the exit code. locked: this process holds the lock already."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o022)  # the service's user reads what root writes
     try:
-        with _alone():
+        with nullcontext() if locked else alone():
             match words:
                 case ["install", version]:
                     install(version)
@@ -59,7 +58,25 @@ def main(words: list[str]) -> int:
 
 
 def install(version: str) -> None:
+    """Install the release that was sent; whatever becomes of it, nothing of what was sent is left."""
+    try:
+        _install(version)
+    finally:
+        remove(INCOMING)
+        if not CURRENT.is_symlink():  # the first one failed
+            remove(HOME)
+    for line in lines_for_config_txt():
+        say(line)
+
+
+def _install(version: str) -> None:
     """Build the release that was sent and make it the current one if it proves itself."""
+    debian = release_of(INCOMING / version).debian
+    if system() != f"debian {debian}":
+        raise DeployError(
+            f"runs {system()}, expected debian {debian}, for which {version} was made: for this system "
+            f"`make bundle DEBIAN={system().split()[1]}`"
+        )
     service.require_no_other_unit()
     RELEASES.mkdir(parents=True, exist_ok=True)
     found, wrong = settings()
@@ -79,9 +96,6 @@ def install(version: str) -> None:
         if new:
             remove(CONFIG)
         raise
-    remove(INCOMING)
-    for line in lines_for_config_txt():
-        say(line)
 
 
 def switch(release: Path) -> None:
@@ -139,16 +153,6 @@ def _make_user() -> None:
         options = ["--create"] if program == "systemd-tmpfiles" else []
         # Warnings are about other files of theirs.
         subprocess.run([program, *options, str(TREE / "systemd" / name)], capture_output=True, check=False)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    with LOCK.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError("another deployment runs there: wait until it has ended") from None
-        yield
 
 
 if __name__ == "__main__":

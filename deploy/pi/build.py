@@ -10,7 +10,8 @@ from shutil import copy2, copytree
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, read_lock, wheels_of
 from deploy.pi.facts import PYTHON, missing
-from deploy.pi.files import CURRENT, INCOMING, RELEASES, remove, sync_folder
+from deploy.pi.files import CURRENT, RELEASES, remove, sync_folder
+from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import Release, from_json, plan, shipped
 from deploy.wheels import download

@@ -29,7 +29,6 @@ GROUPS = ("video", "render", "gpio")  # whose members may use camera and pins
 
 def facts() -> dict[str, Any]:
     """Return all of it."""
-    system = dict(line.split("=", 1) for line in lines(Path("/etc/os-release")) if "=" in line)
     found, wrong = settings()
     unit = output("systemctl", "show", "--property=ActiveState,SubState,NRestarts,StatusText", UNIT)
     wheels = HOME / "incoming" / "wheels"
@@ -37,7 +36,7 @@ def facts() -> dict[str, Any]:
         "name": socket.gethostname(),
         "user": output("id", "-un"),
         "architecture": output("dpkg", "--print-architecture") or os.uname().machine,
-        "system": " ".join(system.get(key, "?").strip('"') for key in ("ID", "VERSION_ID")),
+        "system": system(),
         "systemd": Path("/run/systemd/system").is_dir(),
         "sudo": output("sudo", "-n", "echo", "yes") == "yes",
         "groups_missing": [group for group in GROUPS if not output("getent", "group", group)],
@@ -54,6 +53,12 @@ def facts() -> dict[str, Any]:
         "wheels": {path.name: path.stat().st_size for path in wheels.glob("*.whl")},
         "unit": dict(line.split("=", 1) for line in unit.splitlines() if "=" in line),
     }
+
+
+def system() -> str:
+    """Return which system this is, as `debian 12`."""
+    said = dict(line.split("=", 1) for line in lines(Path("/etc/os-release")) if "=" in line)
+    return " ".join(said.get(key, "?").strip('"') for key in ("ID", "VERSION_ID"))
 
 
 def output(*command: str) -> str:

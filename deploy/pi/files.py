@@ -6,7 +6,6 @@ from pathlib import Path
 
 from deploy.pi.facts import HOME
 
-INCOMING = HOME / "incoming"  # what was sent, and half of it after a broken connection
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before

@@ -20,11 +20,13 @@ from shutil import disk_usage
 from deploy.checks import FREE_MB
 from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
+from deploy.pi.alone import alone
 from deploy.pi.build import WHEELS, release_of
 from deploy.pi.facts import HOME, PULLED, PYTHON
 from deploy.pi.fetch import content, save
-from deploy.pi.files import CURRENT, INCOMING, remove, write
+from deploy.pi.files import CURRENT, remove, write
 from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_state
+from deploy.pi.receive import INCOMING, LOCK
 from deploy.pi.say import say
 from deploy.release import as_json
 
@@ -87,7 +89,11 @@ def pull(computer: Computer, now: float) -> str:
     _fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
     try:
-        _install(computer, _hand_over(computer, bundle, wheels))
+        with alone(computer.at(LOCK)):
+            tree = _hand_over(computer, bundle, wheels)
+            # What couldn't fetch the release after it isn't installed.
+            _run(tree, "deploy.pi.pull", "--look", "--root", str(computer.root))
+        _run(tree, "deploy.pi", "install", version)
     except (UnreachedError, BusyError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
@@ -160,22 +166,21 @@ def _hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> 
     return tree
 
 
-def _install(computer: Computer, tree: Path) -> None:
-    """Have a release's own installer install it, if its own agent could fetch the one after it. Raises DeployError."""
-    for words in (["deploy.pi.pull", "--look", "--root", str(computer.root)], ["deploy.pi", "install", tree.name]):
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        line = ""
-        with subprocess.Popen(
-            [PYTHON, "-B", "-m", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        ) as running:  # fmt: skip
-            for text in running.stdout or ():
-                line = text.strip().removeprefix("error: ")
-                if line == text.strip():  # an error is said where it is raised
-                    say(line)
-        if running.returncode:
-            kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}
-            raise kinds.get(running.returncode, DeployError)(line)
+def _run(tree: Path, *words: str) -> None:
+    """Run a module of a release, saying its lines. Raises DeployError with its error."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    line = ""
+    with subprocess.Popen(
+        [PYTHON, "-B", "-m", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as running:  # fmt: skip
+        for text in running.stdout or ():
+            line = text.strip().removeprefix("error: ")
+            if line == text.strip():  # an error is said where it is raised
+                say(line)
+    if running.returncode:
+        kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}
+        raise kinds.get(running.returncode, DeployError)(line)
 
 
 def _day(seconds: float) -> str:

@@ -119,7 +119,8 @@ class Story:
             assert f"{release()} active (running)" in line, line
             assert any("with" in line for line in self.diary.page(LOGS))
             found = self.diary.run(f"make doctor HOST={PI}", code=2)
-            troubles = [line for line in found if line.startswith("trouble")]
+            said = (line.removeprefix(f"{PI}: ") for line in found)
+            troubles = [line for line in said if line.startswith("trouble")]
             assert [line.split()[1:6] for line in troubles] == [FEEDER_OWNS], troubles
 
     def settings(self) -> None:

@@ -1,0 +1,41 @@
+"""Has the release that a host runs look at the host, and says what it finds."""
+
+import json
+import re
+
+from deploy import steps
+from deploy.errors import DeployError, UnwellError
+from deploy.pi.facts import HOME
+from deploy.remote import Remote
+from deploy.say import Say
+
+RELEASE = f"{HOME}/current"
+COMMAND = f"sudo -n env PYTHONPATH={RELEASE} {RELEASE}/venv/bin/python -B -m device doctor"
+COUNTS = re.compile(r"\d+ checks: ")  # how the last line begins, whatever was found
+
+
+def doctor(as_json: bool, remote: Remote, say: Say) -> str:
+    """Return the doctor's counts where nothing is wrong; as_json: nothing, and print its object with the host's name.
+
+    Raises UnwellError if something is wrong there, and DeployError if the doctor itself is.
+    """
+    steps.released(remote)
+    last = ""
+
+    def note(line: str) -> None:
+        nonlocal last
+        if last:
+            say(last)
+        last = line
+
+    code = remote.follow(f"{COMMAND} --json" if as_json else COMMAND, note)
+    if not (last.startswith("{") if as_json else COUNTS.match(last)):
+        found = last or f"code {code}"
+        raise DeployError(f"its doctor can't run ({found}), expected its findings: run `make deploy` again")
+    if as_json:
+        findings = json.loads(last)
+        print(json.dumps({"host": remote.host, **findings}), flush=True)
+        last = f"its worst finding is a {findings['worst']}" if code else ""
+    if code:
+        raise UnwellError(last)
+    return last

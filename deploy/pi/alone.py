@@ -1,0 +1,20 @@
+"""Lets one deployment at a time change this computer: a lock that ends with its process, whatever ends that."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deploy.errors import BusyError
+from deploy.pi.receive import BUSY, LOCK
+
+
+@contextmanager
+def alone(lock: Path = LOCK) -> Iterator[None]:
+    """Hold the lock. Raises BusyError if another process holds it."""
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(BUSY) from None
+        yield
