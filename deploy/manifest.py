@@ -99,19 +99,19 @@ def verified(content: bytes, signers: Path) -> Manifest:
         raise DeployError(
             f"the manifest isn't signed by a key that is trusted here ({_first(done.stderr.decode(errors='replace'))})"
         )
+    return read_manifest(line)
+
+
+def read_manifest(line: bytes) -> Manifest:
+    """Return what the line of a manifest says. Raises DeployError."""
     try:
         found = json.loads(line)
         if not isinstance(found, dict) or (found.get("product"), found.get("format")) != (PRODUCT, FORMAT):
             product, version = (found.get(name) for name in ("product", "format"))
             raise DeployError(f"the manifest is for {product}, format {version}, expected {PRODUCT}, format {FORMAT}")
-        return _as_manifest(found)
+        manifest: Manifest = parse(Manifest, found, "the manifest")
     except (ModelError, ValueError, RecursionError) as error:
         raise DeployError(f"the manifest can't be read ({error}), expected what `make publish` writes") from error
-
-
-def _as_manifest(found: object) -> Manifest:
-    manifest = parse(Manifest, found, "the manifest")
-    assert isinstance(manifest, Manifest)  # noqa: S101
     return manifest
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from deploy.errors import DeployError
+from deploy.manifest import read_manifest
 from device.classifier import MODELS
 from device.errors import KioskError
 from device.face_card import read_face_card
@@ -81,12 +83,16 @@ class Targets:
         """Read a picture in each way."""
         return self._read("picture", content, read_luma, read_color, picture_size)
 
+    def manifest(self, content: bytes) -> list[str]:
+        """Read what a signed manifest says."""
+        return self._read("manifest", content, lambda path: read_manifest(path.read_bytes()))
+
     def _read(self, name: str, content: bytes, *reads: Callable[[Path], object]) -> list[str]:
         path, refusals = self.folder / name, list[str]()
         path.write_bytes(content)
         for read in reads:
             try:
                 read(path)
-            except KioskError as error:
+            except (KioskError, DeployError) as error:
                 refusals.append(str(error))
         return refusals

@@ -1,12 +1,12 @@
 """Broken input of every kind ends in the project's own one-line errors; $TRIES: how often each reader is tried."""
 
+import dataclasses
 import json
 import logging
 import os
 import re
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,6 +20,8 @@ from screens import TOKEN, card_of, served
 from test_screen import ask as ask_page
 from test_setup import a_minute
 
+from deploy.manifest import FORMAT, PRODUCT, Bundle, File, Manifest, Ring
+from deploy.release import Release
 from device.web import Server
 
 TRIES = int(os.environ.get("TRIES") or 60)
@@ -28,6 +30,7 @@ FUZZ = settings(
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 TOML = re.sub(r"(?m)^# (?=\w+ = )", "", (TREE / "deploy" / "kiosk.toml").read_text(encoding="utf-8")).encode()
+CARD, FACE_CARD = ((TREE / "models" / name).read_bytes() for name in ("door.json", "faces.json"))
 BOXES = b"file,x,y,w,h,label\na.png,1,2,24,22,mask\na.png,9,9,20,20,no mask\n"
 CROPS = b"file,label,source,kind,note\na.png,with_mask,s,synthetic,hand;cloth\n"
 VOC = (
@@ -35,6 +38,10 @@ VOC = (
     b"</object></annotation>"
 )
 YOLO, YAML = b"0 0.5 0.5 0.2 0.3\n1 0.2 0.2 0.1 0.1\n", b"nc: 2\nnames:\n  0: mask # worn\n  1: 'face'\n"
+MANIFEST = json.dumps(dataclasses.asdict(Manifest(
+    FORMAT, PRODUCT, 7, 1_790_000_000, 1_800_000_000, (Ring(0.05, 0.0), Ring(1.0, 72.0)), (f"ssh-ed25519 {68 * 'A'}",),
+    (Bundle(Release("1.0-abc", "12", "ai-edge-litert", 64 * "0"), File("a.zip", 9, 64 * "1"), (File("b", 9, ""),)),),
+))).encode()  # fmt: skip
 # What parsers stumble over.
 WORDS = [
     b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"nan", b"-inf", b"1e999", b"9" * 5000, b"-1", b"0x10", b"[" * 3000,
@@ -62,9 +69,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @st.composite
-def miswritten(draw: st.DrawFn, path: Path) -> bytes:
-    """Yield a JSON file in which one value is another, is missing, or is one too many."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+def miswritten(draw: st.DrawFn, sample: bytes) -> bytes:
+    """Yield a sample of JSON in which one value is another, is missing, or is one too many."""
+    content = json.loads(sample)
     place = content
     while isinstance(place, dict) and place:
         key = draw(st.sampled_from(sorted(place)))
@@ -92,17 +99,16 @@ def targets() -> Iterator[Targets]:
 
 
 def test_a_reader_takes_what_is_whole(targets: Targets) -> None:
-    card, face_card = ((TREE / "models" / name).read_bytes() for name in ("door.json", "faces.json"))
-    whole = {"card": card, "face_card": face_card, "settings": TOML, "boxes": BOXES, "crops": CROPS, "voc": VOC,
-             "yolo": YOLO, "yaml": YAML, "picture": encoded(".png")}
+    whole = {"card": CARD, "face_card": FACE_CARD, "manifest": MANIFEST, "settings": TOML, "boxes": BOXES,
+             "crops": CROPS, "voc": VOC, "yolo": YOLO, "yaml": YAML, "picture": encoded(".png")}  # fmt: skip
     assert {name: getattr(targets, name)(content) for name, content in whole.items()} == {name: [] for name in whole}
 
 
 @pytest.mark.parametrize(
     ("target", "content"),
     [
-        ("card", miswritten(TREE / "models" / "door.json") | broken((TREE / "models" / "door.json").read_bytes())),
-        ("face_card", miswritten(TREE / "models/faces.json") | broken((TREE / "models/faces.json").read_bytes())),
+        ("card", miswritten(CARD) | broken(CARD)), ("face_card", miswritten(FACE_CARD) | broken(FACE_CARD)),
+        ("manifest", miswritten(MANIFEST) | broken(MANIFEST)),
         ("settings", broken(TOML)), ("boxes", broken(BOXES)), ("crops", broken(CROPS)), ("voc", broken(VOC)),
         ("yolo", broken(YOLO)), ("yaml", broken(YAML)),
         ("picture", st.one_of(*(broken(encoded(kind)) for kind in (".png", ".jpg", ".bmp", ".webp", ".tiff")))),
