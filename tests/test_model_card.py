@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from footprint import TREE
 from runtimes import PYTHONS, run_device, told
+from toy_model import with_toy_card
 
 from device.cards import card_json
 from device.errors import ModelError
@@ -68,6 +69,12 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.update(crop_margin=float("nan")), "has input size 16 and crop margin nan: convert it again"),
 ]
 ANEW = "expected a model card: run `make train convert`"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A pair of which no more is read here than the card and the bytes."""
+    return with_toy_card(tmp_path / "toy.tflite", bytes(range(256)) * 8)
 
 
 def bad_models(toy: Path, folder: Path) -> dict[str, str]:
