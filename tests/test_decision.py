@@ -341,3 +341,52 @@ def test_who_stands_as_still_as_people_can_is_not_forgotten() -> None:
     assert states(play(scene, 4, 3600)) == [State.CHECKING, State.ALARM]
     still = play(lambda t: [verdict(0.9)], 4, 400)  # a doll, or somebody fast asleep, is one after five minutes
     assert [(alert.state, alert.at) for alert in still[1:]] == [(State.ALARM, 0.5), (State.IDLE, 300.0)]
+
+
+def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
+    decision = Decision(SETTINGS, THRESHOLD, RELEASE)
+
+    def seen(now: float, look: Look) -> list[tuple[int, Box, float]]:
+        """Let two people be seen, the other one with another look; return who was judged."""
+        decision.update(now, [verdict(0.5), dataclasses.replace(verdict(0.75, RIGHT), look=look)])
+        return [(judged.visit, judged.box, judged.score) for judged in decision.judged(now)]
+
+    assert seen(0.0, Look()) == []  # no visit has begun
+    assert seen(0.2, Look()) == [(1, LEFT, 0.5), (2, RIGHT, 0.75)]
+    for dim in (Look(cut=True), Look(brightness=10.0)):
+        assert seen(0.4 + dim.cut, dim) == [(1, LEFT, 0.5)]
+    decision.update(1.6, [])
+    assert list(decision.judged(1.6)) == []
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "height", "counts"),
+    [
+        (0.25, 0.5, 0.5, False),  # the zone's first corner, and its last
+        (0.5, 0.75, 0.5, False),
+        (0.24, 0.6, 0.5, True),
+        (0.51, 0.6, 0.5, True),
+        (0.4, 0.49, 0.5, True),
+        (0.4, 0.76, 0.5, True),
+        (0.9, 0.9, SETTINGS.least_height, True),
+        (0.9, 0.9, SETTINGS.least_height - 0.01, False),
+    ],
+)
+def test_who_is_in_a_zone_or_too_small_ends_at_its_edge(x: float, y: float, height: float, counts: bool) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9), look=Look(x, y, height))]
+
+    assert states(play(scene, 10, 1, zones=((0.25, 0.5, 0.25, 0.25),))) == [State.CHECKING, State.ALARM] * counts
+
+
+@pytest.mark.parametrize("boxes", [(LEFT, RIGHT), (RIGHT, LEFT)])
+def test_of_two_in_one_state_the_barer_is_told(boxes: tuple[Box, Box]) -> None:
+    alerts = play(lambda t: [verdict(0.75, boxes[0]), verdict(0.875, boxes[1])], 8, 1)
+    assert [(alert.state, alert.score) for alert in alerts] == [(State.CHECKING, 0.875), (State.ALARM, 0.875)]
+
+
+def test_who_is_not_well_seen_yields_to_who_is() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9), look=Look(cut=True)), verdict(0.5, RIGHT)]
+
+    assert [(alert.state, alert.score) for alert in play(scene, 8, 1)] == [(State.CHECKING, 0.5)]
