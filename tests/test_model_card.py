@@ -29,6 +29,7 @@ LABELS = "('with_mask', 'without_mask')"
 # What is changed in the card, and what is said of it.
 BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.pop("labels"), f"key 'labels' of card is missing: {OTHER_VERSION}"),
+    (lambda card: card.update(colour=card.pop("labels")), f"key 'colour' of card is unknown: {OTHER_VERSION}"),
     (lambda card: card["trained_on"].pop("seed"), f"key 'seed' of trained_on is missing: {OTHER_VERSION}"),
     (lambda card: card.update(colour="grey"), f"key 'colour' of card is unknown: {OTHER_VERSION}"),
     (lambda card: card["measured"].update(f1=1.0), f"key 'f1' of measured is unknown: {OTHER_VERSION}"),
@@ -42,6 +43,8 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.update(labels=["with_mask", 1]), "key 'labels' is 1, expected str"),
     (lambda card: card["measured"].update(accuracy_interval=[0.9]), "key 'accuracy_interval' is [0.9], expected tuple"),
     (lambda card: card["measured"].update(recall={"a": "1"}), "key 'recall.a' is \"1\", expected float"),
+    (lambda card: card["measured"].update(recall=[1]), "key 'recall' is [1], expected dict"),
+    (lambda card: card.update(name={}), "key 'name' is {{}}, expected str"),
     (lambda card: card.update(measured=[]), "measured is [], expected an object"),
     (lambda card: card.update(format=2), "has card format 2, expected 3: convert it with this version"),
     (
@@ -136,6 +139,7 @@ def test_a_card_is_read_as_it_was_written(toy: Path, tmp_path: Path) -> None:
     path.write_bytes(content)
     path.with_suffix(".json").write_text(card_json(changed), encoding="utf-8")
     assert read_card(path) == (changed, toy.read_bytes())
+    assert "Käthe's" in path.with_suffix(".json").read_text(encoding="utf-8")  # as people write it
 
 
 def test_a_card_may_be_at_its_limits(toy: Path) -> None:
