@@ -325,6 +325,40 @@ def test_what_is_left_of_a_poster_that_somebody_hides_is_still_a_poster(left: Bo
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
 
 
+def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way() -> None:
+    def scene(t: float) -> list[Verdict]:
+        walker = Box(150 + round(30 * (t - 30)), 0, 100, 100)
+        if not 30 <= t < 40:
+            return [poster(t)]
+        return [verdict(0.1, walker)] if abs(walker.x - RIGHT.x) <= 50 else [poster(t), verdict(0.1, walker)]
+
+    alerts = play(scene, 10, 50, background_seconds=20.0, forget_seconds=0.3)
+    assert states([alert for alert in alerts if alert.at >= 30]) == [State.CHECKING, State.CLEAR, State.IDLE]
+
+
+def test_a_ghost_that_has_gone_takes_nobodys_place() -> None:
+    def scene(t: float) -> list[Verdict]:  # somebody walks to where it was
+        walker = verdict(0.1, Box(round(330 * t), 0, 100, 100))
+        return [walker, verdict(0.9, RIGHT)] if t == 0 else [walker] if t < 1.5 else []
+
+    assert [kind for kind, _, _ in happened(scene, 10, 6)] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
+
+
+def test_how_far_a_face_moves_matters_until_it_has_moved_and_never_of_who_does_not_count() -> None:
+    zone = (0.8, 0.0, 0.2, 1.0)
+    settings = DecisionSettings(background_seconds=20.0, zones=(zone,))
+    decision, shape, hung = Decision(settings, THRESHOLD, RELEASE), (400, 1000), Box(600, 0, 100, 100)
+    for frame in range(250):
+        decision.update(frame / 10, [verdict(0.9, hung)] + [verdict(0.1, LEFT)] * (frame >= 240))
+    assert not decision.wonders(25.0, [], shape)
+    for box, wondered in ((hung, False), (Box(900, 0, 100, 100), False), (Box(300, 0, 30, 30), False), (LEFT, True)):
+        assert decision.wonders(25.0, [box], shape) is wondered
+    for frame in range(250, 260):
+        decision.update(frame / 10, [verdict(0.1, LEFT._replace(x=20))])
+    assert not decision.wonders(26.0, [LEFT], shape)
+    assert decision.wonders(26.0, [LEFT, Box(300, 200, 100, 100)], shape)
+
+
 def test_a_poster_that_is_taken_down_and_carried_away_counts_again() -> None:
     def scene(t: float) -> list[Verdict]:
         return [poster(t, RIGHT if t < 60 else Box(RIGHT.x - round(100 * (t - 60)), 0, 100, 100))] if t < 62 else []
@@ -348,15 +382,15 @@ def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
 
     def seen(now: float, look: Look) -> list[tuple[int, Box, float]]:
         """Let two people be seen, the other one with another look; return who was judged."""
-        decision.update(now, [verdict(0.5), dataclasses.replace(verdict(0.75, RIGHT), look=look)])
+        decision.update(now, [verdict(now), dataclasses.replace(verdict(0.75, RIGHT), look=look)])
         return [(judged.visit, judged.box, judged.score) for judged in decision.judged(now)]
 
     assert seen(0.0, Look()) == []  # no visit has begun
-    assert seen(0.2, Look()) == [(1, LEFT, 0.5), (2, RIGHT, 0.75)]
-    for dim in (Look(cut=True), Look(brightness=10.0)):
-        assert seen(0.4 + dim.cut, dim) == [(1, LEFT, 0.5)]
-    decision.update(1.6, [])
-    assert list(decision.judged(1.6)) == []
+    assert seen(0.2, Look()) == [(1, LEFT, 0.2), (2, RIGHT, 0.75)]
+    assert seen(0.4, Look(cut=True)) == [(1, LEFT, 0.4)]
+    assert seen(0.6, Look(brightness=10.0)) == [(1, LEFT, 0.6)]
+    decision.update(0.8, [])
+    assert list(decision.judged(0.8)) == []
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,14 @@ def test_a_mean_has_to_be_its_error_beyond_a_level(scores: list[float], error: f
             assert person.bare is bare
 
 
+def test_at_the_threshold_somebody_is_bare_and_at_the_release_not_masked_yet() -> None:
+    error = LEAST_DEVIATION / 2  # of four equal scores
+    for levels, bare in (((0.5 - error, 0.0), True), ((1.0, 0.5 + error), None)):
+        person = scored([0.5] * 4)
+        person.judge(1.0, SETTINGS, *levels)
+        assert person.bare is bare
+
+
 def test_a_verdict_takes_three_scores_and_some_time() -> None:
     at_once, in_time = newcomer(), newcomer()
     for now in (0.125, 0.25, 0.375):
@@ -87,10 +95,13 @@ def test_scores_count_for_the_window_and_the_last_three_for_longer() -> None:
 
 def test_who_is_too_dark_is_not_scored_and_old_scores_are_forgotten_then() -> None:
     person = newcomer()
-    see(person, 0.25, brightness=SETTINGS.least_brightness)
-    assert [scored.at for scored in see(person, 1.25, brightness=SETTINGS.least_brightness - 1).scores] == [0.0, 0.25]
-    assert not see(person, 1.5, brightness=SETTINGS.least_brightness - 1).scores
-    for now in (2.0, 2.25):
+    dark = SETTINGS.least_brightness - 1
+    see(person, 0.25)
+    see(person, 0.5, brightness=SETTINGS.least_brightness)
+    assert [scored.at for scored in see(person, 1.5, brightness=dark).scores] == [0.0, 0.25, 0.5]
+    assert not see(person, 1.625, brightness=dark).scores
+    person.bare = None
+    for now in (2.0, 2.125, 2.25):
         assert see(person, now, score=0.1).bare is None  # the time begins anew as well
     assert see(person, 2.5, score=0.1).bare is False
 
@@ -129,9 +140,9 @@ def test_who_is_lost_is_as_if_never_seen() -> None:
     ],
 )
 def test_who_stirs_against_the_picture_has_moved(times: tuple[float, ...], stirs: float, moved: bool) -> None:
-    person = Person(BOX, since=0.0, last_seen=0.0)
+    person = Person(BOX, since=8.0, last_seen=8.0)
     for now in times:
-        see(person, now, STILL, moved=stirs)
+        see(person, 8.0 + now, STILL, moved=stirs)
     assert person.moved is moved
 
 
@@ -147,7 +158,7 @@ def test_stirring_counts_only_in_a_row() -> None:
 
 @pytest.mark.parametrize(
     ("before", "way", "sightings"),
-    [(1, 18, 1), (1, 17, None), (2, 13, 2), (2, 12, None), (5, 8, 5), (6, 7, 6), (6, 6, None)],
+    [(1, 18, 1), (1, 17, None), (2, 18, 1), (2, 13, 2), (2, 12, None), (5, 8, 5), (6, 7, 6), (6, 6, None)],
 )
 def test_the_more_is_seen_the_less_a_face_has_to_move(before: int, way: int, sightings: int | None) -> None:
     person = Person(BOX, since=0.0, last_seen=0.0)
