@@ -325,10 +325,11 @@ def test_what_is_left_of_a_poster_that_somebody_hides_is_still_a_poster(left: Bo
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
 
 
-def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way() -> None:
+@pytest.mark.parametrize("gone", [35, 40])  # seconds: right before the poster, and well past it
+def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way_and_the_poster_is_not_them(gone: int) -> None:
     def scene(t: float) -> list[Verdict]:
         walker = Box(150 + round(30 * (t - 30)), 0, 100, 100)
-        if not 30 <= t < 40:
+        if not 30 <= t < gone:
             return [poster(t)]
         return [verdict(0.1, walker)] if abs(walker.x - RIGHT.x) <= 50 else [poster(t), verdict(0.1, walker)]
 

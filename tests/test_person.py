@@ -113,6 +113,11 @@ def test_who_is_seen_in_two_frames_of_five_is_noticed() -> None:
         for now in misses:
             person.miss(now, patient)
         assert see(person, 1.0, patient).noticed is noticed
+    person = newcomer()
+    for frame in range(1, 7):
+        person.miss(frame / 4, patient)
+    assert not see(person, 1.75, patient).noticed
+    assert see(person, 2.0, patient).noticed  # of the last second's five
     assert see(newcomer(), 0.25).noticed
     assert not see(newcomer(), 0.1875).noticed
 
