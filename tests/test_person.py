@@ -9,10 +9,11 @@ import pytest
 from device.classifier import Verdict
 from device.faces import Box
 from device.look import Look
-from device.person import LEAST_DEVIATION, STIR, Person
+from device.person import LEAST_DEVIATION, Person
 from device.settings import DecisionSettings
 
 THRESHOLD, RELEASE = 0.6, 0.4
+STIR = 0.012  # of a face's height: what a poster's seems to move by is less
 SETTINGS = DecisionSettings(
     window_seconds=1.0, notice_seconds=0.25, sure_seconds=0.5, forget_seconds=0.5, least_move=0.0
 )
