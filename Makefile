@@ -45,7 +45,7 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces face-check compare-faces run \
 	judge test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
-	keys publish follow unfollow test-trixie faults soak fuzz audit bundle test-pi lock clean
+	keys publish follow unfollow test-trixie faults soak fuzz mutate audit bundle test-pi lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -105,6 +105,8 @@ soak: .venv/ready  ## the whole kiosk for many frames -> docs/soak.svg: make soa
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
 fuzz: .venv/ready  ## broken input for every reader: make fuzz [TRIES=10000]; the tests do 60 each
 	@TRIES=$(TRIES) $(venv) -m pytest tests/test_fuzz.py
+mutate: .venv/ready .venv-mutate/ready  ## break the device's core bit by bit, half an hour: what do tests miss? make mutate [ONLY="crop …"]
+	@tests/mutate/run.sh "$(RUNS)/mutate" $(or $(ONLY),decision crop model_card classifier)
 audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and which of them have known holes
 	@mkdir -p dist; set -e; for lock in requirements deploy/debian-12 deploy/debian-13; do \
 		.venv-audit/bin/python -m cyclonedx_py requirements $$lock.lock --output-file dist/sbom-$$(basename $$lock).json; \
@@ -161,8 +163,10 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 		--no-emit-index-url --no-emit-find-links tests/tflite-runtime.in --output-file tests/tflite-runtime.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links tests/audit.in --output-file tests/audit.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links tests/mutate.in --output-file tests/mutate.lock
 clean:  ## remove the environment and the training runs; models/ stays
-	@rm -rf .venv .venv-tflite-runtime .venv-audit .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
+	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock
@@ -175,6 +179,8 @@ clean:  ## remove the environment and the training runs; models/ stays
 	@$(call make_venv,.venv-tflite-runtime,$<,11)
 .venv-audit/ready: tests/audit.lock
 	@$(call make_venv,.venv-audit,$<,13)
+.venv-mutate/ready: tests/mutate.lock
+	@$(call make_venv,.venv-mutate,$<,13)
 
 # $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
 define make_venv

@@ -24,10 +24,8 @@ def crop_face(luma: Luma, box: Box, margin: float, size: int) -> Luma:
     inside = luma[max(0, y0) : max(0, min(height, y1)), max(0, x0) : max(0, min(width, x1))]
     if inside.size == 0:
         raise ValueError(f"face box {tuple(box)} lies outside the picture of {width}x{height} pixels")
-    if inside.shape != (y1 - y0, x1 - x0):
-        edges = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
-        return whole_picture(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), size)
-    return whole_picture(inside, size)
+    edges = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
+    return whole_picture(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), size)
 
 
 def whole_picture(luma: cv2.typing.MatLike, size: int) -> Luma:

@@ -11,19 +11,21 @@ from footprint import drawn_face
 from runtimes import PYTHONS, run_device, told
 
 from device.cards import card_json
-from device.classifier import Classifier
+from device.classifier import MODELS, Classifier
 from device.errors import ModelError
-from device.faces import Box, Face
+from device.faces import Box, Face, Luma
+from device.finders import OwnFaceFinder
 from device.model_card import read_card
 
 FACE = Face(Box(1, 2, 30, 40), 5.5)
+DOOR = MODELS / "door.tflite"
 INT8_STEPS = 0.012  # of the toy model's brightness and score: about three of 1/256
 
 
-def with_card(toy: Path, folder: Path, content: bytes | None = None, **changes: Any) -> Path:
-    """Write a model, by default the toy, with a card changed to fit or not; return its path."""
-    card, toy_content = read_card(toy)
-    content = toy_content if content is None else content
+def with_card(model: Path, folder: Path, content: bytes | None = None, **changes: Any) -> Path:
+    """Write a model, by default that of the card, with the card changed to fit or not; return its path."""
+    card, own_content = read_card(model)
+    content = own_content if content is None else content
     path = folder / "other.tflite"
     path.write_bytes(content)
     changed = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest(), **changes)
@@ -40,6 +42,59 @@ def float_model(size: int) -> bytes:
         warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
         content: bytes = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     return content
+
+
+def test_a_model_is_found_by_its_name_in_models() -> None:
+    with pytest.raises(ModelError, match=r"no model 'absent' in .*, expected one of door, simple, simple-random: name"):
+        Classifier("absent")
+
+
+@dataclasses.dataclass
+class OtherFinder:
+    """A finder of some name and model, that finds nothing."""
+
+    name: str
+    sha256: str
+
+    def find(self, luma: Luma) -> list[Face]:
+        return []
+
+
+def test_a_model_takes_the_crops_of_its_own_finder_only() -> None:
+    classifier, own = Classifier("door"), OwnFaceFinder()
+    classifier.require_crops_of(own)
+    for name, sha256, advice in (
+        ("yunet", "0123456789abcdef", 'set [faces] finder = "own" in a kiosk.toml and name it (--config, CONFIG=)'),
+        ("own", "0123456789abcdef", "run `make train convert` with this version"),
+        ("yunet", own.sha256, 'set [faces] finder = "own" in a kiosk.toml and name it (--config, CONFIG=)'),
+    ):
+        with pytest.raises(ModelError) as error:
+            classifier.require_crops_of(OtherFinder(name, sha256))
+        assert str(error.value) == (
+            f"model door was trained on faces found by 'own' ({own.sha256[:12]}…), here {name!r} ({sha256[:12]}…) "
+            f"finds them: {advice}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "alarm", "label"),
+    [
+        (0.5, 0.5, "without_mask"),
+        (0.5, np.nextafter(np.float32(0.5), np.float32(0)), "with_mask"),
+        (0.75, 0.75, "without_mask"),
+        (0.25, 0.3, "without_mask"),  # though the other is likelier
+        (0.7, 0.7, "with_mask"),  # the nearest float32 is below 0.7
+    ],
+)
+def test_a_score_at_the_threshold_is_the_alarm(
+    tmp_path: Path, threshold: float, alarm: float, label: str
+) -> None:
+    path = with_card(DOOR, tmp_path, threshold=threshold, release=0.1)
+    scores = np.array([1 - alarm, alarm], np.float32)
+    verdict = Classifier(str(path)).verdict(FACE, scores)
+    assert (verdict.box, verdict.face_score, verdict.label) == (FACE.box, 5.5, label)
+    assert verdict.scores == (float(scores[0]), float(scores[1]))
+    assert verdict.alarm_score == float(scores[1])
 
 
 @pytest.mark.parametrize(
@@ -80,11 +135,6 @@ def test_what_the_runtime_refuses_is_told_in_one_line(toy: Path, tmp_path: Path,
     assert re.fullmatch(prefix + r"(ai_edge_litert|tflite_runtime) \(.+\): update it, or convert the model again", line)
 
 
-def test_a_model_is_found_by_its_name_in_models() -> None:
-    with pytest.raises(ModelError, match=r"no model 'absent' in .*, expected one of door, simple, simple-random: name"):
-        Classifier("absent")
-
-
 def test_the_toy_model_scores_brightness(toy: Path) -> None:
     classifier = Classifier(str(toy))
     for grey in (0, 51, 128, 204, 255):
@@ -110,24 +160,3 @@ def test_every_face_is_judged_by_its_own_crop_and_the_frame_is_left_alone(toy: P
     # A frame whose rows and columns lie apart in memory.
     wide = np.repeat(drawn_face(), 2, axis=1)
     assert classifier.judge(wide[:, ::2], [FACE]) == classifier.judge(drawn_face(), [FACE])
-
-
-@pytest.mark.parametrize(
-    ("threshold", "alarm", "label"),
-    [
-        (0.5, 0.5, "without_mask"),
-        (0.5, np.nextafter(np.float32(0.5), np.float32(0)), "with_mask"),
-        (0.75, 0.75, "without_mask"),
-        (0.25, 0.3, "without_mask"),  # though the other is likelier
-        (0.7, 0.7, "with_mask"),  # the nearest float32 is below 0.7
-    ],
-)
-def test_a_score_at_the_threshold_is_the_alarm(
-    toy: Path, tmp_path: Path, threshold: float, alarm: float, label: str
-) -> None:
-    path = with_card(toy, tmp_path, threshold=threshold, release=0.1)
-    scores = np.array([1 - alarm, alarm], np.float32)
-    verdict = Classifier(str(path)).verdict(FACE, scores)
-    assert (verdict.box, verdict.face_score, verdict.label) == (FACE.box, 5.5, label)
-    assert verdict.scores == (float(scores[0]), float(scores[1]))
-    assert verdict.alarm_score == float(scores[1])

@@ -13,17 +13,16 @@ from gpiozero import Device
 from test_kiosk import NO_SCREEN, SquareFinder
 
 from device import collect
-from device.classifier import Classifier, Verdict
+from device.classifier import Classifier
 from device.collect import Collector
 from device.crop import crop_face
 from device.crop_store import CropStore, state_folder
-from device.decision import Decision, Judged
+from device.decision import Judged
 from device.errors import SettingsError
 from device.faces import Box, Luma
 from device.kiosk import run
-from device.look import WELL_SEEN, Look
 from device.seal import SealError, owners_key, unseal
-from device.settings import CameraSettings, CollectSettings, DecisionSettings, ModelSettings, Settings, SignalSettings
+from device.settings import CameraSettings, CollectSettings, ModelSettings, Settings, SignalSettings
 from trainer.collect_key import PRIVATE, make_pair, public_pem, read_private_key
 
 COLLECT = 24  # the LED's pin
@@ -128,25 +127,6 @@ def test_only_scores_between_the_levels_are_kept_and_few_of_each_visit(
     assert crops == {crop_face(frames[place], face().box, card.crop_margin, card.input_size).tobytes()
                      for place in wanted}  # fmt: skip
     assert (len(kept()), collector.kept, collector.lost) == (4, 4, 0)
-
-
-def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
-    settings = DecisionSettings(least_move=0.0)
-    decision = Decision(settings, 0.6, 0.4)
-    person, other = Box(40, 20, 80, 80), Box(300, 20, 80, 80)
-
-    def seen(now: float, look: Look) -> list[tuple[int, Box, float]]:
-        """Let two people be seen, the other one with another look; return who was judged."""
-        decision.update(now, [Verdict(person, 5.0, (0.5, 0.5), 0.5, "with_mask"),
-                              Verdict(other, 5.0, (0.4, 0.6), 0.6, "without_mask", look)])  # fmt: skip
-        return [(judged.visit, judged.box, judged.score) for judged in decision.judged(now)]
-
-    assert seen(0.0, WELL_SEEN) == []  # no visit has begun
-    assert seen(0.2, WELL_SEEN) == [(1, person, 0.5), (2, other, 0.6)]
-    for dim in (dataclasses.replace(WELL_SEEN, cut=True), dataclasses.replace(WELL_SEEN, brightness=10.0)):
-        assert seen(0.4 + dim.cut, dim) == [(1, person, 0.5)]
-    decision.update(1.6, [])
-    assert list(decision.judged(1.6)) == []
 
 
 def test_crops_go_after_their_days_and_others_files_stay(key: X25519PrivateKey) -> None:

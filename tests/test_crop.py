@@ -66,7 +66,9 @@ def test_a_read_only_frame_can_be_cut() -> None:
     assert crop_face(luma, Box(-5, -5, 20, 20), 0.0, 20).tolist() == window(luma, -5, -5, 20).tolist()
 
 
-@pytest.mark.parametrize("box", [Box(WIDTH, 0, 9, 9), Box(-9, 0, 9, 9), Box(0, HEIGHT, 9, 9), Box(0, -30, 20, 20)])
+@pytest.mark.parametrize(
+    "box", [Box(WIDTH, 0, 9, 9), Box(-9, 0, 9, 9), Box(-30, 0, 20, 20), Box(0, HEIGHT, 9, 9), Box(0, -30, 20, 20)]
+)
 def test_a_box_outside_is_refused(box: Box) -> None:
     with pytest.raises(ValueError, match=r"^face box \(.*\) lies outside the picture of 120x90 pixels$"):
         crop_face(SLOPES[0], box, 0.0, 16)
@@ -81,7 +83,10 @@ def test_a_whole_picture_is_squeezed() -> None:
 
 def test_shrinking_averages_and_enlarging_blends() -> None:
     narrow = np.tile(np.array([255, 0, 0, 0], np.uint8), (16, 4))  # one bright column in four
-    assert np.unique(whole_picture(narrow, 4)).tolist() == [64]
     step = np.tile(np.array([0, 200], np.uint8), (2, 1))
-    for tall in (step, np.tile(step, (4, 1))):  # on both sides, and on one
-        assert 0 < whole_picture(tall, 8)[0, 3] < whole_picture(tall, 8)[0, 4] < 200
+    for turned in (np.asarray, np.transpose):
+        for bright in (narrow, narrow[:4]):  # both sides shrink, and one
+            assert np.unique(whole_picture(turned(bright), 4)).tolist() == [64]
+        for tall in (step, np.tile(step, (4, 1))):  # both sides grow, and one
+            grown = turned(whole_picture(turned(tall), 8))
+            assert 0 < grown[0, 3] < grown[0, 4] < 200

@@ -325,6 +325,41 @@ def test_what_is_left_of_a_poster_that_somebody_hides_is_still_a_poster(left: Bo
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
 
 
+@pytest.mark.parametrize("gone", [35, 40])  # seconds: right before the poster, and well past it
+def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way_and_the_poster_is_not_them(gone: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        walker = Box(150 + round(30 * (t - 30)), 0, 100, 100)
+        if not 30 <= t < gone:
+            return [poster(t)]
+        return [verdict(0.1, walker)] if abs(walker.x - RIGHT.x) <= 50 else [poster(t), verdict(0.1, walker)]
+
+    alerts = play(scene, 10, 50, background_seconds=20.0, forget_seconds=0.3)
+    assert states([alert for alert in alerts if alert.at >= 30]) == [State.CHECKING, State.CLEAR, State.IDLE]
+
+
+def test_a_ghost_that_has_gone_takes_nobodys_place() -> None:
+    def scene(t: float) -> list[Verdict]:  # somebody walks to where it was
+        walker = verdict(0.1, Box(round(330 * t), 0, 100, 100))
+        return [walker, verdict(0.9, RIGHT)] if t == 0 else [walker] if t < 1.5 else []
+
+    assert [kind for kind, _, _ in happened(scene, 10, 6)] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
+
+
+def test_how_far_a_face_moves_matters_until_it_has_moved_and_never_of_who_does_not_count() -> None:
+    zone = (0.8, 0.0, 0.2, 1.0)
+    settings = DecisionSettings(background_seconds=20.0, zones=(zone,))
+    decision, shape, hung = Decision(settings, THRESHOLD, RELEASE), (400, 1000), Box(600, 0, 100, 100)
+    for frame in range(250):
+        decision.update(frame / 10, [verdict(0.9, hung)] + [verdict(0.1, LEFT)] * (frame >= 240))
+    assert not decision.wonders(25.0, [], shape)
+    for box, wondered in ((hung, False), (Box(900, 0, 100, 100), False), (Box(300, 0, 30, 30), False), (LEFT, True)):
+        assert decision.wonders(25.0, [box], shape) is wondered
+    for frame in range(250, 260):
+        decision.update(frame / 10, [verdict(0.1, LEFT._replace(x=20))])
+    assert not decision.wonders(26.0, [LEFT], shape)
+    assert decision.wonders(26.0, [LEFT, Box(300, 200, 100, 100)], shape)
+
+
 def test_a_poster_that_is_taken_down_and_carried_away_counts_again() -> None:
     def scene(t: float) -> list[Verdict]:
         return [poster(t, RIGHT if t < 60 else Box(RIGHT.x - round(100 * (t - 60)), 0, 100, 100))] if t < 62 else []
@@ -341,3 +376,52 @@ def test_who_stands_as_still_as_people_can_is_not_forgotten() -> None:
     assert states(play(scene, 4, 3600)) == [State.CHECKING, State.ALARM]
     still = play(lambda t: [verdict(0.9)], 4, 400)  # a doll, or somebody fast asleep, is one after five minutes
     assert [(alert.state, alert.at) for alert in still[1:]] == [(State.ALARM, 0.5), (State.IDLE, 300.0)]
+
+
+def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
+    decision = Decision(SETTINGS, THRESHOLD, RELEASE)
+
+    def seen(now: float, look: Look) -> list[tuple[int, Box, float]]:
+        """Let two people be seen, the other one with another look; return who was judged."""
+        decision.update(now, [verdict(now), dataclasses.replace(verdict(0.75, RIGHT), look=look)])
+        return [(judged.visit, judged.box, judged.score) for judged in decision.judged(now)]
+
+    assert seen(0.0, Look()) == []  # no visit has begun
+    assert seen(0.2, Look()) == [(1, LEFT, 0.2), (2, RIGHT, 0.75)]
+    assert seen(0.4, Look(cut=True)) == [(1, LEFT, 0.4)]
+    assert seen(0.6, Look(brightness=10.0)) == [(1, LEFT, 0.6)]
+    decision.update(0.8, [])
+    assert list(decision.judged(0.8)) == []
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "height", "counts"),
+    [
+        (0.25, 0.5, 0.5, False),  # the zone's first corner, and its last
+        (0.5, 0.75, 0.5, False),
+        (0.24, 0.6, 0.5, True),
+        (0.51, 0.6, 0.5, True),
+        (0.4, 0.49, 0.5, True),
+        (0.4, 0.76, 0.5, True),
+        (0.9, 0.9, SETTINGS.least_height, True),
+        (0.9, 0.9, SETTINGS.least_height - 0.01, False),
+    ],
+)
+def test_who_is_in_a_zone_or_too_small_ends_at_its_edge(x: float, y: float, height: float, counts: bool) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9), look=Look(x, y, height))]
+
+    assert states(play(scene, 10, 1, zones=((0.25, 0.5, 0.25, 0.25),))) == [State.CHECKING, State.ALARM] * counts
+
+
+@pytest.mark.parametrize("boxes", [(LEFT, RIGHT), (RIGHT, LEFT)])
+def test_of_two_in_one_state_the_barer_is_told(boxes: tuple[Box, Box]) -> None:
+    alerts = play(lambda t: [verdict(0.75, boxes[0]), verdict(0.875, boxes[1])], 8, 1)
+    assert [(alert.state, alert.score) for alert in alerts] == [(State.CHECKING, 0.875), (State.ALARM, 0.875)]
+
+
+def test_who_is_not_well_seen_yields_to_who_is() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [dataclasses.replace(verdict(0.9), look=Look(cut=True)), verdict(0.5, RIGHT)]
+
+    assert [(alert.state, alert.score) for alert in play(scene, 8, 1)] == [(State.CHECKING, 0.5)]

@@ -19,9 +19,9 @@ from device.model_card import read_card
 TREE = Path(__file__).parent.parent
 VERBS = {
     "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "face-check",
-    "run", "judge", "test", "lint", "bench", "faults", "soak", "fuzz", "audit", "count-arm64", "deploy", "doctor",
-    "rollback", "undeploy", "status", "logs", "test-trixie", "keys", "publish", "follow", "unfollow", "collect-key",
-    "collect", "label", "accept", "film", "bundle", "test-pi", "lock", "clean",
+    "run", "judge", "test", "lint", "bench", "faults", "soak", "fuzz", "mutate", "audit", "count-arm64", "deploy",
+    "doctor", "rollback", "undeploy", "status", "logs", "test-trixie", "keys", "publish", "follow", "unfollow",
+    "collect-key", "collect", "label", "accept", "film", "bundle", "test-pi", "lock", "clean",
 }
 
 

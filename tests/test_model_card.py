@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from footprint import TREE
 from runtimes import PYTHONS, run_device, told
+from toy_model import with_toy_card
 
-from device.cards import card_json
+from device.cards import card_json, read_described
 from device.errors import ModelError
 from device.model_card import read_card
 
@@ -28,6 +29,7 @@ LABELS = "('with_mask', 'without_mask')"
 # What is changed in the card, and what is said of it.
 BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.pop("labels"), f"key 'labels' of card is missing: {OTHER_VERSION}"),
+    (lambda card: card.update(colour=card.pop("labels")), f"key 'colour' of card is unknown: {OTHER_VERSION}"),
     (lambda card: card["trained_on"].pop("seed"), f"key 'seed' of trained_on is missing: {OTHER_VERSION}"),
     (lambda card: card.update(colour="grey"), f"key 'colour' of card is unknown: {OTHER_VERSION}"),
     (lambda card: card["measured"].update(f1=1.0), f"key 'f1' of measured is unknown: {OTHER_VERSION}"),
@@ -41,6 +43,8 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.update(labels=["with_mask", 1]), "key 'labels' is 1, expected str"),
     (lambda card: card["measured"].update(accuracy_interval=[0.9]), "key 'accuracy_interval' is [0.9], expected tuple"),
     (lambda card: card["measured"].update(recall={"a": "1"}), "key 'recall.a' is \"1\", expected float"),
+    (lambda card: card["measured"].update(recall=[1]), "key 'recall' is [1], expected dict"),
+    (lambda card: card.update(name={}), "key 'name' is {{}}, expected str"),
     (lambda card: card.update(measured=[]), "measured is [], expected an object"),
     (lambda card: card.update(format=2), "has card format 2, expected 3: convert it with this version"),
     (
@@ -64,10 +68,24 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         f"has labels ('without_mask', 'with_mask') and alarm label 'without_mask', expected {LABELS} and "
         "'without_mask': convert the model again",
     ),
+    (
+        lambda card: card.update(release=0.0),
+        "has release 0.0 and threshold 0.6, expected 0 < release <= threshold < 1",
+    ),
+    (lambda card: card.update(crop_margin=1.5), "has input size 16 and crop margin 1.5: convert it again"),
+    (lambda card: card.update(crop_margin=-0.25), "has input size 16 and crop margin -0.25: convert it again"),
+    (lambda card: card.update(practice="n" * 38), f"key 'practice' is \"{'n' * 38}\", expected bool"),
+    (lambda card: card.update(practice="n" * 39), f"key 'practice' is \"{'n' * 38}…, expected bool"),
     (lambda card: card.update(input_size=0), "has input size 0 and crop margin 0.0: convert it again"),
     (lambda card: card.update(crop_margin=float("nan")), "has input size 16 and crop margin nan: convert it again"),
 ]
 ANEW = "expected a model card: run `make train convert`"
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A pair of which no more is read here than the card and the bytes."""
+    return with_toy_card(tmp_path / "toy.tflite", bytes(range(256)) * 8)
 
 
 def bad_models(toy: Path, folder: Path) -> dict[str, str]:
@@ -121,6 +139,51 @@ def test_a_card_is_read_as_it_was_written(toy: Path, tmp_path: Path) -> None:
     path.write_bytes(content)
     path.with_suffix(".json").write_text(card_json(changed), encoding="utf-8")
     assert read_card(path) == (changed, toy.read_bytes())
+    assert "Käthe's" in path.with_suffix(".json").read_text(encoding="utf-8")  # as people write it
+
+
+def test_a_card_may_be_at_its_limits(toy: Path) -> None:
+    card, content = read_card(toy)
+    for changes in ({"crop_margin": 1.0}, {"input_size": 1}, {"release": card.threshold}):
+        changed = dataclasses.replace(card, **changes)
+        toy.with_suffix(".json").write_text(card_json(changed), encoding="utf-8")
+        assert read_card(toy) == (changed, content)
+
+
+@dataclasses.dataclass
+class Answer:
+    """What isn't in a model's card, but in other files that are read in the same way."""
+
+    score: float | None
+    place: tuple[int, int]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"score": 1, "place": [2, 3]}', Answer(1.0, (2, 3))),
+        ('{"score": null, "place": [2, 3]}', Answer(None, (2, 3))),
+        ('{"score": "1", "place": [2, 3]}', "key 'score' is \"1\", expected float"),
+        ('{"score": 1, "place": [2, "3"]}', "key 'place' is \"3\", expected int"),
+        ('{"score": 1, "place": [2]}', "key 'place' is [2], expected tuple"),
+        ('{"score": 1, "place": [2, 3, 4]}', "key 'place' is [2, 3, 4], expected tuple"),
+    ],
+)
+def test_what_may_be_absent_and_what_has_a_length(tmp_path: Path, written: str, read: Answer | str) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text(written, encoding="utf-8")
+    if isinstance(read, Answer):
+        assert read_described(Answer, path, "an answer", "make answers") == read
+    else:
+        with pytest.raises(ModelError) as error:
+            read_described(Answer, path, "an answer", "make answers")
+        assert str(error.value) == f"{path}: {read}"
+
+
+def test_every_line_of_a_practice_model_is_marked(toy: Path) -> None:
+    card, _ = read_card(toy)
+    assert card.marked("CLEAR 0.12") == "CLEAR 0.12"
+    assert dataclasses.replace(card, practice=True).marked("CLEAR 0.12") == "PRACTICE  CLEAR 0.12"
 
 
 def test_a_bad_model_is_refused_in_one_line(toy: Path, tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ LABELS = ("with_mask", "without_mask")
 
 def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = False) -> Path:
     """Write NAME.tflite and NAME.json; the score of without_mask is the mean brightness of the crop, 0-1."""
-    path = folder / f"{name}.tflite"
-    path.write_bytes(_tflite(size))
+    return with_toy_card(folder / f"{name}.tflite", _tflite(size), size, practice)
+
+
+def with_toy_card(path: Path, content: bytes, size: int = 16, practice: bool = False) -> Path:
+    """Write a model's bytes, of whatever kind, and a card that is theirs; return its path."""
+    path.write_bytes(content)
     card = ModelCard(
-        format=FORMAT, name=name, practice=practice, network="mean brightness",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(), labels=LABELS, alarm_label="without_mask",
+        format=FORMAT, name=path.stem, practice=practice, network="mean brightness",
+        sha256=hashlib.sha256(content).hexdigest(), labels=LABELS, alarm_label="without_mask",
         input_size=size, face_finder="haar", face_finder_sha256=HaarFaceFinder().sha256,
         crop_margin=0.0, threshold=0.6, release=0.4,
         trained_on=TrainedOn(
