@@ -29,6 +29,7 @@ class LostError(Exception):
 def main(folder: Path, address: str, parts: int, threads: int) -> None:
     """Do all parts; say what fails."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # what can run code here has to know ~/.ray/auth_token
     try:
         import ray
     except ImportError:
