@@ -19,6 +19,7 @@ from device.reduce import halved
 
 SIDE = 240  # px, the longest of the picture that is looked at
 APART_SECONDS = 0.2, 0.5  # between the two pictures that are compared: at least, and at most if there is one
+KEPT_SECONDS = 0.03  # between two pictures that are kept, however many a camera gives
 FORGET_SECONDS = 1.0  # without a face, after which no pictures are kept any more
 SMALLEST = 12  # px a side of a face there, to be told anything of
 # Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
@@ -74,7 +75,8 @@ class Motion:
         while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
             self._pictures.popleft()
         before = self._pictures[0] if self._pictures else (now, picture)
-        self._pictures.append((now, picture))
+        if not self._pictures or now - self._pictures[-1][0] >= KEPT_SECONDS:
+            self._pictures.append((now, picture))
         if now - before[0] < least or before[1].shape != picture.shape:
             return faces
         # Last, because the picture is kept for whoever comes next.

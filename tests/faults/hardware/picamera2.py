@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 STAGE = Path(os.environ["STAGE"])
 PERIOD = 1 / float(os.environ["FRAMES_PER_SECOND"]) if os.environ["FRAMES_PER_SECOND"] != "0" else 0.0  # seconds
-SWAY_SECONDS = 0.1  # between two pictures, however many are asked for
+SWAY_SECONDS = 0.2  # between two pictures, however many are asked for: as people sway who wait
 
 
 class Request:
