@@ -21,6 +21,8 @@ MODELS ?= models
 
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
+# The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
+model = $(if $(and $(CONFIG),$(filter file,$(origin MODEL))),,--model "$(MODEL)")
 # All verbs of `deploy` but deploy itself refuse it.
 dry_run = $(if $(DRY_RUN),--dry-run)
 # Deploying needs no environment: any Python from 3.11 on, and ssh.
@@ -85,10 +87,10 @@ compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCE
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \
 		$(if $(YUNET),--yunet "$(YUNET)") $(if $(ONLY),--only $(foreach name,$(ONLY),"$(name)")) --runs "$(RUNS)"
 run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL= CONFIG=kiosk.toml]
-	@$(venv) -m device run --camera "$(CAMERA)" --model "$(MODEL)" $(config)
+	@$(venv) -m device run --camera "$(CAMERA)" $(model) $(config)
 judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL= CONFIG=]
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
-	@$(venv) -m device judge "$(PICTURES)" --model "$(MODEL)" $(config)
+	@$(venv) -m device judge "$(PICTURES)" $(model) $(config)
 test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
 	@$(venv) -m pytest
 lint: .venv/ready  ## check style and types

@@ -19,6 +19,8 @@ def hosts(words: list[str]) -> list[str]:
             raise DeployError(f"{word}: no such file, expected one with a host a line, or USER@NAME: correct HOST=")
         else:
             found.append(word)
+    if words and not found:
+        raise DeployError(f"{' '.join(words)} names no host, expected one a line, as USER@NAME: correct HOST=")
     if not found:
         raise DeployError(f"host is '{' '.join(words)}', expected USER@NAME: set HOST=pi@kiosk.local")
     return list(dict.fromkeys(found))

@@ -87,6 +87,15 @@ def test_the_same_model_is_no_worse_than_itself_and_sets_it_was_kept_apart_from_
     assert (code, len(lines), lines[-1][:4]) == (0, 5, "YES:")
 
 
+def test_the_present_model_is_not_compared_with_itself(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = crops(tmp_path / "door", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
+    code, lines = accept(capsys, str(toy), str(toy), folder)
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith(f"error: {toy}: is the present model, expected another")
+
+
 def test_a_practice_model_never_takes_a_real_ones_place(
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,6 +83,11 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
     Raises ModelError, also for a practice model in a real one's place, or PhotosError.
     """
     models = [Classifier(model) for model in (present, new)]
+    if models[0].card == models[1].card:
+        raise ModelError(
+            f"{models[1].path}: is the present model, expected another: convert into a folder of its own, `make "
+            "convert MODELS=new`, and name MODEL=new/door.tflite"
+        )
     if models[1].card.practice and not models[0].card.practice:
         raise ModelError(f"{models[1].path}: is a practice model, which is for no door: train on photos")
     lines = []

@@ -3,8 +3,8 @@
 
 const HELP = {
   model: {
-    threshold: "0 to 1: a face whose score reaches this rings.",
-    release: "0 to 1, at most the threshold: a face whose score falls below this stops ringing. In between, nothing changes.",
+    threshold: "Above 0, below 1: a face whose score reaches this rings. 0: as the model's card says.",
+    release: "At most the threshold: a face whose score falls below this stops ringing. In between, nothing changes. 0: as the card says.",
   },
   decision: {
     window_seconds: "A face's scores are averaged over this time.",

@@ -29,7 +29,8 @@ function control(key, value) {
   const choice = document.createElement(key === "language" ? "select" : "input");
   if (key === "language") choice.append(...minute.languages.map((code) => new Option(code)));
   if (typeof value === "boolean") Object.assign(choice, { type: "checkbox", checked: value });
-  else if (typeof value === "number") Object.assign(choice, { type: "number", step: "any", value: Number(value.toFixed(3)) });
+  else if (typeof value === "number")
+    Object.assign(choice, { type: "number", step: "any", required: true, value: Number(value.toFixed(3)) });
   else choice.value = value;
   return choice;
 }
