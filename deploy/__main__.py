@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeployError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
+    except OSError as error:
+        print(f"error: {error.filename}: can't be used ({error.strerror}): give another path", file=sys.stderr)
+        return DeployError.code
     parts = batches(names) if options.command == "deploy" else [names]
     results: dict[str, Result] = {}
     stopped = False

@@ -49,9 +49,15 @@ def pictures(paths: Sequence[Path]) -> list[tuple[str, Path]]:
 
 
 def require_apart(paths: Sequence[Path], folder: Path) -> None:
-    """Raise PictureError if two pictures would be drawn into the same file of a folder."""
+    """Raise PictureError if two pictures would be drawn into the same file of a folder, or one over a picture."""
     first = dict[str, Path]()
-    for file, path in pictures(paths):
+    judged = pictures(paths)
+    given = {path.resolve() for _, path in judged}
+    for file, path in judged:
+        if (folder / f"{file}.png").resolve() in given:
+            raise PictureError(
+                f"{path} would be drawn over {folder / file}.png, which is to be judged: give another --draw"
+            )
         if file in first:
             raise PictureError(
                 f"{first[file]} and {path} would both be drawn as {folder / file}.png, expected different names: judge "

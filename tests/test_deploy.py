@@ -55,6 +55,7 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
         (["foo", "pi@kiosk"], "error: argument COMMAND: invalid choice: 'foo' (choose from "),
         (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
         (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy publish "),
+        (["keys", "--key", "/dev/null/key"], "error: /dev/null: can't be used (File exists): give another path"),
         (["rollback", "pi@kiosk", "--online"], "error: unrecognized arguments: --online: see python -m deploy --help"),
     ],
 )

@@ -150,6 +150,16 @@ def test_pictures_of_one_name_are_not_drawn_over_each_other(toy: Path, tmp_path:
     ]
 
 
+def test_no_picture_is_drawn_over_one_that_is_to_be_judged(toy: Path, tmp_path: Path) -> None:
+    path, other = (write(tmp_path / name, grey(0)) for name in ("x.png", "x.png.png"))
+    before = other.read_bytes()
+    result = run_device(sys.executable, "judge", tmp_path, "--cropped", "--model", toy, "--draw", tmp_path)
+    assert (result.returncode, result.stdout, other.read_bytes()) == (2, "", before)
+    assert told(result) == [
+        f"error: {path} would be drawn over {other}, which is to be judged: give another --draw"
+    ]
+
+
 def test_a_found_face_is_judged_and_drawn_where_it_is(toy: Path, toy_config: Path, tmp_path: Path) -> None:
     path, out = write(tmp_path / "face.png", drawn_face()), tmp_path / "out"
     wanted = "--json", "--model", toy, "--config", toy_config, "--draw", out

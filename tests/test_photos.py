@@ -149,6 +149,20 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
     assert (changed.crops[~np.array(unchanged)] != first.crops[~np.array(unchanged)]).any()
 
 
+def test_a_box_that_is_not_in_its_picture_is_left_out_and_named(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    rows = [f"{path.relative_to(folder)},8,8,40,40,{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
+    for box in ("99999,99999,30,30", "0,0,99999999999,99999999999", "0,0,60000,60000"):
+        (folder / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows, f"with_mask/0.png,{box},with_mask"]))
+
+        dataset = load_dataset(folder, 24)
+
+        assert len(dataset.names) == len(rows)
+        (line,) = dataset.refused
+        said = f"box {box.replace(',', ' ')} isn't in its 64x64 pixels"
+        assert line.startswith(f"left out: {folder}/with_mask/0.png: {said}")
+
+
 @pytest.mark.parametrize("size", [0, 100, -1])
 def test_damaged_groups_are_found_again(tmp_path: Path, size: int) -> None:
     dataset = load_dataset(drawn_photos(tmp_path / "photos", 12), 24, cropped=True)

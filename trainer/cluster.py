@@ -19,7 +19,7 @@ from device.errors import KioskError
 
 TREE = Path(__file__).parent.parent
 WORK, SHARED, DONE = "work", "shared", "done"  # names of files
-FAILED = "failed"
+FAILED, LOG = "failed", "log"
 
 T = TypeVar("T")
 
@@ -54,9 +54,10 @@ def _on_cluster(
         for number, part in enumerate(parts):
             joblib.dump((work, part, threads), folder / f"{WORK}{number}")
         command = [sys.executable, "-m", "trainer.on_ray", name, address, str(len(parts)), str(threads)]
-        with subprocess.Popen(
-            command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as driver:
+        with (folder / LOG).open("w") as log, subprocess.Popen(
+            command, cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+            start_new_session=True,
+        ) as driver:  # fmt: skip
             assert driver.stdin  # noqa: S101
             assert driver.stdout  # noqa: S101
             with driver.stdin:  # the end of which ends the driver, and all that it has started
@@ -70,4 +71,5 @@ def _on_cluster(
                     elif kind == FAILED:
                         raise ClusterError(f"RAY_ADDRESS={address}: {told}")
         if driver.returncode:
-            raise ClusterError(f"RAY_ADDRESS={address}: Ray has failed: the same command goes on from here")
+            last = ["no word", *(folder / LOG).read_text(errors="replace").splitlines()][-1]
+            raise ClusterError(f"RAY_ADDRESS={address}: Ray has failed ({last}): the same command goes on from here")

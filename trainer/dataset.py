@@ -167,6 +167,8 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
                             f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}"
                         )
                     luma = read_luma(photo.path)
+                    if photo.box:
+                        _require_inside(photo.box, luma, photo.path)
                 except PictureError as error:
                     refused.append(f"left out: {error}")
                     continue
@@ -180,6 +182,16 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
                 descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
         np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
+
+
+def _require_inside(box: Box, luma: Luma, path: Path) -> None:
+    height, width = luma.shape
+    x, y = box.x + box.width / 2, box.y + box.height / 2
+    if not (0 <= x < width and 0 <= y < height and box.width <= 2 * width and box.height <= 2 * height):
+        raise PictureError(
+            f"{path}: box {' '.join(map(str, box))} isn't in its {width}x{height} pixels, expected a face there: "
+            "correct the table"
+        )
 
 
 def _cut(luma: Luma, box: Box | None, size: int, context: float = 1.0) -> Luma:

@@ -4,6 +4,7 @@ Prints `done NUMBER` for each, or one line that says why there is nothing more t
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from trainer.parent import end_with_parent
 
 # Neither environments nor what training leaves behind goes to the workers.
 NOT_SENT = ["/.git", "/.venv*", "/runs", "/tests", "/docs", "__pycache__"]
+ANSWER_SECONDS = 10.0
 RETRIES = 3  # of a part whose process was killed or whose machine was lost
 
 Bytes = npt.NDArray[np.uint8]  # Ray shares arrays among a machine's processes without a copy
@@ -34,6 +36,8 @@ def main(folder: Path, address: str, parts: int, threads: int) -> None:
         import ray
     except ImportError:
         return _say(f"{FAILED} Ray isn't installed here: run `make .venv/cluster`")
+    if address != "local" and not _answers(address):  # for which Ray would wait a quarter of an hour
+        return _say(f"{FAILED} nothing answers there, expected `local` or the address that `ray start --head` printed")
     carried = {name: value for name, value in os.environ.items() if name.startswith(("MALLOC_", "TF_"))}
     try:
         ray.init(address, include_dashboard=False if address == "local" else None, logging_level="ERROR",
@@ -41,8 +45,8 @@ def main(folder: Path, address: str, parts: int, threads: int) -> None:
                  runtime_env={"working_dir": str(TREE), "excludes": NOT_SENT, "env_vars": carried})
     except Exception as error:  # Ray raises plain ones, too
         return _say(
-            f"{FAILED} no cluster that can be used ({str(error).splitlines()[0]}), expected `local` or the address "
-            "that `ray start --head` printed: docs/training.md"
+            f"{FAILED} no cluster that can be used ({str(error).splitlines()[0]}), expected one that was started with "
+            "RAY_AUTH_MODE=token and the token that lies in ~/.ray/auth_token here: docs/training.md"
         )
     most = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
     if most < threads:  # Ray would wait for a larger machine for ever
@@ -73,6 +77,15 @@ def part_on_worker(work: Bytes, shared: Bytes) -> Bytes:
         if process.returncode:
             raise LostError(f"a part ended with {process.returncode}: {said[-500:]}")
         return np.fromfile(folder / DONE, np.uint8)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), ANSWER_SECONDS):
+            return True
+    except (OSError, ValueError):  # the latter of what is no address
+        return False
 
 
 def _say(line: str) -> None:
