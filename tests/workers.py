@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from drawn_photos import drawn_photos
 
 TREE = Path(__file__).parent.parent
-SOURCES, PHOTOS = 8, 100  # folds; photos of each class in a source
+SOURCES, PHOTOS = 4, 200  # folds; photos of each class in a source
 WORKERS = (1, 2, 4)
 PORT = 6399  # of the cluster's head, beside one that may run
 KILL_AFTER = 0.4  # of the time that two workers take
@@ -43,7 +43,7 @@ def cluster(workers: int) -> Iterator[str]:
 def train(sources: list[Path], folder: Path, address: str, network: str = "simple") -> tuple[float, Verdicts]:
     """Train all folds; return the seconds and the verdicts by fold."""
     command = [sys.executable, "-m", "trainer", "crossval", "--data", *map(str, sources), "--model", network,
-               "--size", "48", "--epochs", "4", "--threads", "1", "--runs", str(folder / "runs")]  # fmt: skip
+               "--size", "48", "--epochs", "16", "--threads", "1", "--runs", str(folder / "runs")]  # fmt: skip
     environment = {**os.environ, "RAY_ADDRESS": address, "XDG_CACHE_HOME": str(folder.parent / "cache")}
     begin = time.monotonic()
     subprocess.run(command, cwd=TREE, env=environment, check=True, capture_output=True)
