@@ -33,6 +33,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(drawn_photos(folder / name, 20, seed)) for seed, name in enumerate(SOURCES)]
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, for what runs here too, and no cluster."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return tmp_path / "cache"
+
+
 def crossval(folders: list[str], runs: Path, *options: str) -> list[str]:
     return ["crossval", "--data", *folders, "--size", "24", "--epochs", "1", "--runs", str(runs), *options]
 
@@ -50,10 +58,8 @@ def finished(process: "subprocess.Popen[str]") -> str:
 
 
 def test_folds_that_are_done_are_not_done_again(
-    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folders: list[str], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     linear = crossval(folders, tmp_path / "runs", "--model", "linear")
     assert main(linear) == 0
     first = capsys.readouterr().out
@@ -75,10 +81,8 @@ def test_folds_that_are_done_are_not_done_again(
 
 
 def test_photos_of_one_source_are_divided_by_group_only(
-    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folders: list[str], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     linear = crossval(folders[:1], tmp_path / "runs", "--model", "linear")
 
     assert main(linear) == 2
@@ -89,9 +93,9 @@ def test_photos_of_one_source_are_divided_by_group_only(
         assert capsys.readouterr().out.count("fold ") == folds
 
 
-def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path) -> None:
+def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path, cache: Path) -> None:
     linear = crossval(folders, tmp_path / "runs", "--model", "linear")
-    process = start(linear, tmp_path / "cache", "127.0.0.1:1")
+    process = start(linear, cache, "127.0.0.1:1")
     _, errors = process.communicate()
     assert process.returncode == 2
     assert errors.splitlines()[-1].startswith("error: RAY_ADDRESS=127.0.0.1:1: ")
@@ -99,10 +103,8 @@ def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], 
 
 @needs_ray
 def test_a_cluster_says_the_same_and_a_killed_worker_costs_its_fold_only(
-    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folders: list[str], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     simple = crossval(folders[:2], tmp_path / "runs", "--model", "simple")
     assert main(simple) == 0
     said = capsys.readouterr().out
@@ -110,7 +112,7 @@ def test_a_cluster_says_the_same_and_a_killed_worker_costs_its_fold_only(
     verdicts = {path.name: path.read_bytes() for path in done.iterdir()}
     shutil.rmtree(tmp_path / "runs")
 
-    there = start(simple, tmp_path / "cache", "local")
+    there = start(simple, cache, "local")
     os.kill(next(filter(None, iter(lambda: worker_of(there), None))), signal.SIGKILL)
 
     assert finished(there) == said

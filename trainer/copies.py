@@ -1,6 +1,7 @@
 """Turns photos to train on and photos to measure with into the former without any that resemble the latter."""
 
 import hashlib
+import inspect
 import io
 import itertools
 from collections import Counter
@@ -16,6 +17,7 @@ from device.errors import ModelError
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.settings import FaceSettings
+from trainer import groups, links, views
 from trainer.cache import cache_folder, read_array, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
@@ -91,7 +93,7 @@ def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -
 
     parts: the descriptions of the first photos, of the next ones, and so on.
     """
-    told = hashlib.sha256()
+    told = hashlib.sha256("".join(inspect.getsource(module) for module in (groups, links, views)).encode())
     for part in parts:
         told.update(np.ascontiguousarray(part).data)
     told.update("\n".join(names).encode())
