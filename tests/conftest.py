@@ -10,6 +10,9 @@ import pytest
 from toy_faces import toy_faces
 from toy_model import toy_model
 
+# Shells have what they start in the background ignore Ctrl-C, and so would the programs that tests send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def _pipes() -> Iterator[None]:
