@@ -272,6 +272,22 @@ def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
     assert 60.0 <= alerts[1].at <= 60.6  # means of a few boxes are compared
 
 
+@pytest.mark.parametrize("frames_per_second", [7, 10, 15, 30])
+@pytest.mark.parametrize("swaying", [True, False])
+def test_who_sways_about_one_place_is_judged_and_a_picture_whose_box_wavers_is_not(
+    frames_per_second: int, swaying: bool
+) -> None:
+    def scene(t: float) -> list[Verdict]:
+        if swaying:  # by a tenth to each side, within 0.8 s
+            return [verdict(0.9, Box(300 + round(10 * math.sin(t * math.tau / 0.8)), 0, 100, 100))]
+        longer = 12 * (round(t * frames_per_second) % 3 == 0)  # the finder sees more chin now and then
+        return [verdict(0.9, Box(300, 0, 100, 100 + longer))]
+
+    alerts = play(scene, frames_per_second, 30, least_move=DecisionSettings().least_move)
+    assert states(alerts) == [State.CHECKING, State.ALARM] if swaying else [State.CHECKING]
+    assert alerts[-1].at <= 3.0
+
+
 @pytest.mark.parametrize(("walker", "still", "wrong"), [(0.9, 0.1, State.CLEAR), (0.1, 0.9, State.ALARM)])
 def test_a_still_face_does_not_inherit_that_somebody_moved(walker: float, still: float, wrong: State) -> None:
     def scene(t: float) -> list[Verdict]:
