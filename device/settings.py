@@ -80,7 +80,7 @@ class DecisionSettings:
     hold_seconds: float = ranged(1.5, 0.0, 60.0)  # an alarm lasts at least this long
     background_seconds: float = ranged(300.0, 20.0, 3600.0)  # a face that hasn't moved for so long is a poster
     least_move: float = ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
-    least_height: float = ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller is waited for, not judged
+    least_height: float = ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller doesn't count
     least_brightness: float = ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
     zones: tuple[Zone, ...] = checked((), are_zones, SHARES)  # faces whose middle is in one don't count
 

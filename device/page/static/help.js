@@ -15,7 +15,7 @@ const HELP = {
     hold_seconds: "An alarm lasts at least this long.",
     background_seconds: "A face that hasn't moved for so long is a poster: it doesn't count until it moves.",
     least_move: "Share of the face's height: a face that never moved so far isn't judged; 0: it is.",
-    least_height: "Share of the picture's height: who looks smaller is waited for, not judged.",
+    least_height: "Share of the picture's height: who looks smaller doesn't count, as if nobody was there.",
     least_brightness: "Mean grey level of a face, 0 to 255: who is darker is waited for, not judged.",
   },
   signals: {
