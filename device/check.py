@@ -1,6 +1,7 @@
 """Turns settings and a model's card into a table of what the kiosk would do; nothing is opened or switched."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from device.counts import counts_path
 from device.errors import SettingsError
@@ -117,7 +118,7 @@ def _screen(screen: ScreenSettings) -> str:
     if not screen.enabled:
         return "none"
     mirror = "with the camera's picture" if screen.mirror else "no picture"
-    setup = "no setup page" if screen.setup == "off" else f"setup page from {screen.setup}"
+    setup = "no setup page" if screen.setup == "off" else f"setup page from {_reached(screen, screen.setup)}"
     return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"
 
 
@@ -132,7 +133,15 @@ def _kept(settings: Settings, threshold: float, release: float) -> str:
 
 
 def _metrics(screen: ScreenSettings) -> str:
-    return f"at /metrics, from {screen.metrics}" if screen.enabled and screen.metrics != "off" else "none"
+    if not screen.enabled or screen.metrics == "off":
+        return "none"
+    return f"at /metrics, from {_reached(screen, screen.metrics)}"
+
+
+def _reached(screen: ScreenSettings, answered: str) -> str:
+    """Return from where a page that is answered from there is reached."""
+    here_alone = answered == "lan" and ip_address(screen.host).is_loopback
+    return f"{screen.host} alone, which [screen] host is: set 0.0.0.0 for lan" if here_alone else answered
 
 
 def _mqtt(mqtt: MqttSettings) -> str:
@@ -163,5 +172,5 @@ def _counts(settings: Settings) -> str:
     if not settings.counts.enabled:
         return "none"
     page = settings.screen.today if settings.screen.enabled else "off"
-    shown_at = "no page" if page == "off" else f"page at /today, from {page}"
+    shown_at = "no page" if page == "off" else f"page at /today, from {_reached(settings.screen, page)}"
     return f"in {counts_path()}, for {settings.counts.keep_days} days; {shown_at}"

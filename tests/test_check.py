@@ -265,7 +265,7 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         webhook=WebhookSettings(True, "https://example.org/hook/hidden", str(readable)),
     )
     assert list(table(settings, card_of(), has_golden=True))[-4:] == [
-        "metrics             at /metrics, from lan",
+        "metrics             at /metrics, from 127.0.0.1 alone, which [screen] host is: set 0.0.0.0 for lan",
         "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
         "door-1; 1000 events wait at most",
         f"webhook             none: {readable}: its mode is 0644, expected nothing for others: run "
@@ -275,3 +275,19 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+
+
+@pytest.mark.parametrize(
+    ("host", "answered", "said"),
+    [
+        ("0.0.0.0", "lan", "lan"),  # noqa: S104
+        ("192.168.1.20", "lan", "lan"),
+        ("::1", "lan", "::1 alone, which [screen] host is: set 0.0.0.0 for lan"),
+        ("0.0.0.0", "loopback", "loopback"),  # noqa: S104
+    ],
+)
+def test_it_says_from_where_each_page_is_reached(host: str, answered: Literal["lan", "loopback"], said: str) -> None:
+    screen = ScreenSettings(host=host, setup=answered, today=answered, metrics=answered)
+    lines = list(table(Settings(screen=screen, counts=CountsSettings(enabled=True)), card_of(), has_golden=True))
+    told = [line for line in lines if line.startswith(("screen", "metrics", "counts"))]
+    assert [line.rpartition("from ")[2] for line in told] == [said] * 3
