@@ -55,7 +55,9 @@ def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
     except cv2.error:  # more pixels than OpenCV is willing to hold
         picture = None
     if picture is None:
-        raise PictureError(f"{path}: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: remove it")
+        raise PictureError(
+            f"{path}: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: convert or remove it"
+        )
     height, width = picture.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise PictureError(f"{path}: is {width}x{height}, expected at least {SMALLEST_SIDE} pixels a side: remove it")

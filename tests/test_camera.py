@@ -121,7 +121,7 @@ def test_a_folder_is_a_recording_of_ten_pictures_a_second(tmp_path: Path, caplog
         shown = [(frame.taken, int(frame.luma.mean()), frame.luma.shape) for frame in camera.frames()]
     assert shown == [(0.0, 10, (48, 64)), (0.1, 20, (48, 64)), (0.3, 40, (48, 64))]
     assert caplog.messages == [
-        f"{tmp_path}/c.png: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: remove it"
+        f"{tmp_path}/c.png: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: convert or remove it"
     ]
 
 

@@ -33,7 +33,8 @@ def break_folder(folder: Path, how: str) -> str:
         return f"{folder}: has no folder 'with_mask'"
     if how == "unknown folder":
         (folder / "mask_on_chin").mkdir()
-        return f"{folder}: has a folder 'mask_on_chin', expected only with_mask and without_mask"
+        expected = "expected only with_mask and without_mask: rename it or move it away"
+        return f"{folder}: has a folder 'mask_on_chin', {expected}"
     for path in sorted((folder / "without_mask").iterdir())[9:]:
         path.unlink() if how == "few" else path.write_bytes(b"")
     return f"{folder / 'without_mask'}: has 9 usable photos, expected at least 10"

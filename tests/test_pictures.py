@@ -29,7 +29,7 @@ for path in map(Path, sys.argv[1:]):
     except PictureError as error:
         print(json.dumps(str(error)))
 """
-NO_PICTURE = "is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: remove it"
+NO_PICTURE = "is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: convert or remove it"
 CUT_SHORT = "is cut short, expected a whole picture: copy it again or remove it"
 # Four corners of different greys, wider than high: each orientation gives another picture.
 CORNERS = np.kron(np.array([[20, 90], [160, 230]], np.uint8), np.ones((16, 24), np.uint8))
