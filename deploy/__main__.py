@@ -14,6 +14,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES
 from deploy.manifest import public_key
 from deploy.pi.facts import HOME, PYTHON, UNIT
+from deploy.pi.follow import folder_url
 from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
@@ -64,7 +65,7 @@ def _verb(options: argparse.Namespace) -> Verb:
         case "deploy":
             return partial(_deploy, steps.Wish(options.runtime, options.online, options.dry_run))
         case "follow":
-            return partial(_follow, options.server, options.key)
+            return partial(_on_release, join(["follow", folder_url(options.server), _public(options.key)]))
         case "collect":
             from deploy.collect import collecting  # alone of all it needs the workstation's environment
 
@@ -92,9 +93,8 @@ def _on_release(command: str, remote: Remote, say: Say) -> str:
     return {"rollback": f"{facts['former'].get('version')} runs", "undeploy": "removed"}.get(command, "done")
 
 
-def _follow(server: str, key: Path, remote: Remote, say: Say) -> str:
-    public = public_key(key if key.suffix == ".pub" else key.with_name(f"{key.name}.pub"))
-    return _on_release(join(["follow", server, public]), remote, say)
+def _public(key: Path) -> str:
+    return public_key(key if key.suffix == ".pub" else key.with_name(f"{key.name}.pub"))
 
 
 def _here(options: argparse.Namespace) -> str | Path:

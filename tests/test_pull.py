@@ -429,6 +429,22 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ((), r"error: server is '', expected the manifest's folder: FROM=https://example\.org/kiosks/"),
+        (("--from", "example.org/k"), r"error: server is 'example\.org/k', expected the manifest's folder: FROM=.+"),
+        (("--from", "https://example.org/k"), r"error: .*/update\.pub: no public key \(.*\), expected one: .+"),
+    ],
+)
+def test_following_without_what_it_needs_is_refused_before_a_host_is_asked(
+    publisher: Publisher, words: tuple[str, ...], line: str
+) -> None:
+    publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
+    code, printed = publisher.run("follow", "pi@kiosk.invalid", *words)
+    assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:
     files = {path: path.stat().st_ino for path in case.publisher.www.glob("*/*")}
     serial = case.publisher.manifest.serial

@@ -55,11 +55,17 @@ class Computer:
         return int.from_bytes(sha256(b"mask-kiosk ring\0" + machine).digest()[:8]) / 2**64
 
 
+def folder_url(server: str) -> str:
+    """Return the address of a manifest's folder, with its last slash. Raises DeployError."""
+    url = server.rstrip("/") + "/"
+    if not URL.fullmatch(url):
+        raise DeployError(f"server is '{server}', expected the manifest's folder: FROM=https://example.org/kiosks/")
+    return url
+
+
 def follow(server: str, keys: tuple[str, ...]) -> None:
     """Have the pull agent fetch what one of these public keys has signed from a server's folder."""
-    server = server.rstrip("/") + "/"
-    if not URL.fullmatch(server):
-        raise DeployError(f"server is '{server}', expected the manifest's folder: FROM=https://example.org/kiosks/")
+    server = folder_url(server)
     if not keys or not all(KEY.fullmatch(key) for key in keys):
         raise DeployError(f"keys are {keys}, expected ssh-ed25519 …: run `make keys`")
     write(SIGNERS, signers_file(keys))
