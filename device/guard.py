@@ -9,6 +9,7 @@ import os
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -44,7 +45,8 @@ class Guard:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._child:
-            os.write(self._voice, b".")
+            with suppress(BrokenPipeError):  # it has ended: it may not open the chip, or was killed itself
+                os.write(self._voice, b".")
             os.close(self._voice)
             os.waitpid(self._child, 0)
 

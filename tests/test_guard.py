@@ -25,7 +25,8 @@ def end(how: str, folder: Path) -> tuple[int, set[str]]:
     claims = folder / "claims"
     (folder / "tmp").mkdir()
     environment = os.environ | {
-        "PYTHONPATH": f"{TREE}:{TREE / 'tests' / 'fakes'}", "LGPIO_CLAIMS": str(claims), "TMPDIR": str(folder / "tmp"),
+        "PYTHONPATH": f"{folder}:{TREE}:{TREE / 'tests' / 'fakes'}", "LGPIO_CLAIMS": str(claims),
+        "TMPDIR": str(folder / "tmp"),
     }  # fmt: skip
     # Its output ends with the last process that holds it.
     done = subprocess.run(
@@ -48,3 +49,10 @@ def test_the_signal_that_stops_all_of_a_service_does_not_stop_its_guard(tmp_path
 @pytest.mark.parametrize(("how", "code"), [("pass", 0), ("raise ValueError", 1), ("sys.exit(3)", 3)])
 def test_a_kiosk_that_ends_by_itself_is_left_to_itself(tmp_path: Path, how: str, code: int) -> None:
     assert end(how, tmp_path) == (code, set())
+
+
+def test_a_guard_that_has_ended_before_takes_nothing_from_how_the_kiosk_ends(tmp_path: Path) -> None:
+    (tmp_path / "lgpio.py").write_text(
+        "class error(Exception): pass\n\ndef gpiochip_open(number): raise error('can not open gpiochip')\n"
+    )
+    assert end("os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT); sys.exit(3)", tmp_path) == (3, set())
