@@ -5,7 +5,7 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
-from gpiozero import BadPinFactory, Device, DigitalInputDevice, OutputDevice, PinFactoryFallback
+from gpiozero import Device, DigitalInputDevice, OutputDevice, PinFactoryFallback
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from device.errors import WiringError
@@ -28,9 +28,12 @@ def choose_pins(pins: str, pwm: bool) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PinFactoryFallback)  # a line for each library that isn't installed
             Device.ensure_pin_factory()
-    except (BadPinFactory, ImportError, OSError) as error:
+    except Exception as error:  # every pin library has error types of its own
         if BOARD.is_file() and "Raspberry Pi" in BOARD.read_text(encoding="utf-8", errors="replace"):
-            raise WiringError(f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio") from error
+            raise WiringError(
+                f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio, and check that the user is in the "
+                "group gpio"
+            ) from error
         log.info("no GPIO here: states are shown in the terminal only")
         return False
     return True

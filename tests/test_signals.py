@@ -358,5 +358,24 @@ def test_on_a_pi_missing_gpio_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
     with pytest.raises(WiringError) as error:
         Signals(SignalSettings())
     assert str(error.value) == (
-        "no GPIO on this Raspberry Pi (Unable to find pin factory 'none-such'): install python3-lgpio"
+        "no GPIO on this Raspberry Pi (Unable to find pin factory 'none-such'): install python3-lgpio, and check "
+        "that the user is in the group gpio"
     )
+
+
+def test_on_a_pi_whose_pins_may_not_be_opened_the_librarys_own_error_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    board = tmp_path / "model"
+    board.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    monkeypatch.setattr(module, "BOARD", board)
+
+    class LgpioError(Exception):
+        """Derived from no other, as lgpio's."""
+
+    def open_chip() -> None:
+        raise LgpioError("can not open gpiochip")
+
+    monkeypatch.setattr(Device, "_default_pin_factory", staticmethod(open_chip))
+    with pytest.raises(WiringError, match=r"no GPIO on this Raspberry Pi \(can not open gpiochip\): .* group gpio$"):
+        Signals(SignalSettings())
