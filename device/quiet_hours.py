@@ -43,6 +43,8 @@ class QuietHours:
         Where the clock shows an hour twice they last from the first `begin` to the last `end`; where it skips one
         they begin, or end, with the change.
         """
+        if self.begin == self.end:
+            return False
         local = moment.astimezone(self.zone)
         clock, over_midnight = local.time(), self.end < self.begin
         shown = (clock >= self.begin or clock < self.end) if over_midnight else self.begin <= clock < self.end

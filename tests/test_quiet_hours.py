@@ -31,6 +31,8 @@ def test_they_last_over_midnight_or_within_a_day_or_never() -> None:
     assert changes("13:00", "15:00", "UTC", "2026-06-01T12:00", 24) == ["quiet 01 13:00", "loud 01 15:00"]
     assert changes("22:00", "00:00", "UTC", "2026-06-01T12:00", 24) == ["quiet 01 22:00", "loud 02 00:00"]
     assert changes("00:00", "00:00", "UTC", "2026-06-01T12:00", 48) == []
+    # The Azores show 00:00 to 01:00 twice on 25 October.
+    assert changes("00:00", "00:00", "Atlantic/Azores", "2026-10-24T12:00", 24) == []
     assert not QuietHours.read("00:00", "00:00", "UTC").hold(datetime(2026, 6, 1, tzinfo=UTC))
 
 
