@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -94,10 +94,13 @@ class Counts:
             return
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(self._path)
-            self._file.execute("PRAGMA journal_mode = WAL")
-            self._file.execute("PRAGMA synchronous = FULL")
-            self._file.execute(TABLE)
+            with ExitStack() as opening:  # what fails halfway, on a full card, is tried anew from the start
+                file = opening.enter_context(closing(sqlite3.connect(self._path)))
+                file.execute("PRAGMA journal_mode = WAL")
+                file.execute("PRAGMA synchronous = FULL")
+                file.execute(TABLE)
+                opening.pop_all()
+            self._file = file
         found = [(*hour, *(counted[name] for name in NAMES)) for hour, counted in self._unwritten.items()]
         oldest = date.fromisoformat(self._day) - timedelta(days=self._keep_days - 1)
         with self._file:

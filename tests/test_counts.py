@@ -1,3 +1,4 @@
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -125,3 +126,19 @@ def test_a_file_that_is_none_is_left_alone(tmp_path: Path) -> None:
             counts.write()
     assert counts.today == {"visits": 1}
     assert path.read_bytes() == b"no database" * 1000
+
+
+def test_a_file_that_could_not_be_made_is_made_once_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))  # as on a full card
+        with pytest.raises(sqlite3.OperationalError):
+            counts.write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    counts.write()
+    counts.close()
+    assert [(row["day"], row["visits"]) for row in table(path)] == [("2026-11-27", 1)]
