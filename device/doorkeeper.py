@@ -61,20 +61,24 @@ def allowed_hosts(address: str, port: int) -> Callable[[str], bool]:
 
 
 class Attempts:
-    """Counts wrong tokens; from whomever they come, after a few nobody is let in for a while."""
+    """Counts wrong tokens; from whomever they come, after a few different ones nobody is let in for a while.
+
+    Again the same one is no guess: a page that was left open asks with the token of before the start, again and again.
+    """
 
     MOST, SECONDS = 5, 60.0
 
     def __init__(self) -> None:
-        self._failures: deque[float] = deque(maxlen=self.MOST)  # seconds
+        self._failures: deque[tuple[float, bytes]] = deque(maxlen=self.MOST)  # seconds, and what was given
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, given: bytes) -> None:
         """Note a wrong token at `now`, in seconds."""
-        self._failures.append(now)
+        if all(given != before for _, before in self._failures):
+            self._failures.append((now, given))
 
     def too_many(self, now: float) -> bool:
         """Tell whether nobody is let in at `now`, in seconds."""
-        return len(self._failures) == self.MOST and now - self._failures[0] < self.SECONDS
+        return len(self._failures) == self.MOST and now - self._failures[0][0] < self.SECONDS
 
 
 class Guarded(RequestHandler):
@@ -105,7 +109,7 @@ class Guarded(RequestHandler):
         if not given:  # any page that is open in a browser can ask without one
             raise HTTPError(401)
         if not hmac.compare_digest(given, f"Bearer {token}".encode()):
-            attempts.failed(now)
+            attempts.failed(now, given)
             raise HTTPError(401)
 
     def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ANN401

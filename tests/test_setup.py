@@ -99,8 +99,14 @@ def test_after_five_wrong_tokens_nobody_is_let_in_for_a_while() -> None:
     attempts = Attempts()
     for now in range(5):
         assert not attempts.too_many(now)
-        attempts.failed(now)
+        attempts.failed(now, b"Bearer %d" % now)
     assert [attempts.too_many(now) for now in (5.0, 59.9, 60.1)] == [True, True, False]
+
+
+def test_a_page_left_open_with_the_token_of_before_keeps_nobody_out() -> None:
+    with served(card_of()) as (_, server):
+        assert [get(server, "minute", "the-one-before")[0] for _ in range(10)] == [401] * 10
+        assert get(server, "minute")[0] == 200
 
 
 @pytest.mark.parametrize("origin", ["X: none", "Origin: null", "Origin: http://evil.example"])

@@ -77,7 +77,7 @@ def test_nothing_is_told_without_the_token_or_to_another_host(counted: Path, pat
 
 def test_after_five_wrong_tokens_nobody_is_told_anything_for_a_while() -> None:
     with serving(metrics="loopback") as (_, server):
-        assert [get(server, "/metrics", "wrong")[0] for _ in range(6)] == [401] * 5 + [429]
+        assert [get(server, "/metrics", f"wrong{number}")[0] for number in range(6)] == [401] * 5 + [429]
         assert get(server, "/setup/minute", "setuptoken456789")[0] == 200  # whoever has the other token is let in
 
 
