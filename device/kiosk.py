@@ -20,7 +20,7 @@ from device.faces import FaceFinder
 from device.finders import open_finder
 from device.frame import Frame
 from device.gate import Gate
-from device.golden import require_right
+from device.golden import golden_folder, require_right
 from device.guard import Guard
 from device.levels import levels
 from device.model_card import ModelCard
@@ -68,6 +68,7 @@ def run(
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
+        has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
         signals.trust(classifier.card)
         decision = Decision(settings.decision, *levels(settings.model, classifier.card))
         eye = Motion(Gate(finder), decision.wonders)
@@ -84,7 +85,7 @@ def run(
             alert, events = decision.update(frame.taken, verdicts)
             moment = datetime.now(UTC)
             signals.show(decision.state, frame.taken, moment)
-            if signals.test_began(frame.taken):
+            if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
             screen.show(decision.state, frame, verdicts)
             telemetry.note(decision.state, events, moment)

@@ -107,6 +107,8 @@ def test_a_self_test_judges_them_and_ends_in_fault_where_they_are_wrong(
     edit(door, 2, state="ALARM")
     with pytest.raises(ModelError, match="its golden pictures are judged wrongly here"):
         run(settings, pins="mock")
+    shutil.rmtree(golden_folder(door.path))  # as of a model from elsewhere: lamps and buzzer are tested alone
+    assert run(settings, pins="mock") == 0
 
 
 def test_check_refuses_a_model_that_judges_them_wrongly(
