@@ -137,8 +137,7 @@ class Placed(Guarded):
 
     def prepare(self) -> None:
         super().prepare()
-        here = ipaddress.ip_address(self.request.remote_ip or "").is_loopback
-        if self._answered == "loopback" and not here:
+        if self._answered == "loopback" and not self.server.address.is_here(self.request.remote_ip or ""):
             raise HTTPError(403)
 
 

@@ -135,6 +135,15 @@ def test_on_the_network_setup_is_answered_only_if_asked_for(setup: str, status: 
         assert ask(server.port, "GET /setup", f"Host: 127.0.0.1:{server.port}")[0] == (404 if setup == "off" else 200)
 
 
+def test_at_one_address_of_the_network_alone_setup_is_answered_from_this_computer() -> None:
+    address = own_address()
+    with served(card_of(), host=address) as (_, server):
+        assert server.setup_url == f"http://{address}:{server.port}/setup#{TOKEN}"
+        with socket.create_connection((address, server.port), 60) as connection:
+            connection.sendall(f"GET /setup HTTP/1.0\r\nHost: {address}:{server.port}\r\n\r\n".encode())
+            assert int(connection.recv(4096).split()[1]) == 200
+
+
 def test_the_token_is_made_anew_or_the_files() -> None:
     with served(card_of()) as (_, server):
         assert server.setup_url == f"http://127.0.0.1:{server.port}/setup#{TOKEN}"
