@@ -95,8 +95,8 @@ class Webhook:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=ANSWER_SECONDS)
         try:
-            path = self._parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-            connection.request("POST", path, body, headers)
+            query = f"?{self._parts.query}" if self._parts.query else ""
+            connection.request("POST", f"{self._parts.path or '/'}{query}", body, headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             return f"can't be reached ({error!r})"

@@ -33,6 +33,7 @@ class Receiver:
 
     def __init__(self, refusals: list[int]) -> None:
         self.posts: list[tuple[dict[str, str], bytes]] = []
+        self.paths: list[str] = []
         self.tries = 0
         self.changed = threading.Condition()
         receiver = self
@@ -45,6 +46,7 @@ class Receiver:
                     status = refusals.pop(0) if refusals else 204
                     if status == 204:
                         receiver.posts.append((dict(self.headers), body))
+                        receiver.paths.append(self.path)
                     receiver.changed.notify_all()
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
@@ -119,6 +121,18 @@ def test_each_event_arrives_once_in_order_and_signed_however_often_it_was_refuse
     assert SECRET.removeprefix("whsec_") not in caplog.text
     assert "s3cret" not in caplog.text
     assert f"http://127.0.0.1:{port}/…" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"), [("", "/"), ("?key=1", "/?key=1"), ("/hook", "/hook"), ("/hook?key=1#part", "/hook?key=1")]
+)
+def test_an_address_without_a_path_is_asked_at_its_root(secret: Path, given: str, asked: str) -> None:
+    port, receiver = free_port(), Receiver([])
+    settings = Settings(webhook=WebhookSettings(True, f"http://127.0.0.1:{port}{given}", str(secret)))
+    with receiver.at(port), Telemetry(settings, card_of()) as told:
+        told.note(State.ALARM, visit(1), START)
+        receiver.wait(1)
+    assert receiver.paths == [asked]
 
 
 def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:
