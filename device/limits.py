@@ -93,7 +93,13 @@ A_URL = ' as "https://example.org/kiosk", without a user or a password'
 
 def is_host(text: str) -> bool:
     """Tell whether a text is the name or the address of a computer."""
-    return is_address(text) or re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", text) is not None
+    known = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", text) is not None
+    return is_address(text) or (known and _has_whole_parts(text))
+
+
+def _has_whole_parts(name: str) -> bool:
+    """Tell whether a name can be looked up, without an error that ends a thread: no part is missing or too long."""
+    return all(1 <= len(part) <= 63 for part in name.removesuffix(".").split("."))
 
 
 def is_id(text: str) -> bool:
@@ -105,7 +111,7 @@ def is_url(text: str) -> bool:
     """Tell whether a text is an HTTP address that holds no password."""
     try:
         parts = urlsplit(text)
-        given = parts.hostname and (parts.port or 1)
+        given = parts.hostname and _has_whole_parts(parts.hostname) and (parts.port or 1)
     except ValueError:
         return False
     return bool(given) and parts.scheme in {"http", "https"} and "@" not in text and text.isascii() and " " not in text

@@ -112,10 +112,12 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[mqtt]\nport = 0", "[mqtt] port is 0, expected a whole number from 1 to 65535"),
-        (
-            '[mqtt]\nhost = "mqtts://broker.lan"',
-            "[mqtt] host is 'mqtts://broker.lan', expected a text as \"broker.lan\" or \"192.168.1.10\", a name or an "
-            "address",
+        *(
+            (
+                f'[mqtt]\nhost = "{host}"',
+                f"[mqtt] host is '{host}', expected a text as \"broker.lan\" or \"192.168.1.10\", a name or an address",
+            )
+            for host in ("mqtts://broker.lan", "broker..lan", f"{'b' * 64}.lan")
         ),
         (
             '[mqtt]\nid = "door/1"',
@@ -127,7 +129,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
                 "[webhook] url is no such text, expected a text as \"https://example.org/kiosk\", without a user or a "
                 "password",
             )
-            for url in ("ftp://example.org", "https://me:pw@example.org/", "https://", "https://example.org:x/")
+            for url in ("ftp://example.org", "https://me:pw@example.org/", "https://", "https://example.org:x/",
+                        "https://example..org/")
         ),
         ("[counts]\nkeep_days = 0", "[counts] keep_days is 0, expected a whole number from 1 to 3650"),
         ("[decision]\nwindow_seconds = nan", "[decision] window_seconds is nan, expected a number from 0.2 to 10.0"),
