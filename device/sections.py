@@ -33,7 +33,7 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
             raise SettingsError(f"{where} is {value!r}, expected a list{limits['expected']}")
         return rows
     kinds = typing.get_args(kind) or (kind,)
-    if float in kinds and type(value) is int:
+    if float in kinds and type(value) is int and limits["check"](value):  # else it may be too large for a float
         value = float(value)
     name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
     # A check says no to nan too.

@@ -224,7 +224,7 @@ def wrong_values(field: dataclasses.Field[Any], kind: Any) -> list[str]:
     if kind is int:
         return ['"1"', "true", "1.5", "[]", "-1", "100000"]
     if kind is float:
-        return ['"1"', "true", "[]", "nan", "inf", "-1000", "1e5", '"0.5 s"']
+        return ['"1"', "true", "[]", "nan", "inf", "-1000", "1e5", "9" * 400, '"0.5 s"']
     if typing.get_origin(kind) is Literal:
         return ["1", "true", "[]", '"no such thing"']
     assert typing.get_origin(kind) is tuple

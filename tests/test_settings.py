@@ -57,7 +57,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
         ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
-        ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1.0, expected a number from 0.1 to 0.99"),
+        ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1, expected a number from 0.1 to 0.99"),
         ("[camera]\nsource = 0", f"[camera] source is 0, expected a text{A_SOURCE}"),
         ("[camera]\nrotation = 45", "[camera] rotation is 45, expected a whole number of degrees: 0, 90, 180 or 270"),
         (
@@ -70,8 +70,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[signals]\nred_pin = true", "[signals] red_pin is True, expected a whole number"),
         ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),
         ("[signals]\nbeeps = 2.0", "[signals] beeps is 2.0, expected a whole number from 0 to 20"),
-        ("[signals]\nrelease_seconds = 31", "[signals] release_seconds is 31.0, expected a number from 0.5 to 30.0"),
-        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1.0, expected a number from 0.0 to 3.0"),
+        ("[signals]\nrelease_seconds = 31", "[signals] release_seconds is 31, expected a number from 0.5 to 30.0"),
+        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1, expected a number from 0.0 to 3.0"),
         (
             '[signals]\nquiet_from = "24:00"',
             "[signals] quiet_from is '24:00', expected a text as \"22:00\", from 00:00 to 23:59",

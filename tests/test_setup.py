@@ -354,7 +354,7 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
             browser.size(width, 800)
             assert browser.run("document.documentElement.scrollWidth") == width
         browser.run("document.querySelector('#decision-hold_seconds').value = '99'; values.requestSubmit()")
-        browser.until("saved.textContent.startsWith('[decision] hold_seconds is 99.0, expected a number from 0.0 to ')")
+        browser.until("saved.textContent.startsWith('[decision] hold_seconds is 99, expected a number from 0.0 to ')")
         browser.run("document.querySelector('#decision-hold_seconds').value = '1.5'; values.requestSubmit()")
         browser.until(f"saved.textContent === 'Saved in {config}.'")
         assert browser.run("saved.previousElementSibling.textContent") == "Save"
