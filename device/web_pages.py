@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from device.web import Server
 
 MOST_VIEWERS = 200
+MOST_UNREAD = 100  # states that wait in this computer's memory for one viewer
 
 
 class ScreenPage(Guarded):
@@ -48,6 +49,8 @@ class Stream(Guarded, WebSocketHandler):
 class StateStream(Stream):
     """The states of the door."""
 
+    _unread = 0
+
     def open(self, *args: str, **kwargs: str) -> None:
         if len(self.server.viewers) >= MOST_VIEWERS:
             self.close(1013, "too many viewers")
@@ -57,13 +60,22 @@ class StateStream(Stream):
         self.tell(self.server.message())
 
     def tell(self, message: str) -> None:
-        """Send one state, and don't wait for it to arrive."""
+        """Send one state, and don't wait for it to arrive; let go of who answers pings and reads nothing."""
+        if self._unread == MOST_UNREAD:
+            self.server.viewers.discard(self)
+            self.close(1008, "too slow")
+            return
         try:
             sent = self.write_message(message)
         except WebSocketClosedError:
             self.server.viewers.discard(self)
         else:
-            sent.add_done_callback(asyncio.Future.exception)  # asyncio would log that somebody has gone meanwhile
+            self._unread += 1
+            sent.add_done_callback(self._sent)
+
+    def _sent(self, sent: "asyncio.Future[None]") -> None:
+        self._unread -= 1
+        sent.exception()  # else asyncio logs that somebody has gone meanwhile
 
     def on_close(self) -> None:
         self.server.viewers.discard(self)

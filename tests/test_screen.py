@@ -312,6 +312,24 @@ def test_viewers_have_nothing_to_say_and_are_counted(monkeypatch: pytest.MonkeyP
     assert first.code == 1001
 
 
+def test_a_viewer_that_never_reads_does_not_fill_the_memory() -> None:
+    with served(card_of()) as (screen, server), socket.socket() as viewer:
+        viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        viewer.connect(("127.0.0.1", server.port))
+        host = f"127.0.0.1:{server.port}"
+        viewer.sendall(f"GET /state HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n{UPGRADE}\r\n\r\n".encode())
+        assert viewer.recv(12) == b"HTTP/1.1 101"
+
+        async def tell() -> int:
+            for one in list(server.viewers):
+                one.tell("x" * 100_000)  # more than the kernel keeps for it
+            return len(server.viewers)
+
+        assert screen._loop
+        told = [asyncio.run_coroutine_threadsafe(tell(), screen._loop).result(ANSWER_SECONDS) for _ in range(400)]
+        assert (told[0], told[-1]) == (1, 0)
+
+
 def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_face() -> None:
     luma = np.full((480, 640), 100, np.uint8)
     luma[:, :320] = 200
