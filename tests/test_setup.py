@@ -442,9 +442,13 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Pa
         zones.are([0.71, 0.3, 0.25, 0.21])
         browser.run("values.requestSubmit()")
         browser.until(f"saved.textContent === 'Saved in {config}.'")
+        browser.run("saved.textContent = ''; addZone([1 / 16, 3 / 16, 15 / 16, 13 / 16]); values.requestSubmit()")
+        browser.until("saved.textContent !== ''")
+        assert browser.run("saved.textContent") == f"Saved in {config}."
         assert browser.complaints() == []
-    (zone,) = read_settings(config).decision.zones
+    zone, to_the_edges = read_settings(config).decision.zones
     assert zone == pytest.approx((0.71, 0.3, 0.25, 0.21), abs=0.011)
+    assert to_the_edges == (0.063, 0.188, 0.937, 0.812)
     assert set(SHIPPED.splitlines()) <= set(config.read_text().splitlines())  # with every comment
 
 

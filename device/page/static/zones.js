@@ -17,6 +17,8 @@ const within = (value, low, high) => Math.min(high, Math.max(low, value));
 
 function place(button, [left, top, width, height]) {
   const shares = [left, top, width, height].map((share) => Number(share.toFixed(3)));
+  // Up to the edge: both halves may have been rounded up.
+  for (const side of [0, 1]) shares[side + 2] = Math.min(shares[side + 2], Number((1 - shares[side]).toFixed(3)));
   rectangles.set(button, shares);
   ["left", "top", "width", "height"].forEach((side, index) => (button.style[side] = `${shares[index] * 100}%`));
   const [x, y, wide, high] = shares.map((share) => Math.round(share * 100));
