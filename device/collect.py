@@ -41,11 +41,15 @@ class Collector:
     ) -> None:
         """Take what is kept, of whom; clock: seconds since 1970."""
         self._settings, self._card, self._store, self._clock = settings.collect, card, store, clock
-        self._threshold, self._release = levels(settings.model, card)
+        self.adopt(*levels(settings.model, card))
         self._visits: dict[int, tuple[int, float]] = {}  # number to crops taken, and seconds when the last was
         self._waiting: queue.SimpleQueue[Luma | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="collect", daemon=True)
         self.kept = self.lost = 0  # crops
+
+    def adopt(self, threshold: float, release: float) -> None:
+        """Take other levels, 0-1 each, between which the model isn't sure."""
+        self._threshold, self._release = threshold, release
 
     def take(self, luma: Luma, judged: Iterable[Judged], now: float) -> None:
         """Choose among the faces judged on a frame, uint8 (height, width), taken at `now`, in seconds."""

@@ -91,7 +91,9 @@ def run(
             telemetry.note(decision.state, events, moment)
             collector.take(frame.luma, decision.judged(frame.taken), frame.taken)
             if changed := screen.changed():
-                decision.adopt(changed.decision, *levels(changed.model, classifier.card))
+                new_levels = levels(changed.model, classifier.card)
+                decision.adopt(changed.decision, *new_levels)
+                collector.adopt(*new_levels)
                 signals.adopt(changed.signals)
             notifier.decided(frame.taken)
             if alert:

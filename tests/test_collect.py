@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gpiozero import Device
+from screens import TOKEN, free_port
 from test_kiosk import NO_SCREEN, SquareFinder
+from test_setup import SavingFinder
 
 from device import collect
 from device.classifier import Classifier
@@ -22,7 +24,7 @@ from device.errors import SettingsError
 from device.faces import Box, Luma
 from device.kiosk import run
 from device.seal import SealError, owners_key, unseal
-from device.settings import CameraSettings, CollectSettings, ModelSettings, Settings, SignalSettings
+from device.settings import CameraSettings, CollectSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
 from trainer.collect_key import PRIVATE, make_pair, public_pem, read_private_key
 
 COLLECT = 24  # the LED's pin
@@ -110,6 +112,14 @@ def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, t
     assert not state_folder().exists()
     assert run(sure, SquareFinder(), pins="mock") == 0
     assert kept() == []
+
+
+def test_levels_that_are_saved_hold_at_once_for_what_is_kept(door: Settings, tmp_path: Path) -> None:
+    config, screen = tmp_path / "kiosk.toml", ScreenSettings(port=free_port(), token=TOKEN)
+    config.write_text("")
+    finder = SavingFinder(screen.port, {"model": {"threshold": 0.45, "release": 0.4}})
+    assert run(dataclasses.replace(door, screen=screen), finder, "mock", config) == 0
+    assert len(kept()) == 1  # of three, a second apart: the model is sure from then on
 
 
 def test_only_scores_between_the_levels_are_kept_and_few_of_each_visit(
