@@ -31,11 +31,12 @@ def broker(host: Host) -> Case:
         return NO_BROKER
     place = f"{mqtt.host} port {mqtt.port}"
     try:
-        address = socket.gethostbyname(mqtt.host)
+        found = socket.getaddrinfo(mqtt.host, mqtt.port, type=socket.SOCK_STREAM)
+        addresses = [str(place[0]) for *_, place in found]  # the kiosk tries one after the other
         allowed = host.unit().get("IPAddressAllow", "")
         networks = [ipaddress.ip_network(word) for word in allowed.split()]
-        if networks and not any(ipaddress.ip_address(address) in network for network in networks):
-            return NOT_LET_OUT.of(place=place, allowed=allowed, address=address)
+        if networks and not any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
+            return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
         try_broker(mqtt)
     except SettingsError as error:
         return BAD_FILE.of(error=error)
