@@ -95,6 +95,7 @@ def run(
                 decision.adopt(changed.decision, *new_levels)
                 collector.adopt(*new_levels)
                 signals.adopt(changed.signals)
+                telemetry.adopt(changed.signals)
             notifier.decided(frame.taken)
             if alert:
                 line = alert_line(alert, started, classifier.card)

@@ -26,7 +26,7 @@ from device.errors import SettingsError
 from device.model_card import ModelCard
 from device.mqtt import Mqtt, id_of
 from device.quiet_hours import LOCAL
-from device.settings import Settings
+from device.settings import Settings, SignalSettings
 from device.webhook import Webhook
 
 MOST_WAITING = 1000  # changes and events that the thread hasn't taken yet
@@ -53,7 +53,7 @@ class Telemetry:
         """Take whom to tell from the settings; they are looked for when the thread runs."""
         self._settings = settings
         self._wanted = settings.mqtt.enabled or settings.webhook.enabled or settings.counts.enabled
-        self._zone = None if settings.signals.time_zone == LOCAL else ZoneInfo(settings.signals.time_zone)
+        self.adopt(settings.signals)
         self._inbox: queue.Queue[Happened | None] = queue.Queue(MOST_WAITING)
         self._state: State | None = None  # that was noted last
         self._shown: State | None = None  # that is told
@@ -66,6 +66,10 @@ class Telemetry:
         self._mqtt: Mqtt | None = None
         self._webhook: Webhook | None = None
         self._thread = threading.Thread(target=self._serve, name="telemetry", daemon=True)
+
+    def adopt(self, settings: SignalSettings) -> None:
+        """Count by the hours of this time zone from here on."""
+        self._zone = None if settings.time_zone == LOCAL else ZoneInfo(settings.time_zone)
 
     def note(self, state: State, events: Sequence[Event], moment: datetime) -> None:
         """Take the state after a frame, the frame's events, and the aware time; return at once."""
@@ -112,8 +116,7 @@ class Telemetry:
 
     def _work(self) -> None:
         self.counts.add(self._local(datetime.now(UTC)), "starts")
-        written = time.monotonic()
-        looked = written - BOARD_SECONDS
+        written, looked = time.monotonic(), time.monotonic() - BOARD_SECONDS
         while True:
             with suppress(queue.Empty):
                 happened = self._inbox.get(timeout=TICK_SECONDS)

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import signal
@@ -6,6 +7,7 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
@@ -20,6 +22,7 @@ from test_screen import ask
 from test_screen_browser import AXE, axe_script
 
 from device.classifier import Verdict
+from device.counts import NAMES, counts_path, rows
 from device.decision import State
 from device.doorkeeper import Attempts
 from device.edit import edit_settings
@@ -39,6 +42,7 @@ from device.settings import (
     read_settings,
 )
 from device.signals import Signals
+from device.telemetry_settings import CountsSettings
 from device.web import Server
 from device.what_if import History, states
 
@@ -496,6 +500,27 @@ def test_what_is_saved_holds_at_once(
     if "decision" in body:
         (idle,) = [float(line.split()[0]) for line in lines if "IDLE" in line]
         assert idle < 2.7  # not found any more since 1.6 s; it was there until 3.0 s
+
+
+def test_a_time_zone_that_is_saved_holds_at_once_for_what_is_counted(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    folder = record(tmp_path / "visit", [EMPTY] * 5 + [BARE] * 25 + [EMPTY] * 35)
+    config, port = tmp_path / "kiosk.toml", free_port()
+    config.write_text("")
+    settings = Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), counts=CountsSettings(enabled=True),
+        signals=dataclasses.replace(WIRED, time_zone="Etc/GMT+12"), screen=ScreenSettings(port=port, token=TOKEN),
+    )  # fmt: skip
+    today = datetime.now(ZoneInfo("Etc/GMT-14")).date().isoformat()
+    saved = {"signals": {"time_zone": "Etc/GMT-14"}, "model": {"threshold": 0.95, "release": 0.93}}
+    assert run(settings, SavingFinder(port, saved), "mock", config) == 0
+    put_on = [day for day, _, *counted in rows(counts_path()) if counted[NAMES.index("put_on")]]
+    assert put_on
+    assert min(map(str, put_on)) >= today  # 26 hours lie between the two zones
 
 
 def test_what_waits_for_a_start_is_told_and_systemd_starts_it(
