@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,7 +77,8 @@ class CropStore:
         for path in self._folder.iterdir():
             match = NAME.fullmatch(path.name)
             if match:
-                found.append(Stored(path, int(match["kept"]), path.stat().st_size))
+                with suppress(FileNotFoundError):  # `make collect` has fetched it meanwhile
+                    found.append(Stored(path, int(match["kept"]), path.stat().st_size))
         return found
 
 

@@ -122,6 +122,13 @@ def test_levels_that_are_saved_hold_at_once_for_what_is_kept(door: Settings, tmp
     assert len(kept()) == 1  # of three, a second apart: the model is sure from then on
 
 
+def test_a_crop_that_is_fetched_meanwhile_costs_no_other(key: X25519PrivateKey) -> None:
+    store = store_for(key)
+    (state_folder() / f"{int(NOW)}-00000000.crop").symlink_to("gone")  # is listed, and isn't there when it is looked at
+    assert store.keep(b"a picture", NOW)
+    assert [unseal(path.read_bytes(), key) for path in kept() if path.exists()] == [b"a picture"]
+
+
 def test_only_scores_between_the_levels_are_kept_and_few_of_each_visit(
     door: Settings, key: X25519PrivateKey, toy: Path
 ) -> None:
