@@ -106,7 +106,7 @@ class SignalSettings:
     quiet_until: str = checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
     time_zone: str = checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
     release_seconds: float = ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
-    fault_seconds: float = ranged(2.0, 0.0, 3.0)  # how long the lamp shows FAULT before the kiosk ends
+    fault_seconds: float = ranged(2.0, 1.6, 3.0)  # how long the lamp shows FAULT before the kiosk ends
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[signals]\nlamps_active_high = 1", "[signals] lamps_active_high is 1, expected true or false"),
         ("[signals]\nbeeps = 2.0", "[signals] beeps is 2.0, expected a whole number from 0 to 20"),
         ("[signals]\nrelease_seconds = 31", "[signals] release_seconds is 31, expected a number from 0.5 to 30.0"),
-        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1, expected a number from 0.0 to 3.0"),
+        ("[signals]\nfault_seconds = -1", "[signals] fault_seconds is -1, expected a number from 1.6 to 3.0"),
         (
             '[signals]\nquiet_from = "24:00"',
             "[signals] quiet_from is '24:00', expected a text as \"22:00\", from 00:00 to 23:59",

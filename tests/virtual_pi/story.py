@@ -126,8 +126,8 @@ class Story:
     def settings(self) -> None:
         """Another setting, typed into an editor on the Pi."""
         with self.diary.step("a setting changed in nano, and the kiosk restarted"):
-            self.diary.type(EDIT, b"GNU nano", END_OF_FILE + b"fault_seconds = 1.0\r" + SAVE + LEAVE)
-            guest("grep -qx 'fault_seconds = 1.0' /etc/mask-kiosk/kiosk.toml")
+            self.diary.type(EDIT, b"GNU nano", END_OF_FILE + b"fault_seconds = 2.5\r" + SAVE + LEAVE)
+            guest("grep -qx 'fault_seconds = 2.5' /etc/mask-kiosk/kiosk.toml")
             self.diary.page(RESTART)
             self.judges()
 
