@@ -153,6 +153,22 @@ def test_photos_that_changed_since_the_training_are_refused(
     assert not (tmp_path / "models").exists()
 
 
+def test_a_run_whose_photos_would_be_divided_otherwise_is_refused(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What it is measured with has changed: other photos are left out, and some of the test part were learned from.
+    photos, apart = trained[1] / "photos", drawn_photos(tmp_path / "apart", 12, seed=1)
+    wanted = ["--data", str(photos), "--apart", str(apart), "--size", str(SIZE), "--epochs", "1"]
+    assert main(["train", "--model", "simple", *wanted, "--runs", str(tmp_path / "runs")]) == 0
+    for number in range(4):
+        shutil.copy(photos / "with_mask" / f"{number}.png", apart / "with_mask" / f"more-{number}.png")
+
+    assert convert(tmp_path, tmp_path / "models") == 2
+
+    assert "its photos are divided otherwise than in the training" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "models").exists()
+
+
 def test_photos_cut_by_another_finder_than_todays_are_refused(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,8 +167,11 @@ def _convert_run(options: argparse.Namespace, folder: Path) -> None:
     run = load_run(folder, options.runs)
     material = gather_again(run.plan)
     split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
-    if not set(run.plan.calibration) <= set(material.dataset.names):
-        raise RunError(f"{run.plan.data}: has changed since the training, expected the same photos: run `make train`")
+    if not set(run.plan.calibration) <= {material.dataset.names[i] for i in split.train}:
+        raise RunError(
+            f"{run.plan.name}: its photos are divided otherwise than in the training, which would measure it with some "
+            "that it learned from: a folder of APART or the code has changed: run `make train`"
+        )
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
     card = convert(run, material, split, options.models, options.miss_cost)
