@@ -77,6 +77,21 @@ def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_is_filled_also_through_a_link_and_from_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("linked", "within"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "linked")
+    monkeypatch.chdir(tmp_path / "within")
+    draw_practice_set(tmp_path / "link", people=1)
+    draw_practice_set(Path(), people=1)
+
+    assert len(digests(tmp_path / "linked")) == len(digests(Path())) == 2
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "linked", "within"]
+
+
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(KioskError) as refusal:

@@ -46,10 +46,16 @@ def read_array(path: Path) -> npt.NDArray[Any] | None:
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder to fill; it becomes `path` only if the block ends without an error."""
+    path = path.absolute()  # the parent of `.` is not `.`
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent))
     try:
         yield partial
+        if path.is_dir() and not any(path.iterdir()):  # not replaced: it may be a link, or somebody's working directory
+            for made in list(partial.iterdir()):
+                shutil.move(made, path)
+            partial.rmdir()
+            return
         try:
             partial.rename(path)
         except OSError:
