@@ -1,6 +1,8 @@
 """A folder of photos is either understood as it stands or refused in one line."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -174,6 +176,19 @@ def test_damaged_groups_are_found_again(tmp_path: Path, size: int) -> None:
 
     assert (alone(dataset).groups == groups).all()
     assert kept.read_bytes() == content
+
+
+def test_a_disk_too_full_for_a_scratch_array_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs unshare, and the right to mount")
+    code = "from trainer.cache import scratch_array; scratch_array((1000, 1000))[:] = 1"
+    mount = 'mkdir "$0" && mount -t tmpfs -o size=300k tmpfs "$0" && exec "$@"'
+    command = [*alone, "sh", "-c", mount, str(tmp_path / "cache"), sys.executable, "-c", code]
+
+    full = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert full.stderr.splitlines()[-1] == "OSError: [Errno 28] No space left on device"
 
 
 def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) -> None:

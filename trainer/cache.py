@@ -1,5 +1,6 @@
 """Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -70,8 +71,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def scratch_array(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """Return zeros, uint8, that are kept on disk instead of in memory and go with the process."""
     cache_folder().mkdir(parents=True, exist_ok=True)
+    rows = max(shape[0], 1)
     with tempfile.TemporaryFile(dir=cache_folder()) as file:
-        array: npt.NDArray[np.uint8] = np.memmap(file, np.uint8, "w+", shape=(max(shape[0], 1), *shape[1:]))
+        for _ in range(rows):  # a hole in the file that a full disk can't fill would end the process, without a word
+            file.write(bytes(math.prod(shape[1:])))
+        file.flush()
+        array: npt.NDArray[np.uint8] = np.memmap(file, np.uint8, "r+", shape=(rows, *shape[1:]))
     return array[: shape[0]].view(np.ndarray)
 
 
