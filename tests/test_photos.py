@@ -117,6 +117,22 @@ class Corner:
         return [Face(self.box, 1.0)]
 
 
+def test_a_photo_that_is_gone_while_they_are_read_is_not_left_out_for_good(tmp_path: Path) -> None:
+    folder, gone = drawn_photos(tmp_path / "photos", 12), tmp_path / "gone"
+
+    class Unplugging(Corner):
+        def find(self, luma: Luma) -> list[Face]:
+            if not gone.exists():
+                (folder / "without_mask" / "5.png").rename(gone)
+            return super().find(luma)
+
+    with pytest.raises(PhotosError, match=r"without_mask/5.png: can't be read .* could be read a moment ago"):
+        load_dataset(folder, 24, finder=Unplugging(0))
+    shutil.copy(gone, folder / "without_mask" / "5.png")
+
+    assert load_dataset(folder, 24, finder=Unplugging(0)).refused == ()
+
+
 def test_another_finder_of_the_same_name_cuts_the_photos_anew(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     for place in (0, 40):

@@ -24,7 +24,7 @@ from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
 from trainer import views
 from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
-from trainer.photos import Photo, find_photos, require_enough
+from trainer.photos import Photo, PhotosError, find_photos, require_enough
 from trainer.views import DESCRIPTION_LENGTH, describe
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
@@ -170,6 +170,8 @@ def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, 
                     if photo.box:
                         _require_inside(photo.box, luma, photo.path)
                 except PictureError as error:
+                    if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
+                        raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
                     refused.append(f"left out: {error}")
                     continue
                 box = photo.box
