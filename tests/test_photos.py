@@ -105,6 +105,21 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 
 
+def test_links_to_photos_are_followed_and_other_links_named(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / "with_mask" / "0.png").rename(tmp_path / "0.png")
+    for name, target in (("0.png", "0.png"), ("more", "photos"), ("unplugged.png", "nowhere.png")):
+        (folder / "with_mask" / name).symlink_to(tmp_path / target)
+
+    dataset = load_dataset(folder, 24)
+
+    assert dataset.names[0] == "with_mask/0.png"
+    assert len(dataset.names) == 24
+    assert [line.split(": ")[1] for line in dataset.refused] == [
+        str(folder / "with_mask" / name) for name in ("more", "unplugged.png")
+    ]
+
+
 class Corner:
     """A finder that sees a face in one corner of every picture."""
 

@@ -85,7 +85,8 @@ def _files(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if (path.is_file() or path.is_symlink())  # one that leads to a folder, or nowhere, is named as left out
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
 
