@@ -305,6 +305,19 @@ def test_photos_of_too_few_people_are_one_line(tmp_path: Path, capsys: pytest.Ca
     assert last.startswith("error: the photos of one class show 1 people or scenes that differ, expected some for each")
 
 
+def test_photos_that_all_resemble_those_to_measure_with_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    command = ["train", "--data", str(folder), "--apart", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]
+
+    assert main(command) == 2
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {folder}/with_mask: has 0 photos that resemble none of APART, expected at least 10: add photos"
+    )
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_the_smallest_folder_has_both_classes_in_every_part(seed: int, tmp_path: Path) -> None:
     dataset = load_dataset(drawn_photos(tmp_path / "photos", 10), 24, cropped=True)

@@ -21,6 +21,7 @@ from trainer import groups, links, views
 from trainer.cache import cache_folder, read_array, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
+from trainer.photos import require_enough
 from trainer.runs import Plan, RunError
 from trainer.views import DESCRIPTION_LENGTH
 
@@ -53,6 +54,7 @@ def gather(
     )
     n = len(dataset.names)
     kept = np.flatnonzero(~np.isin(found[:n], found[n:]))
+    require_enough(dataset.labels[kept].tolist(), dataset.folder, "photos that resemble none of APART")
     dropped = Counter(dataset.sources[i] for i in np.setdiff1d(np.arange(n), kept))
     groups = np.unique(found[kept], return_inverse=True)[1].astype(np.intp)
     return Material(part_of(dataset, kept) if dropped else dataset, groups, dict(sorted(dropped.items())),

@@ -175,11 +175,11 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
         find_photos(folder)
 
 
-def require_enough(labels: Sequence[int], folder: Path) -> None:
-    """Raise PhotosError unless each class has at least 10 usable photos."""
+def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:
+    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind."""
     counts = Counter(labels)
     for label, name in enumerate(LABELS):
         if counts[label] < FEWEST:
             raise PhotosError(
-                f"{folder / name}: has {counts[label]} usable photos, expected at least {FEWEST}: add photos"
+                f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos"
             )
