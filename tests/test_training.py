@@ -147,6 +147,20 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert f"{folder}: {line}" in capsys.readouterr().out
 
 
+def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for number, path in enumerate(sorted((folder / "with_mask").iterdir())):
+        path.rename(path.with_name(os.fsdecode(b"%d $_1^$ caf\xe9.png" % number)))
+    (folder / "with_mask" / os.fsdecode(b"\xe9.txt")).touch()
+    train = ["train", "--data", str(folder), "--size", "24", "--epochs", "1", "--runs", str(tmp_path / "runs")]
+
+    assert main([*train, "--model", "simple"]) == 0
+
+    (page,) = (tmp_path / "runs").glob("*/report.html")
+    assert r"with_mask/\udce9.txt: isn" in page.read_text()
+
+
 def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 40)
     command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--data", str(folder)]

@@ -98,7 +98,7 @@ def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -
     told = hashlib.sha256("".join(inspect.getsource(module) for module in (groups, links, views)).encode())
     for part in parts:
         told.update(np.ascontiguousarray(part).data)
-    told.update("\n".join(names).encode())
+    told.update("\n".join(names).encode(errors="surrogateescape"))  # names that aren't UTF-8, out of old archives
     path = cache_folder() / "groups" / f"{told.hexdigest()[:32]}.npy"
     found = read_array(path)
     if found is None:

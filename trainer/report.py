@@ -50,7 +50,7 @@ def write_report(
     rows = {
         "photos": ", ".join(f"{(dataset.labels == i).sum()} {name}" for i, name in enumerate(LABELS)),
         "no face found, used whole": f"{dataset.no_face.sum()}",
-        "left out": "; ".join(dataset.refused) or "none",
+        "left out": _shown("; ".join(dataset.refused)) or "none",
         "split": f"{split.kind}: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test",
         "groups of near copies and persons": f"{split.groups}",
         "test photos that share a group with training": f"{split.leak:.1%} (random split: {split.random_leak:.1%})",
@@ -124,10 +124,15 @@ def _worst(dataset: Dataset, split: Split, scores: npt.NDArray[np.float32], netw
         misled = np.maximum(-occlusion_map(network, dataset.crops[photo], dataset.labels[photo]), 0)
         heat = cv2.resize(misled, (side, side), interpolation=cv2.INTER_CUBIC)
         axes.imshow(heat, cmap="Reds", alpha=np.clip(heat / max(float(heat.max()), 0.05), 0, 1) * 0.6)
-        axes.set_title(f"{dataset.names[photo]}\n{true[i]:.2f}", fontsize=6)
+        axes.set_title(f"{_shown(dataset.names[photo])}\n{true[i]:.2f}", fontsize=6, parse_math=False)
     for axes in figure.axes:
         axes.set_axis_off()
     return figure
+
+
+def _shown(name: str) -> str:
+    """Return a file name with escapes for what is no UTF-8 in it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _inline(path: Path, name: str) -> str:
