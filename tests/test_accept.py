@@ -105,6 +105,20 @@ def test_a_practice_model_never_takes_a_real_ones_place(
     assert "is a practice model, which is for no door" in lines[0]
 
 
+def test_pictures_in_which_nobody_is_found_are_one_line(
+    toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "hall-1.png"), np.zeros((80, 120), np.uint8))
+    (tmp_path / "boxes.csv").write_text("file,x,y,w,h,label\nhall-1.png,12,22,40,40,with_mask\n")
+    assert accept(capsys, lower, str(toy), tmp_path) == (
+        2, [f"error: {tmp_path}: neither model found a face in it, expected labelled ones: add pictures"],
+    )  # fmt: skip
+    assert main(["evaluate", "--model", str(toy), "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}: no face with_mask was found in it, expected with_mask and without_mask: add some\n"
+    )
+
+
 @pytest.mark.parametrize("level", [CHANCE, CHANCE / 6])
 def test_a_model_that_is_as_good_is_seldom_refused_and_a_worse_one_mostly(level: float) -> None:
     def refused(differing: int, lost: float) -> float:

@@ -29,6 +29,7 @@ from trainer.evaluate import evaluate, overlap
 from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
+from trainer.photos import PhotosError
 from trainer.quantize import quantize
 from trainer.runs import load_run
 from trainer.sampling import Batches
@@ -213,6 +214,15 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_p
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
     assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
+
+
+def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "hall-1.png"), np.zeros((80, 120), np.uint8))
+    rows = ["hall-1.png,12,22,40,40,with_mask", "hall-1.png,100,0,20,20,mask_weared_incorrect"]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    with pytest.raises(PhotosError, match="no face without_mask was found in it, expected with_mask and without_mask"):
+        evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
 
 
 def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

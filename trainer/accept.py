@@ -20,7 +20,7 @@ from device.classifier import Classifier
 from device.errors import ModelError
 from device.model_card import ModelCard
 from trainer.evaluate import Judged, judge_folder
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE
+from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError
 from trainer.scores import Interval, share
 
 CHANCE = 0.05  # of refusing a model that is as good as the present one
@@ -95,6 +95,8 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
         whole = cropped and not (folder / BOXES_TABLE).exists()
         one, other = (judge_folder(model, folder, whole, yunet=yunet)[0] for model in models)
         lines += _lines(folder.name, one, other)
+    if not lines:
+        raise PhotosError(f"{folders[0]}: neither model found a face in it, expected labelled ones: add pictures")
     return Comparison(models[0].card, models[1].card, lines)
 
 

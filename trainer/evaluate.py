@@ -16,7 +16,7 @@ from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, find_photos
+from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
 from trainer.slices import drawn_slices
 
@@ -61,10 +61,12 @@ def evaluate(
     classifier = Classifier(model)
     card = classifier.card
     judged, dataset = judge_folder(classifier, data, cropped, finder, yunet)
-    slices = _drawn(classifier, dataset) if drawn and dataset else {}
-    labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds)
+    labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds, np.str_)
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
+    if lacking := [name for i, name in enumerate(LABELS) if i not in labels[plain]]:
+        raise PhotosError(f"{data}: no face {lacking[0]} was found in it, expected {' and '.join(LABELS)}: add some")
+    slices = _drawn(classifier, dataset) if drawn and dataset else {}
     real = {str(name): _slice(labels[kinds == name], found[kinds == name]) for name in sorted(set(kinds) - {""})}
     scores = score(labels[plain], found[plain])
     return Evaluation(
