@@ -250,6 +250,16 @@ def test_the_table_puts_models_side_by_side(toy: Path, tmp_path: Path) -> None:
     assert rows[1].multiply_adds == multiply_adds(peer()) / 1e6
 
 
+def test_models_and_folders_of_one_name_are_told_apart(toy: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new" / "toy.tflite"
+    shutil.copytree(toy.parent, new.parent, ignore=shutil.ignore_patterns("[!t]*"))
+    one, other = (drawn_photos(tmp_path / name / "photos", 10) for name in ("one", "other"))
+    rows = compare([toy, new], [one, other], cropped=True)
+
+    assert [row.name for row in rows] == [str(toy), str(new), PEER]
+    assert list(rows[0].accuracy) == [str(one), str(other)]
+
+
 def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:
     size = 40
     inputs = keras.Input((size, size, 1))

@@ -29,18 +29,24 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool) -> l
 
     `cropped` says that folders of plain photos hold face crops. Raises ModelError or PhotosError.
     """
-    contents = {path.stem: read_card(path)[1] for path in models} | {PEER: peer()}
+    names, sets = _distinct([path.stem for path in models], models), _distinct([at.name for at in folders], folders)
+    contents = {name: read_card(path)[1] for name, path in zip(names, models, strict=True)} | {PEER: peer()}
     milliseconds = cpu_milliseconds({name: inference(content) for name, content in contents.items()})
     accuracy: dict[str, dict[str, float]] = {PEER: {}}
-    for path in models:
-        accuracy[path.stem] = {
-            folder.name: evaluate(str(path), folder, cropped and not (folder / BOXES_TABLE).exists()).balanced_accuracy
-            for folder in folders
+    for name, path in zip(names, models, strict=True):
+        accuracy[name] = {
+            of: evaluate(str(path), folder, cropped and not (folder / BOXES_TABLE).exists()).balanced_accuracy
+            for of, folder in zip(sets, folders, strict=True)
         }
     return [
         Row(name, len(content) / 1000, multiply_adds(content) / 1e6, min(milliseconds[name]), accuracy[name])
         for name, content in contents.items()
     ]
+
+
+def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """Return the names of paths; where several have the same, the paths."""
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
 
 
 def table(rows: Sequence[Row]) -> str:
