@@ -93,6 +93,35 @@ def test_photos_of_one_source_are_divided_by_group_only(
         assert capsys.readouterr().out.count("fold ") == folds
 
 
+def test_there_are_no_more_folds_than_people_and_each_leaves_both_classes(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = drawn_photos(tmp_path / "people", 2)
+    first, second = ((pictures / label / "0.png").read_bytes() for label in ("with_mask", "without_mask"))
+
+    def said(masked: list[bytes], bare: list[bytes]) -> tuple[int, str]:
+        for label, contents in (("with_mask", masked), ("without_mask", bare)):
+            (tmp_path / "few" / label).mkdir(parents=True, exist_ok=True)
+            for number, content in enumerate(contents * 6):
+                (tmp_path / "few" / label / f"{number}.png").write_bytes(content)
+        code = main([*crossval([str(tmp_path / "few")], tmp_path / "runs", "--model", "linear"), "--by", "group"])
+        printed = capsys.readouterr()
+        return code, printed.out or printed.err.splitlines()[-1]
+
+    code, out = said([first, second], [first, second])
+    assert (code, out.count("fold ")) == (0, 2)
+    code, line = said([first, first], [second, second])
+    assert (code, "a fold leaves photos of one class or none" in line) == (2, True)
+    code, line = said([first, first], [first, first])
+    assert (code, "all photos show one person or scene" in line) == (2, True)
+
+
+def test_a_seed_that_is_none_is_refused(folders: list[str], tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(SystemExit) as refusal:
+        main([*crossval(folders, tmp_path / "runs"), "--seed", "-1"])
+    assert refusal.value.code == 2
+
+
 def test_without_ray_or_a_cluster_it_is_refused_in_one_line(folders: list[str], tmp_path: Path, cache: Path) -> None:
     linear = crossval(folders, tmp_path / "runs", "--model", "linear")
     process = start(linear, cache, "127.0.0.1:1")

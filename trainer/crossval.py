@@ -64,9 +64,15 @@ def by_source(material: Material, folds: int) -> list[Indices]:
 
 
 def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
-    """Divide the photos so that each group is in one fold, stratified by label; as many folds as there can be."""
-    labels = material.dataset.labels
-    folds = min(folds, int(np.bincount(labels).min()))
+    """Divide the photos so that each group is in one fold, stratified by label; as many folds as there can be.
+
+    Raises PhotosError where all photos are one group.
+    """
+    labels, groups = material.dataset.labels, len(set(material.groups))
+    if groups < 2:
+        raise PhotosError(f"{material.dataset.folder}: all photos show one person or scene, which leaves none to train "
+                          "on: add photos of other people")
+    folds = min(folds, int(np.bincount(labels).min()), groups)
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, material.groups)
     return [fold for _, fold in split]
 
@@ -124,6 +130,9 @@ def _digest(material: Material, parts: list[Indices], asked: Asked) -> str:
 def _judge(part: Indices, dataset: Dataset, groups: Indices, asked: Asked) -> Indices:
     """Return verdicts on the photos `part`, by a model that was trained on none of their groups."""
     train = np.flatnonzero(~np.isin(groups, groups[part]))
+    if len(set(dataset.labels[train])) < len(LABELS):
+        raise PhotosError(f"{dataset.folder}: a fold leaves photos of one class or none to train on: add "
+                          "photos of other people and sources, or ask for more FOLDS")
     if asked.network == LINEAR:
         return _linear(dataset, train, part)
     scores = run_tflite(_trained(dataset, train, asked), dataset.crops, part)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, several, size, target
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, several, size, target
 
 GROUP_FOLDS = 5
 
@@ -36,7 +36,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
     crossval.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
     crossval.add_argument("--epochs", type=positive, help="of each training (default: the network's)")
-    crossval.add_argument("--seed", type=int, default=0)
+    crossval.add_argument("--seed", type=seed, default=0)
     crossval.add_argument("--threads", type=positive, default=2, help="of one operation")
     crossval.add_argument("--runs", type=target, default=RUNS, help="where finished folds are kept (default: runs/)")
 
