@@ -65,6 +65,7 @@ evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices) \
 		$(if $(YUNET),--yunet "$(YUNET)")
 crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS= RAY_ADDRESS=]
+	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make crossval DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
 		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS) \
 		--runs "$(RUNS)"

@@ -79,6 +79,13 @@ def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
     assert not (spaced_tree / "runs").exists()
 
 
+def test_crossval_without_photos_says_so(spaced_tree: Path) -> None:
+    refused = make("crossval", tree=spaced_tree)
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[0].startswith("error: DATA is missing, expected a folder: make crossval DATA=")
+
+
 @pytest.mark.parametrize(
     "verb",
     ["rollback", "undeploy", "status", "logs", "follow", "unfollow", "collect", "bundle", "keys", "publish"],
