@@ -79,6 +79,17 @@ def test_a_refusal_stops_make_with_its_line(spaced_tree: Path) -> None:
     assert not (spaced_tree / "runs").exists()
 
 
+def test_a_home_that_the_shell_left_to_make_is_found(spaced_tree: Path, tmp_path: Path) -> None:
+    # As zsh does it: `make DATA=~/photos` says ~.
+    for verb, word in {"train": "DATA", "evaluate": "DATA", "crossval": "DATA", "label": "PICTURES"}.items():
+        done = make(verb, f"{word}=~/gone", f"HOME={tmp_path}", tree=spaced_tree)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {tmp_path}/gone: no such folder")
+    assert make("convert", "RUNS=~/runs", f"HOME={tmp_path}", tree=spaced_tree).stderr.splitlines()[0] == (
+        f"error: {tmp_path}/runs: holds no trained network, expected one: run `make train`"
+    )
+
+
 def test_crossval_without_photos_says_so(spaced_tree: Path) -> None:
     refused = make("crossval", tree=spaced_tree)
 

@@ -1,18 +1,17 @@
 """The commands for faces that doors have collected: the key they are sealed to, their labels, and the model after."""
 
 import argparse
-from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import folder
+from trainer.options import folder, path
 
 
 def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     key = commands.add_parser("collect-key", help="make the pair of keys for the faces that a kiosk keeps")
     key.set_defaults(command=_key)
-    key.add_argument("--to", type=Path, help="folder for the two files (default: ~/.config/mask-kiosk)")
+    key.add_argument("--to", type=path, help="folder for the two files (default: ~/.config/mask-kiosk)")
 
     label = commands.add_parser(
         "label", help="give face crops their labels on a page in the browser; stopped, it goes on when called again",
@@ -21,7 +20,7 @@ def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
         "table crops.csv that lets `make train EXTRA=` take them as face crops.",
     )  # fmt: skip
     label.set_defaults(command=_label)
-    label.add_argument("pictures", type=Path, help="folder of face crops")
+    label.add_argument("pictures", type=path, help="folder of face crops")
 
     accept = commands.add_parser(
         "accept", help="say whether a new model may take the present one's place",
@@ -36,7 +35,7 @@ def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
     accept.add_argument("--model", required=True, help="the new one: a name in models/ or a .tflite")
     accept.add_argument("--present", default="door", help="the present one (default: %(default)s)")
     accept.add_argument(
-        "--data", type=Path, nargs="+", required=True, help="labelled photos, crops or scenes that neither learned from"
+        "--data", type=path, nargs="+", required=True, help="labelled photos, crops or scenes that neither learned from"
     )
     accept.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     accept.add_argument("--yunet", type=folder, help="YuNet's .onnx, for models trained on its crops")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import MODELS, RUNS, cost, folder, positive, seed, size, target
+from trainer.options import MODELS, RUNS, cost, folder, path, positive, seed, size, target
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -22,8 +22,8 @@ def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
 
     convert = commands.add_parser("convert", help="turn the best checkpoints of runs into .tflite and cards")
     convert.set_defaults(command=_convert)
-    convert.add_argument("--run", type=Path, help="folder of the run (default: those trained last)")
-    convert.add_argument("--runs", type=Path, default=RUNS, help="where runs are kept (default: runs/)")
+    convert.add_argument("--run", type=path, help="folder of the run (default: those trained last)")
+    convert.add_argument("--runs", type=path, default=RUNS, help="where runs are kept (default: runs/)")
     convert.add_argument("--models", type=target, default=MODELS, help="where the model goes (default: models/)")
     convert.add_argument(
         "--miss-cost", type=cost, default=1.0,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, several, size, target
+from trainer.options import DOCS, MODELS, RUNS, folder, path, positive, seed, several, size, target
 
 GROUP_FOLDS = 5
 
@@ -14,14 +14,14 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
-    evaluate.add_argument("--data", type=Path, required=True, help="labelled photos, crops or scenes")
+    evaluate.add_argument("--data", type=path, required=True, help="labelled photos, crops or scenes")
     evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
     evaluate.add_argument(
         "--slices", action="store_true", help="also measure masks, hands and light drawn on these photos, by name"
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
-    evaluate.add_argument("--json", type=Path, help="also write the figures there")
+    evaluate.add_argument("--json", type=path, help="also write the figures there")
 
     crossval = commands.add_parser(
         "crossval", help="train without each source or group in turn, and judge it; stopped, it goes on where it was"
@@ -42,20 +42,20 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
 
     compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
     compare.set_defaults(command=_compare)
-    compare.add_argument("--data", type=Path, nargs="+", required=True, help="labelled photos, crops or scenes")
+    compare.add_argument("--data", type=path, nargs="+", required=True, help="labelled photos, crops or scenes")
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
-    compare.add_argument("--model", type=Path, nargs="+", required=True, help="paths of .tflite")
+    compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
 
     bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
     bench.set_defaults(command=_bench)
-    bench.add_argument("--yunet", type=Path, help="YuNet's .onnx, to measure beside them")
-    bench.add_argument("--models", type=Path, default=MODELS, help="where they are (default: models/)")
+    bench.add_argument("--yunet", type=path, help="YuNet's .onnx, to measure beside them")
+    bench.add_argument("--models", type=path, default=MODELS, help="where they are (default: models/)")
     bench.add_argument("--runs", type=target, default=RUNS, help="where bench.json goes (default: runs/)")
 
     page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
     page.set_defaults(command=_network_page)
-    page.add_argument("--models", type=Path, default=MODELS, help="where the models are (default: models/)")
+    page.add_argument("--models", type=path, default=MODELS, help="where the models are (default: models/)")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -22,9 +22,14 @@ def folder(text: str) -> str:
     return str(Path(text).expanduser().resolve())
 
 
+def path(text: str) -> Path:
+    """Return what is named; `~` is the home, which not every shell puts in for `make DATA=~/photos`."""
+    return Path(text).expanduser()
+
+
 def target(text: str) -> Path:
     """Return a folder that can be written to, or made."""
-    path = Path(text)
+    path = Path(text).expanduser()
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     try:
         tempfile.TemporaryFile(dir=there).close()

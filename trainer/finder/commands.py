@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, positive, seed, target
+from trainer.options import DOCS, MODELS, RUNS, path, positive, seed, target
 
 EPOCHS, CHECK_EPOCHS = 48, 32
 
@@ -31,9 +31,9 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
 
     compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
     compare.set_defaults(command=_compare_faces)
-    compare.add_argument("--scenes", type=Path, nargs="+", required=True, help="folders of pictures with face boxes")
-    compare.add_argument("--backgrounds", type=Path, help="folder of pictures without faces; hard/ counts apart")
-    compare.add_argument("--yunet", type=Path, help="YuNet's .onnx, to compare with")
+    compare.add_argument("--scenes", type=path, nargs="+", required=True, help="folders of pictures with face boxes")
+    compare.add_argument("--backgrounds", type=path, help="folder of pictures without faces; hard/ counts apart")
+    compare.add_argument("--yunet", type=path, help="YuNet's .onnx, to compare with")
     compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare-faces.md goes (default: runs/)")
 
@@ -41,12 +41,12 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     sheet.set_defaults(command=_sheet)
     sheet.add_argument("--model", default="door", help="classifier: a name in models/ or a .tflite (default: door)")
     sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
-    sheet.add_argument("--to", type=Path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
+    sheet.add_argument("--to", type=path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
 
     page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json and the bench")
     page.set_defaults(command=_page)
-    page.add_argument("--models", type=Path, default=MODELS, help="where faces.json is (default: models/)")
-    page.add_argument("--runs", type=Path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
+    page.add_argument("--models", type=path, default=MODELS, help="where faces.json is (default: models/)")
+    page.add_argument("--runs", type=path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
 
 
 def _add_material(parser: Parser) -> None:

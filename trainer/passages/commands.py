@@ -1,10 +1,9 @@
 """The part of the trainer's command line that draws: photos to practise with, passages through a door."""
 
 import argparse
-from pathlib import Path
 
 from device.arguments import Parser
-from trainer.options import DOCS, positive, seed
+from trainer.options import DOCS, path, positive, seed
 
 PASSAGES = 18  # two of each kind
 VISITS = 1000
@@ -14,7 +13,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     practice = commands.add_parser("practice", help="draw photos of people with and without masks")
     practice.set_defaults(command=_practice)
-    practice.add_argument("--to", type=Path, required=True, help="a new folder, for --data or --extra")
+    practice.add_argument("--to", type=path, required=True, help="a new folder, for --data or --extra")
     practice.add_argument("--people", type=positive, default=200, help="each is drawn twice (default: %(default)s)")
     practice.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
 
@@ -24,15 +23,15 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
         "through the kiosk's loop; then feed the decision with a thousand visits and an empty day as bare numbers",
     )
     passages.set_defaults(command=_passages)
-    passages.add_argument("--to", type=Path, required=True, help="a new or empty folder for recordings and visits.csv")
+    passages.add_argument("--to", type=path, required=True, help="a new or empty folder for recordings and visits.csv")
     passages.add_argument("--count", type=positive, default=PASSAGES, help="recordings (default: %(default)s)")
-    passages.add_argument("--faces", type=Path, help="face crops in with_mask/ and without_mask/ (default: drawn)")
-    passages.add_argument("--backgrounds", type=Path, help="pictures without faces (default: drawn)")
+    passages.add_argument("--faces", type=path, help="face crops in with_mask/ and without_mask/ (default: drawn)")
+    passages.add_argument("--backgrounds", type=path, help="pictures without faces (default: drawn)")
     passages.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     passages.add_argument("--visits", type=positive, default=VISITS, help="as bare numbers (default: %(default)s)")
     passages.add_argument("--measure", type=positive, metavar="PEOPLE",
                           help="first measure the noise of those numbers anew, on so many drawn people, and replace it")
-    passages.add_argument("--clips", type=Path, help="a folder with recordings and a table videos.csv of what is seen")
+    passages.add_argument("--clips", type=path, help="a folder with recordings and a table videos.csv of what is seen")
     passages.add_argument("--page", action="store_true", help="also write the figures into docs/door.md")
     passages.add_argument("--seed", type=seed, default=0, help="of people and ways (default: %(default)s)")
 
