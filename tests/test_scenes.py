@@ -298,11 +298,12 @@ def test_a_folder_that_cannot_be_understood_is_one_line(how: str, tmp_path: Path
     assert "\n" not in str(refusal.value)
 
 
-def test_boxes_are_placed_in_the_upright_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_boxes_are_placed_in_the_upright_picture(suffix: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by a quarter: 100 wide, 200 high
-    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(tmp_path / "a-1.jpg", exif=exif)
-    (tmp_path / "boxes.csv").write_text(f"{HEAD}a-1.jpg,80,150,40,80,face\n")
+    Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8)).save(tmp_path / f"a-1.{suffix}", exif=exif)
+    (tmp_path / "boxes.csv").write_text(f"{HEAD}a-1.{suffix},80,150,40,80,face\n")
 
     (scene,), refused = read_scenes(tmp_path)
 

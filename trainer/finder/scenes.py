@@ -113,7 +113,8 @@ def picture_size(path: Path) -> tuple[int, int]:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             width, height = picture.size
             if picture.getexif().get(ORIENTATION) in TURNED:
-                width, height = height, width
+                # Of a TIFF, versions of Pillow say it before turning or after.
+                width, height = (0, 0) if picture.format == "TIFF" else (height, width)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         width = height = 0
     if min(width, height) < SMALLEST_SIDE:
