@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -103,6 +104,19 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert len(dataset.refused) == 4
     assert dataset.crops.shape == (24, 24, 24)
     assert np.bincount(dataset.labels).tolist() == [12, 12]
+
+
+def test_a_film_among_the_photos_is_left_out_without_being_held_in_memory(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    with (folder / "with_mask" / "film.mov").open("wb") as film:
+        film.truncate(300_000_000)
+    tracemalloc.start()
+    photos = find_photos(folder)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(photos) == 25
+    assert most < 30_000_000
 
 
 def test_links_to_photos_are_followed_and_other_links_named(tmp_path: Path) -> None:

@@ -156,7 +156,8 @@ def _sha256(path: Path) -> str:
     if not os.path.isfile(path):  # noqa: PTH113 - no error either for a name that no file can have
         raise PhotosError(f"{path}: is no file, but a table names it: correct the table")
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:  # which may be a film that lies among the photos
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise PhotosError(f"{path}: can't be read ({error.strerror}), a table names it: correct the table") from error
 
