@@ -17,6 +17,10 @@ import pytest
 from drawn_photos import drawn_photos
 
 from trainer.__main__ import main
+from trainer.copies import alone
+from trainer.crossval import Asked, _digest
+from trainer.dataset import load_dataset
+from trainer.networks import imagenet_weights
 from trainer.training import predict
 
 TREE = Path(__file__).parent.parent
@@ -78,6 +82,25 @@ def test_folds_that_are_done_are_not_done_again(
 
     assert main([*linear, "--seed", "1"]) == 0  # something else was asked for
     assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_folds_of_other_sources_and_first_weights_are_others(folders: list[str], tmp_path: Path, cache: Path) -> None:
+    crops = Path(shutil.copytree(folders[0], tmp_path / "crops"))
+    files = [path.relative_to(crops).as_posix() for path in sorted(crops.rglob("*.png"))]
+    for number, (source, kind, note) in enumerate(
+        [("hall", "real", ""), ("yard", "real", ""), ("yard", "synthetic", ""), ("yard", "synthetic", "hand")]
+    ):
+        rows = [f"{file},{file.partition('/')[0]},{source},{kind},{note}" for file in files]
+        (crops / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+        linear = crossval([str(crops)], tmp_path / "runs", "--model", "linear", "--by", "group", "--folds", "2")
+        assert main(linear) == 0
+        assert len(list((tmp_path / "runs").iterdir())) == 1 + number  # they are sampled otherwise
+
+    material, asked = alone(load_dataset(Path(folders[0]), 24)), Asked("vgg19", epochs=1, seed=0, threads=2)
+    without = _digest(material, [], asked)
+    imagenet_weights("vgg19").parent.mkdir(parents=True)
+    imagenet_weights("vgg19").write_bytes(b"weights")
+    assert _digest(material, [], asked) != without
 
 
 def test_photos_of_one_source_are_divided_by_group_only(

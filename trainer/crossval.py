@@ -20,7 +20,7 @@ from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
 from trainer.dataset import Dataset
-from trainer.networks import NETWORKS
+from trainer.networks import NETWORKS, imagenet_weights
 from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
@@ -122,8 +122,11 @@ def _digest(material: Material, parts: list[Indices], asked: Asked) -> str:
     # All that a verdict depends on, the code as well: a fold of other code would be compared as if it were of this.
     code = [path.read_text(encoding="utf-8") for part in ("trainer", "device")
             for path in sorted((TREE / part).glob("*.py"))]
-    told = [code, versions(), material.dataset.sha256, material.dataset.names, material.dataset.size,
-            material.groups.tolist(), [part.tolist() for part in parts], dataclasses.astuple(asked)]
+    dataset = material.dataset
+    weights = imagenet_weights(asked.network)
+    told = [code, versions(), dataset.sha256, dataset.names, dataset.size, dataset.sources, dataset.slices,
+            dataset.drawn.tolist(), material.groups.tolist(), [part.tolist() for part in parts],
+            dataclasses.astuple(asked), hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else ""]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 
 

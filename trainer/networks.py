@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from trainer.cache import cache_folder
 from trainer.photos import LABELS
 
 
@@ -103,11 +104,13 @@ def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float
     return keras.Model(luma, layers.Softmax()(x), name=name)
 
 
-WEIGHTS = Path.home() / ".cache" / "mask-kiosk" / "weights"  # NAME.weights.h5, keras.applications' file without a top
+def imagenet_weights(name: str) -> Path:
+    """Return where a network's ImageNet weights would be: keras.applications' file without a top."""
+    return cache_folder() / "weights" / f"{name}.weights.h5"
 
 
 def _weights(name: str) -> str | None:
-    path = WEIGHTS / f"{name}.weights.h5"
+    path = imagenet_weights(name)
     print(f"{name}: " + (f"ImageNet weights from {path}" if path.exists() else f"from scratch, no {path}"))
     return str(path) if path.exists() else None
 
