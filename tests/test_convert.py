@@ -106,6 +106,16 @@ def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> No
     assert set(run.plan.calibration) <= {dataset.names[i] for i in split.train}
 
 
+def test_the_line_of_a_conversion_tells_the_classes_apart(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(trained[1], tmp_path) == 0
+
+    recall = json.loads((tmp_path / "simple.json").read_text())["measured"]["recall"]
+    said = f"{recall['with_mask']:.1%} of with_mask, {recall['without_mask']:.1%} of without_mask"
+    assert f" photos, {said}, same verdict as Keras on " in capsys.readouterr().out
+
+
 def test_the_same_run_converts_to_the_same_bytes(trained: tuple[Run, Path], tmp_path: Path) -> None:
     assert convert(trained[1], tmp_path / "a") == convert(trained[1], tmp_path / "b") == 0
 
