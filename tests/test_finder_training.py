@@ -355,6 +355,7 @@ REFUSED = {
     "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
     "empty backgrounds": (["--backgrounds", "{1}"], "{1}: holds no pictures, expected some without faces"),
     "nothing to measure": (["--measure", "{0}/gone"], "{0}/gone: no such folder"),
+    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes: is learned from, measuring with it would"),
     "nobody teaches": (["--unlabelled", "{0}/rooms"], "no teacher: no such file, expected YuNet's .onnx"),
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (

@@ -15,6 +15,7 @@ from trainer.finder.convert import convert_finder
 from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
 from trainer.finder.scenes import Scene
 from trainer.finder.training import train_finder
+from trainer.photos import PhotosError
 from trainer.runs import State, load_state, only_one
 from trainer.training import set_threads
 
@@ -27,7 +28,7 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     measured_on: folders of scenes to measure with beside what the plan keeps apart. Raises PhotosError,
     ConversionError, or RunError while another process trains the same.
     """
-    extra = scenes_of(measured_on)
+    extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
     asked = json.dumps([dataclasses.asdict(plan), material.sha256])
@@ -43,8 +44,11 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     return said(state, models / "faces.tflite", card)
 
 
-def scenes_of(folders: list[Path]) -> dict[str, list[Scene]]:
-    """Return the scenes of folders to measure with, by their names. Raises PhotosError."""
+def scenes_of(folders: list[Path], plan: FinderPlan) -> dict[str, list[Scene]]:
+    """Return the scenes of folders to measure with, by their names. Raises PhotosError, also where they are learned."""
+    if learned := [path for path in folders if str(path) in plan.scenes]:
+        raise PhotosError(f"{learned[0]}: is learned from, measuring with it would flatter: name another to measure "
+                          "with, or keep some of its pictures apart with --hold-out")
     scenes = dict[str, list[Scene]]()
     for path in folders:
         scenes[str(path) if path.name in scenes else path.name] = usable_scenes(path)

@@ -51,7 +51,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
             f"--hold-out is {' '.join(plan.hold_out) or 'empty'}, the card of {model} says "
             f"{' '.join(card.trained_on.held_out) or 'nothing'}: give the same, or what it is measured with was learned"
         )
-    extra = scenes_of(measured_on)
+    extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
     asked = json.dumps([dataclasses.asdict(plan), material.sha256, card.sha256, PICTURES])
