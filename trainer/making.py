@@ -178,7 +178,6 @@ def _convert_run(options: argparse.Namespace, folder: Path) -> None:
     write_golden(Classifier(str(target)), named_finder(run.plan.finder, run.plan.yunet))
     measured = card.measured
     low, high = measured.accuracy_interval
-    # Where one class is rare, accuracy says nothing of it.
     recall = ", ".join(f"{share:.1%} of {label}" for label, share in measured.recall.items())
     print(
         f"{'PRACTICE ' if card.practice else ''}{target} and its card {'replaced' if replaced else 'made'}: "
