@@ -12,6 +12,7 @@ from device.errors import PictureError
 from device.faces import Luma
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+OF_PHONES = frozenset({".avif", ".heic", ".heif"})  # pictures too, which OpenCV may not decode: then that is told
 PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Inside compressed data, 0xff is followed by 0x00 or a restart marker (ITU-T T.81, B.1.1).
@@ -37,7 +38,7 @@ def picture_files(folder: Path) -> Iterator[Path]:
     """Yield the picture files below a folder, by suffix, in order of their paths; what is hidden is left out."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+        if path.suffix.lower() in SUFFIXES | OF_PHONES and not hidden and path.is_file():
             yield path
 
 

@@ -64,12 +64,17 @@ def test_each_crop_gives_one_line_with_its_path_below_the_folder(toy: Path, fold
 def test_an_unusable_picture_is_one_line_and_the_rest_goes_on(toy: Path, folder: Path) -> None:
     broken = folder / "broken.png"
     broken.write_bytes((folder / "bright.png").read_bytes()[:60])
+    phone = folder / "phone.HEIC"
+    phone.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     result = run_device(sys.executable, "judge", folder, "--cropped", "--json", "--model", toy)
     assert result.returncode == 1
     assert [json.loads(line)["file"] for line in result.stdout.splitlines()] == [
         "bright.png", "sub/Käthe's.png", "sub/deep/dark.png",
     ]  # fmt: skip
-    assert told(result) == [f"{broken}: is cut short, expected a whole picture: copy it again or remove it"]
+    assert told(result) == [
+        f"{broken}: is cut short, expected a whole picture: copy it again or remove it",
+        f"{phone}: is damaged or no picture, expected JPEG, PNG, WebP, BMP, GIF or TIFF: convert or remove it",
+    ]
 
 
 def test_nothing_to_judge_is_refused(toy: Path, tmp_path: Path) -> None:
