@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -77,11 +77,12 @@ def traced(folder: Path, *arguments: str, code: int = 0) -> tuple[str, list[str]
     return done.stdout, changes(log.read_text(errors="replace"))
 
 
-def visit() -> Iterator[Picture]:
-    """Yield three seconds of somebody without a mask who sways before a wall, uint8 BGR."""
+def visit(masked: float = 0.0) -> Iterator[Picture]:
+    """Yield three seconds of somebody who sways before a wall, uint8 BGR; their mask is so opaque, 0-1."""
     rng = np.random.default_rng(4)
     wall = (draw_background(rng, *SIZE) * 255).astype(np.uint8)
-    face, _ = draw_face(rng, masked=False)
+    faces = [draw_face(np.random.default_rng(4), mask)[0] for mask in (True, False)]
+    face = cv2.addWeighted(faces[0], masked, faces[1], 1 - masked, 0)
     for number in range(30):
         scene = wall.copy()
         left = 180 + 8 * (number % 10)
@@ -91,8 +92,12 @@ def visit() -> Iterator[Picture]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("visit")
-    for place, picture in enumerate(visit()):
+    return written(visit(), tmp_path_factory.mktemp("visit"))
+
+
+def written(scenes: Iterable[Picture], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for place, picture in enumerate(scenes):
         cv2.imwrite(str(folder / f"{place:02}.png"), picture)
     return folder
 
@@ -119,16 +124,15 @@ def test_no_frame_of_a_video_is_written(clip: Path, tmp_path: Path) -> None:
     assert changed == []
 
 
-def test_of_faces_that_are_kept_only_sealed_bytes_are_written(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_faces_that_are_kept_only_sealed_bytes_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsure = written(visit(masked=0.5), tmp_path / "unsure")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     folder, config = tmp_path / "state" / "collected", tmp_path / "kiosk.toml"
     config.write_text(
         f'[model]\nthreshold = 0.99\nrelease = 0.01\n[signals]\ncollect_pin = 24\n'
         f'[collect]\npublic_key = "{make_pair(tmp_path / "keys")}"\n'
     )
-    shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(pictures), "--config", str(config))
+    shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(unsure), "--config", str(config))
     assert "visit 1: enter" in shown
     files = sorted(folder.iterdir())
     assert len(files) == 3
