@@ -101,6 +101,7 @@ bench: .venv/ready  ## what the device costs: start-up, memory, a frame, a hundr
 	@$(venv) -m tests.footprint
 	@$(venv) -m tests.frame_way
 	@$(venv) -m tests.viewers
+	@$(venv) -m tests.telling
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)

@@ -32,7 +32,7 @@ def broker(host: Host) -> Case:
     place = f"{mqtt.host} port {mqtt.port}"
     try:
         found = socket.getaddrinfo(mqtt.host, mqtt.port, type=socket.SOCK_STREAM)
-        addresses = [str(place[0]) for *_, place in found]  # the kiosk tries one after the other
+        addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
         allowed = host.unit().get("IPAddressAllow", "")
         networks = [ipaddress.ip_network(word) for word in allowed.split()]
         if networks and not any(ipaddress.ip_address(each) in network for each in addresses for network in networks):

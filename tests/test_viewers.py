@@ -1,10 +1,15 @@
-"""What the measurement of a hundred viewers says is of a door that is looked at, and of one that isn't."""
+"""What is measured of a hundred viewers, and of who can't be told, is of a door with them and of one without."""
 
+from collections.abc import Callable
+
+import pytest
+import telling
 import viewers
 
 
-def test_each_round_gives_a_ratio_of_both_times() -> None:
-    ratios = viewers.measure(rounds=3, seconds=0.1)
+@pytest.mark.parametrize("measure", [viewers.measure, telling.measure])
+def test_each_round_gives_a_ratio_of_both_times(measure: Callable[[int, float], dict[str, list[float]]]) -> None:
+    ratios = measure(3, 0.1)
     assert sorted(ratios) == ["cpu", "wall"]
     assert [len(found) for found in ratios.values()] == [3, 3]
     assert all(ratio > 0 for found in ratios.values() for ratio in found)

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from device.classifier import MODELS, Classifier
-from device.decision import Decision, State
+from device.decision import Decision, Event, State
 from device.finders import OwnFaceFinder
 from device.frame import Frame
 from device.gate import Gate
@@ -24,6 +25,7 @@ from device.motion import Motion
 from device.pictures import read_luma
 from device.screen import Screen
 from device.settings import DecisionSettings, ScreenSettings, Settings
+from device.telemetry import Telemetry
 from device.web import Server
 
 TREE = Path(__file__).parent.parent
@@ -37,6 +39,7 @@ class Door:
 
     def __init__(self, screen: Screen) -> None:
         self._screen, self._classifier = screen, Classifier("door")
+        self._events: list[Event] = []  # the visit's first, which are told again with every change
         self._decision = Decision(DecisionSettings(), 0.6, 0.5)
         self._eye = Motion(Gate(OwnFaceFinder()), self._decision.wonders)
         face = read_luma(next((MODELS / "golden").rglob("*.png")))
@@ -44,15 +47,16 @@ class Door:
         self._luma[120:360, 200:440] = cv2.resize(face, (240, 240))
         self._frames = 0
 
-    def run(self, seconds: float) -> tuple[float, float]:
+    def run(self, seconds: float, telemetry: Telemetry) -> tuple[float, float]:
         """Decide as many frames as go into so many seconds; return the seconds of each, on the wall and of CPU time."""
         begun, cpu, count = time.monotonic(), time.thread_time(), 0
         while time.monotonic() - begun < seconds:
             now = self._frames / 10
             verdicts = self._classifier.judge(self._luma, self._eye.find(self._luma, now))
-            self._decision.update(now, verdicts)
+            self._events += self._decision.update(now, verdicts)[1]
             state = (State.CLEAR, State.ALARM)[self._frames // 50 % 2]  # a change now and then, which all are told
             self._screen.show(state, Frame(self._luma, now), verdicts)
+            telemetry.note(state, self._events if self._frames % 50 == 0 else [], datetime.now(UTC))
             self._frames, count = self._frames + 1, count + 1
         return (time.monotonic() - begun) / count, (time.thread_time() - cpu) / count
 
@@ -74,7 +78,8 @@ async def view(port: int) -> None:
 def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[float]]:
     """Return the ratio of a frame's time with viewers to that without, of each round: on the wall and of CPU time."""
     settings = Settings(screen=ScreenSettings(port=0))
-    server = Server(settings, read_card(MODELS / "door.tflite")[0], None, None, secrets.token_urlsafe())
+    card = read_card(MODELS / "door.tflite")[0]
+    server, silent = Server(settings, card, None, None, secrets.token_urlsafe()), Telemetry(settings, card)
     ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
     command = [sys.executable, "-m", "tests.viewers", str(server.port)]
     with Screen(server) as screen, subprocess.Popen(
@@ -83,7 +88,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[fl
         assert others.stdin is not None
         assert others.stdout is not None
         door = Door(screen)
-        door.run(seconds)
+        door.run(seconds, silent)
         for number in range(rounds):
             times = {}
             for crowd in (False, True) if number % 2 else (True, False):  # so that what drifts falls on both
@@ -92,7 +97,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[fl
                 others.stdout.readline()
                 while len(server.viewers) != VIEWERS * crowd:
                     time.sleep(0.01)
-                times[crowd] = door.run(seconds)
+                times[crowd] = door.run(seconds, silent)
             ratios["wall"].append(times[True][0] / times[False][0])
             ratios["cpu"].append(times[True][1] / times[False][1])
         others.stdin.close()
@@ -104,13 +109,17 @@ def main() -> int:
     if len(sys.argv) > 1:
         asyncio.run(view(int(sys.argv[1])))
         return 0
-    ratios = measure()
-    print(f"a frame's time with {VIEWERS} viewers over that without, {ROUNDS} rounds; asked: at most {MOST}")
+    show(f"with {VIEWERS} viewers", measure())
+    return 0
+
+
+def show(how: str, ratios: dict[str, list[float]]) -> None:
+    """Print the ratios."""
+    print(f"a frame's time {how} over that without, {ROUNDS} rounds; asked: at most {MOST}")
     for kind, found in ratios.items():
         low, middle, high = statistics.quantiles(found, n=4)
         print(f"{kind:6}{middle:.3f} (median), {low:.3f} to {high:.3f} (quartiles), {max(found):.3f} (largest)")
     print(json.dumps(ratios))
-    return 0
 
 
 if __name__ == "__main__":
