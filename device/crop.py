@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from device.faces import Box, Luma
+from device.reduce import halved
 
 
 def crop_face(luma: Luma, box: Box, margin: float, size: int) -> Luma:
@@ -32,4 +33,4 @@ def whole_picture(luma: cv2.typing.MatLike, size: int) -> Luma:
     """Return a picture, uint8 (height, width), resized to uint8 (size, size); sides of unequal length are squeezed."""
     shrinks = luma.shape[0] >= size and luma.shape[1] >= size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(luma, (size, size), interpolation=interpolation), dtype=np.uint8)
+    return np.asarray(cv2.resize(halved(luma, size, size), (size, size), interpolation=interpolation), dtype=np.uint8)

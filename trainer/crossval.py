@@ -160,7 +160,7 @@ def _trained(dataset: Dataset, train: Indices, asked: Asked) -> bytes:
     network = recipe.build(dataset.size)
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
     falling = [falling_rate(recipe.learning_rate, epochs)] if recipe.augmented else []
-    network.fit(batches(dataset, train, recipe, seed, 0), epochs=epochs, callbacks=falling, verbose=0)
+    network.fit(batches(dataset, train, recipe, seed, 0), epochs=epochs, shuffle=False, callbacks=falling, verbose=0)
     chosen = np.random.default_rng(seed).permutation(train)[:CALIBRATION_PHOTOS]
     return quantize(network, dataset.crops[chosen])
 

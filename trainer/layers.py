@@ -49,6 +49,8 @@ def _words(kind: str, layer: Any) -> str:  # noqa: ANN401
     match kind:
         case "Conv2D" | "DepthwiseConv2D":
             return f"{'depthwise ' if kind.startswith('Depth') else ''}convolution {size}{step}"
+        case "SpaceToDepth":
+            return f"squares of {layer.side}x{layer.side} to channels"
         case "MaxPooling2D":
             return f"maximum of {'x'.join(map(str, layer.pool_size))}"
         case "Flatten" | "Dense":

@@ -9,6 +9,7 @@ import keras
 
 from trainer.cache import cache_folder
 from trainer.photos import LABELS
+from trainer.space_to_depth import SpaceToDepth
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,19 @@ def simple(size: int) -> keras.Model:
 def door(size: int) -> keras.Model:
     """Build the appliance's network: 96 thousand weights, 14 million multiply-adds at 80 pixels.
 
-    Plain 3x3 convolutions while there is much to look at and few channels, which processors do fastest; depthwise
-    separable ones at the end, where weights would grow (Howard et al., MobileNets, arXiv 1704.04861). A depthwise
-    convolution over all that is left takes the place of average pooling (Chen et al., MobileFaceNets, arXiv
-    1804.07573), because it matters where on the face something is.
+    What lies in a square of 2 x 2 px becomes its channels first; `size` is even. Then plain convolutions while there is
+    much to look at and few channels, which processors do fastest; depthwise separable ones at the end, where weights
+    would grow (Howard et al., MobileNets, arXiv 1704.04861). A depthwise convolution over all that is left takes the
+    place of average pooling (Chen et al., MobileFaceNets, arXiv 1804.07573), because it matters where on the face
+    something is.
     """
     layers = keras.layers
 
     def normalised(x: Any) -> Any:  # noqa: ANN401
         return layers.BatchNormalization(momentum=0.97)(x)
 
-    def plain(x: Any, filters: int, strides: int) -> Any:  # noqa: ANN401
-        y = layers.ReLU()(normalised(layers.Conv2D(filters, 3, strides, "same", use_bias=False)(x)))
+    def plain(x: Any, filters: int, kernel: int, strides: int) -> Any:  # noqa: ANN401
+        y = layers.ReLU()(normalised(layers.Conv2D(filters, kernel, strides, "same", use_bias=False)(x)))
         return layers.Add()([x, y]) if x.shape == y.shape else y
 
     def separable(x: Any, filters: int, strides: int) -> Any:  # noqa: ANN401
@@ -73,9 +75,9 @@ def door(size: int) -> keras.Model:
         return layers.Add()([x, y]) if x.shape == y.shape else y
 
     luma = keras.Input((size, size, 1))
-    x = layers.Rescaling(1 / 255)(luma)
-    for filters, strides in ((20, 2), (40, 2), (40, 1), (56, 2), (56, 1)):
-        x = plain(x, filters, strides)
+    x = SpaceToDepth(2)(layers.Rescaling(1 / 255)(luma))
+    for filters, kernel, strides in ((20, 2, 1), (40, 3, 2), (40, 3, 1), (56, 3, 2), (56, 3, 1)):
+        x = plain(x, filters, kernel, strides)
     for filters, strides in ((112, 2), (112, 1)):
         x = separable(x, filters, strides)
     x = normalised(layers.DepthwiseConv2D(x.shape[1:3], use_bias=False)(x))

@@ -10,10 +10,10 @@ SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above,
 
 
 def size(text: str) -> int:
-    """Return the side of a crop, 24-512 px."""
+    """Return the side of a crop, 24-512 px; it is even, because networks take squares of 2 x 2 px."""
     side = int(text)
-    if not SMALLEST <= side <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{side} is not between {SMALLEST} and {LARGEST} pixels")
+    if not SMALLEST <= side <= LARGEST or side % 2:
+        raise argparse.ArgumentTypeError(f"{side} is not an even number of {SMALLEST} to {LARGEST} pixels")
     return side
 
 

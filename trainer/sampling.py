@@ -20,7 +20,7 @@ SOURCE_POWER = 0.6  # a source is seen as its size to this power: 1 lets the lar
 DRAWN_SHARE = 0.25  # how often a photo whose mask was drawn is taken when it comes up: few kinds of mask, many copies
 DRAWN_MASK = 0.32  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks
 DRAWN_COVER = 0.30  # share of the bare photos that get a hand or something else before the mouth
-DRAWN_WRONG = 0.08  # share of the bare photos that get a mask worn wrong
+DRAWN_WRONG = 0.12  # share of the bare photos that get a mask worn wrong
 # Shares of all photos, so that what is drawn doesn't tell the class.
 DRAWN_BESIDE = 0.10
 DRAWN_GLASSES = 0.12

@@ -49,6 +49,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         validation_data=InOrder(dataset, split.validation, BATCH),
         epochs=epochs,
         initial_epoch=state.epochs,
+        shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
         callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau, best, keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.heatmap import CHANNELS, OCTAVES, REACH, SMALLEST_SIDE, STRIDE
+from trainer.space_to_depth import SpaceToDepth
 
 Floats = npt.NDArray[np.float32]
 
@@ -17,38 +18,13 @@ BOX_WEIGHT = 3.0
 CERTAIN = 1e-4  # scores are kept so far from 0 and 1, where logarithms end
 
 
-@keras.saving.register_keras_serializable("mask-kiosk")
-class SpaceToDepth(keras.layers.Layer):  # type: ignore[misc]
-    """Turns each square of side x side cells of one channel into the channels of one cell, row by row."""
-
-    def __init__(self, side: int, **given: Any) -> None:  # noqa: ANN401
-        super().__init__(**given)
-        self._side = side
-
-    def call(self, cells: Any) -> Any:  # noqa: ANN401
-        """Return (batch, rows / side, columns / side, side**2) of cells (batch, rows, columns, 1)."""
-        import tensorflow as tf
-
-        return tf.nn.space_to_depth(cells, self._side)
-
-    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the shape of what `call` returns; None stays open."""
-        batch, rows, columns, _ = shape
-        return batch, rows and rows // self._side, columns and columns // self._side, self._side**2
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what makes this layer again."""
-        return {**super().get_config(), "side": self._side}
-
-
 def finder() -> keras.Model:
     """Build the face network: uint8 luma (height, width, 1), multiples of 32 px, to the map of device.heatmap.
 
     Three hundred thousand weights, 52 million multiply-adds at 320 x 224. Nearly all of its work is done at strides of
     16 and 32 px, where few cells are left, in plain 3x3 convolutions, which processors do fastest; two sums on the way
     back give the fine map what the coarse ones know (Lin et al., Feature Pyramid Networks, arXiv 1612.03144).
-    What lies in a square of 4 x 4 px becomes its channels first, instead of by a convolution with strides of 4: with
-    one channel to read, that would leave integer units mostly idle.
+    What lies in a square of 4 x 4 px becomes its channels first.
     """
     layers = keras.layers
 
