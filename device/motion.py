@@ -89,7 +89,7 @@ def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) 
     """Return the faces with their moves from one reduced picture to another."""
     middle, change = (before + now) / 2, now - before
     across, down = (cv2.Sobel(middle, cv2.CV_32F, x, 1 - x, ksize=3, scale=1 / 8) for x in (1, 0))
-    columns = np.stack([-across, -down, middle - MIDDLE_GREY, np.ones_like(middle), change], axis=-1)
+    columns = np.asarray(cv2.merge([-across, -down, middle - MIDDLE_GREY, np.ones_like(middle), change]), np.float32)
     boxes = [Box(*(round(side * scale) for side in face.box)) for face in faces]
     rest = np.ones(now.shape, bool)
     for x, y, width, height in boxes:
@@ -104,10 +104,10 @@ def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) 
 
 def _share(columns: Picture, box: Box, blocks: Picture) -> float:
     """Return how far a face has moved while the blocks around it were still, as a share of its height; else 0."""
-    part = columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1])
-    (far,), (explained,) = _moves(part)
-    contrasts = np.square(blocks[..., :2]).sum(axis=2).mean(axis=1)
-    rich = blocks[contrasts >= LEAST_CONTRAST * np.square(part[..., :2]).sum(axis=2).mean()]
+    face = _products(columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1]))
+    rest = _products(blocks)
+    rich = rest[_contrasts(rest) >= LEAST_CONTRAST * _contrasts(face)]
+    (far,), (explained,) = _moves(face)
     if explained < LEAST_EXPLAINED or len(rich) < FEWEST_BLOCKS or np.mean(_moves(rich)[0] < far / 2) < LEAST_STILL:
         return 0.0
     return float(far) / box.height
@@ -120,13 +120,21 @@ def _blocks(columns: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return whole.swapaxes(1, 2).reshape(rows * across, BLOCK * BLOCK, -1)
 
 
-def _moves(columns: Picture) -> tuple[Numbers, Numbers]:
-    """Return how many px each part has moved, and the share of its change that the move explains beside light.
+def _products(columns: Picture) -> Numbers:
+    """Return the sums of the products of each two columns, (parts, 5, 5) of (parts, pixels, 5).
 
-    columns: float32 (parts, pixels, 5): the gradients across and down with their signs turned, the brightness, 1, and
-    the change, in grey levels.
+    columns: the gradients across and down with their signs turned, the brightness, 1, and the change, in grey levels.
     """
-    products = (columns.swapaxes(1, 2) @ columns).astype(np.float64)
+    return np.asarray(columns.swapaxes(1, 2) @ columns, np.float64)
+
+
+def _contrasts(products: Numbers) -> Numbers:
+    """Return the mean squared gradient of each part; the sum of its ones is how many pixels it has."""
+    return np.asarray((products[:, 0, 0] + products[:, 1, 1]) / products[:, 3, 3])
+
+
+def _moves(products: Numbers) -> tuple[Numbers, Numbers]:
+    """Return how many px each part has moved, and the share of its change that the move explains beside light."""
     causes, sums, unmoved = products[:, :4, :4] + RIDGE * np.eye(4), products[:, :4, 4:], products[:, 4, 4]
     of_all, of_light = np.linalg.solve(causes, sums), np.linalg.solve(causes[:, 2:, 2:], sums[:, 2:])
     unmoved, left = (
