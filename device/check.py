@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from device.counts import counts_path
+from device.cameras.source import shown
 from device.errors import SettingsError
 from device.levels import levels
 from device.limits import Zone, cover
 from device.model_card import ModelCard
-from device.mqtt import id_of
 from device.seal import fingerprint, owners_key
-from device.secret import read_secret
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
-from device.source import shown
-from device.telemetry_settings import SYSTEM, MqttSettings, WebhookSettings
-from device.webhook import key_of, place_of
-from device.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
+from device.signals.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
+from device.telemetry.counts import counts_path
+from device.telemetry.mqtt import id_of
+from device.telemetry.secret import read_secret
+from device.telemetry.settings import SYSTEM, MqttSettings, WebhookSettings
+from device.telemetry.webhook import key_of, place_of
 
 WHOLE = CameraSettings().crop
 LOW_WHEN_ON = {

@@ -11,7 +11,7 @@ import sys
 
 from device.errors import PictureError, SettingsError
 from device.settings import Settings, read_settings
-from device.wiring import check_wiring
+from device.signals.wiring import check_wiring
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,7 +70,7 @@ def check(options: argparse.Namespace) -> int:
 
 def off(options: argparse.Namespace) -> int:
     """Switch every output off."""
-    from device.signals import Signals
+    from device.signals.signals import Signals
 
     with Signals(read_settings(options.config).signals, options.pins):
         return 0
@@ -78,8 +78,8 @@ def off(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Look for every known trouble; return 2 for a trouble, 1 for a warning, else 0."""
-    from device.doctor import as_json, as_text, examine, exit_code, manual, summary
-    from device.host import Host
+    from device.doctor.doctor import as_json, as_text, examine, exit_code, manual, summary
+    from device.doctor.host import Host
 
     if options.manual:
         print(manual(), end="")

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from device.settings import SignalSettings
-from device.wiring import off_levels
+from device.signals.wiring import off_levels
 
 CHIPS = (0, 4)  # of the header: 4 on a Pi 5 with an older kernel
 HEADER = "pinctrl-"  # how the label of its chip begins, on every Pi

@@ -8,12 +8,12 @@ from typing import Any
 
 import cv2
 
+from device.cameras.recordings import VIDEO_SUFFIXES
 from device.classifier import Classifier, Verdict
 from device.crop import whole_picture
 from device.errors import PictureError
 from device.faces import Box, Face, FaceFinder
 from device.pictures import picture_files, read_color, read_luma
-from device.recordings import VIDEO_SUFFIXES
 
 ALARM_COLOR, CLEAR_COLOR = (0, 0, 220), (60, 160, 0)  # BGR
 LINE_WIDTH = 1 / 200  # of the picture's longer side

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from device.camera import open_camera
+from device.cameras.camera import open_camera
+from device.cameras.frame import Frame
+from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
-from device.frame import Frame
 from device.gate import Gate
 from device.golden import golden_folder, require_right
 from device.guard import Guard
@@ -26,12 +27,11 @@ from device.levels import levels
 from device.model_card import ModelCard
 from device.motion import Motion
 from device.notify import Notifier
-from device.screen import open_screen
 from device.settings import Settings
-from device.signals import Signals
-from device.source import is_rtsp
-from device.telemetry import Telemetry
+from device.signals.signals import Signals
+from device.telemetry.telemetry import Telemetry
 from device.terminal import block
+from device.web.screen import open_screen
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from device.languages import AUTO, codes
-from device.quiet_hours import LOCAL
+from device.signals.quiet_hours import LOCAL
+from device.web.languages import AUTO, codes
 
 
 def ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera import open_camera
+from device.cameras.camera import open_camera
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
 from device.decision import Alert, Decision, Event

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from device.errors import KioskError, SettingsError
 from device.settings import Settings
-from device.wiring import NOT_WIRED
+from device.signals.wiring import NOT_WIRED
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from device.cameras.source import A_SOURCE, is_source
 from device.errors import SettingsError
-from device.languages import AUTO, codes
 from device.limits import (
     A_CROP,
     A_LANGUAGE,
@@ -27,10 +27,10 @@ from device.limits import (
     is_token,
     ranged,
 )
-from device.quiet_hours import LOCAL, is_clock, is_zone
 from device.sections import check_names, read_section
-from device.source import A_SOURCE, is_source
-from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
+from device.signals.quiet_hours import LOCAL, is_clock, is_zone
+from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
+from device.web.languages import AUTO, codes
 
 
 @dataclass(frozen=True)

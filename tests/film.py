@@ -19,9 +19,9 @@ from footprint import TREE
 from PIL import Image
 from screens import free_port
 
-from device.camera import Camera, open_camera
+from device.cameras.camera import Camera, open_camera
+from device.cameras.frame import Frame
 from device.faces import Luma
-from device.frame import Frame
 from device.kiosk import run
 from device.settings import CameraSettings, ScreenSettings, Settings
 from trainer.drawing import CutOut, draw_person
@@ -126,8 +126,8 @@ def film(target: Path) -> Path:
         # The door calls itself late when a second passes between two frames, as it may here.
         with (
             patch("device.kiosk.open_camera", lambda settings: filmed),
-            patch("device.web.LATE_SECONDS", 3600.0),
-            patch("device.signals.LATE_SECONDS", 3600.0),
+            patch("device.web.server.LATE_SECONDS", 3600.0),
+            patch("device.signals.signals.LATE_SECONDS", 3600.0),
         ):
             run(Settings(camera=visit, screen=page), pins="mock")
     first, *others = filmed.pictures

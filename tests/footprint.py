@@ -14,7 +14,8 @@ from device.model_card import read_card
 TREE = Path(__file__).parent.parent
 TFLITE_RUNTIME = TREE / ".venv-tflite-runtime/bin/python"
 DEVICE_MODULES = tuple(
-    "device" if path.stem == "__init__" else f"device.{path.stem}" for path in sorted((TREE / "device").glob("*.py"))
+    ".".join(path.relative_to(TREE).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((TREE / "device").rglob("*.py"))
 )
 MODEL = TREE / "models" / "door.tflite"
 

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 import cv2
 import numpy as np
 
+from device.cameras.frame import Frame
+from device.cameras.sight import BUFFERS, Sight
+from device.cameras.view import luma_of, seen
 from device.classifier import Classifier
 from device.decision import Decision, State
 from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
-from device.frame import Frame
 from device.gate import Gate
 from device.levels import levels
 from device.motion import Motion
 from device.settings import CameraSettings, Settings
-from device.sight import BUFFERS, Sight
-from device.signals import Signals
-from device.view import luma_of, seen
+from device.signals.signals import Signals
 from trainer.practice import draw_face
 
 WIDTH, HEIGHT = 640, 480  # px

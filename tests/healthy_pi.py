@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import pytest
 
-from device.host import Host
+from device.doctor.host import Host
 
 KIOSK_PID = 812
 FILES = {

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from mosquitto import MOSQUITTO, Broker, Subscriber
 
-from device.discovery import Discovery
-from device.mqtt import Mqtt
+from device.telemetry.discovery import Discovery
+from device.telemetry.mqtt import Mqtt
 
 PATIENCE_SECONDS = 600.0
 ALIVE_SECONDS = 10.0  # between two looks whether the broker has to be told that a kiosk lives

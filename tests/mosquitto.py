@@ -17,7 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from screens import ANSWER_SECONDS, free_port
 
-from device.telemetry_settings import MqttSettings
+from device.telemetry.settings import MqttSettings
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 KIOSK, LISTENER = ("kiosk", "kiosk's password"), ("listener", "listener's password")

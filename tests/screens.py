@@ -14,13 +14,13 @@ import numpy as np
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from device.cameras.frame import Frame
 from device.classifier import MODELS
 from device.decision import State
-from device.frame import Frame
 from device.model_card import ModelCard, read_card
-from device.screen import Screen
 from device.settings import CollectSettings, ScreenSettings, Settings
-from device.web import Server
+from device.web.screen import Screen
+from device.web.server import Server
 
 ANSWER_SECONDS = 60.0
 TOKEN = "token4567890123456"  # noqa: S105

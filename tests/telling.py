@@ -10,10 +10,10 @@ from viewers import ROUNDS, SECONDS, Door, show
 
 from device.classifier import MODELS
 from device.model_card import read_card
-from device.screen import Screen
 from device.settings import Settings
-from device.telemetry import Telemetry
-from device.telemetry_settings import MqttSettings, WebhookSettings
+from device.telemetry.settings import MqttSettings, WebhookSettings
+from device.telemetry.telemetry import Telemetry
+from device.web.screen import Screen
 
 
 def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[float]]:

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from device import live
-from device.camera import Camera
-from device.camera import open_camera as open_settings
+from device.cameras import live
+from device.cameras.camera import Camera
+from device.cameras.camera import open_camera as open_settings
+from device.cameras.view import seen
 from device.errors import Blind, CameraError, CameraFault
 from device.settings import CameraSettings
-from device.view import seen
 
 BACKEND = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
 

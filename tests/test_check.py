@@ -16,7 +16,7 @@ from test_kiosk import with_card
 from device.__main__ import main
 from device.check import table
 from device.settings import DecisionSettings, ScreenSettings, Settings
-from device.telemetry_settings import CountsSettings, MqttSettings, WebhookSettings
+from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
 TABLE = """\
 model               toy, made of photos; rings from {threshold}, stops below {release}

@@ -45,7 +45,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> X25519PrivateKey:
 def door(tmp_path: Path, toy: Path, key: X25519PrivateKey, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A door at which somebody stands for four seconds of whom the model isn't sure."""
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)
     (tmp_path / "visit").mkdir()
     for place in range(50):
         picture = np.zeros((120, 160), np.uint8)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from footprint import TREE
 
-from device.counts import NAMES, WRITE_SECONDS, Counts, rows
+from device.telemetry.counts import NAMES, WRITE_SECONDS, Counts, rows
 
 NOON = datetime(2026, 11, 27, 12, 0)
 LARGEST_DAY = 5_000_000  # bytes
@@ -85,7 +85,8 @@ def test_a_power_cut_costs_the_last_minutes_at_most(tmp_path: Path) -> None:
 def test_a_killed_kiosk_leaves_what_was_written(tmp_path: Path) -> None:
     path = tmp_path / "counts.db"
     code = (
-        "import os, sys\nfrom datetime import datetime\nfrom pathlib import Path\nfrom device.counts import Counts\n"
+        "import os, sys\nfrom datetime import datetime\nfrom pathlib import Path\n"
+        "from device.telemetry.counts import Counts\n"
         "counts = Counts(Path(sys.argv[1]), 90)\ncounts.add(datetime(2026, 11, 27, 12), 'visits')\ncounts.write()\n"
         "counts.add(datetime(2026, 11, 27, 12), 'visits')\nos.kill(os.getpid(), 9)\n"
     )

@@ -12,17 +12,10 @@ import pytest
 from footprint import TREE
 from healthy_pi import Pi
 
-from device import doctor_camera as camera
-from device import doctor_models as models
-from device import doctor_packages as packages
-from device import doctor_pins as pins
-from device import doctor_service as service
-from device import doctor_storage as storage
-from device import doctor_system as system
-from device import doctor_telemetry as telemetry
 from device.classifier import MODELS
-from device.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
-from device.finding import Case, Finding, Level
+from device.doctor import camera, models, packages, pins, service, storage, system, telemetry
+from device.doctor.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
+from device.doctor.finding import Case, Finding, Level
 
 ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'

@@ -22,7 +22,7 @@ from test_setup import a_minute
 
 from deploy.manifest import FORMAT, PRODUCT, Bundle, File, Manifest, Ring
 from deploy.release import Release
-from device.web import Server
+from device.web.server import Server
 
 TRIES = int(os.environ.get("TRIES") or 60)
 FUZZ = settings(

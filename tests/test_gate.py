@@ -5,10 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from device.cameras.view import seen
 from device.faces import Box, Face, Luma
 from device.gate import SEARCH_SECONDS, Gate
 from device.settings import CameraSettings
-from device.view import seen
 from trainer.practice import draw_background, draw_face
 
 FRAME_SECONDS = 0.1

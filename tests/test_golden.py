@@ -17,7 +17,7 @@ from device.finders import OwnFaceFinder, open_finder
 from device.golden import TOLERANCE, golden_answers, golden_folder, golden_pictures_right
 from device.kiosk import run
 from device.settings import CameraSettings, FaceSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
-from device.signals import Signals
+from device.signals.signals import Signals
 from trainer.__main__ import main
 from trainer.golden import write_golden
 
@@ -30,7 +30,7 @@ from device.finders import open_finder
 from device.golden import golden_answers
 from device.kiosk import run
 from device.settings import CameraSettings, FaceSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
-from device.signals import Signals
+from device.signals.signals import Signals
 for name in sys.argv[1:]:
     classifier = Classifier(name)
     for answer in golden_answers(classifier, open_finder(FaceSettings(finder=classifier.card.face_finder))):

@@ -21,11 +21,11 @@ from footprint import config_for
 from gpiozero import Device
 from real_data import real_data
 
+from device.cameras.frame import Frame
 from device.cards import card_json
 from device.classifier import MODELS
 from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
-from device.frame import Frame
 from device.haar import HaarFaceFinder
 from device.kiosk import StopRequest, run
 from device.model_card import read_card
@@ -83,7 +83,7 @@ class SquareFinder:
 def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A door at which VISIT is seen."""
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     folder = tmp_path / "visit"
     folder.mkdir()

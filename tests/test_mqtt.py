@@ -15,16 +15,16 @@ from screens import card_of, free_port
 from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict
-from device.counts import rows
 from device.decision import Decision, Event, State
-from device.discovery import COMPONENTS
 from device.errors import BrokerError
 from device.faces import Box
 from device.kiosk import run
-from device.mqtt import try_broker
 from device.settings import DecisionSettings, Settings, SignalSettings
-from device.telemetry import Telemetry
-from device.telemetry_settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
+from device.telemetry.counts import rows
+from device.telemetry.discovery import COMPONENTS
+from device.telemetry.mqtt import try_broker
+from device.telemetry.settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
+from device.telemetry.telemetry import Telemetry
 
 # https://www.home-assistant.io/integrations/mqtt/ (device discovery payload, origin, availability),
 # …/integrations/sensor.mqtt/ and …/integrations/binary_sensor.mqtt/: the names that may be used here.
@@ -50,10 +50,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Broker:
 
 @pytest.fixture
 def broker(keys: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
-    monkeypatch.setattr("device.mqtt.FIRST_RETRY_SECONDS", (1, 1))
-    monkeypatch.setattr("device.mqtt.MOST_RETRY_SECONDS", 1)
-    monkeypatch.setattr("device.mqtt.BIRTH_SECONDS", 0.01)
-    monkeypatch.setattr("device.telemetry.TICK_SECONDS", 0.05)
+    monkeypatch.setattr("device.telemetry.mqtt.FIRST_RETRY_SECONDS", (1, 1))
+    monkeypatch.setattr("device.telemetry.mqtt.MOST_RETRY_SECONDS", 1)
+    monkeypatch.setattr("device.telemetry.mqtt.BIRTH_SECONDS", 0.01)
+    monkeypatch.setattr("device.telemetry.telemetry.TICK_SECONDS", 0.05)
     with keys:
         yield keys
 
@@ -113,7 +113,7 @@ def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Bro
 def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker) -> None:
     code = (
         "import sys, time\nfrom screens import card_of\nfrom device.settings import Settings\n"
-        "from device.telemetry import Telemetry\nfrom device.telemetry_settings import MqttSettings\n"
+        "from device.telemetry.telemetry import Telemetry\nfrom device.telemetry.settings import MqttSettings\n"
         "port, ca, user, password = sys.argv[1:]\n"
         "mqtt = MqttSettings(True, port=int(port), ca_path=ca, user=user, password_path=password, id='door-1')\n"
         "with Telemetry(Settings(mqtt=mqtt), card_of()):\n    time.sleep(600)\n"

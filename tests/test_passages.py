@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
-from device.camera import open_camera
+from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally, percentile
 from device.decision import Event, Kind, State

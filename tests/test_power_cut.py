@@ -12,7 +12,7 @@ from test_privacy import can_trace
 
 OLD, NEW = "[decision]\nhold_seconds = 1\n", "[decision]\nhold_seconds = 3.0\n"
 WRITERS = {
-    "setup page": "from device.edit import edit_settings as edit\nedit(path, {'decision': {'hold_seconds': 3.0}})",
+    "setup page": "from device.web.edit import edit_settings as edit\nedit(path, {'decision': {'hold_seconds': 3.0}})",
     "trainer": f"from trainer.cache import write_whole\nwrite_whole(path, {NEW.encode()!r})",
 }
 CALLS = "openat,write,fsync,/chmod,rename,unlink"

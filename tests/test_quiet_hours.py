@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device.quiet_hours import QuietHours, is_clock, is_zone
+from device.signals.quiet_hours import QuietHours, is_clock, is_zone
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 

@@ -10,13 +10,13 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from device import signals as module
 from device.classifier import MODELS
 from device.deadline import Deadline
 from device.decision import State
 from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
-from device.signals import Signals
+from device.signals import signals as module
+from device.signals.signals import Signals
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RELAY, BUTTON = 16, 6

@@ -5,9 +5,9 @@ import re
 
 from footprint import TREE
 
-from device.frame import STALL_SECONDS
+from device.cameras.frame import STALL_SECONDS
+from device.cameras.sight import COVERED_SECONDS, FROZEN_SECONDS
 from device.settings import SignalSettings
-from device.sight import COVERED_SECONDS, FROZEN_SECONDS
 
 RESTARTED_SECONDS, OFF_SECONDS = 15, 2  # wanted, and what `python -m device off` may take on a Pi
 NOTICE_SECONDS = max(STALL_SECONDS, COVERED_SECONDS, FROZEN_SECONDS)

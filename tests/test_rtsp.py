@@ -15,12 +15,12 @@ from screens import ANSWER_SECONDS
 from test_kiosk import WIRED, Listener, SquareFinder, histories, start
 
 from device.__main__ import main
-from device.camera import open_camera
+from device.cameras.camera import open_camera
+from device.cameras.source import shown
 from device.errors import Blind, CameraError, CameraFault
 from device.faces import Face, Luma
 from device.kiosk import run
 from device.settings import CameraSettings, ModelSettings, Settings
-from device.source import shown
 
 SECRETS = ("secret", "owner", ENCODED, PASSWORD)
 
@@ -155,7 +155,7 @@ def test_a_network_camera_that_ends_in_the_middle_is_a_fault_with_the_outputs_of
     rtsp: RtspCamera, toy: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, found: str
 ) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
     settings = Settings(model=ModelSettings(str(toy)), camera=CameraSettings(rtsp.source), signals=WIRED)
     with pytest.raises(CameraFault) as fault:
         run(settings, StoppingFinder(rtsp, number), "mock")

@@ -13,17 +13,17 @@ import pytest
 from screens import ANSWER_SECONDS, TOKEN, Viewer, card_of, free_port, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
+from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.decision import State
 from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.faces import Box, Face, Luma
-from device.frame import Frame
 from device.kiosk import run
-from device.languages import LANGUAGES, codes, preferred, read_language
-from device.mirror import Mirror
-from device.screen import open_screen
 from device.settings import ScreenSettings, Settings
-from device.web import Server
+from device.web.languages import LANGUAGES, codes, preferred, read_language
+from device.web.mirror import Mirror
+from device.web.screen import open_screen
+from device.web.server import Server
 
 UPGRADE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -150,7 +150,7 @@ def test_the_addresses_are_told_and_a_practice_model_marks_them(
     caplog.set_level(logging.INFO)
     port = free_port()
     with open_screen(Settings(screen=ScreenSettings(port=port, token="a" * 16)), card_of(practice)):
-        assert [record.message for record in caplog.records if record.name == "device.screen"] == [
+        assert [record.message for record in caplog.records if record.name == "device.web.screen"] == [
             f"{mark}screen: http://127.0.0.1:{port}/", f"{mark}setup: http://127.0.0.1:{port}/setup",
         ]
 
@@ -164,8 +164,8 @@ def test_without_a_screen_nothing_listens_and_no_thread_runs() -> None:
 
 
 def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web.HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr("device.web.LATE_SECONDS", 0.1)
+    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 0.1)
     with served(card_of()) as (screen, server):
         viewer = Viewer(server.port)
         viewer.wait()
@@ -180,8 +180,8 @@ def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: 
 def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("device.web.HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr("device.web.LATE_SECONDS", "soon")  # no number: the server's own loop ends
+    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", "soon")  # no number: the server's own loop ends
     with served(card_of()) as (screen, _):
         show(screen, State.CLEAR)
         screen._thread.join(ANSWER_SECONDS)
@@ -253,8 +253,8 @@ def test_every_answer_carries_the_security_headers(path: str) -> None:
 
 
 def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web.SLOW_SECONDS", 0.5)
-    monkeypatch.setattr("device.doorkeeper.MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("device.web.server.SLOW_SECONDS", 0.5)
+    monkeypatch.setattr("device.web.doorkeeper.MOST_CONNECTIONS", 2)
     with served(card_of()) as (_, server):
         host = f"Host: 127.0.0.1:{server.port}"
         assert ask(server.port, "GET /", host, f"X-Large: {'x' * 20000}")[0] in (0, 400, 431)
@@ -277,7 +277,7 @@ def test_no_stranger_fills_the_log(caplog: pytest.LogCaptureFixture, monkeypatch
             assert ask(server.port, "GET /", "X-Host: none")[0] == 400
         line = "Malformed HTTP message from 127.0.0.1: Missing Host header"
         assert caplog.messages == [line]
-        monkeypatch.setattr("device.sparing.SECONDS", 0.0)  # it is over
+        monkeypatch.setattr("device.web.sparing.SECONDS", 0.0)  # it is over
         assert ask(server.port, "GET /", "X-Host: none")[0] == 400
         assert caplog.messages == [line, f"{line} (and 19 such lines before it)"]
 
@@ -285,7 +285,7 @@ def test_no_stranger_fills_the_log(caplog: pytest.LogCaptureFixture, monkeypatch
 def test_viewers_that_break_off_or_talk_nonsense_are_let_go_without_a_word(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.sparing.SECONDS", 0.0)
+    monkeypatch.setattr("device.web.sparing.SECONDS", 0.0)
     with served(card_of()) as (_, server):
         own = f"Host: 127.0.0.1:{server.port}\r\nOrigin: http://127.0.0.1:{server.port}"
         for frames in (b"", b"\x81\x82\0\0\0\0\xff\xff", b"\xff" * 6):
@@ -299,7 +299,7 @@ def test_viewers_that_break_off_or_talk_nonsense_are_let_go_without_a_word(
 
 
 def test_viewers_have_nothing_to_say_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web_pages.MOST_VIEWERS", 1)
+    monkeypatch.setattr("device.web.pages.MOST_VIEWERS", 1)
     with served(card_of()) as (_, server):
         talker = Viewer(server.port, say="hello")
         talker.ended()

@@ -14,11 +14,11 @@ import pytest
 from browser import Browser, needs_chromium
 from screens import FRAME, card_of, free_port, served, show
 
+from device.cameras.frame import Frame
 from device.decision import State
-from device.frame import Frame
-from device.languages import LANGUAGES, LOOKS, codes, read_language
-from device.screen import Screen
-from device.web import Server
+from device.web.languages import LANGUAGES, LOOKS, codes, read_language
+from device.web.screen import Screen
+from device.web.server import Server
 
 pytestmark = needs_chromium
 SIZES = [(480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
@@ -72,7 +72,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
     """The browser, without what other tests have left; the page may not have complained."""
-    monkeypatch.setattr("device.web.LATE_SECONDS", 3600.0)  # of a door that has decided no more for so long
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 3600.0)  # of a door that has decided no more for so long
     browser.events.clear()
     browser.media(prefers_color_scheme="light", prefers_reduced_motion="reduce")
     yield browser
@@ -301,7 +301,7 @@ def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Bro
 def test_a_device_that_falls_silent_with_its_connection_open_is_a_fault(
     page: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.web.HEARTBEAT_SECONDS", 3600.0)
+    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 3600.0)
     with served(card_of()) as (screen, server):
         page.open(server.url)
         look_at(page, screen, server, "CLEAR")

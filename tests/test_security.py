@@ -7,8 +7,8 @@ import pytest
 from screens import TOKEN, card_of, free_port
 from test_screen import ask
 
-from device.screen import open_screen
 from device.settings import ScreenSettings, Settings
+from device.web.screen import open_screen
 
 
 @pytest.mark.parametrize(("token", "lines"), [(TOKEN, 0), ("random", 1)])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from device.cameras.source import A_SOURCE
 from device.errors import SettingsError
 from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings, read_settings
-from device.source import A_SOURCE
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "kiosk.toml"
 

@@ -21,17 +21,13 @@ from test_replay import record
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 
+from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.counts import NAMES, counts_path, rows
 from device.decision import State
-from device.doorkeeper import Attempts
-from device.edit import edit_settings
 from device.errors import SettingsError
 from device.faces import Box, Face, Luma
-from device.frame import Frame
 from device.kiosk import StopRequest, run
 from device.levels import levels
-from device.screen import Screen
 from device.settings import (
     CameraSettings,
     DecisionSettings,
@@ -41,10 +37,14 @@ from device.settings import (
     SignalSettings,
     read_settings,
 )
-from device.signals import Signals
-from device.telemetry_settings import CountsSettings
-from device.web import Server
-from device.what_if import History, states
+from device.signals.signals import Signals
+from device.telemetry.counts import NAMES, counts_path, rows
+from device.telemetry.settings import CountsSettings
+from device.web.doorkeeper import Attempts
+from device.web.edit import edit_settings
+from device.web.screen import Screen
+from device.web.server import Server
+from device.web.what_if import History, states
 
 UNEXPLAINED = """[...document.querySelectorAll('#fields [name]')].filter((input) =>
   !document.getElementById(input.getAttribute('aria-describedby'))?.checkVisibility({checkOpacity: true})
@@ -315,7 +315,7 @@ def test_a_minute_is_kept_and_no_more() -> None:
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
     pins = {"red": 17, "green": 27, "buzzer": 22, "relay": 16}
     with (
         Signals(SignalSettings(relay_pin=16), "mock") as signals,
@@ -483,7 +483,7 @@ def test_what_is_saved_holds_at_once(
     body: dict[str, object], last: str, beeps: int,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
     folder = record(tmp_path / "visit", [EMPTY] * 5 + [BARE] * 25 + [EMPTY] * 35)
     config, port = tmp_path / "kiosk.toml", free_port()
     config.write_text("")
@@ -506,7 +506,7 @@ def test_a_time_zone_that_is_saved_holds_at_once_for_what_is_counted(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.LATE_SECONDS", 60.0)
+    monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
     folder = record(tmp_path / "visit", [EMPTY] * 5 + [BARE] * 25 + [EMPTY] * 35)
     config, port = tmp_path / "kiosk.toml", free_port()

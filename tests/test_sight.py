@@ -10,10 +10,10 @@ import pytest
 from test_gate import Scene, taken
 from test_gate import empty_scene as draw_scene
 
+from device.cameras.frame import Frame
+from device.cameras.sight import BUFFERS, SETTLE_SECONDS, Sight
 from device.errors import Blind, CameraFault
 from device.faces import Luma
-from device.frame import Frame
-from device.sight import BUFFERS, SETTLE_SECONDS, Sight
 
 RATES = (5.0, 10.0, 30.0)  # frames a second that the loop may get to see
 FROZEN = 1.5  # seconds that a picture may be repeated
@@ -156,7 +156,7 @@ def test_a_room_without_any_light_is_the_night(rate: float, part: float) -> None
 
 
 def test_a_night_without_any_light_ends_at_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.sight.LONGEST_NIGHT_SECONDS", 600.0)
+    monkeypatch.setattr("device.cameras.sight.LONGEST_NIGHT_SECONDS", 600.0)
     rng, lit = np.random.default_rng(0), np.tile(np.arange(0, 160, dtype=np.uint8), (120, 1))
     black = [rng.integers(0, 3, (120, 160), np.uint8) for _ in range(2)]
     sight = Sight("usb:0")

@@ -9,14 +9,14 @@ import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from device import pins as module
-from device import signals as signals_module
 from device.classifier import MODELS
 from device.decision import State
 from device.errors import WiringError
 from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
-from device.signals import Signals
+from device.signals import pins as module
+from device.signals import signals as signals_module
+from device.signals.signals import Signals
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OFF_ON = [False, True, False]

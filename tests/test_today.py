@@ -15,17 +15,17 @@ from test_screen import ask
 from test_screen_browser import AXE, axe_script
 from test_setup import own_address
 
+from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.counts import NAMES, Counts, rows
 from device.decision import Event, Kind, State
 from device.faces import Box
-from device.frame import Frame
-from device.languages import LANGUAGES, codes, read_language
-from device.screen import Screen
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
-from device.telemetry import Telemetry
-from device.telemetry_settings import CountsSettings, WebhookSettings
-from device.web import Server
+from device.telemetry.counts import NAMES, Counts, rows
+from device.telemetry.settings import CountsSettings, WebhookSettings
+from device.telemetry.telemetry import Telemetry
+from device.web.languages import LANGUAGES, codes, read_language
+from device.web.screen import Screen
+from device.web.server import Server
 
 READ_TOKEN = "readtoken4567890"  # noqa: S105
 DAY = datetime.now(UTC).replace(hour=0, minute=0)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import pytest
 from gpiozero import Device
 
-from device import signals as module
 from device.classifier import MODELS, Verdict
 from device.compare_visits import Tally, percentile
 from device.decision import Decision, Event, Kind, State
@@ -17,7 +16,8 @@ from device.faces import Box
 from device.look import Look
 from device.model_card import read_card
 from device.settings import DecisionSettings, SignalSettings
-from device.signals import Signals
+from device.signals import signals as module
+from device.signals.signals import Signals
 from device.visits import TrueVisit, Visit, gather
 
 THRESHOLD, RELEASE = 0.6, 0.4

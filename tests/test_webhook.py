@@ -15,11 +15,11 @@ from test_mqtt import START
 
 from device.decision import Event, Kind, State
 from device.errors import SettingsError
-from device.secret import read_secret
 from device.settings import Settings
-from device.telemetry import Telemetry
-from device.telemetry_settings import WebhookSettings
-from device.webhook import key_of, signature
+from device.telemetry.secret import read_secret
+from device.telemetry.settings import WebhookSettings
+from device.telemetry.telemetry import Telemetry
+from device.telemetry.webhook import key_of, signature
 
 KEY = b"a key of more than 24 bytes"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
@@ -76,8 +76,8 @@ class Receiver:
 
 @pytest.fixture
 def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("device.webhook.FIRST_RETRY_SECONDS", 0.02)
-    monkeypatch.setattr("device.webhook.MOST_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("device.telemetry.webhook.FIRST_RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("device.telemetry.webhook.MOST_RETRY_SECONDS", 0.1)
     path = tmp_path / "secret"
     path.write_text(f"{SECRET}\n")
     path.chmod(0o640)

@@ -15,18 +15,18 @@ import numpy as np
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+from device.cameras.frame import Frame
 from device.classifier import MODELS, Classifier
 from device.decision import Decision, Event, State
 from device.finders import OwnFaceFinder
-from device.frame import Frame
 from device.gate import Gate
 from device.model_card import read_card
 from device.motion import Motion
 from device.pictures import read_luma
-from device.screen import Screen
 from device.settings import DecisionSettings, ScreenSettings, Settings
-from device.telemetry import Telemetry
-from device.web import Server
+from device.telemetry.telemetry import Telemetry
+from device.web.screen import Screen
+from device.web.server import Server
 
 TREE = Path(__file__).parent.parent
 VIEWERS, ROUNDS, SECONDS = 100, 20, 2.0  # a round is so many seconds without viewers, and as many with them

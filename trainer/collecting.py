@@ -51,7 +51,7 @@ def _label(options: argparse.Namespace) -> None:
     import asyncio
     import webbrowser
 
-    from device.screen import somebody_sits_here
+    from device.web.screen import somebody_sits_here
     from trainer.label_server import LabelServer
     from trainer.labels import LabelFolder
 

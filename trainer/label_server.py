@@ -12,10 +12,10 @@ from tornado.httpserver import HTTPServer
 from tornado.template import Loader
 from tornado.web import Application, HTTPError
 
-from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
 from device.errors import PictureError
 from device.pictures import read_color
-from device.web import PAGE as DEVICE_PAGE
+from device.web.doorkeeper import Attempts, Guarded, Static, allowed_hosts
+from device.web.server import PAGE as DEVICE_PAGE
 from trainer.labels import LabelFolder
 from trainer.photos import PhotosError
 

@@ -9,13 +9,13 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from device.cameras.view import luma_of
 from device.classifier import Classifier
 from device.crop import crop_face
 from device.faces import Luma
 from device.finders import open_finder
 from device.model_card import ModelCard, read_card
 from device.settings import FaceSettings
-from device.view import luma_of
 from trainer.finder.page import fill
 from trainer.layers import layers_text
 from trainer.practice import draw_face

@@ -5,7 +5,7 @@ from pathlib import Path
 from deploy.pi.facts import CONFIG, lines
 from device.errors import KioskError
 from device.settings import SignalSettings, read_settings
-from device.wiring import off_levels
+from device.signals.wiring import off_levels
 
 BOOT = Path("/boot/firmware/config.txt")
 WORDS = ("dl", "dh")  # of the levels 0 and 1

@@ -13,16 +13,16 @@ import numpy as np
 if sys.argv[1] != "ai_edge_litert":
     sys.modules["ai_edge_litert"] = None  # type: ignore[assignment]  # which the device would take first
 
+from device.cameras.frame import Frame
+from device.cameras.sight import Sight
 from device.classifier import MODELS, Classifier
 from device.decision import Decision
 from device.finders import OwnFaceFinder
-from device.frame import Frame
 from device.gate import Gate
 from device.levels import levels
 from device.motion import Motion
 from device.pictures import read_luma
 from device.settings import Settings
-from device.sight import Sight
 
 WIDTH, HEIGHT, SIDE, SWAYS = 640, 480, 240, 6  # px; pictures after which the person is where they were
 RATE = 10  # frames a second

@@ -1,0 +1,80 @@
+"""Turns a Pi camera, a USB or network camera, a video file or a folder of pictures into the frames that are judged."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from device.cameras.frame import Frame
+from device.cameras.recordings import PictureFolder, VideoFile, at_speed
+from device.cameras.rtsp import open_rtsp
+from device.cameras.sight import Sight
+from device.cameras.source import is_rtsp, is_usb, shown
+from device.cameras.usb import open_usb
+from device.cameras.view import seen
+from device.errors import CameraError
+from device.settings import CameraSettings
+
+
+class Camera(AbstractContextManager["Camera"], Protocol):
+    """A source of frames, to be closed after use."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until a recording ends; raise CameraError when a live camera stops giving them."""
+        ...
+
+
+def is_live(source: str) -> bool:
+    """Tell whether a source's frames are of now, and on the clock of time.monotonic()."""
+    return source == "pi" or is_usb(source) or is_rtsp(source)
+
+
+def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None = None) -> Camera:
+    """Open "pi", "usb:N", "rtsp://…", a video file, or a folder of pictures taken as 10 frames a second.
+
+    pause: waits so many seconds, so that recordings are played at their own speed; without it they go as fast as
+    they can. Raises CameraError with one line if it isn't there or gives nothing.
+    """
+    source = settings.source
+    name, path = shown(source), Path(source)
+    if source == "pi":
+        from device.cameras.pi import PiCamera  # picamera2 exists on Raspberry Pi OS only
+
+        return _Watched(PiCamera(settings), settings, Sight(name))
+    if is_usb(source):
+        return _Watched(open_usb(settings), settings, Sight(name))
+    if is_rtsp(source):
+        network = open_rtsp(source)
+        return _Watched(network, settings, Sight(name, repeats=not network.whole))
+    if path.is_dir():
+        return _Watched(PictureFolder(path), settings, None, pause)
+    if path.is_file():
+        return _Watched(VideoFile(path), settings, None, pause)
+    raise CameraError(
+        f"{name}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
+    )
+
+
+class _Watched:
+    """A camera whose frames are turned and cropped; a live one that shows itself blind is a fault."""
+
+    def __init__(
+        self, camera: Camera, settings: CameraSettings, sight: Sight | None,
+        pause: Callable[[float], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._camera, self._settings, self._sight, self._pause = camera, settings, sight, pause
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._camera.__exit__(kind, error, _)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the camera's frames; raise CameraFault when they show that it doesn't see any more."""
+        frames = self._camera.frames()
+        for frame in at_speed(frames, self._pause) if self._pause else frames:
+            if self._sight:
+                self._sight.check(frame)
+            yield Frame(seen(frame.luma, self._settings), frame.taken)

@@ -1,0 +1,112 @@
+"""Tells from the frames of a live camera whether it still sees what is before it: pure, time comes in with them."""
+
+import zlib
+from collections import deque
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.cameras.frame import Frame
+from device.errors import Blind, CameraFault
+from device.faces import Luma
+from device.reduce import block_means
+
+# Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise.
+FROZEN_SECONDS = 1.5
+# Video that is coded as differences may repeat a still scene to the bit, up to its next key frame; x264 repeats drawn
+# ones for 0.33 s at most, however little noise is in them and however coarsely it codes. How long a camera does so is
+# soon seen: after a while it is frozen when it repeats itself several times as long as ever before.
+REPEATS_SECONDS, LEARN_SECONDS, TIMES_LONGER = 10.0, 30.0, 4.0
+BUFFERS = 32  # the latest pictures that a new one must differ from: a driver may hand out its few buffers in turn
+COVERED_SECONDS = 1.5
+SETTLE_SECONDS = 3.0  # the same before anything was seen: the first pictures of many cameras are black
+COLUMNS, ROWS = 16, 12  # blocks of the picture; of the noise, the mean of one keeps less than 3 %
+# Grey levels. Black is a picture without a block brighter than DARK; 16 is the black of video. It shows something if
+# its blocks differ by more: noise of 8 levels a pixel makes about 1 of difference at 640x480.
+DARK, LEAST_SPREAD = 40.0, 3.0
+LEAST_NOISE = 0.1  # grey levels, mean difference of two pictures in a row; a sensor in the dark has more
+# A lamp goes out in all of the picture at once, but for a frame that was exposed meanwhile. What is put before the lens
+# takes longer: a part is black already and another part as bright as it was.
+AT_ONCE_SECONDS = 0.15
+BEFORE_SECONDS = 1.0  # how far back is looked for that
+GONE, GONE_PART = 0.4, 0.25  # shares: a quarter of all blocks has less than this of its former brightness
+KEPT, KEPT_PART = 0.7, 0.125  # and an eighth has more than this
+LONGEST_NIGHT_SECONDS = 16 * 3600.0
+
+Blocks = npt.NDArray[np.float32]
+
+
+class Sight:
+    """What is remembered of one camera's pictures."""
+
+    def __init__(self, name: str, repeats: bool = False) -> None:
+        """Take the camera's name for its error lines, and whether its coding may repeat a still scene to the bit."""
+        self._name, self._repeats = name, repeats
+        self._begun: float | None = None  # seconds: when the first picture came
+        self._repeated = self._longest = 0.0  # seconds for which it repeats itself, and for which it did at most
+        self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
+        self._renewed = 0.0  # seconds: when a picture was last a new one
+        self._before: deque[tuple[float, Blocks]] = deque()  # the latest second of something seen
+        self._black: Luma | None = None  # the latest picture, if it was black
+        self._black_since = 0.0  # seconds
+        self._noisy_at = 0.0  # seconds: when black was last alive
+        self._patience = SETTLE_SECONDS
+
+    def check(self, frame: Frame) -> None:
+        """Look at the next frame. Raises CameraFault if the lens is covered or the picture frozen."""
+        blocks = block_means(frame.luma, COLUMNS, ROWS)
+        black = float(blocks.max()) < DARK and float(np.ptp(blocks)) < LEAST_SPREAD
+        total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
+        if black or total not in self._sums:
+            self._sums.append(total)
+            self._begun = frame.taken if self._begun is None else self._begun
+            self._longest, self._repeated = max(self._longest, self._repeated), 0.0
+            self._renewed = frame.taken
+        else:
+            self._repeated = frame.taken - self._renewed
+        if black:
+            self._check_black(frame)
+        else:
+            self._see(frame.taken, blocks)
+
+    def _see(self, now: float, blocks: Blocks) -> None:
+        self._black = None
+        self._before.append((now, blocks))
+        while now - self._before[0][0] > BEFORE_SECONDS:
+            self._before.popleft()
+        if self._repeated >= self._frozen_seconds(now):
+            found = f"the same picture for {self._repeated:.1f} s"
+            raise CameraFault(self._name, Blind.FROZEN, f"{found}: if it recurs, take its power off")
+
+    def _frozen_seconds(self, now: float) -> float:
+        """Return for how long the picture may have been the same at `now`, in seconds."""
+        if not self._repeats:
+            return FROZEN_SECONDS
+        learnt = self._begun is not None and now - self._begun >= LEARN_SECONDS
+        return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest)) if learnt else REPEATS_SECONDS
+
+    def _check_black(self, frame: Frame) -> None:
+        now = frame.taken
+        if self._black is None:
+            self._black_since = self._noisy_at = now
+            if self._before:
+                self._patience = LONGEST_NIGHT_SECONDS if self._went_out(now) else COVERED_SECONDS
+            self._before.clear()
+        elif float(cv2.absdiff(self._black, frame.luma).mean()) >= LEAST_NOISE:
+            self._noisy_at = now
+        self._black = frame.luma
+        dark, dead = now - self._black_since, now - self._noisy_at
+        if dark >= self._patience or dead >= max(self._frozen_seconds(now), min(self._patience, SETTLE_SECONDS)):
+            raise CameraFault(
+                self._name, Blind.COVERED, f"nothing but black for {dark:.1f} s: uncover the lens, or give it light"
+            )
+
+    def _went_out(self, now: float) -> bool:
+        """Tell whether the light went out in all of the picture at once, before the black one of `now`, in seconds."""
+        former = self._before[0][1]
+        for taken, blocks in self._before:
+            left = (blocks + 1) / (former + 1)
+            if np.mean(left < GONE) >= GONE_PART and np.mean(left > KEPT) >= KEPT_PART:
+                return now - taken <= AT_ONCE_SECONDS
+        return True

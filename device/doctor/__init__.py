@@ -1,0 +1,1 @@
+"""What ails a kiosk: a module for each part that is checked."""

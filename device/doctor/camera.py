@@ -1,0 +1,104 @@
+"""Checks of the doctor: whether the camera is there, and who has it."""
+
+import json
+import re
+
+from device.doctor.finding import Case, Check, Level
+from device.doctor.host import CantTellError, Host
+
+CAMERAS = """
+import json
+from picamera2 import Picamera2
+print(json.dumps([str(camera.get("Model", "camera")) for camera in Picamera2.global_camera_info()]))
+"""
+
+ON_NETWORK = "the camera is on the network, where this doesn't look"  # its address may hold a password
+
+SEEN = Case(Level.OK, "{camera}")
+NO_PICAMERA2 = Case(
+    Level.TROUBLE, "picamera2 can't be imported ({error})",
+    "`sudo apt full-upgrade` (libcamera and picamera2 belong together), `sudo apt install python3-picamera2`, then "
+    "`make deploy` again, whose environment sees the system's packages. If numpy is named, look at that check first.",
+)
+NO_CAMERA = Case(
+    Level.TROUBLE, "{source}: no camera is seen",
+    "Ribbon camera: switch the Pi off, check both ends of the cable (contacts towards the contacts), and start again; "
+    "`rpicam-hello --list-cameras` must name it. USB camera: `ls /dev/video*`, another plug, another cable. A "
+    "recording: check the path.",
+)
+
+
+def camera(host: Host) -> Case:
+    """Ask for the camera that the settings name, without opening it."""
+    source = host.settings.camera.source
+    kind, _, number = source.partition(":")
+    if kind == "pi":
+        ran = host.python(CAMERAS)
+        if ran.code:
+            return NO_PICAMERA2.of(error=ran.last_line)
+        names = json.loads(ran.out.splitlines()[-1])
+        return SEEN.of(camera=", ".join(names)) if names else NO_CAMERA.of(source=source)
+    if kind == "usb" and number.isdigit():
+        name = host.text(f"sys/class/video4linux/video{number}/name")
+        seen = (host.root / f"dev/video{number}").exists()
+        return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
+    if "://" in source:
+        raise CantTellError(ON_NETWORK)
+    return SEEN.of(camera=source) if (host.root / source.lstrip("/")).exists() else NO_CAMERA.of(source=source)
+
+
+FREE = Case(Level.OK, "no other program has it")
+OWNED = Case(
+    Level.TROUBLE, "taken by {who}",
+    "End that program (`sudo systemctl stop` its service, or `sudo kill` and its number), and keep it from starting "
+    "again; then `sudo systemctl restart mask-kiosk`.",
+)
+
+
+def camera_owner(host: Host) -> Case:
+    """Look who has the camera, the kiosk itself left out."""
+    source = host.settings.camera.source
+    kind, _, number = source.partition(":")
+    if kind == "pi":
+        owners, complete = _lockers(host), True
+    elif kind == "usb" and number.isdigit():
+        owners, complete = _openers(host, f"/dev/video{number}")
+    else:
+        raise CantTellError(ON_NETWORK if "://" in source else f"{source} is a recording, which nobody has to itself")
+    kiosk = _kiosk(host)
+    who = [f"{name} ({pid})" for pid, name in owners.items() if pid != kiosk]
+    if who:
+        return OWNED.of(who=", ".join(who))
+    if not complete and not owners:
+        raise CantTellError("this user may not see what other users' programs have open: run it with sudo")
+    return FREE
+
+
+def _lockers(host: Host) -> dict[int, str]:
+    """Return who locks a media device, as libcamera does with a camera that it uses."""
+    media = {str(path.stat().st_ino) for path in (host.root / "dev").glob("media*")}
+    locks = re.findall(r"POSIX\s+\S+\s+WRITE\s+(\d+)\s+\w+:\w+:(\d+)\s", host.text("proc/locks") or "")
+    pids = {int(pid) for pid, inode in locks if inode in media}
+    return {pid: host.text(f"proc/{pid}/comm") or "a program" for pid in sorted(pids)}
+
+
+def _openers(host: Host, device: str) -> tuple[dict[int, str], bool]:
+    """Return who has a device open, and whether every program could be looked at."""
+    processes = list(host.processes())
+    owners = {process.pid: process.name for process in processes if device in (process.open_files or ())}
+    return owners, all(process.open_files is not None for process in processes)
+
+
+def _kiosk(host: Host) -> int:
+    try:
+        return int(host.unit().get("MainPID", 0))
+    except CantTellError:
+        return 0
+
+
+CHECKS = (
+    Check("camera", "Without its camera the kiosk ends and is started again, for ever.", camera,
+          (SEEN, NO_PICAMERA2, NO_CAMERA)),
+    Check("camera owner", "One program at a time can have the camera; rpicam-hello is enough.",
+          camera_owner, (FREE, OWNED)),
+)

@@ -1,0 +1,122 @@
+"""Checks of the doctor: settings, models, and what they say of pictures whose answers are known."""
+
+import json
+
+from device.doctor.finding import Case, Check, Level
+from device.doctor.host import CantTellError, Host, Ran
+from device.errors import SettingsError, WiringError
+from device.signals.wiring import check_wiring
+
+VALID = Case(Level.OK, "{path}")
+DEFAULTS = Case(Level.NOTE, "no kiosk.toml is installed here: the defaults are looked at")
+INVALID = Case(Level.TROUBLE, "{error}", "Correct that line; `python -m device check --config FILE` looks at it alone.")
+
+
+def config(host: Host) -> Case:
+    """Read the settings and look at the wiring in them."""
+    try:
+        check_wiring(host.settings.signals)
+    except (SettingsError, WiringError) as error:
+        return INVALID.of(error=error)
+    return VALID.of(path=host.config_path) if host.config_path else DEFAULTS
+
+
+# Exit code 3: refused by the kiosk in one line on stderr.
+OPEN = """
+import json, sys
+from pathlib import Path
+from device.errors import KioskError
+from device.settings import read_settings
+settings = read_settings(Path(sys.argv[1]) if sys.argv[1] else None)
+try:
+    from device.classifier import Classifier
+    from device.finders import open_finder
+    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier.require_crops_of(finder)
+except KioskError as error:
+    print(error, file=sys.stderr)
+    sys.exit(3)
+"""
+MODELS = OPEN + """
+print(json.dumps([classifier.card.name, classifier.card.practice, finder.name]))
+"""
+
+FIT = Case(Level.OK, "{model} and the face finder {finder} are as their cards say and fit each other")
+PRACTICE = Case(
+    Level.WARNING, "{model} is a practice model, made of drawn faces, for no door",
+    "Train one with photos (`make train convert DATA=~/photos`), or set [model] name to door, and deploy it.",
+)
+UNFIT = Case(
+    Level.TROUBLE, "{error}",
+    "Do what the line says on the workstation, then `make deploy`, which brings models and cards together. Where a "
+    "hash is wrong, the copy was cut or the card has lost bytes.",
+)
+CRASHED = Case(
+    Level.TROUBLE, "loading the models ends Python ({error})",
+    "Look at the checks of runtime, numpy and OpenCV above; run `make deploy` again.",
+)
+
+
+def models(host: Host) -> Case:
+    """Load classifier and face finder in a Python of their own, with their cards and hashes."""
+    ran = _with_settings(host, MODELS)
+    if ran.code == 3:
+        return UNFIT.of(error=ran.last_line)
+    if ran.code:
+        return CRASHED.of(error=_end(ran))
+    name, is_practice, finder = json.loads(ran.out.splitlines()[-1])
+    return (PRACTICE if is_practice else FIT).of(model=name, finder=finder)
+
+
+GOLDEN = OPEN + """
+from device.golden import golden_answers
+try:
+    answers = golden_answers(classifier, finder)
+except KioskError as error:
+    print(error, file=sys.stderr)
+    sys.exit(4)
+print(json.dumps([[answer.right, str(answer)] for answer in answers]))
+"""
+
+RIGHT = Case(Level.OK, "all {count} judged as where the model was made")
+MISSING = Case(
+    Level.WARNING, "{error}",
+    "Run that command on the workstation, then `make deploy`: else nothing shows that this computer judges rightly.",
+)
+WRONG = Case(
+    Level.TROUBLE, "{wrong}",
+    "Don't trust this door. Look at the checks of runtime, numpy, OpenCV and models above, then `make deploy` again; "
+    "if it stays so, go back to the release before with `make rollback`.",
+)
+
+
+def golden(host: Host) -> Case:
+    """Judge the golden pictures with the runtime and the OpenCV of this computer."""
+    ran = _with_settings(host, GOLDEN)
+    if ran.code == 4:
+        return MISSING.of(error=ran.last_line)
+    if ran.code:
+        raise CantTellError(f"the models can't be loaded ({_end(ran)})")
+    answers = json.loads(ran.out.splitlines()[-1])
+    wrong = "; ".join(text for is_right, text in answers if not is_right)
+    return WRONG.of(wrong=wrong) if wrong else RIGHT.of(count=len(answers))
+
+
+def _with_settings(host: Host, code: str) -> Ran:
+    _ = host.settings  # raises SettingsError: then there is nothing to try
+    path = host.config_path
+    return host.python(code, str(path.absolute()) if path else "")
+
+
+def _end(ran: Ran) -> str:
+    return f"signal {-ran.code}" if ran.code < 0 else ran.last_line
+
+
+CHECKS = (
+    Check("settings", "A key that is misspelt or out of range keeps the kiosk from starting.", config,
+          (VALID, DEFAULTS, INVALID)),
+    Check("models", "A model that is damaged, or of another face finder, may judge at random: the kiosk refuses it.",
+          models, (FIT, PRACTICE, UNFIT, CRASHED)),
+    Check("golden pictures", "Another runtime, processor or OpenCV can judge otherwise without any error.", golden,
+          (RIGHT, MISSING, WRONG)),
+)

@@ -1,0 +1,154 @@
+"""Checks of the doctor: who may use the pins, through which driver, and who already does."""
+
+import json
+
+from device.doctor.finding import Case, Check, Level
+from device.doctor.host import CantTellError, Host
+from device.signals.wiring import NOT_WIRED, PARTS
+
+USER = "mask-kiosk"
+GROUPS = {"video": "the camera", "render": "the camera's memory", "gpio": "the pins"}
+FACTORY = "GPIOZERO_PIN_FACTORY"
+HELD = "anon_inode:gpio-line"  # what a program that holds lines has open; or -linehandle, -event
+
+MEMBER = Case(Level.OK, "{user} is in {groups}")
+NO_USER = Case(Level.NOTE, "no user {user}: the kiosk isn't installed here")
+NO_MEMBER = Case(
+    Level.TROUBLE, "{user} isn't in {missing}",
+    "Run `make deploy` again, or `sudo usermod --append --groups video,render,gpio {user}`; then `sudo systemctl "
+    "restart mask-kiosk`.",
+)
+
+
+def groups(host: Host) -> Case:
+    """Compare the groups of the service's user with those that devices belong to."""
+    unit = _unit(host)
+    user = unit.get("User") or USER
+    entries = {line.split(":")[0]: line.split(":") for line in (host.text("etc/passwd") or "").splitlines()}
+    if user not in entries:
+        return NO_USER.of(user=user)
+    has = set(unit.get("SupplementaryGroups", "").split())
+    for line in (host.text("etc/group") or "").splitlines():
+        name, _, number, members = (*line.split(":"), "", "", "")[:4]
+        if user in members.split(",") or number == entries[user][3]:
+            has.add(name)
+    missing = [f"{name} ({what})" for name, what in GROUPS.items() if name not in has]
+    return NO_MEMBER.of(user=user, missing=", ".join(missing)) if missing else MEMBER.of(
+        user=user, groups=", ".join(GROUPS)
+    )
+
+
+PINS = """
+import json
+from importlib.metadata import version
+from gpiozero import Device
+Device.ensure_pin_factory()
+print(json.dumps([version("gpiozero"), type(Device.pin_factory).__name__]))
+"""
+
+LGPIO = Case(Level.OK, "gpiozero {version} with lgpio on {chip}")
+NO_BOARD = Case(Level.NOTE, "no Raspberry Pi, so there are no pins: states are shown in the terminal only")
+NO_CHIP = Case(
+    Level.TROUBLE, "there is no /dev/gpiochip0 and no /dev/gpiochip4",
+    "Start the kernel of Raspberry Pi OS: `sudo apt full-upgrade`, then restart.",
+)
+OTHER_FACTORY = Case(
+    Level.TROUBLE, "the service has {factory} as its pin driver, expected lgpio",
+    "Put `Environment=GPIOZERO_PIN_FACTORY=lgpio` back into the unit, or run `make deploy` again.",
+)
+NO_LGPIO = Case(
+    Level.TROUBLE, "lgpio doesn't open the pins ({error})",
+    "`sudo apt install python3-lgpio` (the package lgpio of the index is an empty stub for some Pythons), and run the "
+    "doctor as a user of the group gpio, or with sudo.",
+)
+
+
+def pins(host: Host) -> Case:
+    """Open the pins' driver, and no pin, with lgpio."""
+    if not _is_pi(host):
+        return NO_BOARD
+    chips = [number for number in (0, 4) if (host.root / f"dev/gpiochip{number}").exists()]
+    if not chips:
+        return NO_CHIP
+    variables = dict(part.partition("=")[::2] for part in _unit(host).get("Environment", "").split())
+    if variables.get(FACTORY, "lgpio") != "lgpio":
+        return OTHER_FACTORY.of(factory=variables[FACTORY])
+    ran = host.python(PINS, **{FACTORY: "lgpio"})
+    if ran.code:
+        return NO_LGPIO.of(error=ran.last_line)
+    version, _ = json.loads(ran.out.splitlines()[-1])
+    return LGPIO.of(version=version, chip=" and ".join(f"/dev/gpiochip{number}" for number in chips))
+
+
+LINES = """
+import json, lgpio, sys
+for number in (0, 4):
+    try:
+        chip = lgpio.gpiochip_open(number)
+    except lgpio.error:
+        continue
+    if lgpio.gpio_get_chip_info(chip)[3].startswith("pinctrl-"):  # the header's, not an expander's
+        lines = {pin: lgpio.gpio_get_line_info(chip, int(pin)) for pin in sys.argv[1:]}
+        print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
+        break
+else:
+    sys.exit("no chip of the header can be opened")
+"""
+
+ALL_FREE = Case(Level.OK, "none of {pins} is taken")
+OURS = Case(Level.OK, "{pins} held by the kiosk")
+BUSY = Case(
+    Level.TROUBLE, "{pins}; {who}",
+    "End that program, or wire the part to another pin and say so in kiosk.toml. A name like w1 or spi is the "
+    "kernel's: take its line out of /boot/firmware/config.txt and restart.",
+)
+
+
+def busy_pins(host: Host) -> Case:
+    """Ask the kernel which of the wired pins are taken, and look who holds any."""
+    if not _is_pi(host):
+        raise CantTellError("no Raspberry Pi, so there are no pins")
+    signals = host.settings.signals
+    wired = {str(pin): part for key, part in PARTS.items() if (pin := getattr(signals, key)) != NOT_WIRED}
+    ran = host.python(LINES, *wired)
+    if ran.code:
+        raise CantTellError(f"lgpio doesn't tell ({ran.last_line})")
+    busy: dict[str, str] = json.loads(ran.out.splitlines()[-1])
+    if not busy:
+        return ALL_FREE.of(pins="GPIO " + ", ".join(wired))
+    processes = list(host.processes())
+    holders = [p for p in processes if any(file.startswith(HELD) for file in p.open_files or ())]
+    kiosk = int(_unit(host).get("MainPID") or 0)
+    if kiosk and busy.keys() == wired.keys() and kiosk in {p.pid for p in processes}:
+        return OURS.of(pins="GPIO " + ", ".join(busy))
+    named = [f"GPIO {pin} ({wired[pin]}) is taken{f' as {label!r}' if label else ''}" for pin, label in busy.items()]
+    return BUSY.of(pins=", ".join(named), who=_who([str(p) for p in holders if p.pid != kiosk], host))
+
+
+def _who(holders: list[str], host: Host) -> str:
+    if holders:
+        return f"programs that hold pins: {', '.join(holders)}"
+    if any(process.open_files is None for process in host.processes()):
+        return "by whom, only root may see: run it with sudo"
+    return "no program has any, so it is the kernel"
+
+
+def _is_pi(host: Host) -> bool:
+    return "Raspberry Pi" in (host.board or "")
+
+
+def _unit(host: Host) -> dict[str, str]:
+    try:
+        return host.unit()
+    except CantTellError:
+        return {}
+
+
+CHECKS = (
+    Check("groups", "Camera and pins belong to groups; the service runs as a user of its own that must be in them.",
+          groups, (MEMBER, NO_USER, NO_MEMBER)),
+    Check("pins", "Only lgpio drives the pins of every Pi; gpiozero falls back to other drivers with no more than a "
+          "warning.", pins, (LGPIO, NO_BOARD, NO_CHIP, OTHER_FACTORY, NO_LGPIO)),
+    Check("busy pins", "A pin that another program or the kernel holds can't be switched, and the kiosk doesn't start.",
+          busy_pins, (ALL_FREE, OURS, BUSY)),
+)

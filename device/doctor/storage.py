@@ -1,0 +1,111 @@
+"""Checks of the doctor: the card, what is free on it, and what writes to it."""
+
+import configparser
+
+from device.doctor.finding import Case, Check, Level
+from device.doctor.host import CantTellError, Host
+
+INSTALLED = "opt/mask-kiosk"
+LEAST_MEGABYTES, FEW_MEGABYTES = 400, 1000  # what an update takes, and what is left after two
+WORN, WORN_OUT = 8, 10  # tenths of the life that the maker grants
+NEARLY_SPENT, SPENT = 2, 3  # of the blocks kept in reserve
+LOG_FOLDERS = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")  # a later one goes before
+
+ROOMY = Case(Level.OK, "{megabytes} MB free")
+NARROW = Case(
+    Level.WARNING, "{megabytes} MB free, expected 1000",
+    "Remove what isn't needed: `sudo apt clean`, and `du -xh / | sort -h | tail` shows what is large.",
+)
+FULL = Case(Level.TROUBLE, "{megabytes} MB free, expected at least 400", NARROW.do)
+
+
+def space(host: Host) -> Case:
+    """Ask how much is free where releases are put."""
+    folder = host.root / INSTALLED
+    ran = host.run("df", "--output=avail", "--block-size=1000000", str(folder if folder.exists() else host.root))
+    if ran.code:
+        raise CantTellError(f"df doesn't tell ({ran.last_line})")
+    megabytes = int(ran.out.split()[-1])
+    case = FULL if megabytes < LEAST_MEGABYTES else NARROW if megabytes < FEW_MEGABYTES else ROOMY
+    return case.of(megabytes=megabytes)
+
+
+WRITABLE = Case(Level.OK, "{kind}, writable")
+OVERLAID = Case(
+    Level.NOTE, "an overlay in memory: whatever is written is gone after the next start",
+    "Before an update switch it off: `sudo raspi-config nonint disable_overlayfs`, then restart.",
+)
+READ_ONLY = Case(
+    Level.TROUBLE, "{kind}, read-only",
+    "`sudo dmesg | grep -i ext4` says whether errors made it so: then copy the card to a new one. If it was set so on "
+    "purpose: `sudo mount -o remount,rw /` before an update.",
+)
+
+
+def root_file_system(host: Host) -> Case:
+    """Look how the root is mounted; of several mounts on it, the last one counts."""
+    mounts = [line.split() for line in (host.text("proc/mounts") or "").splitlines()]
+    options = next(((m[2], m[3].split(",")) for m in reversed(mounts) if len(m) > 3 and m[1] == "/"), None)
+    if options is None:
+        raise CantTellError("/proc/mounts doesn't say")
+    kind, flags = options
+    return (OVERLAID if kind == "overlay" else READ_ONLY if "ro" in flags else WRITABLE).of(kind=kind)
+
+
+UNWORN = Case(Level.OK, "{name} has used less than {percent} % of its life")
+WEARING = Case(
+    Level.WARNING, "{name} has used {percent} % of its life",
+    "Get a new card or module, of an industrial or high-endurance kind, and put the system on it before this one ends.",
+)
+WORN_DOWN = Case(Level.TROUBLE, "{name} is at the end of its life", WEARING.do)
+
+
+def wear(host: Host) -> Case:
+    """Read what eMMC modules, and few SD cards, tell of their wear (JEDEC JESD84, EXT_CSD 267 to 269)."""
+    worst: tuple[int, int, str] | None = None
+    for name in sorted(path.name for path in (host.root / "sys/block").glob("mmcblk*")):
+        life = host.text(f"sys/block/{name}/device/life_time")
+        reserve = host.text(f"sys/block/{name}/device/pre_eol_info")
+        tenths = max((int(part, 16) for part in (life or "").split()), default=0)
+        if tenths or reserve:
+            found = int(reserve or "0", 16), tenths, name
+            worst = max(worst or found, found)
+    if worst is None:
+        raise CantTellError("no card here tells of its wear, as most SD cards don't")
+    reserve_level, tenths, name = worst
+    if reserve_level >= SPENT or tenths > WORN_OUT:
+        return WORN_DOWN.of(name=name)
+    return (WEARING if reserve_level >= NEARLY_SPENT or tenths >= WORN else UNWORN).of(name=name, percent=10 * tenths)
+
+
+IN_MEMORY = Case(Level.OK, "kept in memory, as Raspberry Pi OS sets it: gone after a restart")
+ON_CARD = Case(
+    Level.WARNING, "kept on the card",
+    "Put `[Journal]` and `Storage=volatile` into /etc/systemd/journald.conf.d/90-volatile.conf, then `sudo systemctl "
+    "restart systemd-journald`; to look for a trouble over days it may stay as it is.",
+)
+
+
+def log(host: Host) -> Case:
+    """Find out where journald puts its log, from its settings and from what there is."""
+    # Of two files of one name the one in the later folder counts; files take effect in the order of their names.
+    files = {path.name: path for folder in LOG_FOLDERS for path in (host.root / folder).glob("journald.conf.d/*.conf")}
+    main = [path for folder in reversed(LOG_FOLDERS) if (path := host.root / folder / "journald.conf").exists()][:1]
+    storage = "auto"
+    for path in (*main, *(files[name] for name in sorted(files))):
+        parser = configparser.ConfigParser(strict=False, interpolation=None, allow_no_value=True)
+        parser.read_string(path.read_text(encoding="utf-8"))
+        storage = parser.get("Journal", "Storage", fallback=storage) or storage
+    is_kept = storage == "persistent" or (storage == "auto" and (host.root / "var/log/journal").is_dir())
+    return ON_CARD if is_kept else IN_MEMORY
+
+
+CHECKS = (
+    Check("space", "An update is unpacked beside the release that runs; a full card stops both.", space,
+          (ROOMY, NARROW, FULL)),
+    Check("root", "Settings and updates are written to it; Linux makes it read-only when the card fails.",
+          root_file_system, (WRITABLE, OVERLAID, READ_ONLY)),
+    Check("wear", "Cards end by being written to, and a worn one loses files.", wear, (UNWORN, WEARING, WORN_DOWN)),
+    Check("log", "A log on the card is what writes to it most, and cards end by being written to.", log,
+          (IN_MEMORY, ON_CARD)),
+)

@@ -1,0 +1,1 @@
+"""What is wired to the board: lamps, buzzer, door relay, button."""

@@ -1,0 +1,38 @@
+"""Releases a door for one pulse when the state becomes CLEAR, and locks it again by whatever comes first."""
+
+import threading
+from contextlib import ExitStack
+
+from gpiozero import DigitalOutputDevice
+
+from device.deadline import Deadline
+from device.decision import State
+from device.signals.pins import open_output
+
+
+class Relay:
+    """A relay that releases while its pin is high, so that a door without power or program stays locked."""
+
+    def __init__(self, outputs: ExitStack, pin: int, release_seconds: float, lock: threading.RLock) -> None:
+        """Open the pin, locked; `lock` guards all that is called here. Raises WiringError."""
+        self._output = open_output(outputs, DigitalOutputDevice, "relay_pin", pin, active_high=True)
+        self._release_seconds = release_seconds
+        self._end = outputs.enter_context(Deadline(lock, self.drop))
+        self._until = 0.0  # seconds on the frames' clock
+        self._state = State.IDLE
+
+    def show(self, state: State, now: float, real: bool) -> None:
+        """Release if CLEAR was entered and its model is `real`; lock as soon as it is left or the pulse is over."""
+        entered = state is State.CLEAR and self._state is not State.CLEAR
+        self._state = state
+        if entered and real:
+            self._until = now + self._release_seconds
+            self._end.move(self._release_seconds)  # on a real clock too, which runs when no frames come
+            self._output.on()
+        elif state is not State.CLEAR or now >= self._until:
+            self.drop()
+
+    def drop(self) -> None:
+        """Lock the door, until CLEAR is entered again."""
+        self._output.off()
+        self._end.lift()

@@ -1,0 +1,167 @@
+"""Tells an MQTT broker, and through it Home Assistant, what happens at the door.
+
+Events wait in a bounded queue while the broker can't be reached (QoS 1); states don't, because only the newest counts.
+"""
+
+import json
+import logging
+import random
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from device.errors import BrokerError, SettingsError
+from device.limits import HOSTNAME
+from device.telemetry.discovery import STATUS_TOPIC, Discovery
+from device.telemetry.secret import read_secret
+from device.telemetry.settings import SYSTEM, MqttSettings
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client
+
+OFFLINE, ONLINE = "offline", "online"
+# Between two attempts to connect; the first wait is random, so that a thousand kiosks don't come at once.
+FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = (1, 10), 120
+BIRTH_SECONDS = 10.0  # within which the kiosks of a Home Assistant that has started present themselves
+GOODBYE_SECONDS = 0.5
+ANSWER_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Mqtt:
+    """A connection to a broker that comes back by itself; what it does runs in a thread of paho's."""
+
+    def __init__(self, settings: MqttSettings, discovery: Discovery) -> None:
+        """Prepare it. Raises SettingsError for a password or certificate that can't be used."""
+        self._place = f"{settings.host}:{settings.port}"
+        self._discovery = discovery
+        self._client = client_of(settings, discovery.id)
+        self._client.max_queued_messages_set(settings.queue)
+        self._client.reconnect_delay_set(random.randint(*FIRST_RETRY_SECONDS), MOST_RETRY_SECONDS)  # noqa: S311 - no secret
+        self._client.will_set(discovery.availability_topic, OFFLINE, qos=1, retain=True)
+        self._client.on_connect = self._connected
+        self._client.on_connect_fail = self._unreachable
+        self._client.on_disconnect = self._disconnected
+        self._client.on_message = self._born
+        self._client.connect_async(settings.host, settings.port)
+        self._newest: str | None = None
+        self._present_at: float | None = None  # seconds of time.monotonic(): when Home Assistant is to hear all again
+        self._told = ""  # the trouble that the log knows
+        self.lost = 0  # events that found the queue full
+
+    @property
+    def waiting(self) -> int:
+        """How many events the broker hasn't acknowledged yet."""
+        return len(self._client._out_messages)  # paho counts them for nobody else
+
+    def __enter__(self) -> Self:
+        self._client.loop_start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._client.is_connected():
+            goodbye = self._client.publish(self._discovery.availability_topic, OFFLINE, qos=1, retain=True)
+            if not goodbye.rc:
+                goodbye.wait_for_publish(GOODBYE_SECONDS)
+        if self.waiting:
+            log.warning("mqtt: ends with %d events that %s hasn't acknowledged", self.waiting, self._place)
+        client = self._client
+        client.on_connect = client.on_connect_fail = client.on_disconnect = client.on_message = None
+        client.disconnect()  # its thread isn't waited for: it may be about to connect
+
+    def event(self, message: str) -> None:
+        """Send an event, now or when the broker is there again; it is lost if too many wait already."""
+        from paho.mqtt.enums import MQTTErrorCode
+
+        sent = self._client.publish(self._discovery.event_topic, message, qos=1)
+        if sent.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
+            self.lost += 1
+
+    def show(self, snapshot: str) -> None:
+        """Tell the present state, unless it is known."""
+        if snapshot != self._newest:
+            self._newest = snapshot
+            self._client.publish(self._discovery.state_topic, snapshot, retain=True)  # without a connection: told then
+
+    def tick(self) -> None:
+        """Do what is due; to be called every second or so."""
+        if self._present_at is not None and time.monotonic() >= self._present_at:
+            self._present_at = None
+            self._present()
+
+    def _present(self) -> None:
+        self._client.publish(self._discovery.config_topic, json.dumps(self._discovery.payload()), retain=True)
+        self._client.publish(self._discovery.availability_topic, ONLINE, retain=True)
+        if self._newest is not None:  # else the state of before still stands there: FAULT until a frame is decided
+            self._client.publish(self._discovery.state_topic, self._newest, retain=True)
+
+    def _connected(self, client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
+        if reason.is_failure:
+            self._tell(f"lets nobody in ({reason})")
+            return
+        log.info("mqtt: connected with %s", self._place)
+        self._told = ""
+        client.subscribe(STATUS_TOPIC)
+        self._present()
+
+    def _unreachable(self, _client: "Client", _data: object) -> None:
+        self._tell("can't be reached")
+
+    def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
+        if reason.is_failure:
+            self._tell(f"has ended the connection ({reason})")
+
+    def _tell(self, trouble: str) -> None:
+        if not self._told:
+            log.warning("mqtt: %s %s; the door goes on, events wait", self._place, trouble)
+        self._told = trouble
+
+    def _born(self, _client: "Client", _data: object, message: Any) -> None:  # noqa: ANN401
+        if message.payload == ONLINE.encode():
+            self._present_at = time.monotonic() + random.uniform(0, BIRTH_SECONDS)  # noqa: S311 - no secret
+
+
+def client_of(settings: MqttSettings, name: str) -> "Client":
+    """Return a client that has what it needs to connect. Raises SettingsError in one line."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"mask-kiosk-{name}")
+    client.username_pw_set(settings.user, read_secret(settings.password_path))
+    if settings.tls:
+        try:
+            client.tls_set(None if settings.ca_path == SYSTEM else settings.ca_path)
+        except OSError as error:  # an ssl.SSLError is one
+            raise SettingsError(f"{settings.ca_path}: is no certificate ({error}): see docs/telemetry.md") from error
+    return client
+
+
+def try_broker(settings: MqttSettings) -> None:
+    """Connect once, under another name than the kiosk's. Raises KioskError in one line."""
+    answered = threading.Event()
+    answers: list[Any] = []
+
+    def note(_client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
+        answers.append(reason)
+        answered.set()
+
+    client = client_of(settings, f"doctor-{random.randrange(10**6)}")  # noqa: S311 - no secret
+    client.on_connect = note
+    try:
+        client.connect(settings.host, settings.port)
+    except OSError as error:
+        raise BrokerError(str(error.strerror or error)) from error
+    client.loop_start()
+    answered.wait(ANSWER_SECONDS)
+    client.disconnect()
+    client.loop_stop()
+    if not answers or answers[0].is_failure:
+        raise BrokerError(str(answers[0]) if answers else f"no answer within {ANSWER_SECONDS:.0f} s")
+
+
+def id_of(settings: MqttSettings) -> str:
+    """Return the kiosk's name in topics."""
+    return socket.gethostname().partition(".")[0] if settings.id == HOSTNAME else settings.id

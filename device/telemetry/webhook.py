@@ -1,0 +1,130 @@
+"""Posts events to a server, each signed, one after the other, until it has accepted them.
+
+Headers and signature are those of https://www.standardwebhooks.com, for which there are libraries that check them.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import http.client
+import logging
+import queue
+import random
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from device.errors import SettingsError
+from device.telemetry.secret import read_secret
+from device.telemetry.settings import WebhookSettings
+
+ANSWER_SECONDS = 10.0
+FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 1.0, 300.0  # twice as long each time, up to the second
+GOODBYE_SECONDS = 0.5
+PREFIX = "whsec_"
+SHORTEST_SECRET = 24  # bytes
+
+log = logging.getLogger(__name__)
+
+
+class Webhook:
+    """A thread that posts what is put into its queue."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        """Prepare it. Raises SettingsError for a secret that can't be used."""
+        self._parts = urlsplit(settings.url)
+        self._place = place_of(settings.url)
+        self._key = key_of(read_secret(settings.secret_path), settings.secret_path)
+        self._events: queue.Queue[tuple[str, str] | None] = queue.Queue(settings.queue)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
+        self._under_way = 0
+        self.lost = 0  # events that found the queue full
+
+    @property
+    def waiting(self) -> int:
+        """How many events weren't accepted yet."""
+        return self._events.qsize() + self._under_way
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        left = self.waiting
+        with suppress(queue.Full):
+            self._events.put_nowait(None)
+        self._thread.join(GOODBYE_SECONDS if left else None)
+        self._ended.set()
+        if self._thread.is_alive():
+            log.warning("webhook: ends, and %s hasn't accepted the last of %d events", self._place, left)
+
+    def event(self, name: str, message: str) -> None:
+        """Post an event that has a name of its own, now or later; it is lost if too many wait already."""
+        try:
+            self._events.put_nowait((name, message))
+        except queue.Full:
+            self.lost += 1
+
+    def _work(self) -> None:
+        while (event := self._events.get()) is not None:
+            self._under_way = 1
+            wait, told = FIRST_RETRY_SECONDS, False
+            while trouble := self._post(event[0], event[1].encode()):
+                if not told:
+                    log.warning("webhook: %s %s; the door goes on, events wait", self._place, trouble)
+                told = True
+                if self._ended.wait(wait * random.uniform(0.5, 1.0)):  # noqa: S311 - no secret
+                    return
+                wait = min(2 * wait, MOST_RETRY_SECONDS)
+            if told:
+                log.info("webhook: %s accepts events again", self._place)
+            self._under_way = 0
+
+    def _post(self, name: str, body: bytes) -> str:
+        """Post once; return what went wrong, or nothing."""
+        stamp = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json", "User-Agent": "mask-kiosk", "webhook-id": name,
+            "webhook-timestamp": stamp, "webhook-signature": signature(self._key, name, stamp, body),
+        }  # fmt: skip
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=ANSWER_SECONDS)
+        try:
+            query = f"?{self._parts.query}" if self._parts.query else ""
+            connection.request("POST", f"{self._parts.path or '/'}{query}", body, headers)
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return f"can't be reached ({error!r})"
+        finally:
+            connection.close()
+        return "" if 200 <= status < 300 else f"answers {status}"
+
+
+def place_of(url: str) -> str:
+    """Return an address as lines may show it: its path may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/…"
+
+
+def key_of(secret: str, path: str) -> bytes:
+    """Return the key that a secret holds. Raises SettingsError, which doesn't tell it."""
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not secret.startswith(PREFIX) or len(key) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"{path}: isn't {PREFIX} and at least {SHORTEST_SECRET} bytes as Base64: see docs/telemetry.md"
+        )
+    return key
+
+
+def signature(key: bytes, name: str, stamp: str, body: bytes) -> str:
+    """Return the signature of a post: name and time, in seconds since 1970, are signed with it."""
+    signed = hmac.new(key, f"{name}.{stamp}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(signed.digest()).decode()}"

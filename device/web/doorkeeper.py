@@ -1,0 +1,168 @@
+"""Lets in requests that mean this server, from pages that it served, and tells browsers what those pages may do."""
+
+import hmac
+import ipaddress
+import logging
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+
+if TYPE_CHECKING:
+    from device.web.server import Server
+
+MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+
+log = logging.getLogger(__name__)
+
+
+def allowed_hosts(address: str, port: int) -> Callable[[str], bool]:
+    """Return a check of Host headers, as "127.0.0.1:6275", for a server at an address.
+
+    Another site that points its own name at this computer is refused: only addresses and this computer's own names
+    will do, and of those only loopback's where nothing else is served.
+    """
+    names = {"localhost"}
+    here = ipaddress.ip_address(address).is_loopback
+    if not here:
+        names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+
+    def allowed(host: str) -> bool:
+        name, _, given = host.lower().rpartition(":")
+        if given != str(port):
+            return False
+        if name in names:
+            return True
+        try:
+            found = ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            return False
+        return found.is_loopback or not here
+
+    return allowed
+
+
+class Attempts:
+    """Counts wrong tokens; from whomever they come, after a few different ones nobody is let in for a while.
+
+    Again the same one is no guess: a page that was left open asks with the token of before the start, again and again.
+    """
+
+    MOST, SECONDS = 5, 60.0
+
+    def __init__(self) -> None:
+        self._failures: deque[tuple[float, bytes]] = deque(maxlen=self.MOST)  # seconds, and what was given
+
+    def failed(self, now: float, given: bytes) -> None:
+        """Note a wrong token at `now`, in seconds."""
+        if all(given != before for _, before in self._failures):
+            self._failures.append((now, given))
+
+    def too_many(self, now: float) -> bool:
+        """Tell whether nobody is let in at `now`, in seconds."""
+        return len(self._failures) == self.MOST and now - self._failures[0][0] < self.SECONDS
+
+
+class Guarded(RequestHandler):
+    """Answers nothing to the wrong Host, and carries the headers; by itself it answers 404."""
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in HEADERS.items():
+            self.set_header(name, value.replace("{host}", self._host() or "127.0.0.1"))
+
+    def prepare(self) -> None:
+        if self._host() is None:
+            raise HTTPError(421)
+        if type(self) is Guarded:
+            raise HTTPError(404)
+
+    def require_origin(self) -> None:
+        """Refuse what no page of this server has sent."""
+        if self.request.headers.get("Origin") != f"{self.request.protocol}://{self._host()}":
+            raise HTTPError(403)
+
+    def require_token(self, token: str, attempts: Attempts) -> None:
+        """Refuse who doesn't know the token, and everybody for a while after a few who didn't."""
+        now = time.monotonic()
+        if attempts.too_many(now):
+            raise HTTPError(429)
+        given = self.request.headers.get("Authorization", "").encode()
+        if not given:  # any page that is open in a browser can ask without one
+            raise HTTPError(401)
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            attempts.failed(now, given)
+            raise HTTPError(401)
+
+    def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ANN401
+        self.set_header("Content-Type", "text/plain")
+        self.finish(f"{status_code} {self._reason}\n")
+
+    def log_exception(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Log each kind of failure once; refusals are the business of who was refused."""
+        told = self.settings.setdefault("told", set())
+        if not isinstance(error, HTTPError) and repr(error) not in told:
+            told.add(repr(error))
+            log.warning("screen: %s failed (%r); the door goes on", self.request.path, error)
+
+    def _host(self) -> str | None:
+        host = self.request.headers.get("Host", "")
+        return host if self.settings["hosts"](host) else None
+
+
+class Placed(Guarded):
+    """Answered only from where the owner wants it."""
+
+    def initialize(self, server: "Server", answered: str, token: str) -> None:
+        """Take from where it is answered, loopback or lan, and the token that data is told for."""
+        self.server, self._answered, self._token = server, answered, token
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._answered == "loopback" and not self.server.address.is_here(self.request.remote_ip or ""):
+            raise HTTPError(403)
+
+
+class Asked(Placed):
+    """Something that is told to who knows the token only."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self.request.method != "GET":
+            self.require_origin()
+        self.require_token(self._token, self.server.attempts[self._token])
+
+
+class Static(Guarded, StaticFileHandler):
+    """A file of the page."""
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-store")
+
+
+class LimitedServer(HTTPServer):
+    """Refuses connections beyond a number."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if len(self._connections) >= MOST_CONNECTIONS:
+            stream.close()
+            return
+        super().handle_stream(stream, address)

@@ -1,0 +1,203 @@
+"""Serves the screen's page and its stream of states over HTTP, to browsers that are let in."""
+
+import asyncio
+import hashlib
+import json
+import math
+import secrets
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tornado.template import Loader
+from tornado.web import Application, RequestHandler
+
+from device.cameras.camera import is_live
+from device.cameras.frame import Frame
+from device.classifier import Verdict
+from device.decision import State
+from device.errors import SettingsError
+from device.levels import levels
+from device.limits import RANDOM
+from device.model_card import ModelCard
+from device.settings import Settings, read_settings
+from device.signals.signals import LATE_SECONDS
+from device.telemetry.telemetry import Telemetry
+from device.web.address import PageAddress
+from device.web.changes import held
+from device.web.doorkeeper import Attempts, Guarded, LimitedServer, Static, allowed_hosts
+from device.web.edit import edit_settings
+from device.web.languages import LANGUAGES, Language, codes, preferred, read_language
+from device.web.mirror import Mirror
+from device.web.pages import MetricsText, MirrorStream, ScreenPage, StateStream
+from device.web.setup_pages import SETUP_PAGES
+from device.web.today_pages import TODAY_PAGES
+from device.web.what_if import History
+
+if TYPE_CHECKING:
+    from device.telemetry.metrics import Metrics
+
+PAGE = Path(__file__).parent / "page"
+HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
+SLOW_SECONDS = 10.0  # a request must have arrived by then, and a viewer must answer
+LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
+LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
+GOODBYE_SECONDS = 0.5
+
+
+class Server:
+    """The page's server; all but `seen` runs in the thread of `serve`."""
+
+    def __init__(
+        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
+        token: str, telemetry: Telemetry | None = None,
+    ) -> None:  # fmt: skip
+        """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
+        screen = settings.screen
+        self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
+        self.telemetry = telemetry
+        self.token = token if screen.token == RANDOM else screen.token
+        self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
+        self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
+        self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
+        self.mirror = Mirror(levels(settings.model, card)[0])
+        self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
+        self.viewers: set[StateStream] = set()
+        self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
+        self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
+        self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
+        self._seen_at: float | None = None  # seconds, of time.monotonic()
+        self._late = False
+        self._live = is_live(settings.camera.source)
+        self.metrics: Metrics | None = None
+        if screen.metrics != "off":
+            from device.telemetry import metrics  # here: prometheus_client takes its time
+
+            self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
+        self._ended = asyncio.Event()
+        # Last, because what is refused before leaves no port taken.
+        self.address = PageAddress(screen.host, screen.port)
+        self.port, self.url = self.address.port, self.address.url
+        today = screen.today if settings.counts.enabled else "off"
+        self.setup_url = self.address.of("setup", screen.setup, self.token if screen.token == RANDOM else "")
+        self.today_url = self.address.of("today", today, self.read_token if screen.read_token == RANDOM else "")
+
+    def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
+        """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
+        self.mirror.newest = (frame, verdicts)
+        self.history.note(frame.taken, verdicts)
+        self._seen_at = now
+        if self.metrics:
+            self.metrics.decided(now - frame.taken if self._live else None)
+
+    def show(self, look: str, reason: str | None = None) -> None:
+        """Tell every viewer a new state, or that the recording has ended."""
+        self._shown = self._shown | {"look": look, "reason": reason}
+        self._late = False
+        self.tell()
+
+    def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
+        if self.config is None:
+            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`")
+        edit_settings(self.config, changes)
+        self.saved = read_settings(self.config)
+        settings = held(self.settings, self.saved)
+        self.mirror.threshold = levels(settings.model, self.card)[0]  # raises, rather than in the door's loop
+        self.settings = settings
+        self.changed.append(settings)
+        self.page = _digest(settings, self.card)
+        self._shown = self._shown | {"page": self.page}
+        self.tell()
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the kiosk.toml says something that holds from the next start on only."""
+        return held(self._started, self.saved) != self.saved
+
+    def tell(self) -> None:
+        """Tell every viewer the present state, once more if need be."""
+        message = self.message()
+        for viewer in list(self.viewers):
+            viewer.tell(message)
+
+    def message(self) -> str:
+        """Return what a viewer is told: the look, the reason of a fault, and which page shows it."""
+        shown = self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
+        return json.dumps(shown)
+
+    def language_of(self, page: RequestHandler) -> Language:
+        """Return the language that a page is asked in, or that of the settings; the browser's if it isn't known."""
+        code = page.get_query_argument("language", self.settings.screen.language)
+        if code not in self.languages:
+            code = preferred(page.request.headers.get("Accept-Language", ""), list(self.languages))
+        return self.languages[code]
+
+    @property
+    def look(self) -> str:
+        """What a viewer is shown."""
+        return State.FAULT.value if self._late else str(self._shown["look"])
+
+    def _age(self) -> float:
+        return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
+
+    def stop(self) -> None:
+        """Let `serve` end."""
+        self._ended.set()
+
+    async def serve(self) -> None:
+        """Serve until `stop`."""
+        server = LimitedServer(
+            self._application(), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
+            idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
+        )  # fmt: skip
+        server.add_socket(self.address.socket)
+        mirror = asyncio.create_task(self.mirror.serve())
+        try:
+            while not self._ended.is_set():
+                self._late = self._seen_at is not None and time.monotonic() - self._seen_at > LATE_SECONDS
+                self.tell()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ended.wait(), HEARTBEAT_SECONDS)
+        finally:
+            mirror.cancel()
+            server.stop()
+            for viewer in [*self.viewers, *self.mirror.viewers]:
+                viewer.close(1001, "the kiosk has ended")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+
+    def _application(self) -> Application:
+        shared, screen = {"server": self}, self.settings.screen
+        setup = shared | {"answered": screen.setup, "token": self.token}
+        today = shared | {"answered": screen.today, "token": self.read_token}
+        metrics = shared | {"answered": screen.metrics, "token": self.read_token}
+        return Application(
+            [
+                (r"/", ScreenPage, shared),
+                (r"/state", StateStream, shared),
+                *([(r"/mirror", MirrorStream, shared)] if screen.mirror else []),
+                *((path, page, setup) for path, page in SETUP_PAGES.items() if self.setup_url),
+                *((path, page, today) for path, page in TODAY_PAGES.items() if self.today_url),
+                *([(r"/metrics", MetricsText, metrics)] if self.metrics else []),
+                (r"/static/([a-z]+\.[a-z]+)", Static, {"path": str(PAGE / "static")}),
+            ],
+            default_handler_class=Guarded,
+            hosts=allowed_hosts(screen.host, self.port),
+            template_loader=Loader(str(PAGE)),
+            log_function=lambda handler: None,
+            websocket_ping_interval=SLOW_SECONDS, websocket_ping_timeout=SLOW_SECONDS,
+            websocket_max_message_size=LARGEST_MESSAGE,
+        )  # fmt: skip
+
+
+def _digest(settings: Settings, card: ModelCard) -> str:
+    files = sorted(path for path in PAGE.rglob("*") if path.is_file())
+    told = hashlib.sha256(f"{settings.screen}{settings.collect.on}{card.practice}".encode())
+    for path in files:
+        told.update(path.read_bytes())
+    return told.hexdigest()[:16]
+

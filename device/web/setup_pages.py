@@ -1,0 +1,137 @@
+"""What the setup page asks for: the picture, the last minute, what other settings would do, saving them, tests."""
+
+import json
+import os
+import signal
+from typing import Any
+
+from tornado.web import HTTPError
+
+from device.errors import KioskError, SettingsError
+from device.levels import levels
+from device.web.changes import CHANGES, changed, read_changes
+from device.web.doorkeeper import Asked, Placed
+from device.web.languages import AUTO
+from device.web.mirror import picture
+from device.web.what_if import states
+
+
+class SetupPage(Placed):
+    """The page itself, which holds no secret."""
+
+    def get(self) -> None:
+        self.render("setup.html")
+
+
+class SetupData(Asked):
+    """Something that the page asks for."""
+
+    def changes(self) -> dict[str, dict[str, Any]]:
+        """Return what was posted, checked as a kiosk.toml is. Raises SettingsError."""
+        try:
+            changes = read_changes(json.loads(self.request.body))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, SettingsError):
+                raise
+            raise HTTPError(400) from error
+        if changes is None:
+            raise HTTPError(400)
+        return changes
+
+    def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
+        """Return the last minute's states under these changes. Raises SettingsError."""
+        server, settings = self.server, changed(self.server.settings, changes)
+        return states(server.history, settings.decision, *levels(settings.model, server.card))
+
+    def refuse(self, error: KioskError) -> None:
+        """Answer with the line that says what is wrong."""
+        self.set_status(400)
+        self.finish({"error": str(error)})
+
+
+class LastMinute(SetupData):
+    """Settings, scores and states, as JSON."""
+
+    def get(self) -> None:
+        server = self.server
+        threshold, release = levels(server.settings.model, server.card)
+        scores = [(at, verdict.alarm_score) for at, verdicts in server.history.frames() for verdict in verdicts]
+        sections = {
+            name: {
+                **{key: getattr(getattr(server.settings, name), key) for key in at_once},
+                **{key: getattr(getattr(server.saved, name), key) for key in later},
+            }
+            for name, (_, at_once, later) in CHANGES.items()
+        }
+        self.finish(
+            {
+                **sections, "model": {"threshold": threshold, "release": release},
+                "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
+                "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
+            }
+        )  # fmt: skip
+
+
+class Picture(SetupData):
+    """The newest picture, as the camera sees it."""
+
+    def get(self) -> None:
+        newest = self.server.mirror.newest
+        if newest is None:
+            raise HTTPError(404)
+        self.set_header("Content-Type", "image/jpeg")
+        self.finish(picture(newest[0].luma, newest[1], self.server.mirror.threshold, mirrored=False))
+
+
+class Try(SetupData):
+    """Which states the last minute would have had."""
+
+    def post(self) -> None:
+        try:
+            self.finish({"states": self.tried(self.changes())})
+        except SettingsError as error:
+            self.refuse(error)
+
+
+class Save(SetupData):
+    """Writes the kiosk.toml, and lets hold at once what can."""
+
+    def post(self) -> None:
+        try:
+            changes = self.changes()
+            self.tried(changes)
+            self.server.save(changes)
+        except SettingsError as error:
+            self.refuse(error)
+            return
+        self.finish({"saved": str(self.server.config), "waiting": self.server.waiting})
+
+
+class Restart(SetupData):
+    """Ends the kiosk as `systemctl stop` does, which systemd then starts again."""
+
+    def post(self) -> None:
+        if not restarts():
+            raise HTTPError(404)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.finish({})
+
+
+def restarts() -> bool:
+    """Tell whether the kiosk is started again when it ends: its unit says so, and nothing else does."""
+    return "NOTIFY_SOCKET" in os.environ
+
+
+class Test(SetupData):
+    """Switches each lamp and the buzzer in turn."""
+
+    def post(self) -> None:
+        if self.server.self_test:
+            self.server.self_test()
+        self.finish({})
+
+
+SETUP_PAGES = {
+    r"/setup": SetupPage, r"/setup/minute": LastMinute, r"/setup/picture": Picture, r"/setup/try": Try,
+    r"/setup/save": Save, r"/setup/test": Test, r"/setup/restart": Restart,
+}  # fmt: skip

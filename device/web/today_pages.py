@@ -1,0 +1,65 @@
+"""What the server tells of the counts: the page of today, its plot, and all of them as CSV."""
+
+import csv
+import io
+import sqlite3
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from tornado.web import HTTPError
+
+from device.signals.quiet_hours import LOCAL
+from device.telemetry.counts import NAMES, Row, counts_path, rows
+from device.web.doorkeeper import Asked, Placed
+
+HOURS = range(24)
+SERIES = ("with_mask", "without_mask")  # what the plot shows, side by side in each hour
+WIDTH, HEIGHT, BASE = 960, 300, 260  # of the plot, in units of its own; bars stand on the base
+STEP = WIDTH / len(HOURS)
+
+
+class TodayPage(Placed):
+    """The page itself, which holds no secret."""
+
+    def get(self) -> None:
+        server = self.server
+        self.render("today.html", language=server.language_of(self), practice=server.card.practice)
+
+
+class Plot(Asked):
+    """Today's plot and table, as a piece of HTML."""
+
+    def get(self) -> None:
+        zone = self.server.settings.signals.time_zone
+        day = datetime.now(UTC).astimezone(None if zone == LOCAL else ZoneInfo(zone)).date().isoformat()
+        counted = {int(hour): dict(zip(NAMES, found, strict=True)) for _, hour, *found in self.read(day)}
+        most = max([1, *(int(found[name]) for found in counted.values() for name in SERIES)])
+        self.render(
+            "plot.html", words=self.server.language_of(self).today, day=day,
+            counted=counted, names=NAMES, series=SERIES, hours=HOURS, most=most, width=WIDTH, height=HEIGHT, base=BASE,
+            step=STEP,
+        )  # fmt: skip
+
+    def read(self, day: str = "") -> list[Row]:
+        """Return the rows of a day, or of all: today's as they are now, behind which the file lags, the file's else."""
+        telemetry = self.server.telemetry
+        today = [row for row in (telemetry.counts.rows() if telemetry else []) if day in {"", row[0]}]
+        try:
+            found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
+        except sqlite3.Error as error:
+            raise HTTPError(503) from error
+        return sorted(found + today)
+
+
+class Export(Plot):
+    """All counts, as CSV."""
+
+    def get(self) -> None:
+        text = io.StringIO()
+        csv.writer(text).writerows([("day", "hour", *NAMES), *self.read()])
+        self.set_header("Content-Type", "text/csv; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="counts.csv"')
+        self.finish(text.getvalue())
+
+
+TODAY_PAGES = {r"/today": TodayPage, r"/today/plot": Plot, r"/today/counts.csv": Export}
