@@ -163,6 +163,19 @@ def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> 
         assert ended(gone, "check", "--config", config(tmp_path, str(toy))) == (-signal.SIGPIPE, "")
 
 
+@pytest.mark.parametrize("module", ["argparse", "device.settings"])
+def test_a_ctrl_c_while_the_program_is_imported_ends_it_without_a_word(module: str) -> None:
+    code = (
+        "import os, runpy, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Interrupter:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == sys.argv[1]:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.modules.pop(sys.argv[1], None)\nsys.meta_path.insert(0, Interrupter())\n"
+        "runpy.run_module('device', run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, module], cwd=TREE, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("command", [["check"], ["doctor", "--manual"]])
 def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
