@@ -105,7 +105,7 @@ bench: .venv/ready  ## what the device costs: start-up, memory, a frame, a hundr
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
-soak: .venv/ready  ## the whole kiosk for many frames -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
+soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
 fuzz: .venv/ready  ## broken input for every reader: make fuzz [TRIES=10000]; the tests do 60 each
 	@TRIES=$(TRIES) $(venv) -m pytest tests/test_fuzz.py

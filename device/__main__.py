@@ -1,10 +1,15 @@
 """The device's command line: run the door or a recording, say what it would do or what ails it, or judge pictures."""
 
+import os
+import signal
+
+if __name__ == "__main__":
+    # Until all is imported there is nothing to put away, and imports make other errors of a KeyboardInterrupt.
+    on_interrupt = signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
 import argparse
 import io
 import logging
-import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -18,9 +23,9 @@ from device.errors import KioskError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 1 if a picture was unusable, 2 when refused with one line on stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    options = parser().parse_args(arguments)
     try:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        options = parser().parse_args(arguments)
         code = int(options.command(options))
         sys.stdout.flush()
     except KioskError as error:
@@ -106,4 +111,5 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, on_interrupt)
     _end(main())

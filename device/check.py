@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from device.cameras.source import shown
 from device.errors import SettingsError
@@ -28,11 +29,15 @@ LOW_WHEN_ON = {
 }
 
 
-def table(settings: Settings, card: ModelCard, has_golden: bool) -> Iterator[str]:
-    """Yield one line a part: its name, and what it is or does. has_golden: golden pictures were there, and right."""
+def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None) -> Iterator[str]:
+    """Yield one line a part: its name, and what it is or does.
+
+    has_golden: golden pictures were there, and right; config: the file that the settings were read from, if any.
+    """
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
     threshold, release = levels(settings.model, card)
+    yield _line("settings", str(config or "the defaults, because no file was named: `--config FILE` does"))
     yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
     yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
     yield _line("face finder", settings.faces.finder)

@@ -64,7 +64,7 @@ def check(options: argparse.Namespace) -> int:
     has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
     if has_golden:
         require_right(classifier, finder)
-    print(*table(settings, classifier.card, has_golden), sep="\n")
+    print(*table(settings, classifier.card, has_golden, options.config), sep="\n")
     return 0
 
 

@@ -32,6 +32,8 @@ from device.signals.quiet_hours import LOCAL, is_clock, is_zone
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 from device.web.languages import AUTO, codes
 
+LARGEST = 1_000_000  # characters of a kiosk.toml: the installed one has seven thousand
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -167,11 +169,15 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:  # which may be a device without an end
+            text = file.read(LARGEST + 1)
+        content = tomllib.loads(text) if len(text) <= LARGEST else None
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
         raise SettingsError(f"{path}: is no valid TOML ({error}): correct it") from error
+    if content is None:
+        raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")
     sections = typing.get_type_hints(Settings)
     check_names(content, sections, f"{path}: section")
     return Settings(

@@ -22,9 +22,8 @@ from device.telemetry.settings import MqttSettings
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 KIOSK, LISTENER = ("kiosk", "kiosk's password"), ("listener", "listener's password")
 
-needs_mosquitto = pytest.mark.skipif(
-    MOSQUITTO is None or shutil.which("openssl") is None, reason="needs mosquitto and openssl: apt-get install"
-)
+CAN_RUN = MOSQUITTO is not None and shutil.which("openssl") is not None
+needs_mosquitto = pytest.mark.skipif(not CAN_RUN, reason="needs mosquitto and openssl: apt-get install")
 
 
 class Broker:
@@ -68,8 +67,9 @@ class Broker:
         assert MOSQUITTO is not None
         self._let_in(*([KIOSK] if lets_kiosk_in else []), LISTENER)
         self.process = subprocess.Popen(
-            [MOSQUITTO, "-c", self._folder / "mosquitto.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+            [MOSQUITTO, "-c", self._folder / "mosquitto.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C isn't meant for it
+        )  # fmt: skip
         deadline = time.monotonic() + ANSWER_SECONDS
         while True:
             try:

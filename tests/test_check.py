@@ -19,6 +19,7 @@ from device.settings import DecisionSettings, ScreenSettings, Settings
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
 TABLE = """\
+settings            {config}
 model               toy, made of photos; rings from {threshold}, stops below {release}
 golden pictures     none beside this model
 face finder         haar
@@ -74,14 +75,21 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     card = read_card(toy)[0]
     assert main(["check", "--config", config(tmp_path, str(toy))]) == 0
     assert capsys.readouterr().out == TABLE.format(
+        config=tmp_path / "kiosk.toml",
         threshold=f"{card.threshold:.2f}", release=f"{card.release:.2f}", judged="a face at least 8.0% as high as the "
         "picture and 20.0 grey levels bright, once it moved by 7.0% of its height",
     )  # fmt: skip
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
-    assert lines[21] == "door                never released, because of the practice model"
+    assert lines[1].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
+    assert lines[22] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
+
+
+def test_without_a_file_it_says_that_it_looked_at_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    line = "settings            the defaults, because no file was named: `--config FILE` does"
+    assert capsys.readouterr().out.splitlines()[0] == line
 
 
 @pytest.mark.parametrize(
@@ -155,6 +163,19 @@ def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> 
         assert ended(gone, "check", "--config", config(tmp_path, str(toy))) == (-signal.SIGPIPE, "")
 
 
+@pytest.mark.parametrize("module", ["argparse", "device.settings"])
+def test_a_ctrl_c_while_the_program_is_imported_ends_it_without_a_word(module: str) -> None:
+    code = (
+        "import os, runpy, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Interrupter:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == sys.argv[1]:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.modules.pop(sys.argv[1], None)\nsys.meta_path.insert(0, Interrupter())\n"
+        "runpy.run_module('device', run_name='__main__', alter_sys=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, module], cwd=TREE, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("command", [["check"], ["doctor", "--manual"]])
 def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -197,7 +218,7 @@ def test_it_says_what_becomes_of_the_picture_and_no_password(
     )
     assert main(["check", "--config", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[3:5] == [
+    assert lines[4:6] == [
         "camera              rtsp://cam.lan:554/…",
         "picture             turned by 270 degrees, mirrored, cut to 50% x 100%, 25% from the left and 0% from the "
         "top, exposed for people before something bright, exposed by +0.5 stops",

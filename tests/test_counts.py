@@ -53,6 +53,16 @@ def test_a_new_day_begins_at_nothing_and_old_days_go(tmp_path: Path) -> None:
     counts.close()
 
 
+def test_a_clock_that_ran_a_year_ahead_costs_no_day(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=3)
+    for days in (0, 1, 365, 366, 2, 3):  # the clock is wrong twice, and set right
+        counts.add(NOON + timedelta(days=days), "visits")
+        counts.write()
+    counts.close()
+    assert [row["day"] for row in table(path)] == ["2026-11-28", "2026-11-29", "2026-11-30", "2027-11-27", "2027-11-28"]
+
+
 def test_a_power_cut_costs_the_last_minutes_at_most(tmp_path: Path) -> None:
     """The file is whole, with all of a prefix of the batches, wherever the write-ahead log was cut off or damaged."""
     path = tmp_path / "counts.db"

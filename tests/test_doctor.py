@@ -206,6 +206,7 @@ SERVICE_ROWS = (
     Row("watchdog", lambda pi: pi.service(WatchdogUSec="0"), service.FORGOTTEN, {"service": "0"}),
     Row("watchdog", lambda pi: pi.unit("manager", {"RuntimeWatchdogUSec": "0"}), service.UNWATCHED, {"hardware": "0"}),
     Row("page", lambda pi: pi.config("[screen]\nenabled = false\n"), service.NO_PAGE),
+    Row("page", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n"), service.NOT_REACHED, {"address": "192.0.2.7"}),
     Row("page", lambda pi: pi.write("proc/net/tcp", ""), service.NOT_SERVED, {"port": 6275}),
     Row("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 77).process(95, "nginx", "socket:[77]"),
         service.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),

@@ -117,7 +117,7 @@ def test_check_refuses_a_model_that_judges_them_wrongly(
     config = tmp_path / "kiosk.toml"
     config.write_text(f'[model]\nname = "{door.path}"\n')
     assert device(["check", "--config", str(config)]) == 0
-    assert capsys.readouterr().out.splitlines()[1] == "golden pictures     judged rightly here"
+    assert capsys.readouterr().out.splitlines()[2] == "golden pictures     judged rightly here"
     edit(door, 2, state="ALARM")
     assert device(["check", "--config", str(config)]) == 2
     assert capsys.readouterr() == ("", (

@@ -1,8 +1,12 @@
 import asyncio
 import dataclasses
 import logging
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from footprint import TREE
 from screens import ANSWER_SECONDS, TOKEN, Viewer, card_of, free_port, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
@@ -133,6 +138,39 @@ def test_a_taken_port_leaves_the_door_without_a_screen(
         f"screen: 127.0.0.1 port {port} can't be used (Address already in use); the door goes on without a screen: set "
         "[screen] port or host"
     ]
+
+
+LATE = """
+import subprocess, sys
+from screens import card_of
+from test_screen import ask
+from device.web.screen import open_screen
+from device.settings import ScreenSettings, Settings
+
+host, asked = sys.argv[1:]
+with open_screen(Settings(screen=ScreenSettings(host=host, port=6275)), card_of()):
+    try:
+        ask(6275, "GET /", f"Host: {asked}:6275", at=host)
+    except OSError:
+        print("no page")
+    subprocess.run(["ip", "address", "add", host, "dev", "lo"], check=True)
+    print(ask(6275, "GET /", f"Host: {asked}:6275", at=host)[0])
+"""
+
+
+@pytest.mark.parametrize(("host", "asked"), [("192.0.2.7", "192.0.2.7"), ("2001:db8::7", "[2001:db8::7]")])
+def test_an_address_that_comes_late_brings_the_page_up(host: str, asked: str) -> None:
+    alone = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs unshare, ip, and the right to a network of its own")
+    late = subprocess.run(
+        [*alone, sys.executable, "-c", LATE, host, asked], cwd=TREE, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{TREE}:{TREE / 'tests'}"},
+    )  # fmt: skip
+    assert (late.stdout.splitlines(), late.stderr) == (["no page", "200"], (
+        f"screen: {host} is no address of this computer yet; the page comes up with it: if it never will, set [screen] "
+        "host\n"
+    ))
 
 
 def test_settings_that_cannot_be_read_leave_no_port_taken(tmp_path: Path) -> None:

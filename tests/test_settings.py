@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -161,3 +163,20 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
+
+
+def test_a_file_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys\nfrom device.__main__ import main\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 500_000_000, resource.RLIM_INFINITY))\n"
+        "sys.exit(main(['off', '--config', sys.argv[1]]))\n"
+    )
+    large = tmp_path / "large.toml"
+    with large.open("w") as file:
+        file.truncate(2**40)  # bytes, none of which takes room
+    for path in (Path("/dev/zero"), large):
+        ran = subprocess.run([sys.executable, "-c", code, path], cwd=SHIPPED.parent.parent, capture_output=True,
+                             text=True, check=False)  # fmt: skip
+        line = f"error: {path}: has more than 1000000 characters, expected a kiosk.toml: name another file\n"
+        assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", line)

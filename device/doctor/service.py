@@ -5,6 +5,7 @@ import time
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
+from device.web.address import is_there
 
 OFF = {"", "0", "infinity", "off"}
 
@@ -66,6 +67,11 @@ def watchdog(host: Host) -> Case:
 
 
 SERVED = Case(Level.OK, "served at {address}, port {port}")
+NOT_REACHED = Case(
+    Level.WARNING, "{address} is no address of this computer, so nobody reaches the page",
+    "`ip address` says which it has. The page comes up with the address by itself; if it never will, set [screen] host "
+    "in kiosk.toml, then `sudo systemctl restart mask-kiosk`.",
+)
 NO_PAGE = Case(Level.NOTE, "none is served: [screen] enabled is false")
 PORT_FREE = Case(Level.OK, "port {port} is free")
 NOT_SERVED = Case(
@@ -92,8 +98,9 @@ def page(host: Host) -> Case:
     for process in host.processes():
         if sockets & set(process.open_files or ()):
             ours = process.pid == int(unit.get("MainPID") or 0)
-            case = SERVED.of(address=screen.host, port=screen.port)
-            return case if ours else PORT_TAKEN.of(port=screen.port, owner=process)
+            if not ours:
+                return PORT_TAKEN.of(port=screen.port, owner=process)
+            return (SERVED if is_there(screen.host) else NOT_REACHED).of(address=screen.host, port=screen.port)
     raise CantTellError(f"which program listens at port {screen.port} is only shown to root: try with `sudo`")
 
 
@@ -142,7 +149,7 @@ CHECKS = (
     Check("watchdog", "Cameras stall silently after hours, and kernels hang: only a watchdog starts them again.",
           watchdog, (WATCHED, NOT_INSTALLED, UNWATCHED, FORGOTTEN)),
     Check("page", "Whoever stands at the door reads the screen; a page that isn't served is a screen out of order.",
-          page, (SERVED, NO_PAGE, PORT_FREE, NOT_SERVED, PORT_TAKEN)),
+          page, (SERVED, NO_PAGE, PORT_FREE, NOT_REACHED, NOT_SERVED, PORT_TAKEN)),
     Check("updates", "A door that gets no release keeps every mistake that was mended since.",
           updates, (BY_HAND, LOOKED, NOT_LOOKED, LATE, NOT_FETCHED)),
 )

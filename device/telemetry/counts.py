@@ -8,7 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from device.decision import Event, Kind, State
@@ -31,6 +31,11 @@ ADD = f"""
     INSERT INTO hours (day, hour, {COLUMNS}) VALUES (?, ?, {", ".join("?" for _ in NAMES)})
     ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in NAMES)}
 """  # noqa: S608 - of our own names
+# The days that are there are numbered, because a clock may run a year ahead until a server sets it: what was counted
+# meanwhile takes the place of as many days, and of none once it lies in the future again.
+REMOVE = """
+    DELETE FROM hours WHERE day < (SELECT DISTINCT day FROM hours WHERE day <= ? ORDER BY day DESC LIMIT 1 OFFSET ?)
+"""
 
 Row = tuple[str | int, ...]  # of an hour: the day, the hour, and NAMES
 Hour = tuple[str, int]  # the day as 2026-11-27, and the hour on the wall, 0-23; one that it shows twice is one
@@ -102,10 +107,9 @@ class Counts:
                 opening.pop_all()
             self._file = file
         found = [(*hour, *(counted[name] for name in NAMES)) for hour, counted in self._unwritten.items()]
-        oldest = date.fromisoformat(self._day) - timedelta(days=self._keep_days - 1)
         with self._file:
             self._file.executemany(ADD, found)
-            self._file.execute("DELETE FROM hours WHERE day < ?", (oldest.isoformat(),))
+            self._file.execute(REMOVE, (self._day, self._keep_days - 1))
         self._unwritten.clear()
 
     def close(self) -> None:

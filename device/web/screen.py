@@ -21,6 +21,7 @@ from device.errors import CameraError, CameraFault
 from device.model_card import ModelCard
 from device.settings import Settings
 from device.telemetry.telemetry import Telemetry
+from device.web.address import is_there
 from device.web.sparing import sparing_logs
 
 if TYPE_CHECKING:
@@ -113,12 +114,17 @@ def open_screen(
 
     try:
         server = Server(settings, card, config, self_test, secrets.token_urlsafe(18), telemetry)
-    except OSError as error:  # the port is taken, or the address isn't this computer's
+    except OSError as error:  # the port is taken
         log.warning(
             "screen: %s port %s can't be used (%s); the door goes on without a screen: set [screen] port or host",
             screen.host, screen.port, os.strerror(error.errno or 0),
         )  # fmt: skip
         return Screen()
+    if not is_there(screen.host):
+        log.warning(
+            "screen: %s is no address of this computer yet; the page comes up with it: if it never will, set [screen] "
+            "host", screen.host,
+        )  # fmt: skip
     log.info("%s", card.marked(f"screen: {server.url}"))
     for name, url in (("setup", server.setup_url), ("today", server.today_url)):
         if url:

@@ -1,46 +1,37 @@
-"""Runs the real kiosk for a million frames, with its page watched, and draws what it holds in memory meanwhile.
+"""Runs the real kiosk for a million frames, with page and broker attached, and draws what it holds in memory meanwhile.
 
 Frames are the stage's drawn ones, as fast as the kiosk takes them. Somebody comes every few seconds, now with a mask
-and now without, and each visit has to be told whole, in the log and on the page. Ctrl-C ends it early, with its
-figures.
+and now without, and each visit has to be told whole: in the log, on the page, and to a Mosquitto. Ctrl-C ends it early,
+with its figures.
 """
 
 import argparse
 import asyncio
-import datetime
+import dataclasses
 import itertools
 import json
-import os
-import platform
 import re
 import signal
+import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mosquitto import CAN_RUN, Broker, Subscriber
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
+from .figures import SAMPLE_SECONDS, Sample, Soak, draw, summary
 from .stage import Late, Stage, wait_for
 
 EMPTY_SECONDS, VISIT_SECONDS = 8.0, 4.0
-SAMPLE_SECONDS = 2.0
-WARM_SHARE = 0.1  # of the samples, before memory is compared
-MOST_GROWTH = 0.02  # of resident memory from then to the end
 WORDS = {"bare": ("without a mask", "ALARM"), "masked": ("with a mask", "CLEAR")}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the process holds at one moment."""
-
-    frames: int
-    resident: float  # MB of 1024 x 1024 bytes
-    files: int
-    threads: int
+SAID = {look: f" {words}" for words, look in WORDS.values()}
+LOGGED = re.compile(r"visit (\d+): (enter|leave|(?:verdict|change) with(?:out)? a mask)")
 
 
 def sample(stage: Stage) -> Sample:
@@ -88,13 +79,29 @@ def visit(stage: Stage, client: Client, scene: str) -> None:
     wait_for(lambda: look in client.looks[looks:] or None, f"{scene}: {look} on the page")
 
 
-def run(frames: int) -> tuple[list[Sample], int, int, list[str]]:
-    """Return samples, how many visits there were, pictures the page got, and a line for each visit that wasn't told."""
+def untold(log: str, events: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each visit of the log of which the broker wasn't told all."""
+    heard = set[tuple[str, str]]()
+    for event in events:
+        words = SAID[event["state"]] if event["event"] in {"verdict", "change"} else ""
+        heard.add((str(event["visit"]), event["event"] + words))
+    lacking: dict[str, list[str]] = {}
+    for visit, what in LOGGED.findall(log):
+        if (visit, what) not in heard:
+            lacking.setdefault(visit, []).append(what)
+    for visit, whats in lacking.items():
+        yield f"the kiosk's visit {visit}: {', '.join(whats)}: not at the broker"
+
+
+def run(frames: int, broker: Broker) -> Soak:
+    """Run it for at least so many frames, and one visit; KeyboardInterrupt ends it early."""
     samples, missed, visits = list[Sample](), list[str](), 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Subscriber(broker) as listener:
         stage = Stage(Path(folder), frames_per_second=0)
+        mqtt = dataclasses.asdict(broker.settings())
         with stage.config.open("a") as config:
-            config.write("mirror = true\n")
+            config.write("mirror = true\n\n[mqtt]\n")
+            config.writelines(f"{key} = {json.dumps(value)}\n" for key, value in mqtt.items())
         with stage:
             wait_for(lambda: stage.service.when("READY=1"), "READY=1")
             client, ended = Client(stage.port), threading.Event()
@@ -108,8 +115,6 @@ def run(frames: int) -> tuple[list[Sample], int, int, list[str]]:
             try:
                 for scene in itertools.cycle(WORDS):
                     time.sleep(EMPTY_SECONDS)
-                    if samples[-1].frames >= frames:
-                        break
                     visits += 1
                     try:
                         visit(stage, client, scene)
@@ -117,54 +122,20 @@ def run(frames: int) -> tuple[list[Sample], int, int, list[str]]:
                         missed.append(f"visit {visits}: {error}")
                     if visits % 20 == 0:
                         print(f"{samples[-1].frames} frames, {samples[-1].resident:.1f} MB", flush=True)
+                    if samples[-1].frames >= frames:
+                        break
             except KeyboardInterrupt:
                 print("stopped early", flush=True)
             client.ended = True
             ended.set()
             watching.join()
-        if (starts := [note for note in stage.service.notes if note.what == "started"])[1:]:
-            missed.append(f"the kiosk was started {len(starts)} times: {stage.service.log.read_text()[-2000:]}")
-    return samples, visits, client.pictures, missed
-
-
-def draw(samples: list[Sample], path: Path) -> None:
-    """Draw memory, files and threads over the frames."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot
-
-    mpl.rcParams |= {"svg.hashsalt": "soak", "font.size": 9}
-    thinned = samples[:: max(1, len(samples) // 400)]
-    figure, plots = pyplot.subplots(3, sharex=True, figsize=(7, 5), layout="constrained")
-    for plot, name, unit in zip(plots, ("resident", "files", "threads"), ("MB resident", "open files", "threads"),
-                                strict=True):
-        values = [getattr(each, name) for each in thinned]
-        plot.plot([each.frames / 1000 for each in thinned], values, linewidth=1)
-        plot.set_ylim(0, max(values) * 1.15)
-        plot.set_ylabel(unit)
-    plots[-1].set_xlabel("thousand frames")
-    figure.savefig(path, metadata={"Date": None})
-
-
-def summary(samples: list[Sample], visits: int, pictures: int, missed: list[str]) -> tuple[list[str], bool]:
-    """Return the lines to be written down, and whether all is well."""
-    warm = samples[int(len(samples) * WARM_SHARE) :]
-    tail = max(1, len(warm) // 10)
-    before, after = (float(np.mean([each.resident for each in part])) for part in (warm[:tail], warm[-tail:]))
-    growth, minutes = after / before - 1, len(samples) * SAMPLE_SECONDS / 60
-    lines = [
-        f"{samples[-1].frames:,} frames in {minutes:.0f} minutes on {datetime.datetime.now():%Y-%m-%d}, "
-        f"{os.cpu_count()} cores ({platform.machine()});",
-        f"{visits} visits, {len(missed)} of them not told whole; {pictures:,} pictures sent to the page;",
-        f"resident memory {before:.1f} MB after the first tenth, {after:.1f} MB at the end: {growth:+.2%};",
-        *(
-            f"{name}: {min(values)} to {max(values)};"
-            for name, values in (("open files", [each.files for each in warm]), ("threads", [e.threads for e in warm]))
-        ),
-    ]
-    lines[-1] = lines[-1].removesuffix(";") + "."
-    return lines, growth < MOST_GROWTH and not missed
+        log = stage.service.log.read_text()
+        listener.say("soak", "over")  # arrives behind all that the kiosk has said
+        listener.until(lambda: listener.of("soak"))
+    missed.extend(untold(log, listener.events()))
+    if (starts := [note for note in stage.service.notes if note.what == "started"])[1:]:
+        missed.append(f"the kiosk was started {len(starts)} times: {log[-2000:]}")
+    return Soak(samples, visits, client.pictures, len(listener.events()), missed)
 
 
 def main() -> int:
@@ -173,12 +144,16 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=1_000_000)
     parser.add_argument("--plot", type=Path, default=Path("docs/soak.svg"))
     options = parser.parse_args()
+    if not CAN_RUN:
+        print("error: mosquitto or openssl is missing: sudo apt-get install mosquitto openssl", file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):  # shells have those in the background ignore the first
         signal.signal(number, signal.default_int_handler)
-    samples, visits, pictures, missed = run(options.frames)
-    draw(samples, options.plot)
-    lines, well = summary(samples, visits, pictures, missed)
-    print(*lines, *missed, sep="\n")
+    with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
+        soak = run(options.frames, broker)
+    draw(soak.samples, options.plot)
+    lines, well = summary(soak)
+    print(*lines, *soak.missed, sep="\n")
     return not well
 
 
