@@ -53,6 +53,7 @@ class Dataset:
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
     refused: tuple[str, ...]  # one line for each file that is no usable picture
     sha256: str  # over the hashes and labels of all photos
+    sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
 
     @property
@@ -75,6 +76,8 @@ def load_dataset(
     photos = [photo for folder in folders for photo in find_photos(folder)]
     told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
     dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
+    told_by = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(told_by, photos, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
@@ -104,6 +107,7 @@ def load_dataset(
         descriptions=_mapped(arrays / "descriptions.npy"),
         refused=tuple(index["refused"]),
         sha256=dataset_sha256,
+        sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,
     )
 
