@@ -147,6 +147,29 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert f"{folder}: {line}" in capsys.readouterr().out
 
 
+def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder, runs = drawn_photos(tmp_path / "photos", 12), tmp_path / "runs"
+    places = enumerate(path.relative_to(folder) for path in sorted(folder.rglob("*.png")))
+    rows = [f"{place},{place.parent},{('bank', 'shop')[i % 2]},real," for i, place in places]
+    table, said = folder / "crops.csv", "\n".join(["file,label,source,kind,note", *rows])
+    table.write_text(said)
+    command = ["train", "--model", "simple", "--data", str(folder), "--size", str(SIZE), "--epochs", "1"]
+    command += ["--runs", str(runs)]
+    assert main(command) == 0
+    first = load_run(None, runs).folder
+
+    for before, after in ((",bank,", ",shop,"), (",real,", ",real,hand_x"), (",real,", ",synthetic,")):
+        table.write_text(said.replace(before, after, 1))
+        assert main(["convert", "--runs", str(runs), "--models", str(tmp_path / "models")]) == 2
+        assert f"{folder}: has changed since the training" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "nothing was left to train" not in capsys.readouterr().out
+    assert load_run(None, runs).folder != first
+
+
 def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = drawn_photos(tmp_path / "photos", 12)

@@ -76,7 +76,9 @@ def gather_again(plan: Plan) -> Material:
         )
     folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
     material = gather(folders, plan.size, apart, finder)
-    if material.dataset.sha256 != plan.dataset_sha256:
+    dataset = material.dataset
+    tables_changed = plan.sampling_sha256 and plan.sampling_sha256 != dataset.sampling_sha256
+    if dataset.sha256 != plan.dataset_sha256 or tables_changed:
         raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
     return material
 

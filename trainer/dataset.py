@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import itertools
 import json
 import shutil
 import sys
@@ -24,7 +25,7 @@ from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
 from trainer import views
 from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
-from trainer.photos import Photo, PhotosError, find_photos, require_enough
+from trainer.photos import Photo, PhotosError, beside_classes, find_photos, require_enough
 from trainer.views import DESCRIPTION_LENGTH, describe
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
@@ -53,6 +54,7 @@ class Dataset:
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
     refused: tuple[str, ...]  # one line for each file that is no usable picture
     sha256: str  # over the hashes and labels of all photos
+    sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
 
     @property
@@ -75,6 +77,8 @@ def load_dataset(
     photos = [photo for folder in folders for photo in find_photos(folder)]
     told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
     dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
+    told_by = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(told_by, photos, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
@@ -88,7 +92,7 @@ def load_dataset(
         _make_arrays(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    for line in index["refused"]:
+    for line in (*itertools.chain(*map(beside_classes, folders)), *index["refused"]):
         print(line, file=sys.stderr)
     require_enough([photo.label for photo in kept], folders[0])
     return Dataset(
@@ -104,6 +108,7 @@ def load_dataset(
         descriptions=_mapped(arrays / "descriptions.npy"),
         refused=tuple(index["refused"]),
         sha256=dataset_sha256,
+        sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,
     )
 

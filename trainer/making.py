@@ -141,6 +141,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -
         finder=options.finder,
         yunet=options.yunet or "",
         finder_sha256=finder.sha256,
+        sampling_sha256=dataset.sampling_sha256,
     )
     epochs = options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs)
     return Job(open_run(plan, options.runs), dataset, split, epochs)

@@ -40,6 +40,7 @@ class Plan:
     finder: str = "own"  # what cut the faces out of the photos
     yunet: str = ""  # the .onnx, where that was YuNet
     finder_sha256: str = ""  # of the finder's file; runs of older versions name none
+    sampling_sha256: str = ""  # of what decides how often each photo is shown; runs of older versions name none
 
     @property
     def name(self) -> str:
