@@ -99,7 +99,11 @@ def with_broker(pi: Pi, host: str = "127.0.0.1", mode: int = 0o640) -> Pi:
 SYSTEM_ROWS = (
     Row("system", lambda pi: pi.write("etc/os-release", OS_RELEASE.format(id="debian", version="11", name="Bullseye")),
         system.OTHER_OS, {"system": "Bullseye"}),
-    Row("system", lambda pi: pi.remove("proc/device-tree/model"), system.NO_PI, {"release": "12", "name": "Bookworm"}),
+    Row("system", lambda pi: pi.remove("proc/device-tree/model"), system.NO_PI,
+        {"system": "Debian GNU/Linux 12 (bookworm)"}),
+    Row("system", lambda pi: pi.remove("proc/device-tree/model").write(
+        "etc/os-release", OS_RELEASE.format(id="fedora", version="43", name="Fedora Linux 43")), system.NO_PI,
+        {"system": "Fedora Linux 43"}),
     Row("architecture", lambda pi: pi.program("dpkg", "echo armhf"), system.NARROW, {"architecture": "armhf"}),
     Row("power", lambda pi: pi.program("vcgencmd", "echo throttled=0x50005"), system.WEAK,
         {"now": "undervoltage, throttled", "past": "undervoltage, throttled"}),
@@ -129,6 +133,8 @@ STORAGE_ROWS = (
         {"name": "mmcblk1"}),
     Row("log", lambda pi: pi.write("etc/systemd/journald.conf.d/90-keep.conf", "[Journal]\nStorage=persistent"),
         storage.ON_CARD),
+    Row("log", lambda pi: pi.remove("proc/device-tree/model").write(
+        "etc/systemd/journald.conf.d/90-keep.conf", "[Journal]\nStorage=persistent"), storage.ON_DISK),
 )
 PACKAGE_ROWS = (
     Row("runtime", fallen_back, packages.FALLEN_BACK,
@@ -168,6 +174,7 @@ MODEL_ROWS = (
 CAMERA_ROWS = (
     Row("camera", lambda pi: pi.module("picamera2", 'raise ValueError("numpy.dtype size changed")'),
         camera.NO_PICAMERA2, {"error": "ValueError: numpy.dtype size changed"}),
+    Row("camera", lambda pi: pi.remove("proc/device-tree/model").module("picamera2", "import libcamera"), camera.NO_PI),
     Row("camera", lambda pi: pi.module("picamera2", "class Picamera2:\n    global_camera_info = list"),
         camera.NO_CAMERA, {"source": "pi"}),
     Row("camera", lambda pi: pi.usb(plugged=False), camera.NO_CAMERA, {"source": "usb:0"}),

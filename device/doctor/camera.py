@@ -15,6 +15,10 @@ print(json.dumps([str(camera.get("Model", "camera")) for camera in Picamera2.glo
 ON_NETWORK = "the camera is on the network, where this doesn't look"  # its address may hold a password
 
 SEEN = Case(Level.OK, "{camera}")
+NO_PI = Case(
+    Level.NOTE, "no Raspberry Pi, so there is no camera of its own",
+    "Run the kiosk with another one: `make run CAMERA=usb:0`, or [camera] source in kiosk.toml.",
+)
 NO_PICAMERA2 = Case(
     Level.TROUBLE, "picamera2 can't be imported ({error})",
     "`sudo apt full-upgrade` (libcamera and picamera2 belong together), `sudo apt install python3-picamera2`, then "
@@ -35,7 +39,7 @@ def camera(host: Host) -> Case:
     if kind == "pi":
         ran = host.python(CAMERAS)
         if ran.code:
-            return NO_PICAMERA2.of(error=ran.last_line)
+            return NO_PICAMERA2.of(error=ran.last_line) if host.is_pi else NO_PI
         names = json.loads(ran.out.splitlines()[-1])
         return SEEN.of(camera=", ".join(names)) if names else NO_CAMERA.of(source=source)
     if kind == "usb" and number.isdigit():
@@ -98,7 +102,7 @@ def _kiosk(host: Host) -> int:
 
 CHECKS = (
     Check("camera", "Without its camera the kiosk ends and is started again, for ever.", camera,
-          (SEEN, NO_PICAMERA2, NO_CAMERA)),
+          (SEEN, NO_PI, NO_PICAMERA2, NO_CAMERA)),
     Check("camera owner", "One program at a time can have the camera; rpicam-hello is enough.",
           camera_owner, (FREE, OWNED)),
 )

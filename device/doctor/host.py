@@ -79,6 +79,11 @@ class Host:
         """What the board is, as "Raspberry Pi 4 Model B Rev 1.4"; None where it doesn't say."""
         return self.text("proc/device-tree/model")
 
+    @property
+    def is_pi(self) -> bool:
+        """Tell whether the board is a Raspberry Pi."""
+        return "Raspberry Pi" in (self.board or "")
+
     def run(self, *command: str, seconds: float = PROGRAM_SECONDS, extra: dict[str, str] | None = None) -> Ran:
         """Run a program from PATH in an empty folder. Raises CantTellError where it is missing or hangs."""
         with tempfile.TemporaryDirectory() as folder:  # lgpio puts a FIFO into the folder that it is imported in

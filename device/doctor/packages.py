@@ -46,7 +46,8 @@ NUMPY_2 = Case(
 )
 NO_RUNTIME = Case(
     Level.TROUBLE, "neither ai-edge-litert nor tflite-runtime can be imported ({error})",
-    "Run `make deploy` again; look whether this is a 64-bit system with Debian 12 or 13.",
+    "Run `make deploy` again; look whether this is a 64-bit system with Debian 12 or 13. On a workstation run "
+    "`make .venv`, and the doctor by `.venv/bin/python -m device doctor`.",
 )
 
 
@@ -76,7 +77,8 @@ MIXED = Case(
 MIXED_UNUSED = Case(Level.NOTE, "numpy {version} of {place} hides the system's own; picamera2 isn't used here")
 NO_NUMPY = Case(
     Level.TROUBLE, "numpy can't be imported ({error})",
-    "Install it with `sudo apt install python3-numpy`, then run `make deploy` again.",
+    "On a Pi install it with `sudo apt install python3-numpy`, then run `make deploy` again. On a workstation run "
+    "`make .venv`, and the doctor by `.venv/bin/python -m device doctor`.",
 )
 
 
@@ -114,8 +116,8 @@ UNFIT_OPENCV = Case(
 )
 NO_OPENCV = Case(
     Level.TROUBLE, "OpenCV can't be imported ({error})",
-    "Run `make deploy` again. If a libGL is missed, the build with windows is installed: remove opencv-python and "
-    "install opencv-python-headless. If numpy is named, look at that check first.",
+    "Run `make deploy` again, on a workstation `make .venv`. If a libGL is missed, the build with windows is "
+    "installed: remove opencv-python and install opencv-python-headless. If numpy is named, look at that check first.",
 )
 
 

@@ -65,7 +65,7 @@ NO_LGPIO = Case(
 
 def pins(host: Host) -> Case:
     """Open the pins' driver, and no pin, with lgpio."""
-    if not _is_pi(host):
+    if not host.is_pi:
         return NO_BOARD
     chips = [number for number in (0, 4) if (host.root / f"dev/gpiochip{number}").exists()]
     if not chips:
@@ -106,7 +106,7 @@ BUSY = Case(
 
 def busy_pins(host: Host) -> Case:
     """Ask the kernel which of the wired pins are taken, and look who holds any."""
-    if not _is_pi(host):
+    if not host.is_pi:
         raise CantTellError("no Raspberry Pi, so there are no pins")
     signals = host.settings.signals
     wired = {str(pin): part for key, part in PARTS.items() if (pin := getattr(signals, key)) != NOT_WIRED}
@@ -131,10 +131,6 @@ def _who(holders: list[str], host: Host) -> str:
     if any(process.open_files is None for process in host.processes()):
         return "by whom, only root may see: run it with sudo"
     return "no program has any, so it is the kernel"
-
-
-def _is_pi(host: Host) -> bool:
-    return "Raspberry Pi" in (host.board or "")
 
 
 def _unit(host: Host) -> dict[str, str]:

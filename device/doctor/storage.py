@@ -78,6 +78,7 @@ def wear(host: Host) -> Case:
     return (WEARING if reserve_level >= NEARLY_SPENT or tenths >= WORN else UNWORN).of(name=name, percent=10 * tenths)
 
 
+ON_DISK = Case(Level.NOTE, "kept on disk; this is no Raspberry Pi, whose card that would wear")
 IN_MEMORY = Case(Level.OK, "kept in memory, as Raspberry Pi OS sets it: gone after a restart")
 ON_CARD = Case(
     Level.WARNING, "kept on the card",
@@ -97,7 +98,9 @@ def log(host: Host) -> Case:
         parser.read_string(path.read_text(encoding="utf-8"))
         storage = parser.get("Journal", "Storage", fallback=storage) or storage
     is_kept = storage == "persistent" or (storage == "auto" and (host.root / "var/log/journal").is_dir())
-    return ON_CARD if is_kept else IN_MEMORY
+    if not is_kept:
+        return IN_MEMORY
+    return ON_CARD if host.is_pi else ON_DISK
 
 
 CHECKS = (
@@ -107,5 +110,5 @@ CHECKS = (
           root_file_system, (WRITABLE, OVERLAID, READ_ONLY)),
     Check("wear", "Cards end by being written to, and a worn one loses files.", wear, (UNWORN, WEARING, WORN_DOWN)),
     Check("log", "A log on the card is what writes to it most, and cards end by being written to.", log,
-          (IN_MEMORY, ON_CARD)),
+          (IN_MEMORY, ON_DISK, ON_CARD)),
 )

@@ -13,7 +13,7 @@ HOT, TOO_HOT = 80.0, 85.0  # °C: where a Pi begins to throttle, and where it do
 SCREEN_KILOBYTES = 1_700_000  # what Linux has of 2 GB, the firmware's part taken off
 
 GOOD_OS = Case(Level.OK, "Debian {release} ({name}) on {board}")
-NO_PI = Case(Level.NOTE, "Debian {release} ({name}), which isn't on a Raspberry Pi")
+NO_PI = Case(Level.NOTE, "{system}, which isn't on a Raspberry Pi")
 OTHER_OS = Case(
     Level.TROUBLE, "{system}, expected Debian 12 or 13",
     "Install Raspberry Pi OS Bookworm or Trixie, 64-bit, on a card of its own, and run `make deploy` again.",
@@ -27,12 +27,11 @@ def operating_system(host: Host) -> Case:
         raise CantTellError("there is no /etc/os-release")
     words = {key: value.strip('"') for key, _, value in (line.partition("=") for line in text.splitlines())}
     release, system = words.get("VERSION_ID", ""), words.get("PRETTY_NAME", "a system without a name")
+    if not host.is_pi:
+        return NO_PI.of(system=system)
     if words.get("ID") not in {"debian", "raspbian"} or release not in RELEASES:
         return OTHER_OS.of(system=system)
-    board = host.board
-    if board is None or "Raspberry Pi" not in board:
-        return NO_PI.of(release=release, name=RELEASES[release])
-    return GOOD_OS.of(release=release, name=RELEASES[release], board=board)
+    return GOOD_OS.of(release=release, name=RELEASES[release], board=host.board)
 
 
 GOOD_PYTHON = Case(Level.OK, "Python {version}")
