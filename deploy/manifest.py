@@ -106,8 +106,9 @@ def read_manifest(line: bytes) -> Manifest:
     """Return what the line of a manifest says. Raises DeployError."""
     try:
         found = json.loads(line)
-        if not isinstance(found, dict) or (found.get("product"), found.get("format")) != (PRODUCT, FORMAT):
-            product, version = (found.get(name) for name in ("product", "format"))
+        said = found if isinstance(found, dict) else {}
+        product, version = said.get("product"), said.get("format")
+        if (product, version) != (PRODUCT, FORMAT):
             raise DeployError(f"the manifest is for {product}, format {version}, expected {PRODUCT}, format {FORMAT}")
         manifest: Manifest = parse(Manifest, found, "the manifest")
     except (ModelError, ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ from device.faces import Luma
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 OF_PHONES = frozenset({".avif", ".heic", ".heif"})  # pictures too, which OpenCV may not decode: then that is told
-PNG_START, PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # Inside compressed data, 0xff is followed by 0x00 or a restart marker (ITU-T T.81, B.1.1).
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -66,9 +66,10 @@ def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
 
 
 def _is_cut_short(encoded: bytes) -> bool:
-    # OpenCV lets libpng complain of this on stderr, and older releases fill the missing part of a JPEG with grey.
+    # OpenCV lets libpng complain of this on stderr, or takes memory for all that a PNG's chunk says it has, up to 4 GB;
+    # older releases fill the missing part of a JPEG with grey.
     if encoded.startswith(PNG_START):
-        return PNG_END not in encoded
+        return _is_png_cut_short(encoded)
     if not encoded.startswith(JPEG_START):
         return False
     # Segment by segment, because a thumbnail before the picture and a film after it hold markers of their own.
@@ -77,4 +78,13 @@ def _is_cut_short(encoded: bytes) -> bool:
         if marker.group() == JPEG_END:
             return False
         place = marker.end() + int.from_bytes(encoded[marker.end() : marker.end() + 2], "big")
+    return True
+
+
+def _is_png_cut_short(encoded: bytes) -> bool:
+    place = len(PNG_START)
+    while kind := encoded[place + 4 : place + 8]:  # each chunk: its length, its kind, its content, its checksum
+        place += 12 + int.from_bytes(encoded[place : place + 4], "big")
+        if kind == PNG_END:
+            return place > len(encoded)
     return True

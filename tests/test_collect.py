@@ -1,5 +1,6 @@
 """Unsure faces that a door keeps: what lies on the disk, who can read it, how much, how long, and who is told."""
 
+import base64
 import dataclasses
 import logging
 import shutil
@@ -25,7 +26,7 @@ from device.faces import Box, Luma
 from device.kiosk import run
 from device.seal import SealError, owners_key, unseal
 from device.settings import CameraSettings, CollectSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
-from trainer.collect_key import PRIVATE, make_pair, public_pem, read_private_key
+from trainer.collect_key import PRIVATE, PUBLIC, make_pair, public_pem, read_private_key
 
 COLLECT = 24  # the LED's pin
 DAY = 86400.0
@@ -219,6 +220,13 @@ def test_what_a_power_cut_left_is_removed(key: X25519PrivateKey) -> None:
     assert kept() == []
 
 
+def unheard_of(pem: bytes) -> bytes:
+    """Return a key in PEM as one of a kind that nobody knows."""
+    first, *lines, last = pem.split(b"\n")[:-1]
+    content = base64.b64decode(b"".join(lines)).replace(bytes.fromhex("2b656e"), bytes.fromhex("2b5570"))
+    return b"\n".join([first, base64.b64encode(content), last, b""])
+
+
 def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"collect_pin is 0, expected an LED that is lit while faces are kept"):
         owners_key(dataclasses.replace(door, signals=SignalSettings()))
@@ -226,6 +234,7 @@ def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) 
     for content, line in (
         (None, "can't be read (No such file or directory)"), (b"", "is no public key in PEM"),
         ((tmp_path / "keys" / PRIVATE).read_bytes(), "is no public key in PEM"),
+        (unheard_of((tmp_path / "keys" / PUBLIC).read_bytes()), "is no public key in PEM"),
     ):  # fmt: skip
         if content is not None:
             wrong.write_bytes(content)
@@ -251,6 +260,9 @@ def test_a_pair_of_keys_is_for_its_owner_and_never_replaced(tmp_path: Path) -> N
     assert private.read_bytes() == secret
     assert public.read_bytes() == public_pem(read_private_key(private).public_key())
     assert sorted(path.name for path in folder.iterdir()) == [PRIVATE, "collect-public.pem"]
+    private.write_bytes(unheard_of(secret))
+    with pytest.raises(ValueError, match=r"is no private key in PEM, expected the private key"):
+        read_private_key(private)
     private.chmod(0o640)
     with pytest.raises(ValueError, match=r"others may read it \(mode 640\), expected 600"):
         read_private_key(private)

@@ -139,6 +139,39 @@ def test_a_file_that_is_none_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == b"no database" * 1000
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE hours SET hour = 'noon'", "UPDATE hours SET visits = x'00'", "UPDATE hours SET day = CAST(x'ff' AS TEXT)"],
+)
+def test_a_row_that_is_none_is_told_and_today_counts_on(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    counts.write()
+    counts.close()
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(damage)
+    with pytest.raises(sqlite3.DatabaseError):
+        table(path)
+    again = Counts(path, keep_days=90)
+    again.add(NOON, "visits")
+    assert again.today == {"visits": 1}
+
+
+def test_a_damaged_name_in_the_file_is_told_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    counts.write()
+    counts.close()
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE hours", b"CREATE TABLE ho \xe0s"))
+    again = Counts(path, keep_days=90)
+    again.add(NOON, "visits")
+    for read in (lambda: table(path), again.write):
+        with pytest.raises(sqlite3.DatabaseError, match="is no UTF-8"):
+            read()
+
+
 def test_a_file_that_could_not_be_made_is_made_once_it_can(tmp_path: Path) -> None:
     path = tmp_path / "counts.db"
     counts = Counts(path, keep_days=90)

@@ -1,17 +1,20 @@
 import itertools
 import json
 import logging
+import queue
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from logging.handlers import QueueHandler
 from pathlib import Path
 
 import pytest
 from footprint import TREE
 from mosquitto import KIOSK, Broker, Subscriber, needs_mosquitto
-from screens import card_of, free_port
+from screens import ANSWER_SECONDS, card_of, free_port
 from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict
@@ -20,9 +23,10 @@ from device.errors import BrokerError
 from device.faces import Box
 from device.kiosk import run
 from device.settings import DecisionSettings, Settings, SignalSettings
+from device.telemetry import mqtt
 from device.telemetry.counts import rows
-from device.telemetry.discovery import COMPONENTS
-from device.telemetry.mqtt import try_broker
+from device.telemetry.discovery import COMPONENTS, Discovery
+from device.telemetry.mqtt import Mqtt, try_broker
 from device.telemetry.settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
 from device.telemetry.telemetry import Telemetry
 
@@ -130,6 +134,36 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
     with Subscriber(broker) as later:  # who asks only now hears it as well
         later.until(lambda: later.of(AVAILABLE))
         assert later.of(AVAILABLE) == ["offline"]
+
+
+def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
+    said = queue.SimpleQueue[logging.LogRecord]()
+    handler = QueueHandler(said)
+    request.addfinalizer(lambda: mqtt.log.removeHandler(handler))
+    mqtt.log.addHandler(handler)
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a secret")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        place = broker.getsockname()
+        broker.settimeout(ANSWER_SECONDS)
+        settings = MqttSettings(True, host=place[0], port=place[1], tls=False, password_path=str(secret))
+        with Mqtt(settings, Discovery("door-1", "a model")):
+            kiosk, _ = broker.accept()
+            broker.close()
+            with kiosk:
+                kiosk.sendall(b"\x20\x02\0\1")  # CONNACK: unacceptable protocol version
+                assert said.get(timeout=ANSWER_SECONDS).getMessage() == (
+                    f"mqtt: 127.0.0.1:{place[1]} can't be reached; the door goes on, events wait"
+                )
+            with socket.create_server(place) as back:
+                back.settimeout(ANSWER_SECONDS)
+                kiosk, _ = back.accept()
+                with kiosk:
+                    assert b"mask-kiosk-door-1" in kiosk.recv(1000)
 
 
 @needs_mosquitto

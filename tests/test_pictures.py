@@ -1,6 +1,7 @@
 import io
 import itertools
 import json
+import re
 import struct
 import subprocess
 import zlib
@@ -94,6 +95,7 @@ def test_what_is_no_usable_picture_is_refused_in_one_line(tmp_path: Path, python
         "narrow.png": (
             encoded(Image.new("L", (15, 400)), "PNG"), "is 15x400, expected at least 16 pixels a side: remove it",
         ),
+        "chunk.png": (re.sub(rb"....IDAT", b"\xed\xa0\x80wIDAT", png, count=1, flags=re.DOTALL), CUT_SHORT),  # 4 GB
         "huge.png": (png_header(100_000, 100_000), NO_PICTURE),
         "huge.jpg": (jpeg_of_size(65_000, 65_000), NO_PICTURE),
         "thumbnail.jpg": (with_thumbnail(jpeg)[: -len(jpeg) // 2], CUT_SHORT),

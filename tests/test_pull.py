@@ -130,6 +130,12 @@ def drip(handler: Handler) -> None:
             return
 
 
+def sent_on(handler: Handler) -> None:
+    handler.send_response(302)
+    handler.send_header("Location", "http://[")
+    handler.end_headers()
+
+
 def trick(suffix: str, how: Callable[[Handler], object]) -> Callable[[Case], None]:
     return lambda case: case.server.tricks.update({suffix: how})
 
@@ -165,6 +171,10 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
     "another format": (
         lambda case: case.publisher.sign(format=2), 2,
         "the manifest is for mask-kiosk, format 2, expected mask-kiosk, format 1",
+    ),
+    "no object": (
+        lambda case: sign_otherwise(case, how=lambda _: b"4\n"), 2,
+        "the manifest is for None, format None, expected mask-kiosk, format 1",
     ),
     "another Debian": (
         lambda case: case.publisher.sign(
@@ -221,6 +231,9 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
     "a server that isn't one": (
         trick("/manifest", lambda handler: handler.wfile.write(b"SSH-2.0\r\n\r\n")), 3,
         r"http://\S+/manifest isn't reached \(.+\), expected it within \d+ s",
+    ),
+    "a server that sends it on to no address": (
+        trick("/manifest", sent_on), 3, r"http://\S+/manifest isn't reached \(.+\), expected it within \d+ s",
     ),
     "a damaged memory": (
         damaged, 2,

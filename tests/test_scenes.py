@@ -116,6 +116,7 @@ def test_every_format_says_the_same(write: Callable[[Path], Path], tmp_path: Pat
         "names:\n  0: with_mask\n  1: without_mask\n  2: worn_wrong\n  3: 'face'\n",
         "nc: 4\nnames: {3: face, 0: with_mask, 1: without_mask, 2: worn_wrong}\n",
         "names: [with_mask,\n  without_mask,\n  worn_wrong, face\n]\n",
+        "names: [with_mask, without_mask, worn\n  wrong, face]\n",
     ],
 )
 def test_class_names_are_read_however_yaml_writes_them(written: str, tmp_path: Path) -> None:

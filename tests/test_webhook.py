@@ -178,7 +178,7 @@ def test_a_secret_that_others_can_read_or_that_is_none_is_refused(
     ]
 
 
-@pytest.mark.parametrize("text", ["plain", "whsec_c2hvcnQ=", "whsec_!!!!", SECRET.removeprefix("whsec_")])
+@pytest.mark.parametrize("text", ["plain", "whsec_c2hvcnQ=", "whsec_!!!!", "whsec_ä", SECRET.removeprefix("whsec_")])
 def test_a_secret_that_is_no_key_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(SettingsError) as error:
         key_of(text, "file")

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -54,6 +54,15 @@ def name_of(event: Event) -> str | None:
     return "visits" if event.kind is Kind.ENTER else VERDICTS.get((event.kind, event.state))
 
 
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Have damage that Python finds before SQLite does told as SQLite's."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError(f"a name in the file is no UTF-8 ({error})") from error
+
+
 class Counts:
     """What was counted: of today, and what the file doesn't hold yet."""
 
@@ -93,6 +102,7 @@ class Counts:
         day, hours = self._hours
         return [(day, hour, *(found[name] for name in NAMES)) for hour, found in sorted(hours.items())]
 
+    @_damage_told()
     def write(self) -> None:
         """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error or OSError."""
         if not self._path or not self._unwritten:
@@ -122,6 +132,10 @@ def rows(path: Path, day: str = "") -> Iterator[Row]:
     """Yield day, hour and NAMES of each hour in the file, of one day or of all. Raises sqlite3.Error."""
     if not path.exists():
         return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+    with _damage_told(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
         query = f"SELECT day, hour, {COLUMNS} FROM hours WHERE day = ? OR ? = '' ORDER BY day, hour"  # noqa: S608
-        yield from file.execute(query, (day, day)).fetchall()
+        found = file.execute(query, (day, day)).fetchall()
+    for row in found:
+        if [type(value) for value in row] != [str, *[int] * (1 + len(NAMES))]:  # SQLite keeps to no type
+            raise sqlite3.DatabaseError(f"{path} has a row that is none of an hour: {row}")
+        yield row

@@ -126,10 +126,11 @@ class Mqtt:
 
 def client_of(settings: MqttSettings, name: str) -> "Client":
     """Return a client that has what it needs to connect. Raises SettingsError in one line."""
-    from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
-    client = Client(CallbackAPIVersion.VERSION2, client_id=f"mask-kiosk-{name}")
+    from device.steady_client import SteadyClient
+
+    client = SteadyClient(CallbackAPIVersion.VERSION2, client_id=f"mask-kiosk-{name}")
     client.username_pw_set(settings.user, read_secret(settings.password_path))
     if settings.tls:
         try:

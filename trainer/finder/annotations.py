@@ -173,6 +173,6 @@ def _class_names(path: Path) -> dict[str, str]:
     items = block[1].split(",") if block[1] is not None else block[2].splitlines()
     names = dict[str, str]()
     for item in filter(None, (re.sub(r"\s+#.*", "", item).strip() for item in items)):
-        number, name = re.fullmatch(r"(?:-\s*|(\d+)\s*:\s*)?(.*)", item).groups()  # type: ignore[union-attr]
+        number, name = re.fullmatch(r"(?s)(?:-\s*|(\d+)\s*:\s*)?(.*)", item).groups()  # type: ignore[union-attr]
         names[number or str(len(names))] = name.strip("'\"")
     return names
