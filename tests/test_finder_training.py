@@ -451,6 +451,21 @@ def test_a_training_starts_from_the_weights_of_another(
     )
 
 
+def test_other_weights_to_start_from_make_another_run_whatever_their_files_are_called(
+    material: Path, tmp_path: Path
+) -> None:
+    runs, start = tmp_path / "runs", tmp_path / "faces.keras"
+    for seed, found in ((0, 1), (1, 2)):
+        keras.utils.set_random_seed(seed)
+        finder().save(start)
+        main([*asked(material, runs, epochs=1), "--start", str(start)])  # finds nothing yet, but has a run
+        assert len(list(runs.glob("faces-*"))) == found
+    plan = replace(planned(material), start=str(start), teacher=str(start))
+    before = plan.identity()
+    elsewhere = str(start.rename(tmp_path / "other.keras"))
+    assert replace(plan, start=elsewhere, teacher=elsewhere).identity() == before
+
+
 def test_a_teacher_marks_the_faces_that_it_is_sure_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (teacher,) = real_data("YUNET")
     folder = tmp_path / "without_mask"

@@ -31,7 +31,7 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
-    asked = json.dumps([dataclasses.asdict(plan), material.sha256])
+    asked = json.dumps([plan.identity(), material.sha256])
     folder = runs / f"faces-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
     write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
     keras.utils.clear_session()

@@ -54,7 +54,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
-    asked = json.dumps([dataclasses.asdict(plan), material.sha256, card.sha256, PICTURES])
+    asked = json.dumps([plan.identity(), material.sha256, card.sha256, PICTURES])
     folder = runs / f"face-check-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
     write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
     keras.utils.clear_session()

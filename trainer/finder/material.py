@@ -1,5 +1,6 @@
 """Turns folders into pictures that the face finder learns from, is watched with, and never sees."""
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -27,7 +29,7 @@ SHARES = (0.35, 0.33, 0.17, 0.15)
 
 @dataclass(frozen=True)
 class FinderPlan:
-    """What a run was asked to do; two runs that differ in any of this have different folders."""
+    """What a run was asked to do; two runs of different `identity` have different folders."""
 
     scenes: tuple[str, ...]  # folders
     backgrounds: tuple[str, ...]
@@ -38,6 +40,12 @@ class FinderPlan:
     epochs: int
     seed: int
     threads: int
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells runs apart: of single files that is their content, wherever they are."""
+        files = {name: Path(path) for name, path in (("teacher", self.teacher), ("start", self.start)) if path}
+        hashes = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+        return {**dataclasses.asdict(self), **hashes}
 
 
 @dataclass(frozen=True)
