@@ -106,6 +106,25 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 
 
+def test_pictures_beside_the_classes_are_counted_as_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for name in ("a.png", "b.HEIC", ".c.png", "README.txt"):
+        shutil.copy(folder / "with_mask" / "0.png", folder / name)
+
+    dataset = load_dataset(folder, 24)
+
+    assert capsys.readouterr().err == (
+        f"left out: {folder}: has 2 pictures outside of with_mask and without_mask: move each into its class\n"
+    )
+    assert len(dataset.names) == 24
+    rows = [f"{path.relative_to(folder)},{path.parent.name},shop,real," for path in sorted(folder.glob("*_mask/*"))]
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))  # which names what counts
+    load_dataset(folder, 24)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_film_among_the_photos_is_left_out_without_being_held_in_memory(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     with (folder / "with_mask" / "film.mov").open("wb") as film:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import inspect
+import itertools
 import json
 import shutil
 import sys
@@ -24,7 +25,7 @@ from device.finders import OwnFaceFinder
 from device.pictures import SUFFIXES, read_luma
 from trainer import views
 from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
-from trainer.photos import Photo, PhotosError, find_photos, require_enough
+from trainer.photos import Photo, PhotosError, beside_classes, find_photos, require_enough
 from trainer.views import DESCRIPTION_LENGTH, describe
 
 CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
@@ -91,7 +92,7 @@ def load_dataset(
         _make_arrays(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    for line in index["refused"]:
+    for line in (*itertools.chain(*map(beside_classes, folders)), *index["refused"]):
         print(line, file=sys.stderr)
     require_enough([photo.label for photo in kept], folders[0])
     return Dataset(

@@ -20,6 +20,7 @@ from pathlib import Path
 from device import model_card
 from device.errors import KioskError
 from device.faces import Box
+from device.pictures import OF_PHONES, SUFFIXES
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 FEWEST = 10  # photos a class
@@ -79,6 +80,16 @@ def find_photos(folder: Path) -> list[Photo]:
               WORN_WRONG_SLICE)
         for path in (_files(folder / WORN_WRONG) if WORN_WRONG in folders else ())
     ]
+
+
+def beside_classes(folder: Path) -> list[str]:
+    """Return the line, if there is one to say, that pictures of a folder of photos lie in none of its class folders."""
+    if (folder / BOXES_TABLE).exists() or (folder / CROPS_TABLE).exists():
+        return []
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file()]
+    count = sum(not name.startswith(".") for name in names)
+    line = f"left out: {folder}: has {count} pictures outside of {' and '.join(LABELS)}: move each into its class"
+    return [line] if count else []
 
 
 def _files(folder: Path) -> list[Path]:
