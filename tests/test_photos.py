@@ -71,6 +71,23 @@ def test_a_wrong_folder_to_measure_with_is_refused_before_any_photo_is_cut(
 
 
 @pytest.mark.parametrize("command", [
+    "train --data {0} --extra {1}", "crossval --data {0} {1}", "train --data {2} --apart {0} {1}",
+])
+def test_folders_of_one_name_are_refused_before_any_photo_is_cut(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other, third = (drawn_photos(tmp_path / name, 12) for name in ("a/photos", "b/photos", "c"))
+
+    small = ["--model", "simple", "--size", "24", "--epochs", "1", "--runs", str(tmp_path / "runs")]
+    assert main([*command.format(one, other, third).split(), *small]) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {one} and {other}: have the same name, by which sources are told apart: rename one\n"
+    )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("command", [
     "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite", "bench",
     "faces --scenes {0} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0}", "compare-faces --scenes {0}",
 ])

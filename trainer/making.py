@@ -71,8 +71,7 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from trainer.photos import check_folders
-    from trainer.sources import photos_folder
+    from trainer.sources import check_folders, photos_folder
 
     folder, practice = photos_folder(options.data)
     check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])

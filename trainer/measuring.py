@@ -68,7 +68,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _crossval(options: argparse.Namespace) -> None:
-    from trainer.photos import check_folders
+    from trainer.sources import check_folders
 
     folders, apart = [Path(path) for path in options.data], [Path(path) for path in options.apart]
     check_folders(folders, apart)

@@ -82,9 +82,14 @@ def find_photos(folder: Path) -> list[Photo]:
     ]
 
 
+def has_table(folder: Path) -> bool:
+    """Tell whether a folder holds face crops or scenes, of which a table says everything."""
+    return (folder / BOXES_TABLE).exists() or (folder / CROPS_TABLE).exists()
+
+
 def beside_classes(folder: Path) -> list[str]:
     """Return the line, if there is one to say, that pictures of a folder of photos lie in none of its class folders."""
-    if (folder / BOXES_TABLE).exists() or (folder / CROPS_TABLE).exists():
+    if has_table(folder):
         return []
     names = [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file()]
     count = sum(not name.startswith(".") for name in names)
@@ -178,13 +183,6 @@ def _readable_sha256(path: Path) -> str:
         return _sha256(path)
     except PhotosError:
         return ""  # the reader of pictures says so, by name
-
-
-def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
-    """Raise PhotosError as reading these folders would in the end, before anything that takes long."""
-    require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
-    for folder in measuring:
-        find_photos(folder)
 
 
 def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:

@@ -1,9 +1,14 @@
-"""Names the photos to train on: the user's, the original project's, or drawn ones where neither is at hand."""
+"""Names the photos to train on: the user's, the original project's, or drawn ones where neither is at hand.
+
+Folders that can't be trained on are refused before anything that takes long.
+"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
+from trainer.photos import PhotosError, find_photos, has_table, require_enough
 from trainer.practice import draw_practice_set
 from trainer.prajna import FetchError, fetch_photos
 
@@ -26,3 +31,22 @@ def photos_folder(data: str | None) -> tuple[Path, bool]:
     if not folder.is_dir():
         draw_practice_set(folder)
     return folder, True
+
+
+def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
+    """Raise PhotosError as reading these folders would in the end, or where their names would make two of them one."""
+    require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
+    for folder in measuring:
+        find_photos(folder)
+    _require_names([folder for folder in folders if not has_table(folder)])  # tables name their sources themselves
+    _require_names(measuring)
+
+
+def _require_names(folders: Sequence[Path]) -> None:
+    known = dict[str, Path]()
+    for folder in folders:
+        if folder.name in known:
+            raise PhotosError(
+                f"{known[folder.name]} and {folder}: have the same name, by which sources are told apart: rename one"
+            )
+        known[folder.name] = folder
