@@ -174,3 +174,17 @@ def test_nothing_is_replaced(crops: Path) -> None:
     with pytest.raises(PhotosError, match="no such folder"):
         LabelFolder(crops / "absent")
     assert os.listdir(crops / "dropped") == ["0.png"]  # noqa: PTH208
+
+
+def test_a_name_that_the_table_cannot_hold_is_refused_in_one_line(crops: Path, served: str) -> None:
+    (crops / "0.png").rename(crops / os.fsdecode(b"caf\xe9.png"))
+    said = f"{crops}/caf\udce9.png: has a name that is no UTF-8, as crops.csv needs it: rename it"
+    port, token = re.findall(r":(\d+)/#(.*)", served)[0]
+    headers = f"Host: 127.0.0.1:{port}", f"Authorization: Bearer {token}"
+    for path in ("/next", "/picture?name=1.png"):
+        status, _, body = ask(int(port), f"GET {path}", *headers)
+        assert (status, json.loads(body)) == (400, {"error": said})
+
+    command = [sys.executable, "-m", "trainer", "label", str(crops)]
+    again = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (2, f"error: {said}\n".encode(errors="backslashreplace").decode())

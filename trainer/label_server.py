@@ -83,12 +83,26 @@ class Asked(LabelPage):
             self.require_origin()
         self.require_token(self.server.token, self.server.attempts)
 
+    def answer(self, *changes: Callable[[], object]) -> None:
+        """Make changes, and answer with the state or the line that says what is wrong."""
+        try:
+            for change in changes:
+                change()
+            self.finish(self.server.state())
+        except (PhotosError, OSError) as error:
+            self.refuse(error)
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with the line that says what is wrong."""
+        self.set_status(400)
+        self.finish({"error": str(error)})
+
 
 class Next(Asked):
     """The state, as JSON."""
 
     def get(self) -> None:
-        self.finish(self.server.state())
+        self.answer()
 
 
 class Picture(Asked):
@@ -96,13 +110,12 @@ class Picture(Asked):
 
     def get(self) -> None:
         name = self.get_query_argument("name")
-        if name not in self.server.pictures.waiting():
-            raise HTTPError(404)
         try:
+            if name not in self.server.pictures.waiting():
+                raise HTTPError(404)
             picture = read_color(self.server.pictures.folder / name)
-        except PictureError as error:
-            self.set_status(400)
-            self.finish({"error": str(error)})
+        except (PhotosError, PictureError) as error:
+            self.refuse(error)
             return
         self.set_header("Content-Type", "image/png")
         self.finish(cv2.imencode(".png", picture)[1].tobytes())
@@ -119,18 +132,8 @@ class Label(Asked):
             raise HTTPError(400) from error
         self.answer(lambda: self.server.pictures.label(name, label))
 
-    def answer(self, change: Callable[[], object]) -> None:
-        """Make a change, and answer with the state or the line that says what is wrong."""
-        try:
-            change()
-        except (PhotosError, OSError) as error:
-            self.set_status(400)
-            self.finish({"error": str(error)})
-            return
-        self.finish(self.server.state())
 
-
-class Undo(Label):
+class Undo(Asked):
     """Takes the last label back."""
 
     def post(self) -> None:

@@ -17,7 +17,10 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date. Raises PhotosError if there is no such folder, or a table of somebody else."""
+        """Bring the table up to date.
+
+        Raises PhotosError if there is no such folder, a table of somebody else, or a name that isn't UTF-8.
+        """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
         if not folder.is_dir():
@@ -77,7 +80,11 @@ class LabelFolder:
 def _pictures(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    return sorted(
+    names = sorted(
         path.name for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )  # fmt: skip
+    for name in names:
+        if name.encode(errors="replace").decode() != name:
+            raise PhotosError(f"{folder / name}: has a name that is no UTF-8, as {CROPS_TABLE} needs it: rename it")
+    return names
