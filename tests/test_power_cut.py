@@ -15,16 +15,18 @@ WRITERS = {
     "setup page": "from device.edit import edit_settings as edit\nedit(path, {'decision': {'hold_seconds': 3.0}})",
     "trainer": f"from trainer.cache import write_whole\nwrite_whole(path, {NEW.encode()!r})",
 }
+SAVE_STATE = """from trainer.runs import State, save_state
+save_state(State(best="best.keras", last="last.keras"), path.parent)"""
 CALLS = "openat,write,fsync,/chmod,rename,unlink"
 
 
 def write(path: Path, writer: str, *inject: str) -> tuple[int, str]:
-    """Replace OLD by NEW under strace; return the exit code and the calls that had to do with the folder."""
+    """Have code replace OLD under strace; return its exit code and the calls that had to do with the folder."""
     if not can_trace():
         pytest.skip("needs strace, and leave to trace")
     path.write_text(OLD)
     log = path.parent.parent / "trace"
-    code = f"import sys, pathlib\npath = pathlib.Path({str(path)!r})\n{WRITERS[writer]}"
+    code = f"import sys, pathlib\npath = pathlib.Path({str(path)!r})\n{writer}"
     done = subprocess.run(
         ["strace", "--follow-forks", "--decode-fds=path", f"--output={log}", f"--trace={CALLS}", *inject,
          sys.executable, "-c", code],
@@ -41,11 +43,11 @@ def test_a_process_that_is_killed_at_any_call_leaves_a_whole_file(writer: str, t
     part = folder / (".kiosk.toml.new" if writer == "setup page" else "kiosk.toml.partial")
     left = []
     for call in ("openat", "write", "fsync", "rename"):
-        code, _ = write(path, writer, f"--trace-path={part}", f"--inject={call}:signal=KILL:when=1")
+        code, _ = write(path, WRITERS[writer], f"--trace-path={part}", f"--inject={call}:signal=KILL:when=1")
         assert code == -9, call
         left.append(path.read_text())
     assert left == [OLD] * 4
-    assert write(path, writer)[0] == 0
+    assert write(path, WRITERS[writer])[0] == 0
     assert path.read_text() == NEW
     shutil.rmtree(folder)
 
@@ -54,6 +56,17 @@ def test_a_process_that_is_killed_at_any_call_leaves_a_whole_file(writer: str, t
 def test_the_content_is_on_disk_before_the_name_and_the_name_before_it_is_told(writer: str, tmp_path: Path) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
-    _, calls = write(folder / "kiosk.toml", writer)
+    _, calls = write(folder / "kiosk.toml", WRITERS[writer])
     names = [name for name in re.findall(r"^\d+ +(\w+)\(", calls, re.MULTILINE) if name in {"fsync", "rename"}]
     assert names == ["fsync", "rename", "fsync"]
+
+
+def test_weights_are_on_disk_before_the_state_that_names_them(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("best.keras", "last.keras"):
+        (folder / name).write_text("weights")
+    _, calls = write(folder / "state.json", SAVE_STATE)
+    synced = [Path(path).name for path in re.findall(r" fsync\(\d+<(.*?)>", calls.partition(" rename(")[0])]
+    assert sorted(synced[:2]) == ["best.keras", "last.keras"]
+    assert synced[2:] == ["run", "state.json.partial"]

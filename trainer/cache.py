@@ -28,11 +28,16 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)  # the name too
+
+
+def sync(path: Path) -> None:
+    """Have what was written into a file, or the names in a folder, on the disk before going on."""
+    number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name too
+        os.fsync(number)
     finally:
-        os.close(folder)
+        os.close(number)
 
 
 def read_array(path: Path) -> npt.NDArray[Any] | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from device.errors import KioskError
-from trainer.cache import write_whole
+from trainer.cache import sync, write_whole
 
 
 class RunError(KioskError, ValueError):
@@ -100,7 +100,10 @@ def current(runs: Path) -> list[Path]:
 
 
 def save_state(state: State, folder: Path) -> None:
-    """Write state.json, then remove the weights it no longer points at."""
+    """Have the weights it points at on the disk, write state.json, then remove those it no longer points at."""
+    for name in {state.best, state.last} - {""}:
+        sync(folder / name)
+    sync(folder)
     write_whole(folder / "state.json", _json(state))
     for path in folder.glob("*.keras"):
         if path.name not in (state.best, state.last):
