@@ -110,7 +110,7 @@ def _measure(
 def _trained_on(run: Run, material: Material, split: Split, temperature: float, miss_cost: float) -> TrainedOn:
     plan, dataset = run.plan, material.dataset
     source = "drawn faces" if plan.practice else dataset.folder.name
-    asked = "" if plan.practice else f"DATA={source} "
+    asked = f"DATA={dataset.folder.name} "
     asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={run.state.epochs} SEED={plan.seed} SPLIT={plan.split} "
     asked += f"THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
