@@ -14,7 +14,8 @@ from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 from trainer.cache import write_whole
 from trainer.calibration import calibrate
 from trainer.copies import Material
-from trainer.dataset import CROP_MARGIN, Dataset
+from trainer.cutting import CROP_MARGIN
+from trainer.dataset import Dataset
 from trainer.photos import ALARM_LABEL, LABELS
 from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize, run_tflite
