@@ -1,5 +1,6 @@
 """A conversion keeps its promises to the device, or writes nothing."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,11 +19,11 @@ from device.finders import OwnFaceFinder
 from device.golden import golden_pictures_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
-from trainer.convert import LEAST_PARITY
+from trainer.convert import LEAST_PARITY, require_parity
 from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
-from trainer.quantize import run_tflite
+from trainer.quantize import ConversionError, run_tflite
 from trainer.runs import Run, load_run
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
@@ -147,6 +148,32 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
     assert line.startswith("error: simple.tflite agrees with Keras on ")
     assert "nothing was written" in line
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(("photos", "others", "line"), [
+    (20, 1, ""), (20, 2, "agrees with Keras on 90.00% of 20 photos"),
+    (400, 2, ""), (400, 3, "agrees with Keras on 99.25% of 400 photos"),
+])
+def test_a_single_photo_decides_nothing(
+    photos: int, others: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exact = np.tile(np.array([[0.1, 0.9]], np.float32), (photos, 1))
+    rounded = exact.copy()
+    rounded[:others] = rounded[:others, ::-1]
+    with pytest.raises(ConversionError, match=line) if line else contextlib.nullcontext():
+        require_parity(exact, rounded, "door", 0.5)
+
+    few = "door.tflite was compared with Keras on 20 photos, which proves little, expected 200: add photos\n"
+    assert capsys.readouterr().err == (few if photos == 20 and not line else "")
+
+
+def test_a_conversion_compares_more_photos_than_a_small_test_part_has(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert convert(trained[1], tmp_path) == 0
+
+    assert "simple.tflite was compared with Keras on 80 photos, which proves little" in capsys.readouterr().err
+    assert json.loads((tmp_path / "simple.json").read_text())["measured"]["n"] == 8
 
 
 def test_photos_that_changed_since_the_training_are_refused(

@@ -16,7 +16,8 @@ from device.faces import Box, Face, Luma
 from device.pictures import read_luma
 from trainer.__main__ import main
 from trainer.copies import alone
-from trainer.dataset import CROP_MARGIN, load_dataset
+from trainer.cutting import CROP_MARGIN
+from trainer.dataset import load_dataset
 from trainer.photos import PhotosError, find_photos
 from trainer.split import split_photos
 

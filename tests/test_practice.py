@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from drawn_photos import drawn_photos
 
 from device.__main__ import main as device
 from device.errors import KioskError
@@ -16,6 +17,7 @@ from device.people import overlap
 from trainer.__main__ import main as trainer
 from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set
+from trainer.runs import load_run
 
 PEOPLE = 60
 NAMES = ("with_mask/person-000", "-masked"), ("without_mask/person-000", "")
@@ -26,7 +28,7 @@ Faces = dict[bool, list[tuple[Luma, Box]]]  # masked: pictures and true boxes
 def digests(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*") if path.is_file()
+        for path in folder.rglob("*.jpg")
     }
 
 
@@ -154,3 +156,22 @@ def test_without_photos_and_network_a_practice_model_comes_out_and_says_so(
     picture = next((tmp_path / "cache").glob("mask-kiosk/practice-*/with_mask/person-0000-masked.jpg"))
     assert device(["judge", "--cropped", "--model", str(models / "practice.tflite"), str(picture)]) == 0
     assert capsys.readouterr().out.startswith("PRACTICE  person-0000-masked.jpg: ")
+
+
+def test_a_model_of_drawn_people_is_for_practice_and_one_of_photos_with_some_beside_them_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    drawn, photos, runs = tmp_path / "drawn", drawn_photos(tmp_path / "photos", 12), tmp_path / "runs"
+    assert trainer(["practice", "--people", "12", "--to", str(drawn)]) == 0
+    small = ["--model", "simple", "--size", "24", "--epochs", "1", "--runs", str(runs)]
+
+    assert trainer(["train", "--data", str(photos), "--extra", str(drawn), *small]) == 0
+    assert not load_run(None, runs).plan.practice
+    assert "PRACTICE" not in capsys.readouterr().err
+    assert trainer(["train", "--data", str(drawn), *small]) == 0
+    assert f"{drawn}: holds drawn faces, for PRACTICE only" in capsys.readouterr().err
+    assert trainer(["convert", "--runs", str(runs), "--models", str(tmp_path / "models")]) == 0
+    card, _ = read_card(tmp_path / "models" / "practice.tflite")
+    assert (card.practice, card.trained_on.source) == (True, "drawn faces")
+    assert card.trained_on.command.startswith("make train convert DATA=drawn MODEL=simple ")

@@ -17,7 +17,7 @@ from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
-from trainer.runs import Plan, Run, RunError, load_run, load_state, open_run
+from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
 from trainer.split import Split, split_photos
 from trainer.training import predict, train
 
@@ -168,6 +168,25 @@ def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(
     assert main(command) == 0
     assert "nothing was left to train" not in capsys.readouterr().out
     assert load_run(None, runs).folder != first
+
+
+def test_a_run_that_another_process_trains_is_refused_before_its_state_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The other one could end while a second network's photos are cut, and what was read of the first be gone by then.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = tmp_path / "runs"
+    command = ["train", "--data", str(drawn_photos(tmp_path / "photos", 12)), "--size", str(SIZE), "--runs", str(runs)]
+    assert main([*command, "--epochs", "1", "--model", "simple"]) == 0
+    (folder,) = current(runs)
+    capsys.readouterr()
+
+    with only_one(folder):
+        assert main([*command, "--epochs", "2", "--model", "simple", "door"]) == 2
+
+    said = capsys.readouterr()
+    assert said.err == f"error: {folder}: is being trained by another process: wait for it, or set RUNS=\n"
+    assert said.out.count("photos in ") == 1
 
 
 def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

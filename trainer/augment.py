@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from device.faces import Luma
-from trainer.dataset import CONTEXT
+from trainer.cutting import CONTEXT
 
 TILT_DEGREES = 9.0  # standard deviation, at most three of them
 FIELD = (0.78, 1.2)  # least and most that is seen, in sides of the plain crop

@@ -14,25 +14,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from device import crop, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.cards import card_json
-from device.crop import crop_face, whole_picture
-from device.errors import PictureError
-from device.faces import Box, FaceFinder, Luma
+from device.faces import FaceFinder, Luma
 from device.finders import OwnFaceFinder
-from device.pictures import SUFFIXES, read_luma
-from trainer import views
-from trainer.cache import GrowingArray, cache_folder, scratch_array, whole_folder
-from trainer.photos import Photo, PhotosError, beside_classes, find_photos, require_enough
-from trainer.views import DESCRIPTION_LENGTH, describe
+from trainer import cutting, views
+from trainer.cache import cache_folder, scratch_array
+from trainer.cutting import CROP_MARGIN, cut_photos
+from trainer.photos import Photo, beside_classes, find_photos, require_enough
 
-CROP_MARGIN = 0.2  # of the face box's longer side, on each side: hair, chin and ear loops are in
-DESCRIBED_SIZE = 100  # px: what trainer.views describes
-CONTEXT = 1.25  # sides of a wide crop in those of the crop itself: what augmentation may turn, move and zoom out into
 # Part of the cache's key: with other code, the same photos may give other arrays.
-SHAPING_CODE = (crop, faces, finders, haar, heatmap, pictures, reduce, views, yunet, sys.modules[__name__])
+SHAPING_CODE = (crop, cutting, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
 
 
 @dataclass(frozen=True)
@@ -77,8 +70,8 @@ def load_dataset(
     photos = [photo for folder in folders for photo in find_photos(folder)]
     told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
     dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
-    told_by = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
-    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(told_by, photos, strict=True)]
+    numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
@@ -89,7 +82,7 @@ def load_dataset(
     key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
     arrays = cache_folder() / "arrays" / key
     if not _is_whole(arrays):
-        _make_arrays(photos, size, finder, arrays)
+        cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
     for line in (*itertools.chain(*map(beside_classes, folders)), *index["refused"]):
@@ -155,62 +148,3 @@ def _is_whole(arrays: Path) -> bool:
 def _place(photo: Photo) -> str:
     # Nothing for plain photos: their datasets keep the hash that older cards name.
     return f" {photo.box}" if photo.box else " cropped" if photo.cropped else ""
-
-
-def _make_arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None, folder: Path) -> None:
-    kept, refused, no_face = [], [], []
-    with whole_folder(folder) as partial:
-        with (
-            GrowingArray(partial / "crops.npy", (size, size)) as crops,
-            GrowingArray(partial / "wide.npy", (round(size * CONTEXT),) * 2) as wide,
-            GrowingArray(partial / "descriptions.npy", (DESCRIPTION_LENGTH,)) as descriptions,
-        ):
-            for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
-                try:
-                    if photo.path.suffix.lower() not in SUFFIXES:
-                        raise PictureError(
-                            f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}"
-                        )
-                    luma = read_luma(photo.path)
-                    if photo.box:
-                        _require_inside(photo.box, luma, photo.path)
-                except PictureError as error:
-                    if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
-                        raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
-                    refused.append(f"left out: {error}")
-                    continue
-                box = photo.box
-                if not (box or photo.cropped) and finder and (found := finder.find(luma)):
-                    box = found[0].box
-                kept.append(i)
-                crops.append(_cut(luma, box, size))
-                wide.append(_cut(luma, box, round(size * CONTEXT), CONTEXT))
-                no_face.append(box is None and not photo.cropped)
-                descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
-        np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
-        (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
-
-
-def _require_inside(box: Box, luma: Luma, path: Path) -> None:
-    height, width = luma.shape
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    if not (0 <= x < width and 0 <= y < height and box.width <= 2 * width and box.height <= 2 * height):
-        raise PictureError(
-            f"{path}: box {' '.join(map(str, box))} isn't in its {width}x{height} pixels, expected a face there: "
-            "correct the table"
-        )
-
-
-def _cut(luma: Luma, box: Box | None, size: int, context: float = 1.0) -> Luma:
-    if box is not None:
-        return crop_face(luma, box, (context * (1 + 2 * CROP_MARGIN) - 1) / 2, size)
-    if context > 1:
-        height, width = luma.shape
-        rows, columns = round(height * (context - 1) / 2), round(width * (context - 1) / 2)
-        return whole_picture(cv2.copyMakeBorder(luma, rows, rows, columns, columns, cv2.BORDER_REPLICATE), size)
-    return whole_picture(luma, size)
-
-
-def _surroundings(luma: Luma, box: Box | None) -> Luma:
-    # Of a scene with several faces, each is described by what is near it: whole scenes would all be copies.
-    return luma if box is None else crop_face(luma, box, CROP_MARGIN, DESCRIBED_SIZE)

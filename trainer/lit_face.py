@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
-from trainer.dataset import CONTEXT, CROP_MARGIN
+from trainer.cutting import CONTEXT, CROP_MARGIN
 
 # Heights on the face, as shares of the box from hairline (0) to chin (1): means over upright frontal faces.
 EYES, NOSE_BRIDGE, NOSE_TIP, MOUTH, CHIN = 0.40, 0.44, 0.62, 0.79, 1.0

@@ -81,15 +81,13 @@ def _train(options: argparse.Namespace) -> None:
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
     from trainer.report import write_report
-    from trainer.runs import make_current, nothing_left, only_one
+    from trainer.runs import make_current, nothing_left
     from trainer.training import predict, set_threads
 
     set_threads(options.threads)
-    jobs = [_job(options, name, folder, practice) for name in options.model]
-    make_current([job.run.folder for job in jobs], options.runs)
     with ExitStack() as held:
-        for job in jobs:
-            held.enter_context(only_one(job.run.folder))
+        jobs = [_job(options, name, folder, practice, held) for name in options.model]
+        make_current([job.run.folder for job in jobs], options.runs)
         for job, run in train_each(jobs, options.threads):
             dataset, split = job.dataset, job.split
             best = keras.saving.load_model(run.folder / run.state.best)
@@ -100,13 +98,14 @@ def _train(options: argparse.Namespace) -> None:
             print(f"{run.state.epochs} epochs, best {run.state.best_epoch + 1}: {report}")
 
 
-def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -> "Job":
+def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, held: ExitStack) -> "Job":
+    """Return a training as far as it has come; its run is held, so that no other process goes on with it meanwhile."""
     import numpy as np
 
     from trainer.copies import gather, named_finder
     from trainer.jobs import Job
     from trainer.networks import NETWORKS
-    from trainer.runs import Plan, open_run
+    from trainer.runs import Plan, only_one, open_run
     from trainer.split import split_photos
 
     recipe = NETWORKS[name]
@@ -143,6 +142,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool) -
         sampling_sha256=dataset.sampling_sha256,
     )
     epochs = options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs)
+    held.enter_context(only_one(plan.folder(options.runs)))
     return Job(open_run(plan, options.runs), dataset, split, epochs)
 
 

@@ -21,6 +21,7 @@ Scene = npt.NDArray[np.float32]  # (height, width, 3), BGR, 0-1
 SIDES = (200, 320)  # px, least and most of a picture's height and width
 FACE_HEIGHTS = (0.42, 0.66)  # forehead to chin, share of the picture's height
 TILT_DEGREES = 6.0  # standard deviation
+MARK = "PRACTICE.txt"  # beside the class folders: what is trained on this set is no model for a door
 
 
 def draw_practice_set(folder: Path, people: int = 200, seed: int = 0) -> None:
@@ -32,6 +33,7 @@ def draw_practice_set(folder: Path, people: int = 200, seed: int = 0) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise KioskError(f"{folder} holds files, a practice set needs a new or empty folder: remove it or name another")
     with whole_folder(folder) as drawn:
+        (drawn / MARK).write_text("Drawn people: as DATA they make a practice model, which this file tells.\n")
         for name in LABELS:
             (drawn / name).mkdir()
         for number in tqdm(range(people), desc="drawing practice photos", unit="person", disable=None):
@@ -43,6 +45,11 @@ def draw_practice_set(folder: Path, people: int = 200, seed: int = 0) -> None:
                 # The names tell trainer.groups that both are one person.
                 path = drawn / name / f"person-{number:04d}{'-masked' if masked else ''}.jpg"
                 _write_jpeg(path, picture, quality=int(rng.integers(55, 96)))
+
+
+def is_practice_set(folder: Path) -> bool:
+    """Tell whether `draw_practice_set` filled a folder."""
+    return (folder / MARK).exists()
 
 
 def draw_face(rng: np.random.Generator, masked: bool, person: Person | None = None) -> tuple[Picture, Box]:

@@ -113,6 +113,7 @@ def save_state(state: State, folder: Path) -> None:
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold a run's folder for this process; raise RunError while another one trains there."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,20 +9,24 @@ from pathlib import Path
 
 from trainer.cache import cache_folder
 from trainer.photos import PhotosError, find_photos, has_table, require_enough
-from trainer.practice import draw_practice_set
+from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos
 
 PRACTICE = "practice-1"  # the cache's folder; the number changes with the drawing
 
 
 def photos_folder(data: str | None) -> tuple[Path, bool]:
-    """Return the folder of photos and whether they are only drawn, for practice.
+    """Return the folder of photos and whether they are only drawn, for practice: then one line says so.
 
-    Without a folder of the user's, the original's photos are fetched; if their host can't be reached, one line says so
-    and faces are drawn.
+    Without a folder of the user's, the original's photos are fetched; if their host can't be reached, faces are drawn.
     """
     if data:
-        return Path(data).expanduser().resolve(), False
+        folder = Path(data).expanduser().resolve()
+        practice = is_practice_set(folder)
+        if practice:
+            print(f"{folder}: holds drawn faces, for PRACTICE only; for a real model give photos as DATA, it as EXTRA",
+                  file=sys.stderr)
+        return folder, practice
     try:
         return fetch_photos(cache_folder() / "prajna"), False
     except FetchError as error:

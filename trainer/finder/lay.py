@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.covers import draw_cover
-from trainer.dataset import CONTEXT, CROP_MARGIN
+from trainer.cutting import CONTEXT, CROP_MARGIN
 from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL
 

@@ -13,7 +13,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     practice = commands.add_parser("practice", help="draw photos of people with and without masks")
     practice.set_defaults(command=_practice)
-    practice.add_argument("--to", type=path, required=True, help="a new folder, for --data or --extra")
+    practice.add_argument("--to", type=path, required=True, help="a new folder, for --extra, or --data to practise")
     practice.add_argument("--people", type=positive, default=200, help="each is drawn twice (default: %(default)s)")
     practice.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
 
