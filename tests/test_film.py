@@ -11,8 +11,8 @@ from PIL import Image, ImageSequence
 from device.classifier import Classifier
 from device.finders import OwnFaceFinder
 from device.replay import replay
+from device.routes import PAGE
 from device.settings import Settings
-from device.web import PAGE
 
 MOST_BYTES, MOST_SECONDS = 400_000, 10.0
 LOOKS = ["IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE"]

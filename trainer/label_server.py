@@ -15,7 +15,7 @@ from tornado.web import Application, HTTPError
 from device.doorkeeper import Attempts, Guarded, Static, allowed_hosts
 from device.errors import PictureError
 from device.pictures import read_color
-from device.web import PAGE as DEVICE_PAGE
+from device.routes import PAGE as DEVICE_PAGE
 from trainer.labels import LabelFolder
 from trainer.photos import PhotosError
 
