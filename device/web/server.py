@@ -12,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tornado.template import Loader
-from tornado.web import Application, RequestHandler
+from tornado.web import RequestHandler
 
 from device.cameras.camera import is_live
 from device.cameras.frame import Frame
@@ -28,23 +27,20 @@ from device.signals.signals import LATE_SECONDS
 from device.telemetry.telemetry import Telemetry
 from device.web.address import PageAddress
 from device.web.changes import held
-from device.web.doorkeeper import Attempts, Guarded, LimitedServer, Static, allowed_hosts
+from device.web.doorkeeper import Attempts, LimitedServer
 from device.web.edit import edit_settings
 from device.web.languages import LANGUAGES, Language, codes, preferred, read_language
 from device.web.mirror import Mirror
-from device.web.pages import MetricsText, MirrorStream, ScreenPage, StateStream
-from device.web.setup_pages import SETUP_PAGES
-from device.web.today_pages import TODAY_PAGES
+from device.web.pages import StateStream
+from device.web.routes import PAGE, routes
 from device.web.what_if import History
 
 if TYPE_CHECKING:
     from device.telemetry.metrics import Metrics
 
-PAGE = Path(__file__).parent / "page"
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
-SLOW_SECONDS = 10.0  # a request must have arrived by then, and a viewer must answer
+SLOW_SECONDS = 10.0  # a request must have arrived by then
 LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
-LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
 GOODBYE_SECONDS = 0.5
 
 
@@ -151,7 +147,7 @@ class Server:
     async def serve(self) -> None:
         """Serve until `stop`."""
         server = LimitedServer(
-            self._application(), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
+            routes(self), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
             idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
         server.add_socket(self.address.socket)
@@ -169,29 +165,6 @@ class Server:
                 viewer.close(1001, "the kiosk has ended")
             with suppress(TimeoutError):
                 await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
-
-    def _application(self) -> Application:
-        shared, screen = {"server": self}, self.settings.screen
-        setup = shared | {"answered": screen.setup, "token": self.token}
-        today = shared | {"answered": screen.today, "token": self.read_token}
-        metrics = shared | {"answered": screen.metrics, "token": self.read_token}
-        return Application(
-            [
-                (r"/", ScreenPage, shared),
-                (r"/state", StateStream, shared),
-                *([(r"/mirror", MirrorStream, shared)] if screen.mirror else []),
-                *((path, page, setup) for path, page in SETUP_PAGES.items() if self.setup_url),
-                *((path, page, today) for path, page in TODAY_PAGES.items() if self.today_url),
-                *([(r"/metrics", MetricsText, metrics)] if self.metrics else []),
-                (r"/static/([a-z]+\.[a-z]+)", Static, {"path": str(PAGE / "static")}),
-            ],
-            default_handler_class=Guarded,
-            hosts=allowed_hosts(screen.host, self.port),
-            template_loader=Loader(str(PAGE)),
-            log_function=lambda handler: None,
-            websocket_ping_interval=SLOW_SECONDS, websocket_ping_timeout=SLOW_SECONDS,
-            websocket_max_message_size=LARGEST_MESSAGE,
-        )  # fmt: skip
 
 
 def _digest(settings: Settings, card: ModelCard) -> str:
