@@ -15,7 +15,7 @@ SPLIT ?= grouped
 THREADS ?= 2
 CAMERA ?= usb:0
 FRAMES ?= 1000000
-TRIES ?= 10000
+TRIES ?= 1000000
 RUNS ?= runs
 MODELS ?= models
 
@@ -107,8 +107,8 @@ faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
 soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
-fuzz: .venv/ready  ## broken input for every reader: make fuzz [TRIES=10000]; the tests do 60 each
-	@TRIES=$(TRIES) $(venv) -m pytest tests/test_fuzz.py
+fuzz: .venv/fuzz  ## broken input for every reader, hours -> docs/fuzz.md: make fuzz [TRIES=1000000 ONLY="page card"]; x86-64, Linux
+	@PYTHONPATH=.:tests $(venv) -m fuzz --runs $(TRIES) --folder "$(RUNS)/fuzz" $(ONLY)
 mutate: .venv/ready .venv-mutate/ready  ## break the device's core bit by bit, half an hour: what do tests miss? make mutate [ONLY="crop …"]
 	@tests/mutate/run.sh "$(RUNS)/mutate" $(or $(ONLY),decision crop model_card classifier)
 audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and which of them have known holes
@@ -169,6 +169,8 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 		--no-emit-index-url --no-emit-find-links tests/audit.in --output-file tests/audit.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links tests/mutate.in --output-file tests/mutate.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links tests/fuzz.in --output-file tests/fuzz.lock
 clean:  ## remove the environment and the training runs; models/ stays
 	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 
@@ -177,6 +179,10 @@ clean:  ## remove the environment and the training runs; models/ stays
 	@$(call make_venv,.venv,$<,13)
 .venv/cluster: cluster.lock .venv/ready
 	@echo "adding Ray to .venv from $<"; set -e; $(call install,.venv,$<); touch $@
+.venv/fuzz: tests/fuzz.lock .venv/ready
+	@test "$$(uname -sm)" = "Linux x86_64" || { echo "error: this is $$(uname -sm), expected Linux x86_64, the only" \
+		"one that atheris is built for: without it, TRIES=10000 .venv/bin/python -m pytest tests/test_fuzz.py" >&2; exit 2; }
+	@echo "adding atheris to .venv from $<"; set -e; $(call install,.venv,$<); touch $@
 # The device on its second runtime; tflite-runtime exists up to Python 3.11.
 .venv-tflite-runtime: .venv-tflite-runtime/ready
 .venv-tflite-runtime/ready: tests/tflite-runtime.lock

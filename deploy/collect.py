@@ -50,7 +50,7 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
     running = remote.start(SEND)
     assert running.stdout is not None  # noqa: S101
     try:
-        for name, sealed in _crops(running.stdout):
+        for name, sealed in crops(running.stdout):
             try:
                 picture = unseal(sealed, key)
             except SealError:
@@ -84,7 +84,7 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
     return f"{len(arrived)} crops fetched and removed there"
 
 
-def _crops(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+def crops(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
     """Yield names and contents of the crops in an archive that is being sent. Raises TarError where it ends early."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:

@@ -1,53 +1,28 @@
-"""Broken input of every kind ends in the project's own one-line errors; $TRIES: how often each reader is tried."""
+"""Broken input of every kind ends in the project's own one-line errors; $TRIES: how often each target is tried."""
 
-import dataclasses
 import json
-import logging
 import os
-import re
-import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 from footprint import TREE
-from fuzz_targets import ANSWER_SECONDS, UPGRADE, Targets
+from fuzz.found import FOUND
+from fuzz.outcome import Outcome, read_log
+from fuzz.samples import SAMPLES, WORDS
+from fuzz.targets import TARGETS, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from screens import TOKEN, card_of, served
-from test_screen import ask as ask_page
-from test_setup import a_minute
-
-from deploy.manifest import FORMAT, PRODUCT, Bundle, File, Manifest, Ring
-from deploy.release import Release
-from device.web.server import Server
 
 TRIES = int(os.environ.get("TRIES") or 60)
 FUZZ = settings(
     max_examples=TRIES, deadline=None, database=None, derandomize="TRIES" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-TOML = re.sub(r"(?m)^# (?=\w+ = )", "", (TREE / "deploy" / "kiosk.toml").read_text(encoding="utf-8")).encode()
-CARD, FACE_CARD = ((TREE / "models" / name).read_bytes() for name in ("door.json", "faces.json"))
-BOXES = b"file,x,y,w,h,label\na.png,1,2,24,22,mask\na.png,9,9,20,20,no mask\n"
-CROPS = b"file,label,source,kind,note\na.png,with_mask,s,synthetic,hand;cloth\n"
-VOC = (
-    b"<annotation><object><name>mask</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>31</ymax></bndbox>"
-    b"</object></annotation>"
-)
-YOLO, YAML = b"0 0.5 0.5 0.2 0.3\n1 0.2 0.2 0.1 0.1\n", b"nc: 2\nnames:\n  0: mask # worn\n  1: 'face'\n"
-MANIFEST = json.dumps(dataclasses.asdict(Manifest(
-    FORMAT, PRODUCT, 7, 1_790_000_000, 1_800_000_000, (Ring(0.05, 0.0), Ring(1.0, 72.0)), (f"ssh-ed25519 {68 * 'A'}",),
-    (Bundle(Release("1.0-abc", "12", "ai-edge-litert", 64 * "0"), File("a.zip", 9, 64 * "1"), (File("b", 9, ""),)),),
-))).encode()  # fmt: skip
-# What parsers stumble over.
-WORDS = [
-    b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"nan", b"-inf", b"1e999", b"9" * 5000, b"-1", b"0x10", b"[" * 3000,
-    b"{" * 2000, b'"', b"'", b"\n", b",", b"null", b"true", b"[]", b"{}", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;",
-    b"../../etc/passwd", "\u2028\u0661".encode(), b"\xed\xa0\x80", b"1979-05-27", b"\r", b"a.png", b"/dev/zero",
-]  # fmt: skip
+OF_JSON = {"card": b"", "face-card": b"", "manifest": b"", "setup": b"1"}  # what stands before it
+REFUSED = {"keys", "broker", "webhook", "fetch"}  # whole input that is refused as well: each key by two of its readers
 
 
 @st.composite
@@ -86,125 +61,105 @@ def miswritten(draw: st.DrawFn, sample: bytes) -> bytes:
     return json.dumps(content).encode("utf-8", "surrogatepass")
 
 
-def encoded(suffix: str) -> bytes:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
-    return bytes(cv2.imencode(suffix, picture)[1])
+def inputs(name: str) -> st.SearchStrategy[bytes]:
+    """Return broken samples of a target."""
+    ways = [broken(sample) for sample in SAMPLES[name]]
+    if name in OF_JSON:
+        before = OF_JSON[name]
+        ways += [miswritten(sample.removeprefix(before)).map(lambda content: before + content)
+                 for sample in SAMPLES[name] if sample.startswith(before)]  # fmt: skip
+    return st.one_of(ways)
 
 
-@pytest.fixture(scope="module")
-def targets() -> Iterator[Targets]:
-    targets = Targets()
-    yield targets
-    targets.close()
+def not_one_line(refusals: list[str]) -> list[str]:
+    return [line for line in refusals if len(line.splitlines()) != 1]
 
 
-def test_a_reader_takes_what_is_whole(targets: Targets) -> None:
-    whole = {"card": CARD, "face_card": FACE_CARD, "manifest": MANIFEST, "settings": TOML, "boxes": BOXES,
-             "crops": CROPS, "voc": VOC, "yolo": YOLO, "yaml": YAML, "picture": encoded(".png")}  # fmt: skip
-    assert {name: getattr(targets, name)(content) for name, content in whole.items()} == {name: [] for name in whole}
+@pytest.mark.parametrize("name", TARGETS)
+def test_broken_input_is_refused_in_one_line(name: str) -> None:
+    with opened(name) as feed:
+
+        @FUZZ
+        @given(inputs(name))
+        def read(content: bytes) -> None:
+            assert not_one_line(feed(content)) == []
+
+        read()
 
 
-@pytest.mark.parametrize(
-    ("target", "content"),
-    [
-        ("card", miswritten(CARD) | broken(CARD)), ("face_card", miswritten(FACE_CARD) | broken(FACE_CARD)),
-        ("manifest", miswritten(MANIFEST) | broken(MANIFEST)),
-        ("settings", broken(TOML)), ("boxes", broken(BOXES)), ("crops", broken(CROPS)), ("voc", broken(VOC)),
-        ("yolo", broken(YOLO)), ("yaml", broken(YAML)),
-        ("picture", st.one_of(*(broken(encoded(kind)) for kind in (".png", ".jpg", ".bmp", ".webp", ".tiff")))),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
-def test_a_reader_refuses_broken_input_in_one_line(targets: Targets, target: str, content: Any) -> None:
-    @FUZZ
-    @given(content)
-    def read(content: bytes) -> None:
-        refusals = getattr(targets, target)(content)
-        assert [line for line in refusals if len(line.splitlines()) != 1] == []
-
-    read()
+@pytest.mark.parametrize("name", [name for name in TARGETS if name not in REFUSED])
+def test_whole_input_is_taken(name: str) -> None:
+    with opened(name) as feed:
+        assert [feed(sample) for sample in SAMPLES[name]] == [[]] * len(SAMPLES[name])
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    config = tmp_path_factory.mktemp("etc") / "kiosk.toml"
-    config.write_bytes((TREE / "deploy" / "kiosk.toml").read_bytes())
-    with served(card_of(), config, mirror=True) as (screen, server):
-        a_minute(screen)
-        yield server
+@pytest.mark.parametrize(("name", "content"), FOUND)
+def test_what_once_failed_is_refused_in_one_line(name: str, content: bytes) -> None:
+    with opened(name) as feed:
+        assert not_one_line(feed(content)) == []
 
 
-def answer(server: Server, content: bytes) -> bytes:
-    """Send bytes and an end; return all that comes back until the server closes."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as client:
-        try:
-            client.sendall(content)
-            client.shutdown(socket.SHUT_WR)
-            while more := client.recv(65536):
-                received += more
-        except ConnectionError:
-            pass  # refused before all was sent
-    return received
-
-
-def request(server: Server, path: bytes, body: bytes = b"", more: bytes = b"") -> bytes:
-    host = f"127.0.0.1:{server.port}".encode()
-    length = b"Content-Length: %d\r\n" % len(body) if body else b""
-    return (
-        (b"POST " if body else b"GET ") + path + b" HTTP/1.1\r\nHost: " + host + b"\r\nOrigin: http://" + host
-        + b"\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\nConnection: close\r\n" + length + (more or b"\r\n")
-        + body
-    )  # fmt: skip
-
-
-def failures(server: Server, content: bytes, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Send bytes; return what fails inside, and what the next one, who asks for the page, is refused with."""
-    caplog.clear()
-    server.attempts.clear()  # a wrong token is no news here
-    received = answer(server, content)
-    found = [record.getMessage() for record in caplog.records
-             if record.levelno >= logging.ERROR or "the door goes on" in record.getMessage()]
-    if b"Traceback" in received or b" 500 " in received.partition(b"\r\n")[0]:
-        found.append(received.decode(errors="replace"))
-    if (status := ask_page(server.port, "GET /", f"Host: 127.0.0.1:{server.port}")[0]) != 200:
-        found.append(f"then {status}")
-    return found
-
-
-def test_the_page_answers_broken_requests(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    body = b'{"model": {"threshold": 0.5, "release": 0.4}, "decision": {"hold_seconds": 3}}'
-    requests = [request(server, path) for path in (b"/?language=de", b"/static/screen.js", b"/setup/minute")]
-    requests += [request(server, b"/setup/" + path, body) for path in (b"try", b"save")]
-
-    @FUZZ
-    @given(st.one_of(*map(broken, requests)))
-    def ask(content: bytes) -> None:
-        assert failures(server, content, caplog) == []
-
-    ask()
-
-
-def test_the_setup_page_answers_whatever_values(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_setup_page_answers_whatever_values() -> None:
     keys = st.sampled_from(["threshold", "release", "hold_seconds", "zones", "window_seconds", "name", "x"])
     section = st.dictionaries(keys, VALUES, max_size=3) | VALUES
     bodies = st.dictionaries(st.sampled_from(["model", "decision", "signals"]), section, max_size=3) | VALUES
+    with opened("setup") as feed:
 
-    @FUZZ
-    @given(bodies, st.sampled_from([b"/setup/try", b"/setup/save"]))
-    def ask(body: Any, path: bytes) -> None:
-        content = json.dumps(body).encode("utf-8", "surrogatepass")
-        assert failures(server, request(server, path, content), caplog) == []
+        @FUZZ
+        @given(bodies, st.sampled_from([b"0", b"1"]))
+        def post(body: Any, path: bytes) -> None:
+            feed(path + json.dumps(body).encode("utf-8", "surrogatepass"))
 
-    ask()
+        post()
 
 
-def test_a_viewer_that_talks_nonsense_is_let_go(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    frames = broken(b"\x81\x85\0\0\0\0hello\x89\x80\0\0\0\0\x88\x82\0\0\0\0\x03\xe8") | st.binary(max_size=40)
+LOG = """\
+INFO: Seed: 1
+#3\tNEW    cov: 59 ft: 59 corp: 2/2366b lim: 1183 exec/s: 0 rss: 116Mb L: 1183/1183 MS: 1 ChangeBinInt-
+done 12000
+#16384\tpulse  cov: 111 ft: 137 corp: 19/12145b lim: 1193 exec/s: 8192 rss: 116Mb
+"""
+ENDED = """\
+done 18000
+#20000\tDONE   cov: 112 ft: 138 corp: 20/12155b lim: 1193 exec/s: 6666 rss: 116Mb
+stat::number_of_executed_units: 20000
+stat::average_exec_per_sec:     6666
+stat::new_units_added:          87
+"""
+FAILED = """\
+ === Uncaught Python exception: ===
+KeyError: 'name'
+Traceback (most recent call last):
+==7464== ERROR: libFuzzer: fuzz target exited
+artifact_prefix='runs/fuzz/card/'; Test unit written to runs/fuzz/card/slow-unit-0abc
+artifact_prefix='runs/fuzz/card/'; Test unit written to runs/fuzz/card/crash-1def
+"""
 
-    @FUZZ
-    @given(frames, st.sampled_from([b"/state", b"/mirror"]))
-    def talk(content: bytes, path: bytes) -> None:
-        assert failures(server, request(server, path, more=UPGRADE) + content, caplog) == []
 
-    talk()
+def test_a_log_says_what_has_come_of_a_target() -> None:
+    assert read_log("card", "") == Outcome("card", 0, 0, 0, 0, None, "")
+    assert read_log("card", LOG) == Outcome("card", 12000, 0, 111, 0, None, "")
+    assert read_log("card", LOG + ENDED) == Outcome("card", 20000, 6666, 112, 87, None, "")
+    failed = read_log("card", LOG + FAILED + ENDED)
+    assert (failed.failed, failed.error) == (Path("runs/fuzz/card/crash-1def"), "KeyError: 'name'")
+
+
+def test_the_page_tells_of_every_target() -> None:
+    page = (TREE / "docs" / "fuzz.md").read_text(encoding="utf-8")
+    assert [name for name in TARGETS if f"\n| {name} |" not in page] == []
+
+
+def test_a_short_fuzz_writes_its_row_and_keeps_its_inputs(tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason="needs what `make .venv/fuzz` brings")
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "docs" / "fuzz.md"
+    page.write_text("<!-- written by make fuzz -->\n| page | as before |\n<!-- until here -->\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "fuzz", "--runs", "300", "--folder", "kept", "source", "secret"], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{TREE}:{TREE / 'tests'}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows[2:]] == ["| source", "| secret", "| page"]
+    assert all(row.split(" | ")[2] == "300" for row in rows[2:4])
+    assert {path.parts[-3] for path in tmp_path.glob("kept/*/inputs/*")} == {"source", "secret"}

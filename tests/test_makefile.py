@@ -97,6 +97,23 @@ def test_crossval_without_photos_says_so(spaced_tree: Path) -> None:
     assert refused.stderr.splitlines()[0].startswith("error: DATA is missing, expected a folder: make crossval DATA=")
 
 
+def test_where_there_is_no_fuzzer_it_is_said_in_one_line(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.lock", "tests/fuzz.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(TREE / name, tmp_path / name)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "ready").touch()
+    (tmp_path / "uname").write_text("#!/bin/sh\necho Linux aarch64\n")
+    (tmp_path / "uname").chmod(0o755)
+    refused = make("fuzz", f"PATH={tmp_path}:{os.environ['PATH']}", tree=tmp_path)
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[0] == (
+        "error: this is Linux aarch64, expected Linux x86_64, the only one that atheris is built for: without it, "
+        "TRIES=10000 .venv/bin/python -m pytest tests/test_fuzz.py"
+    )
+
+
 @pytest.mark.parametrize(
     "verb",
     ["rollback", "undeploy", "status", "logs", "follow", "unfollow", "collect", "bundle", "keys", "publish"],

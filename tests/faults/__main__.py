@@ -4,10 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from tables import put_rows
+
 from .row import Missing, late, play
 from .rows import ROWS
 from .stage import Late
-from .table import cells, write_table
+from .table import HEAD, cells
 
 DOCS = Path("docs/faults.md")
 
@@ -30,7 +32,10 @@ def main() -> int:
         failed = failed or bool(wrong)
         outcomes.append(outcome)
         print(" | ".join(cells(outcome)), *wrong, sep="\n    ", flush=True)
-    write_table(DOCS, outcomes, [row.name for row in ROWS])
+    put_rows(
+        DOCS, "make faults", HEAD, {outcome.row.name: cells(outcome) for outcome in outcomes},
+        [row.name for row in ROWS],
+    )  # fmt: skip
     return failed
 
 

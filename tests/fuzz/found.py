@@ -1,0 +1,11 @@
+"""What once failed, and is refused since then."""
+
+FOUND = [
+    ("data.yaml", b"names: [k,c\r\r\re]\n"),
+    ("keys", b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK1VwAyEAA6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n"
+             b"-----END PUBLIC KEY-----\n"),
+    ("secret", "\x1ca.pn\ufeffgw".encode()),
+    ("manifest", b"4\0\0\0"),
+    ("fetch", b"HTTP/1.1 302 Found\r\nLocation: http://other.lanB7\xb999/manifest?a#b\r\n\r\n"),
+    ("broker", b"\x20\x02/\1"),
+]  # fmt: skip
