@@ -8,6 +8,7 @@ FOUND = [
      + 15 * b"\xff" + b"\0b" + bytes(295)),
     ("secret", "\x1ca.pn\ufeffgw".encode()),
     ("manifest", b"4\0\0\0"),
+    ("manifest", '{"product":"mas\u2028k","format":1}'.encode()),
     ("fetch", b"HTTP/1.1 302 Found\r\nLocation: http://other.lanB7\xb999/manifest?a#b\r\n\r\n"),
     ("broker", b"\x20\x02/\1"),
 ]  # fmt: skip
