@@ -109,7 +109,8 @@ def read_manifest(line: bytes) -> Manifest:
         said = found if isinstance(found, dict) else {}
         product, version = said.get("product"), said.get("format")
         if (product, version) != (PRODUCT, FORMAT):
-            raise DeployError(f"the manifest is for {product}, format {version}, expected {PRODUCT}, format {FORMAT}")
+            told = f"{product!r}, format {version!r}"  # quoted, because a text may be of several lines
+            raise DeployError(f"the manifest is for {told}, expected {PRODUCT}, format {FORMAT}")
         manifest: Manifest = parse(Manifest, found, "the manifest")
     except (ModelError, ValueError, RecursionError) as error:
         raise DeployError(f"the manifest can't be read ({error}), expected what `make publish` writes") from error

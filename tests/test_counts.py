@@ -168,7 +168,7 @@ def test_a_damaged_name_in_the_file_is_told_as_damage(tmp_path: Path) -> None:
     again = Counts(path, keep_days=90)
     again.add(NOON, "visits")
     for read in (lambda: table(path), again.write):
-        with pytest.raises(sqlite3.DatabaseError, match="is no UTF-8"):
+        with pytest.raises(sqlite3.DatabaseError, match="the file is damaged"):
             read()
 
 

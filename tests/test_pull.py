@@ -166,11 +166,11 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
     ),
     "another product": (
         lambda case: case.publisher.sign(product="toaster"), 2,
-        "the manifest is for toaster, format 1, expected mask-kiosk, format 1",
+        "the manifest is for 'toaster', format 1, expected mask-kiosk, format 1",
     ),
     "another format": (
         lambda case: case.publisher.sign(format=2), 2,
-        "the manifest is for mask-kiosk, format 2, expected mask-kiosk, format 1",
+        "the manifest is for 'mask-kiosk', format 2, expected mask-kiosk, format 1",
     ),
     "no object": (
         lambda case: sign_otherwise(case, how=lambda _: b"4\n"), 2,

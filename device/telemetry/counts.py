@@ -56,11 +56,11 @@ def name_of(event: Event) -> str | None:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Have damage that Python finds before SQLite does told as SQLite's."""
+    """Have damage told as SQLite's that isn't: names that are no UTF-8, and sizes that no memory has."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        raise sqlite3.DatabaseError(f"a name in the file is no UTF-8 ({error})") from error
+    except (UnicodeDecodeError, MemoryError) as error:
+        raise sqlite3.DatabaseError(f"the file is damaged ({error!r})") from error
 
 
 class Counts:

@@ -99,9 +99,9 @@ class Page(Asked):
         screen = ScreenSettings(port=0, mirror=True, metrics="loopback", token=TOKEN, read_token=TOKEN)
         settings = Settings(screen=screen, counts=CountsSettings(enabled=True))
         self._server = Server(settings, card_of(), self._config, None, TOKEN)
-        for number in range(20):
-            face = Verdict(Box(40 + 20 * (number > 8), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-            self._server.seen(Frame(FRAME.luma, number / 5), [face] if 4 <= number < 15 else [], 0.0)
+        for number in range(8):
+            face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
+            self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], 0.0)
         self.start(self._server.serve(), self._server.port)
 
     def page(self, content: bytes) -> list[str]:
