@@ -5,7 +5,9 @@ import signal
 
 if __name__ == "__main__":
     # Until all is imported there is nothing to put away, and imports make other errors of a KeyboardInterrupt.
-    on_interrupt = signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    if on_interrupt is not signal.SIG_IGN:  # which a shell sets for what it runs in the background
+        signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 import argparse
 import io

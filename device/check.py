@@ -178,4 +178,4 @@ def _counts(settings: Settings) -> str:
         return "none"
     page = settings.screen.today if settings.screen.enabled else "off"
     shown_at = "no page" if page == "off" else f"page at /today, from {_reached(settings.screen, page)}"
-    return f"in {counts_path()}, for {settings.counts.keep_days} days; {shown_at}"
+    return f"in {counts_path()}, for the last {settings.counts.keep_days} days with any; {shown_at}"

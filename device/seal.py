@@ -37,7 +37,7 @@ def owners_key(settings: Settings) -> "X25519PublicKey | None":
 
 def read_public_key(path: Path) -> "X25519PublicKey":
     """Read the PEM file of an X25519 public key. Raises SettingsError."""
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -46,7 +46,7 @@ def read_public_key(path: Path) -> "X25519PublicKey":
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}), {expected}: put it there") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, InternalError) as error:
         raise SettingsError(f"{path}: is no public key in PEM, {expected}: put that there") from error
     if not isinstance(key, X25519PublicKey):
         raise SettingsError(f"{path}: is a key of another kind, {expected}, of X25519: put that there")

@@ -291,7 +291,7 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         "door-1; 1000 events wait at most",
         f"webhook             none: {readable}: its mode is 0644, expected nothing for others: run "
         f"`chmod o= {readable}`",
-        f"counts              in {tmp_path}/counts.db, for 90 days; page at /today, from loopback",
+        f"counts              in {tmp_path}/counts.db, for the last 90 days with any; page at /today, from loopback",
     ]
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -66,7 +66,7 @@ def read_private_key(path: Path) -> X25519PrivateKey:
         raise KeyFileError(f"{path}: others may read it (mode {mode & 0o777:o}), expected 600: `chmod 600 '{path}'`")
     try:
         key = load_pem_private_key(content, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # no key, or one with a passphrase
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:  # no key, or one with a passphrase
         raise KeyFileError(f"{path}: is no private key in PEM, {expected}: name it with KEY=") from error
     if not isinstance(key, X25519PrivateKey):
         raise KeyFileError(f"{path}: is a key of another kind, {expected}, of X25519: name it with KEY=")

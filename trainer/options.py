@@ -10,7 +10,7 @@ SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above,
 
 
 def size(text: str) -> int:
-    """Return the side of a crop, 24-512 px; it is even, because networks take squares of 2 x 2 px."""
+    """Return the side of a crop, 24-512 px; it is even, because `door` takes squares of 2 x 2 px."""
     side = int(text)
     if not SMALLEST <= side <= LARGEST or side % 2:
         raise argparse.ArgumentTypeError(f"{side} is not an even number of {SMALLEST} to {LARGEST} pixels")

@@ -128,7 +128,7 @@ def client_of(settings: MqttSettings, name: str) -> "Client":
     """Return a client that has what it needs to connect. Raises SettingsError in one line."""
     from paho.mqtt.enums import CallbackAPIVersion
 
-    from device.steady_client import SteadyClient
+    from device.telemetry.steady_client import SteadyClient
 
     client = SteadyClient(CallbackAPIVersion.VERSION2, client_id=f"mask-kiosk-{name}")
     client.username_pw_set(settings.user, read_secret(settings.password_path))
