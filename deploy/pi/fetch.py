@@ -64,7 +64,8 @@ def _pieces(url: str, most: int) -> Iterator[bytes]:
             while most > 0 and (piece := answer.read1(min(PIECE, most))):
                 most -= len(piece)
                 yield piece
-    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: of an address that it sends us to
+    # ValueError: of an address that it sends us to. OverflowError, MemoryError: of a piece as large as it says.
+    except (OSError, ValueError, OverflowError, MemoryError, http.client.HTTPException) as error:
         reason = "".join(filter(str.isprintable, str(error)))[:MOST_REASON]  # a server may have written it
         raise UnreachedError(f"{url} isn't reached ({reason}), expected it within {seconds:.0f} s") from error
 

@@ -10,5 +10,6 @@ FOUND = [
     ("manifest", b"4\0\0\0"),
     ("manifest", '{"product":"mas\u2028k","format":1}'.encode()),
     ("fetch", b"HTTP/1.1 302 Found\r\nLocation: http://other.lanB7\xb999/manifest?a#b\r\n\r\n"),
+    ("fetch", b"HTTP/1.1 302 Found\r\nLocation: /a\r\nTransfer-Encoding: chunked\r\n\r\n" + 20 * b"e" + b"\r\nok"),
     ("broker", b"\x20\x02/\1"),
 ]  # fmt: skip
