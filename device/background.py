@@ -8,11 +8,14 @@ that within a second or two, and hardly anybody stands before a door for five mi
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device.faces import Box
+from device.faces import Box, overlap
 
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
 LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be background
+# Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
+# anew, and some of whoever hides it with it.
+LEFT_IOU = 0.4
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
@@ -36,6 +39,11 @@ class _Place:
         left, top, right, bottom = (edge / self.box.height for edge in _moves(self.box, box))
         inside = min(left, top, -right, -bottom) >= -STILL and box.height >= LEAST_LEFT * self.box.height
         return inside and sum(abs(edge) <= STILL for edge in (left, top, right, bottom)) >= 2
+
+    def behind(self, person: Box) -> bool:
+        """Tell whether somebody with this face may hide the place, or a part of it: by hair, shoulders and what is below."""
+        beside = person.x - person.width < self.box.x + self.box.width and self.box.x < person.x + 2 * person.width
+        return beside and person.y - person.height / 2 < self.box.y + self.box.height
 
 
 def moved(before: Box, now: Box) -> float:
@@ -77,9 +85,17 @@ class Background:
         place.still = place.still or turns
         return turns
 
-    def holds(self, box: Box) -> bool:
-        """Tell whether a face in this box belongs to the background."""
-        return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
+    def holds(self, box: Box, people: Sequence[Box] = ()) -> bool:
+        """Tell whether a face in this box belongs to the background; people: the faces of those who may hide some of it."""
+        return any(
+            place.still
+            and (
+                place.holds(box)
+                or place.shows(box)
+                or (overlap(place.box, box) >= LEFT_IOU and any(map(place.behind, people)))
+            )
+            for place in self._places
+        )
 
 
 def _kept(place: _Place) -> float:

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from device.background import Background
 from device.classifier import Verdict
-from device.faces import Box
+from device.faces import Box, overlap
 from device.look import place_of
-from device.people import overlap, pair
+from device.people import pair
 from device.person import Person
 from device.settings import DecisionSettings
 
@@ -153,9 +153,10 @@ class Decision:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
         if box in self._turned:  # whom it was taken for is still to be told gone
             return False
-        return self._background.holds(box) and not any(
-            overlap(person.box, box) > PASSING_IOU for person in self._people if self._passes(person)
-        )
+        people = [person for person in self._people if self._passes(person)]
+        if any(overlap(person.box, box) > PASSING_IOU for person in people):
+            return False
+        return self._background.holds(box, [person.box for person in people if person.moved])
 
     def _passes(self, person: Person) -> bool:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""

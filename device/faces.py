@@ -41,3 +41,11 @@ class FaceFinder(Protocol):
 def largest_first(faces: list[Face]) -> list[Face]:
     """Return faces in the order in which finders give them."""
     return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return the intersection of two boxes over their union, 0-1."""
+    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
+    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    both = max(0, width) * max(0, height)
+    return both / (a.width * a.height + b.width * b.height - both)

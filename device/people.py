@@ -7,7 +7,7 @@ whose middles are nearest, for whoever walks towards the camera, turns, or was m
 from collections.abc import Sequence
 from math import hypot
 
-from device.faces import Box
+from device.faces import Box, overlap
 from device.person import Person
 
 SAME_FACE_IOU = 0.3  # overlap of two frames' boxes from which they are taken for one face; 0-1
@@ -35,14 +35,6 @@ def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int
         if j not in pairs and i not in pairs.values():
             pairs[j] = i
     return pairs
-
-
-def overlap(a: Box, b: Box) -> float:
-    """Return the intersection of two boxes over their union, 0-1."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    both = max(0, width) * max(0, height)
-    return both / (a.width * a.height + b.width * b.height - both)
 
 
 def _way(a: Box, b: Box, seconds: float) -> float | None:

@@ -8,9 +8,9 @@ import pytest
 
 from device.classifier import Verdict
 from device.decision import Alert, Decision, Event, Kind, State
-from device.faces import Box
+from device.faces import Box, overlap
 from device.look import Look
-from device.people import SAME_FACE_IOU, overlap
+from device.people import SAME_FACE_IOU
 from device.settings import DecisionSettings
 
 THRESHOLD, RELEASE = 0.6, 0.4
@@ -339,6 +339,32 @@ def test_what_is_left_of_a_poster_that_somebody_hides_is_still_a_poster(left: Bo
         return [poster(t, left if hidden else RIGHT)]
 
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
+
+
+@pytest.mark.parametrize(
+    "framed", [Box(330, 5, 90, 110), Box(300, 20, 110, 125)]  # aside, and larger
+)
+def test_a_poster_that_is_framed_anew_while_somebody_is_before_it_is_still_a_poster(framed: Box) -> None:
+    def scene(t: float) -> list[Verdict]:  # the walker comes from the left, and covers the poster from 32 s to 33 s
+        if not 30 <= t < 35:
+            return [poster(t)]
+        walker = verdict(0.1, Box(round(150 * (t - 30)), 50, 110, 120))
+        return [walker] if 32 <= t < 33 else [walker, poster(t, framed if 31 <= t < 33.4 else RIGHT)]
+
+    events = happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move)
+    assert [(kind, state) for kind, _, state in events] == [
+        (Kind.ENTER, State.CHECKING), (Kind.VERDICT, State.CLEAR), (Kind.LEAVE, State.CLEAR),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [2, 12])  # px a tenth of a second
+def test_who_stops_before_a_poster_is_seen_however_like_it_they_are_framed(step: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        walker = Box(min(315, round(10 * (t - 30)) * step), 20, 110, 120)
+        return [poster(t)] if t < 30 else [verdict(0.9, walker)] + [poster(t)] * (walker.x < 200)
+
+    alerts = play(scene, 10, 55, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    assert states([alert for alert in alerts if alert.at >= 30]) == [State.CHECKING, State.ALARM]
 
 
 @pytest.mark.parametrize("gone", [35, 40])  # seconds: right before the poster, and well past it

@@ -25,7 +25,7 @@ from trainer.cost import PEER, multiply_adds, peer
 from trainer.covers import FLAT_HAND, draw_beside, draw_cover
 from trainer.crossval import Asked, by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
-from trainer.evaluate import evaluate, overlap
+from trainer.evaluate import evaluate
 from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
@@ -213,7 +213,6 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_p
 
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
-    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
 
 
 def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None:

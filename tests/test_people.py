@@ -2,8 +2,8 @@
 
 import pytest
 
-from device.faces import Box
-from device.people import overlap, pair
+from device.faces import Box, overlap
+from device.people import pair
 from device.person import Person
 
 THEN = 7.0  # seconds: when everybody was seen last

@@ -10,10 +10,9 @@ from drawn_photos import drawn_photos
 
 from device.__main__ import main as device
 from device.errors import KioskError
-from device.faces import Box, Luma
+from device.faces import Box, Luma, overlap
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
-from device.people import overlap
 from trainer.__main__ import main as trainer
 from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set

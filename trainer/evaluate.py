@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.classifier import Classifier
-from device.faces import Box, FaceFinder, Luma
+from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.copies import named_finder
@@ -142,14 +142,6 @@ def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> J
         sum(map(len, known.values())) - len(pairs),
         0,
     )
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Return the intersection over union of two boxes, 0-1."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    both = max(width, 0) * max(height, 0)
-    return both / (one.width * one.height + other.width * other.height - both)
 
 
 def _drawn(classifier: Classifier, dataset: Dataset) -> dict[str, SliceScore]:

@@ -7,8 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from device.classifier import Classifier
-from device.faces import FaceFinder
-from device.people import overlap
+from device.faces import FaceFinder, overlap
 from trainer.passages.draw import Material, Stage
 from trainer.passages.noise import FRAMES_PER_SECOND, Noise, verdict_of
 from trainer.passages.script import Passage, Place, Walk
