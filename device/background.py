@@ -41,7 +41,7 @@ class _Place:
         return inside and sum(abs(edge) <= STILL for edge in (left, top, right, bottom)) >= 2
 
     def behind(self, person: Box) -> bool:
-        """Tell whether somebody with this face may hide the place, or a part of it: by hair, shoulders and what is below."""
+        """Tell whether somebody with this face may hide some of the place, by hair, shoulders and what is below."""
         beside = person.x - person.width < self.box.x + self.box.width and self.box.x < person.x + 2 * person.width
         return beside and person.y - person.height / 2 < self.box.y + self.box.height
 
@@ -86,7 +86,7 @@ class Background:
         return turns
 
     def holds(self, box: Box, people: Sequence[Box] = ()) -> bool:
-        """Tell whether a face in this box belongs to the background; people: the faces of those who may hide some of it."""
+        """Tell whether a face in this box belongs to the background; people: faces of those who may hide some of it."""
         return any(
             place.still
             and (

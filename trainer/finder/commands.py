@@ -9,7 +9,7 @@ from device.arguments import Parser
 from device.quiet import native_code_quiet
 from trainer.options import DOCS, MODELS, RUNS, path, positive, seed, target
 
-EPOCHS, CHECK_EPOCHS = 48, 32
+EPOCHS, CHECK_EPOCHS = 48, 40
 
 if TYPE_CHECKING:
     from trainer.finder.material import FinderPlan
@@ -27,7 +27,7 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     check.set_defaults(command=_face_check)
     _add_material(check)
     check.add_argument("--epochs", type=positive, default=CHECK_EPOCHS,
-                       help="(default: %(default)s, three quarters of an hour on two cores)")
+                       help="(default: %(default)s, an hour on two cores)")
 
     compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
     compare.set_defaults(command=_compare_faces)
