@@ -30,11 +30,16 @@ class Wish:
 
 
 def facts_of(remote: Remote) -> checks.Facts:
-    """Return what deploy/pi/facts.py finds on a host; raises DeployError if it can't run there."""
+    """Return what deploy/pi/facts.py finds on a host; raises DeployError if that can't run there, or be heard."""
     code, printed = remote.ask(f"{PYTHON} -I -", FACTS.read_text(encoding="utf-8"))
     if code:
         raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
-    return dict(json.loads(printed))
+    lines = printed.splitlines()
+    try:
+        return dict(json.loads(lines[-1]))  # before it stands what the shell there says to whoever comes
+    except (IndexError, ValueError) as error:
+        found = lines[-1][:60] if lines else ""
+        raise DeployError(f"says {found!r}, expected what it is: see to it that its ~/.bashrc says nothing") from error
 
 
 def released(remote: Remote) -> checks.Facts:

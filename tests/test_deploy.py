@@ -22,6 +22,8 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, read_lock, wheels_of
 from deploy.pi.hold import held
 from deploy.release import plan, shipped
+from deploy.remote import Remote
+from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
 
 TREE = Path(__file__).parent.parent
@@ -247,6 +249,18 @@ def test_facts_are_found_on_any_computer() -> None:
         capture_output=True, check=True,
     )  # fmt: skip
     assert refusals(json.loads(done.stdout))[0].startswith("its system is ")
+
+
+def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kiosk(last: str) -> Remote:
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\necho Welcome to the door!\n{last}\n")
+        (tmp_path / "ssh").chmod(0o700)
+        return Remote("pi@kiosk.local")
+
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert facts_of(kiosk(f"exec {sys.executable} -I -"))["system"]
+    with pytest.raises(DeployError, match=r"^says 'Welcome to the door!', expected what it is: see to it that its"):
+        facts_of(kiosk("cat > /dev/null"))
 
 
 def test_the_shipped_settings_show_the_defaults(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -437,10 +438,10 @@ def test_a_training_starts_from_the_weights_of_another(
 ) -> None:
     for name, value in {**SMALL, "LEARNING_RATE": 0.0, "WEIGHT_DECAY": 0.0}.items():
         monkeypatch.setattr(training, name, value)
-    other = finder()
-    other.save(tmp_path / "faces.keras")
+    other, start = finder(), tmp_path / "faces.keras"
+    other.save(start)
 
-    state = training.train_finder(tmp_path, State(), gather(planned(material)), 1, 0, tmp_path / "faces.keras")
+    state = training.train_finder(tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start))
 
     kept = keras.saving.load_model(tmp_path / state.last, compile=False)
     pairs = zip(other.trainable_weights, kept.trainable_weights, strict=True)
@@ -448,6 +449,30 @@ def test_a_training_starts_from_the_weights_of_another(
     assert main([*asked(material, tmp_path / "runs"), "--start", str(tmp_path / "none.keras")]) == 2
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'none.keras'}: no such file, expected weights as models/faces.keras: check START\n"
+    )
+
+
+def test_what_is_no_face_network_is_nothing_to_start_from(
+    material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "faces.keras"
+
+    def refused() -> str:
+        assert main([*asked(material, tmp_path / "runs"), "--start", str(start)]) == 2
+        assert not (tmp_path / "runs").exists()
+        return capsys.readouterr().err
+
+    for content in (b"", b"no network"):
+        start.write_bytes(content)
+        assert refused() == (
+            f"error: {start}: Keras can't read it as a network, expected one as models/faces.keras: check START\n"
+        )
+    with zipfile.ZipFile(start, "w") as archive:
+        archive.writestr("notes.txt", "none either")
+    assert "Keras can't read it as a network" in refused()
+    check.check().save(start)
+    assert refused() == (
+        f"error: {start}: its network gives (None, 1), expected (None, None, None, 5): check START\n"
     )
 
 

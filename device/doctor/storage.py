@@ -14,7 +14,7 @@ LOG_FOLDERS = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/s
 ROOMY = Case(Level.OK, "{megabytes} MB free")
 NARROW = Case(
     Level.WARNING, "{megabytes} MB free, expected 1000",
-    "Remove what isn't needed: `sudo apt clean`, and `du -xh / | sort -h | tail` shows what is large.",
+    "Remove what isn't needed: `sudo apt-get clean`, and `du -xh / | sort -h | tail` shows what is large.",
 )
 FULL = Case(Level.TROUBLE, "{megabytes} MB free, expected at least 400", NARROW.do)
 

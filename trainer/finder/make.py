@@ -14,7 +14,7 @@ from trainer.cache import write_whole
 from trainer.finder.convert import convert_finder
 from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
 from trainer.finder.scenes import Scene
-from trainer.finder.training import train_finder
+from trainer.finder.training import read_start, train_finder
 from trainer.photos import PhotosError
 from trainer.runs import State, load_state, only_one
 from trainer.training import set_threads
@@ -28,15 +28,15 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     measured_on: folders of scenes to measure with beside what the plan keeps apart. Raises PhotosError,
     ConversionError, or RunError while another process trains the same.
     """
+    set_threads(plan.threads)
+    keras.utils.clear_session()
+    start = read_start(Path(plan.start)) if plan.start else None
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
-    set_threads(plan.threads)
     asked = json.dumps([plan.identity(), material.sha256])
     folder = runs / f"faces-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
     write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
-    keras.utils.clear_session()
     with only_one(folder):
-        start = Path(plan.start) if plan.start else None
         state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
     plot_loss(state, folder, "focal loss + boxes")
     sets = {**held_of(material), **extra}

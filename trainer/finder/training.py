@@ -15,6 +15,7 @@ from trainer.finder.lay import Floats
 from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
+from trainer.photos import PhotosError
 from trainer.runs import State
 from trainer.training import StateKeeper, falling_rate
 
@@ -62,9 +63,9 @@ def _mirrored(boxes: Floats, width: int) -> Floats:
 
 
 def train_finder(
-    folder: Path, state: State, material: Material, epochs: int, seed: int, start: Path | None = None
+    folder: Path, state: State, material: Material, epochs: int, seed: int, start: Any = None,  # noqa: ANN401
 ) -> State:
-    """Train until `epochs` are done, from where the state left off, or from a .keras; return the state then.
+    """Train until `epochs` are done, from where the state left off, or from a network's weights; return the state then.
 
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
     """
@@ -112,7 +113,21 @@ def samples(done: int, epochs: int, started: bool) -> int:
     return pictures
 
 
-def _compiled(start: Path | None) -> Any:  # noqa: ANN401
-    network = keras.saving.load_model(start, compile=False) if start else finder()
+def read_start(path: Path) -> Any:  # noqa: ANN401
+    """Return the face network of a .keras, to go on from its weights. Raises PhotosError if it holds none."""
+    try:
+        network = keras.saving.load_model(path, compile=False)
+        gives = network.output_shape
+    except Exception as error:  # Keras names none for what it can't read
+        raise PhotosError(
+            f"{path}: Keras can't read it as a network, expected one as models/faces.keras: check START"
+        ) from error
+    if gives != finder().output_shape:
+        raise PhotosError(f"{path}: its network gives {gives}, expected {finder().output_shape}: check START")
+    return network
+
+
+def _compiled(start: Any) -> Any:  # noqa: ANN401
+    network = finder() if start is None else start
     network.compile(keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY), finder_loss)
     return network
