@@ -13,9 +13,9 @@ from device.faces import Box, overlap
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
 LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be background
-# Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
-# anew, and some of whoever hides it with it.
-LEFT_IOU = 0.4
+# Overlap with a place, 0-1, from which a face is what is left of it while somebody goes past it: finders then frame it
+# anew, and some of whoever hides it with it. Only so long after it was last seen whole, or it may be who has stopped.
+LEFT_IOU, PASSING_SECONDS = 0.4, 3.0
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
@@ -64,10 +64,11 @@ class Background:
         """Take for how long a face must not have moved."""
         self.seconds = seconds
         self._places: list[_Place] = []
+        self._now = 0.0  # seconds: of the latest frame
 
     def see(self, now: float, boxes: Sequence[Box]) -> list[Box]:
         """Take the boxes of the frame taken at `now`, in seconds; return those that turn into background with it."""
-        turned = []
+        turned, self._now = [], now
         self._places = [place for place in self._places if now - place.last_seen <= _kept(place)]
         for box in boxes:
             places = [place for place in self._places if place.holds(box)]
@@ -88,14 +89,13 @@ class Background:
     def holds(self, box: Box, people: Sequence[Box] = ()) -> bool:
         """Tell whether a face in this box belongs to the background; people: faces of those who may hide some of it."""
         return any(
-            place.still
-            and (
-                place.holds(box)
-                or place.shows(box)
-                or (overlap(place.box, box) >= LEFT_IOU and any(map(place.behind, people)))
-            )
+            place.still and (place.holds(box) or place.shows(box) or self._left(place, box, people))
             for place in self._places
         )
+
+    def _left(self, place: _Place, box: Box, people: Sequence[Box]) -> bool:
+        recent = self._now - place.last_seen <= PASSING_SECONDS
+        return recent and overlap(place.box, box) >= LEFT_IOU and any(map(place.behind, people))
 
 
 def _kept(place: _Place) -> float:

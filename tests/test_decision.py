@@ -357,6 +357,17 @@ def test_a_poster_that_is_framed_anew_while_somebody_is_before_it_is_still_a_pos
     ]  # fmt: skip
 
 
+def test_who_comes_to_stand_before_a_poster_beside_somebody_is_seen() -> None:
+    def scene(t: float) -> list[Verdict]:  # and is framed much as the poster is
+        masked = verdict(0.1, Box(200 + round(20 * math.sin(3 * t)), 20, 110, 120))
+        bare = verdict(0.9, Box(330 + round(10 * math.sin(4 * t)), 5, 90, 100))
+        return [poster(t)] if t < 30 else [masked, poster(t)] if t < 40 else [masked, bare]
+
+    alerts = play(scene, 10, 50, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    assert [alert.state for alert in alerts if alert.at >= 40] == [State.CHECKING, State.ALARM]
+    assert alerts[-1].at < 46
+
+
 @pytest.mark.parametrize("step", [2, 12])  # px a tenth of a second
 def test_who_stops_before_a_poster_is_seen_however_like_it_they_are_framed(step: int) -> None:
     def scene(t: float) -> list[Verdict]:
