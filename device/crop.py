@@ -26,7 +26,8 @@ def crop_face(luma: Luma, box: Box, margin: float, size: int) -> Luma:
     if inside.size == 0:
         raise ValueError(f"face box {tuple(box)} lies outside the picture of {width}x{height} pixels")
     edges = max(0, -y0), max(0, y1 - height), max(0, -x0), max(0, x1 - width)
-    return whole_picture(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), size)
+    square = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE) if any(edges) else inside
+    return whole_picture(square, size)
 
 
 def whole_picture(luma: cv2.typing.MatLike, size: int) -> Luma:
