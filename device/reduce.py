@@ -9,6 +9,7 @@ import numpy.typing as npt
 from device.faces import Luma
 
 LONGEST_SIDE = 320  # px
+PARTS = 4  # a side of a block, at least, that its mean is made of
 
 
 class Reduced(NamedTuple):
@@ -44,6 +45,9 @@ def halved(luma: cv2.typing.MatLike, width: int, height: int) -> cv2.typing.MatL
 def block_means(luma: Luma, columns: int, rows: int) -> npt.NDArray[np.float32]:
     """Return the mean of each block of a picture, uint8 (height, width), as float32 (rows, columns), in grey levels.
 
-    As floats: a mean rounded to whole grey levels would lose what little contrast a face in the dark has.
+    As floats: a mean rounded to whole grey levels would lose what little contrast a face in the dark has. Larger
+    blocks are halved first, down to PARTS a side. That rounds: each halving makes all means brighter by an eighth of a
+    grey level, and wrong by less than a tenth of one, as a standard deviation.
     """
-    return np.asarray(cv2.resize(luma.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    parts = halved(luma, PARTS * columns, PARTS * rows).astype(np.float32)
+    return np.asarray(cv2.resize(parts, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
