@@ -71,7 +71,7 @@ class Motion:
         least, most = APART_SECONDS
         scale = min(1.0, SIDE / max(luma.shape))
         size = max(1, round(luma.shape[1] * scale)), max(1, round(luma.shape[0] * scale))
-        picture = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_AREA).astype(np.float32)
+        picture = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
         while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
             self._pictures.popleft()
         before = self._pictures[0] if self._pictures else (now, picture)
