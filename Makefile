@@ -144,7 +144,7 @@ bundle:  ## a release with its packages as one file, for a Pi's first start: mak
 	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
 keys:  ## the pair of keys that signs releases for kiosks that fetch them: make keys [KEY=]
 	@$(PYTHON) -m deploy keys $(key) $(dry_run)
-publish:  ## a signed release for a web server: make publish TO=folder [DAYS=30 RINGS="5@0 100@72" KEY= TRUST= DEBIAN=]
+publish:  ## a signed release for a web server: make publish TO=folder [DAYS=30 RINGS="5@0 25@24 100@72" KEY= TRUST= DEBIAN=]
 	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
 		$(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)

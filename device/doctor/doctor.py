@@ -29,11 +29,13 @@ INDENT = " " * (LEVEL_WIDTH + NAME_WIDTH)
 HEAD = """\
 # What can be wrong with a kiosk, and what to do
 
-`python -m device doctor` on a kiosk, or `make doctor HOST=pi@kiosk.local` from the workstation, looks for all of this;
-with `--json` it prints one object. Its exit code is that of the worst finding: 0 nothing to do, or a check that
-couldn't run; 1 a warning; 2 a trouble. With `sudo` it also sees which programs of other users hold camera and pins.
-From the workstation, `python -m deploy doctor pi@kiosk.local` ends with 1 for either, and with 2 or 3 where it can't be
-run or reached; `make` turns every failure into 2. `JSON=1` prints that object with the host's name, one line a host.
+`make doctor HOST=pi@kiosk.local` on the workstation looks for all of this, and prints what it finds and what to do. On
+the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor` does; without `sudo` it doesn't
+see which programs of other users hold camera and pins.
+
+Exit codes on the kiosk: 0 nothing to do, or a check that couldn't run; 1 a warning; 2 a trouble. From the workstation,
+`python -m deploy doctor pi@kiosk.local` ends with 1 for either, and with 2 or 3 where it can't be run or reached;
+`make` turns every failure into 2. `--json` prints one object; `JSON=1` does so with the host's name, one line a host.
 
 This page is what the checks say of themselves: `python -m device doctor --manual > docs/troubleshooting.md` writes it.
 Words in capitals stand for what differs from kiosk to kiosk.

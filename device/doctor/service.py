@@ -124,7 +124,8 @@ LATE = Case(
 )
 NOT_FETCHED = Case(
     Level.WARNING, "{line}",
-    "docs/fleet.md says what each line asks for. The release that runs goes on; `make deploy` updates it by hand.",
+    "Do what the line asks for; docs/fleet.md explains manifest and keys. The release that runs goes on; `make "
+    "deploy` updates it by hand.",
 )
 LATE_SECONDS = 86400.0
 
