@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -36,9 +37,15 @@ class FaceCheck:
         return [Face(place.box, scores[place.box]) for place in places if scores.get(place.box, -1) >= least_score]
 
     def _score(self, luma: Luma, place: Face) -> float:
-        """Return the geometric mean of the odds that both networks give a face, as a share 0-1."""
+        """Return the geometric mean of the odds that both networks give a face, as a share 0-1.
+
+        The second one looks at the face and at its mirror image: what it is wrong about on one side it often isn't on
+        the other (Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, NIPS 2012).
+        """
         first = min(max(place.score, LEAST_SHARE), 1 - LEAST_SHARE)
-        second = float(self._run(crop_face(luma, place.box, self._card.margin, self._card.size))[0])
+        crop = crop_face(luma, place.box, self._card.margin, self._card.size)
+        mirrored = np.asarray(cv2.flip(crop, 1), np.uint8)
+        second = (float(self._run(crop)[0]) + float(self._run(mirrored)[0])) / 2
         return 1 / (1 + math.exp(-(math.log(first / (1 - first)) + second) / 2))
 
 

@@ -10,8 +10,9 @@ import pytest
 from test_face_card import copied, refusal
 from toy_faces import SIDE, toy_check
 
-from device.face_check import MOST_PLACES
-from device.faces import Luma
+from device.face_card import read_face_card
+from device.face_check import MOST_PLACES, FaceCheck
+from device.faces import Box, Face, Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH
 
@@ -52,6 +53,15 @@ def test_the_score_is_the_mean_of_both_networks_odds(face_network: Path, checked
     assert alone.box == both.box
     square = (SIDE / (both.box.width * 1.7)) ** 2  # of the crop, which has a margin of 0.35 on each side
     assert logit(both.score) == pytest.approx((logit(alone.score) + 40 * (square - 0.3)) / 2, abs=0.3)
+
+
+def test_a_face_and_its_mirror_image_are_seen_alike(checked: Path) -> None:
+    card = read_face_card(checked)[0].check
+    assert card is not None
+    one_sided = FaceCheck(lambda crop: np.array([crop[:, :8].mean() - crop[:, 8:].mean()], np.float32), card)
+    luma = squares((100, 80, BRIGHT))  # on the left of the box below
+    (face,) = one_sided.confirm(luma, [Face(Box(100, 80, 2 * SIDE, 2 * SIDE), 0.9)], 0.0)
+    assert logit(face.score) == pytest.approx(logit(0.9) / 2)
 
 
 def test_what_a_picture_costs_has_a_bound(face_network: Path, checked: Path) -> None:
