@@ -16,6 +16,8 @@ LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be
 # Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
 # anew, and some of whoever hides it with it.
 LEFT_IOU = 0.4
+# After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
+HIDDEN_SECONDS = 3.0
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
@@ -85,15 +87,17 @@ class Background:
         place.still = place.still or turns
         return turns
 
-    def holds(self, box: Box, people: Sequence[Box] = ()) -> bool:
-        """Tell whether a face in this box belongs to the background; people: faces of those who may hide some of it."""
+    def holds(self, box: Box) -> bool:
+        """Tell whether a face in this box belongs to the background."""
+        return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
+
+    def hidden(self, now: float, box: Box, people: Sequence[Box]) -> bool:
+        """Tell whether a face in this box is background that one of these people's faces has just come before."""
         return any(
             place.still
-            and (
-                place.holds(box)
-                or place.shows(box)
-                or (overlap(place.box, box) >= LEFT_IOU and any(map(place.behind, people)))
-            )
+            and now - place.last_seen <= HIDDEN_SECONDS
+            and overlap(place.box, box) >= LEFT_IOU
+            and any(map(place.behind, people))
             for place in self._places
         )
 

@@ -367,6 +367,19 @@ def test_who_stops_before_a_poster_is_seen_however_like_it_they_are_framed(step:
     assert states([alert for alert in alerts if alert.at >= 30]) == [State.CHECKING, State.ALARM]
 
 
+def test_who_stands_before_a_poster_beside_somebody_is_found_again_after_looking_away() -> None:
+    def scene(t: float) -> list[Verdict]:
+        if t < 30:
+            return [poster(t)]
+        friend = verdict(0.1, Box(min(150, round(150 * (t - 30))), 20, 100, 120))
+        x = max(312, 612 - round(100 * (t - 30))) + round(10 * math.sin(3 * t))
+        return [friend] if 40 <= t < 41.5 else [friend, verdict(0.9, Box(x, 10, 110, 115))]
+
+    alerts = play(scene, 10, 50, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    bare = [State.CHECKING, State.ALARM]
+    assert states([alert for alert in alerts if alert.at >= 30]) == [*bare, State.CLEAR, *bare]
+
+
 @pytest.mark.parametrize("gone", [35, 40])  # seconds: right before the poster, and well past it
 def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way_and_the_poster_is_not_them(gone: int) -> None:
     def scene(t: float) -> list[Verdict]:
