@@ -19,6 +19,9 @@ LEFT_IOU = 0.4
 # After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
 HIDDEN_SECONDS = 3.0
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
+# The same while it is seen beside: a finder may frame a picture now so, now so, but who sways is off for longer.
+WAVER_SECONDS = 0.7
+BESIDE_IOU = 0.3  # overlap with a place, 0-1, from which a face that isn't in it may be the one that was
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
 
@@ -32,6 +35,7 @@ class _Place:
     last_seen: float  # seconds
     seen_seconds: float = 0.0
     still: bool = False  # it is background
+    beside: bool = False  # a face has been beside it since it was last seen
 
     def holds(self, box: Box) -> bool:
         return moved(self.box, box) <= STILL
@@ -76,12 +80,17 @@ class Background:
             if not places:
                 self._places.append(_Place(box, now, now))
             turned += [box for place in places if self._turns(place, now)]
+        for place in self._places:
+            if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in boxes):
+                place.beside = True
         return turned
 
     def _turns(self, place: _Place, now: float) -> bool:
         """Take that a place is seen; tell whether it turns into background with it."""
-        place.seen_seconds += min(now - place.last_seen, GAP_SECONDS)
-        place.last_seen = now
+        gap = now - place.last_seen
+        if not place.beside or gap <= WAVER_SECONDS:
+            place.seen_seconds += min(gap, GAP_SECONDS)
+        place.last_seen, place.beside = now, False
         age = now - place.since
         turns = not place.still and age >= self.seconds and place.seen_seconds >= LEAST_SEEN * age
         place.still = place.still or turns

@@ -433,6 +433,23 @@ def test_who_stands_as_still_as_people_can_is_not_forgotten() -> None:
     assert [(alert.state, alert.at) for alert in still[1:]] == [(State.ALARM, 0.5), (State.IDLE, 300.0)]
 
 
+@pytest.mark.parametrize("step", [15, 20, 50])  # px to each side
+def test_who_waits_and_sways_quickly_is_on_one_visit_all_the_time(step: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.1, Box(300 + round(step * math.sin(2 * t)), 0, 100, 100))]
+
+    assert [kind for kind, _, _ in happened(scene, 8, 60, background_seconds=20.0)] == [Kind.ENTER, Kind.VERDICT]
+
+
+def test_a_poster_that_is_framed_now_so_now_so_becomes_background() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.9, Box(300 + 15 * (round(t * 8) % 5 < 2), 0, 100, 100))]
+
+    assert [kind for kind, _, _ in happened(scene, 8, 60, background_seconds=20.0)] == [
+        Kind.ENTER, Kind.VERDICT, Kind.LEAVE,
+    ]  # fmt: skip
+
+
 def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
     decision = Decision(SETTINGS, THRESHOLD, RELEASE)
 
