@@ -13,10 +13,15 @@ from device.faces import Box, overlap
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
 LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be background
-# Overlap with a place, 0-1, from which a face is what is left of it while somebody goes past it: finders then frame it
-# anew, and some of whoever hides it with it. Only so long after it was last seen whole, or it may be who has stopped.
-LEFT_IOU, PASSING_SECONDS = 0.4, 3.0
+# Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
+# anew, and some of whoever hides it with it.
+LEFT_IOU = 0.4
+# After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
+HIDDEN_SECONDS = 3.0
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
+# The same while it is seen beside: a finder may frame a picture now so, now so, but who sways is off for longer.
+WAVER_SECONDS = 0.7
+BESIDE_IOU = 0.3  # overlap with a place, 0-1, from which a face that isn't in it may be the one that was
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
 
@@ -30,6 +35,7 @@ class _Place:
     last_seen: float  # seconds
     seen_seconds: float = 0.0
     still: bool = False  # it is background
+    beside: bool = False  # a face has been beside it since it was last seen
 
     def holds(self, box: Box) -> bool:
         return moved(self.box, box) <= STILL
@@ -64,38 +70,45 @@ class Background:
         """Take for how long a face must not have moved."""
         self.seconds = seconds
         self._places: list[_Place] = []
-        self._now = 0.0  # seconds: of the latest frame
 
     def see(self, now: float, boxes: Sequence[Box]) -> list[Box]:
         """Take the boxes of the frame taken at `now`, in seconds; return those that turn into background with it."""
-        turned, self._now = [], now
+        turned = []
         self._places = [place for place in self._places if now - place.last_seen <= _kept(place)]
         for box in boxes:
             places = [place for place in self._places if place.holds(box)]
             if not places:
                 self._places.append(_Place(box, now, now))
             turned += [box for place in places if self._turns(place, now)]
+        for place in self._places:
+            if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in boxes):
+                place.beside = True
         return turned
 
     def _turns(self, place: _Place, now: float) -> bool:
         """Take that a place is seen; tell whether it turns into background with it."""
-        place.seen_seconds += min(now - place.last_seen, GAP_SECONDS)
-        place.last_seen = now
+        gap = now - place.last_seen
+        if not place.beside or gap <= WAVER_SECONDS:
+            place.seen_seconds += min(gap, GAP_SECONDS)
+        place.last_seen, place.beside = now, False
         age = now - place.since
         turns = not place.still and age >= self.seconds and place.seen_seconds >= LEAST_SEEN * age
         place.still = place.still or turns
         return turns
 
-    def holds(self, box: Box, people: Sequence[Box] = ()) -> bool:
-        """Tell whether a face in this box belongs to the background; people: faces of those who may hide some of it."""
+    def holds(self, box: Box) -> bool:
+        """Tell whether a face in this box belongs to the background."""
+        return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
+
+    def hidden(self, now: float, box: Box, people: Sequence[Box]) -> bool:
+        """Tell whether a face in this box is background that one of these people's faces has just come before."""
         return any(
-            place.still and (place.holds(box) or place.shows(box) or self._left(place, box, people))
+            place.still
+            and now - place.last_seen <= HIDDEN_SECONDS
+            and overlap(place.box, box) >= LEFT_IOU
+            and any(map(place.behind, people))
             for place in self._places
         )
-
-    def _left(self, place: _Place, box: Box, people: Sequence[Box]) -> bool:
-        recent = self._now - place.last_seen <= PASSING_SECONDS
-        return recent and overlap(place.box, box) >= LEFT_IOU and any(map(place.behind, people))
 
 
 def _kept(place: _Place) -> float:

@@ -116,7 +116,7 @@ class Decision:
 
         now: when the frame was taken, in seconds; shape: its (height, width).
         """
-        boxes = [box for box in boxes if self._counts(*place_of(box, shape)) and not self._is_poster(box)]
+        boxes = [box for box in boxes if self._counts(*place_of(box, shape)) and not self._is_poster(now, box)]
         pairs = pair(now, self._people, boxes)
         return any(j not in pairs or not self._people[pairs[j]].moved for j in range(len(boxes)))
 
@@ -136,7 +136,7 @@ class Decision:
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> None:
         """Give each verdict to the person it belongs to; one left over is a new person, unless it is a poster."""
         self._turned = self._background.see(now, [verdict.box for verdict in verdicts])
-        posters = [verdict for verdict in verdicts if self._is_poster(verdict.box)]
+        posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
         verdicts = [verdict for verdict in verdicts if verdict not in posters]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
         for i, person in enumerate(self._people):
@@ -149,14 +149,15 @@ class Decision:
             person.see(now, verdict, self._settings)
             person.judge(now, self._settings, self._threshold, self._release)
 
-    def _is_poster(self, box: Box) -> bool:
+    def _is_poster(self, now: float, box: Box) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
         if box in self._turned:  # whom it was taken for is still to be told gone
             return False
         people = [person for person in self._people if self._passes(person)]
         if any(overlap(person.box, box) > PASSING_IOU for person in people):
             return False
-        return self._background.holds(box, [person.box for person in people if person.moved])
+        walkers = [person.box for person in people if person.moved]
+        return self._background.holds(box) or self._background.hidden(now, box, walkers)
 
     def _passes(self, person: Person) -> bool:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""

@@ -378,6 +378,19 @@ def test_who_stops_before_a_poster_is_seen_however_like_it_they_are_framed(step:
     assert states([alert for alert in alerts if alert.at >= 30]) == [State.CHECKING, State.ALARM]
 
 
+def test_who_stands_before_a_poster_beside_somebody_is_found_again_after_looking_away() -> None:
+    def scene(t: float) -> list[Verdict]:
+        if t < 30:
+            return [poster(t)]
+        friend = verdict(0.1, Box(min(150, round(150 * (t - 30))), 20, 100, 120))
+        x = max(312, 612 - round(100 * (t - 30))) + round(10 * math.sin(3 * t))
+        return [friend] if 40 <= t < 41.5 else [friend, verdict(0.9, Box(x, 10, 110, 115))]
+
+    alerts = play(scene, 10, 50, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    bare = [State.CHECKING, State.ALARM]
+    assert states([alert for alert in alerts if alert.at >= 30]) == [*bare, State.CLEAR, *bare]
+
+
 @pytest.mark.parametrize("gone", [35, 40])  # seconds: right before the poster, and well past it
 def test_who_goes_by_slowly_before_a_poster_is_seen_all_the_way_and_the_poster_is_not_them(gone: int) -> None:
     def scene(t: float) -> list[Verdict]:
@@ -429,6 +442,23 @@ def test_who_stands_as_still_as_people_can_is_not_forgotten() -> None:
     assert states(play(scene, 4, 3600)) == [State.CHECKING, State.ALARM]
     still = play(lambda t: [verdict(0.9)], 4, 400)  # a doll, or somebody fast asleep, is one after five minutes
     assert [(alert.state, alert.at) for alert in still[1:]] == [(State.ALARM, 0.5), (State.IDLE, 300.0)]
+
+
+@pytest.mark.parametrize("step", [15, 20, 50])  # px to each side
+def test_who_waits_and_sways_quickly_is_on_one_visit_all_the_time(step: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.1, Box(300 + round(step * math.sin(2 * t)), 0, 100, 100))]
+
+    assert [kind for kind, _, _ in happened(scene, 8, 60, background_seconds=20.0)] == [Kind.ENTER, Kind.VERDICT]
+
+
+def test_a_poster_that_is_framed_now_so_now_so_becomes_background() -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.9, Box(300 + 15 * (round(t * 8) % 5 < 2), 0, 100, 100))]
+
+    assert [kind for kind, _, _ in happened(scene, 8, 60, background_seconds=20.0)] == [
+        Kind.ENTER, Kind.VERDICT, Kind.LEAVE,
+    ]  # fmt: skip
 
 
 def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:

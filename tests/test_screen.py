@@ -439,7 +439,9 @@ def test_a_page_knows_when_the_device_has_other_settings() -> None:
     servers = [
         Server(Settings(screen=screen), card_of(practice), None, None, "")
         for screen, practice in (
-            (ScreenSettings(port=0), False), (ScreenSettings(port=0), False), (ScreenSettings(port=0), True),
+            (ScreenSettings(port=0, token="a" * 16), False),
+            (ScreenSettings(port=0, read_token="b" * 16), False),  # its viewers could try tokens on what they are told
+            (ScreenSettings(port=0), True),
             (ScreenSettings(port=0, mirror=True), False),
         )
     ]  # fmt: skip

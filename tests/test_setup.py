@@ -378,6 +378,48 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
     assert (settings.screen.language, settings.camera.rotation) == ("de", 180)
 
 
+@needs_chromium
+def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_anew(tmp_path: Path) -> None:
+    config, port, opened = tmp_path / "kiosk.toml", free_port(), "!opened.hidden && values.elements.beeps !== undefined"
+    config.write_text(SHIPPED)
+    with Browser(tmp_path / "chromium") as browser:
+        with served(card_of(), config, port=port, token="a" * 16) as (screen, server):
+            show(screen, State.IDLE)
+            browser.size(360, 640)
+            browser.open(f"{server.url}setup#{'a' * 16}")
+            browser.until(opened)
+            browser.run("document.querySelector('#signals-quiet_from').value = ''; values.requestSubmit()")
+            assert browser.run("document.querySelector('#signals-quiet_from').matches(':invalid')")
+            browser.run(
+                "window.later = setTimeout; window.setTimeout = (call) => later(call, 10); window.answers = fetch;"
+                "window.fetch = (path, {signal}) => new Promise((_, failed) =>"
+                " signal?.addEventListener('abort', () => failed(signal.reason)));"
+                "document.querySelector('#test').scrollIntoView()"
+            )
+            browser.until("said.textContent === said.dataset.gone")
+            top, bottom = browser.run("(({top, bottom}) => [top, bottom])(said.getBoundingClientRect())")
+            assert 0 <= top < bottom <= 640  # seen from the last button too
+            browser.run("window.fetch = answers; window.setTimeout = later")
+            browser.until("said.textContent === ''")
+        with served(card_of(), config, port=port, token="b" * 16):
+            browser.until("said.textContent === said.dataset.wrong && entry.checkVisibility()")
+            browser.run(f"document.querySelector('#token').value = '{'b' * 16}'")
+            browser.run("later(() => entry.requestSubmit(), 0); 0")
+            browser.until(f"document.readyState === 'complete' && !window.later && {opened} && said.textContent === ''")
+
+
+@needs_chromium
+def test_the_plot_of_the_setup_page_can_be_read_on_a_phone(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        a_minute(screen)
+        browser.size(360, 640)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("document.querySelector('tbody').rows.length === 4")  # it is drawn
+        pen = "canvas.getContext('2d')"
+        shown = f"{pen}.getTransform().a * canvas.clientWidth / canvas.width"
+        assert browser.run(f"parseFloat({pen}.font) * {shown}") >= 12  # px
+
+
 class Zones:
     """The zones of a setup page that is open, as its user sees and touches them."""
 

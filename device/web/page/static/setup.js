@@ -31,7 +31,7 @@ function control(key, value) {
   if (typeof value === "boolean") Object.assign(choice, { type: "checkbox", checked: value });
   else if (typeof value === "number")
     Object.assign(choice, { type: "number", step: "any", required: true, value: Number(value.toFixed(3)) });
-  else choice.value = value;
+  else Object.assign(choice, { required: true, value });
   return choice;
 }
 
@@ -90,35 +90,37 @@ function offerRestart() {
 
 function draw() {
   const pen = canvas.getContext("2d");
-  const [width, height] = [canvas.width, canvas.height];
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  [canvas.width, canvas.height] = [width * devicePixelRatio, height * devicePixelRatio];
+  pen.scale(devicePixelRatio, devicePixelRatio);
   const style = getComputedStyle(document.documentElement);
   const x = (at) => width * (1 + at / SECONDS);
-  const y = (score) => 20 + (1 - score) * (height - 140);
+  const y = (score) => 20 + (1 - score) * (height - 110);
   pen.fillStyle = style.getPropertyValue("--paper");
   pen.fillRect(0, 0, width, height);
   pen.fillStyle = pen.strokeStyle = style.getPropertyValue("--ink");
-  pen.font = "22px system-ui, sans-serif";
+  pen.font = "14px system-ui, sans-serif";
   for (const key of LEVELS) {
     const level = Number(values.elements[key].value);
-    pen.fillText(key, 8, y(level) - 6);
+    pen.fillText(key, 8, y(level) - 4);
     pen.fillRect(0, y(level), width, 2);
   }
   for (const [at, score] of minute.scores) {
     pen.beginPath();
-    pen.arc(x(at), y(score), 5, 0, 7);
+    pen.arc(x(at), y(score), 3, 0, 7);
     pen.fill();
   }
   for (const [place, name, states] of [[0, "now", minute.states], [1, "with these values", tried ?? minute.states]]) {
-    const top = height - 100 + place * 50;
+    const top = height - 72 + place * 36;
     states.forEach(([at, state], index) => {
       pen.fillStyle = COLORS[state];
-      pen.fillRect(x(at), top, x(states[index + 1]?.[0] ?? 0) - x(at), 40);
+      pen.fillRect(x(at), top, x(states[index + 1]?.[0] ?? 0) - x(at), 30);
     });
     pen.fillStyle = style.getPropertyValue("--ink");
     pen.strokeStyle = style.getPropertyValue("--paper");
-    pen.lineWidth = 6;
-    pen.strokeText(name, 8, top + 28);
-    pen.fillText(name, 8, top + 28);
+    pen.lineWidth = 4;
+    pen.strokeText(name, 8, top + 20);
+    pen.fillText(name, 8, top + 20);
   }
 }
 
@@ -144,7 +146,12 @@ function list() {
 }
 
 async function lastMinute() {
-  minute = (await told(() => ask("minute"))) ?? minute;
+  const found = await told(() => ask("minute"));
+  if (found) {
+    minute = found;
+    const notice = minute.config ? "" : "Started without a kiosk.toml: values can be tried, not saved.";
+    if (said.textContent !== notice) said.textContent = notice; // what was said of a device that is back is over
+  }
   if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
   else tried = null;
   draw();
@@ -169,7 +176,6 @@ async function open() {
   minute = await told(() => ask("minute"));
   if (!minute) return;
   showOpened();
-  if (!minute.config) said.textContent = "Started without a kiosk.toml: values can be tried, not saved.";
   fields();
   often(lastMinute, MINUTE_MS);
   often(preview, PICTURE_MS);

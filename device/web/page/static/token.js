@@ -1,18 +1,26 @@
 "use strict";
 // Asks the device for what it tells with the token only; shared by the pages that have a form for it.
 
+const ANSWER_MS = 10000;
+
 const entry = document.querySelector("#entry");
 const opened = document.querySelector("#opened");
 const said = document.querySelector("#said");
 let token = location.hash.slice(1);
 
 async function request(path, body) {
+  const patience = new AbortController(); // a device that was unplugged says nothing at all
+  setTimeout(() => patience.abort(), ANSWER_MS);
   const answer = await fetch(path, {
+    signal: patience.signal,
     method: body === undefined ? "GET" : "POST",
     headers: { Authorization: `Bearer ${token}` },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (answer.status === 401) throw new Error(said.dataset.wrong);
+  if (answer.status === 401) {
+    entry.hidden = false;
+    throw new Error(said.dataset.wrong);
+  }
   if (answer.status === 429) throw new Error(said.dataset.wait);
   if (answer.status === 400) throw new Error((await answer.json()).error);
   return answer;
@@ -23,7 +31,7 @@ async function told(action, place = said) {
   try {
     return await action();
   } catch (error) {
-    place.textContent = error instanceof TypeError ? said.dataset.gone : error.message;
+    place.textContent = error.constructor === Error ? error.message : said.dataset.gone;
     return undefined;
   }
 }
@@ -39,7 +47,9 @@ function enter(open) {
   entry.addEventListener("submit", (event) => {
     event.preventDefault();
     token = entry.elements.token.value.trim();
-    open();
+    if (opened.hidden) return open();
+    location.hash = token;
+    location.reload(); // the device has started anew, maybe as another version
   });
   if (token) open();
 }
