@@ -198,7 +198,7 @@ def test_a_second_process_on_the_same_run_is_refused(
         assert main(asked(material, trained.runs)) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {folder}: is being trained by another process: wait for it, or set RUNS=\n"
+        f"error: {folder}: is being trained or converted by another process: wait for it, or set RUNS=\n"
     )
 
 
