@@ -15,9 +15,10 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from test_photos import Corner
 
 from trainer.__main__ import main
-from trainer.copies import alone
+from trainer.copies import Material, alone
 from trainer.crossval import Asked, _digest
 from trainer.dataset import load_dataset
 from trainer.networks import imagenet_weights
@@ -101,6 +102,16 @@ def test_folds_of_other_sources_and_first_weights_are_others(folders: list[str],
     imagenet_weights("vgg19").parent.mkdir(parents=True)
     imagenet_weights("vgg19").write_bytes(b"weights")
     assert _digest(material, [], asked) != without
+
+
+def test_folds_of_photos_that_another_finder_cut_are_others(folders: list[str], cache: Path) -> None:
+    asked = Asked("linear", epochs=1, seed=0, threads=2)
+    digests = set()
+    for place in (0, 40):
+        dataset = load_dataset(Path(folders[0]), 24, finder=Corner(place))
+        groups = np.arange(len(dataset.names))
+        digests.add(_digest(Material(dataset, groups, {}, {}), [], asked))
+    assert len(digests) == 2
 
 
 def test_photos_of_one_source_are_divided_by_group_only(

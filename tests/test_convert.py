@@ -24,7 +24,7 @@ from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.quantize import ConversionError, run_tflite
-from trainer.runs import Run, load_run
+from trainer.runs import Run, load_run, only_one
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
 from trainer.training import predict
@@ -221,6 +221,30 @@ def test_photos_cut_by_another_finder_than_todays_are_refused(
         "error: simple: was trained on faces cut by the finder 'own', whose file has changed since: run `make train`\n"
     )
     assert not (tmp_path / "models").exists()
+
+
+def test_a_run_that_another_process_trains_is_not_converted(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_one(trained[0].folder):
+        assert convert(trained[1], tmp_path / "models") == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {trained[0].folder}: is being trained or converted by another process: wait for it, or set RUNS=\n"
+    )
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("plan", ["{", "[]", '{"scenes": ["/home/me/scenes"], "epochs": 48}'])
+def test_a_run_of_something_else_is_refused_in_one_line(
+    plan: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(plan)
+
+    assert main(["convert", "--run", str(tmp_path), "--models", str(tmp_path / "models")]) == 2
+
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'run.json'}: is no plan of a classifier, expected")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
 def test_without_a_trained_run_convert_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,7 +198,7 @@ def test_a_second_process_on_the_same_run_is_refused(
         assert main(asked(material, trained.runs)) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {folder}: is being trained by another process: wait for it, or set RUNS=\n"
+        f"error: {folder}: is being trained or converted by another process: wait for it, or set RUNS=\n"
     )
 
 
@@ -331,6 +331,18 @@ def test_pictures_are_learned_from_watched_or_held_out(material: Path) -> None:
     assert len(names) == len(set(names)) == 41
     assert not {"hall-07.png", "hall-23.png", "room-07.png"} & set(names)
     assert gather(planned(material)).sha256 == gathered.sha256
+
+
+def test_nothing_that_is_held_out_is_taught(material: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "hall-day.png", 4, 4)
+    plan = replace(planned(material), unlabelled=(str(tmp_path),), hold_out=("*-night*", "yard-*"))
+    before = gather(plan).sha256
+
+    for name in ("hall-night.png", "yard-day.png"):  # named so, and of a source of which some are
+        draw(tmp_path / name, 4, 4)
+    assert gather(plan).sha256 == before
+    draw(tmp_path / "hall-dusk.png", 4, 4)
+    assert gather(plan).sha256 != before
 
 
 def test_pictures_that_cannot_be_read_are_named_and_left_out(

@@ -171,6 +171,10 @@ def test_nothing_is_replaced(crops: Path) -> None:
     with pytest.raises(PhotosError, match=r"has other columns .* move it elsewhere"):
         LabelFolder(crops)
     assert table.read_text() == "file,label,source,kind,note,width\n"
+    table.write_text(f"{HEAD}with_mask/0.png,with_mask,hall,real,hand, left\n")
+    with pytest.raises(PhotosError, match=r"0\.png has more values .* into double quotes"):
+        LabelFolder(crops)
+    assert table.read_text() == f"{HEAD}with_mask/0.png,with_mask,hall,real,hand, left\n"
     with pytest.raises(PhotosError, match="no such folder"):
         LabelFolder(crops / "absent")
     assert os.listdir(crops / "dropped") == ["0.png"]  # noqa: PTH208

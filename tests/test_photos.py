@@ -320,6 +320,8 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
     ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: is no file"),
     ("crops.csv", "file,label,source,kind,note\n/dev/zero,with_mask,a,real,\n", "/dev/zero: is no file"),
     ("crops.csv", "file,label,source,kind,note\n\0a.png,with_mask,a,real,\n", "crops.csv: is no table (has a NUL)"),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,with_mask,a,real,hand, left\n",
+     "crops.csv: with_mask/0.png has more values than the table has columns"),
     ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,wide,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
     ("boxes.csv", "file,x,y,w,h,label\na.png,1,2,1e999,4,with_mask\n", "boxes.csv: a.png has a side that is no number"),
 ])

@@ -14,6 +14,7 @@ from device.faces import Box, Luma, overlap
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from trainer.__main__ import main as trainer
+from trainer.dataset import load_dataset
 from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set
 from trainer.runs import load_run
@@ -155,6 +156,11 @@ def test_without_photos_and_network_a_practice_model_comes_out_and_says_so(
     picture = next((tmp_path / "cache").glob("mask-kiosk/practice-*/with_mask/person-0000-masked.jpg"))
     assert device(["judge", "--cropped", "--model", str(models / "practice.tflite"), str(picture)]) == 0
     assert capsys.readouterr().out.startswith("PRACTICE  person-0000-masked.jpg: ")
+    drawing, _, training = card.trained_on.command.partition(" && ")  # of the folder, which is in this cache only
+    assert training.startswith("make train convert DATA=practice-1 ")
+    monkeypatch.chdir(tmp_path)
+    assert trainer(drawing.partition(" -m trainer ")[2].split()) == 0
+    assert load_dataset(tmp_path / "practice-1", 24).sha256 == card.trained_on.dataset_sha256
 
 
 def test_a_model_of_drawn_people_is_for_practice_and_one_of_photos_with_some_beside_them_is_not(

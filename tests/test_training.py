@@ -185,7 +185,7 @@ def test_a_run_that_another_process_trains_is_refused_before_its_state_is_read(
         assert main([*command, "--epochs", "2", "--model", "simple", "door"]) == 2
 
     said = capsys.readouterr()
-    assert said.err == f"error: {folder}: is being trained by another process: wait for it, or set RUNS=\n"
+    assert said.err == f"error: {folder}: is being trained or converted by another process: wait for it, or set RUNS=\n"
     assert said.out.count("photos in ") == 1
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from device.cards import card_json
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
-from trainer.cache import write_whole
+from trainer.cache import cache_folder, write_whole
 from trainer.calibration import calibrate
 from trainer.copies import Material
 from trainer.cutting import CROP_MARGIN
@@ -21,6 +21,7 @@ from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize, run_tflite
 from trainer.runs import Run
 from trainer.scores import DIGITS, release, score, threshold, verdicts
+from trainer.sources import PRACTICE
 from trainer.split import Split
 from trainer.training import predict
 
@@ -112,10 +113,14 @@ def _measure(
 def _trained_on(run: Run, material: Material, split: Split, temperature: float, miss_cost: float) -> TrainedOn:
     plan, dataset = run.plan, material.dataset
     source = "drawn faces" if plan.practice else dataset.folder.name
+    drawing = ""
+    if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
+        drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
     asked = f"DATA={dataset.folder.name} "
     asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={run.state.epochs} SEED={plan.seed} SPLIT={plan.split} "
     asked += f"THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
+    asked += f' YUNET="{Path(plan.yunet).name}"' if plan.yunet else ""
     for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
         asked += f' {name}="{" ".join(Path(folder).name for folder in folders)}"' if folders else ""
     return TrainedOn(
@@ -142,5 +147,5 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         threads=plan.threads,
         versions=versions(),
         commit=commit(),
-        command=f"make train convert {asked}",
+        command=f"{drawing}make train convert {asked}",
     )

@@ -11,6 +11,7 @@ from trainer.options import MODELS, RUNS, cost, folder, path, positive, seed, si
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
+    from trainer.runs import Run
 
 PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
 CALIBRATION_PHOTOS = 1000  # at most, of the training part
@@ -149,22 +150,22 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
 def _convert(options: argparse.Namespace) -> None:
     with native_code_quiet():
         import trainer.convert  # noqa: F401
-    from trainer.runs import current
+    from trainer.runs import current, held_run
 
     for chosen in [options.run] if options.run else current(options.runs):
-        _convert_run(options, chosen)
+        with held_run(chosen, options.runs) as run:
+            _convert_run(options, run)
 
 
-def _convert_run(options: argparse.Namespace, folder: Path) -> None:
+def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     from device.classifier import Classifier
     from trainer.convert import convert
     from trainer.copies import gather_again, named_finder
     from trainer.golden import write_golden
     from trainer.networks import NETWORKS
-    from trainer.runs import RunError, load_run
+    from trainer.runs import RunError
     from trainer.split import split_photos
 
-    run = load_run(folder, options.runs)
     material = gather_again(run.plan)
     split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
     if not set(run.plan.calibration) <= {material.dataset.names[i] for i in split.train}:
@@ -182,8 +183,7 @@ def _convert_run(options: argparse.Namespace, folder: Path) -> None:
     print(
         f"{'PRACTICE ' if card.practice else ''}{target} and its card {'replaced' if replaced else 'made'}: "
         f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
-        f"{recall}, "
-        f"same verdict as Keras on {measured.parity:.1%}"
+        f"{recall}, same verdict as Keras on {measured.parity:.1%}"
     )
 
 

@@ -140,7 +140,7 @@ def _boxes(folder: Path) -> list[Photo]:
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table with a head line; a row that ends early has empty values. Raises PhotosError, by column."""
+    """Read a table with a head line; a row that ends early has empty values. Raises PhotosError."""
     text = read_text(table)
     if "\0" in text:
         raise PhotosError(f"{table}: is no table (has a NUL), expected comma-separated values: correct it")
@@ -151,6 +151,9 @@ def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error
     if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:
         raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(columns)}: add it")
+    if longer := [row for row in rows if None in row]:  # as of a note with a comma
+        raise PhotosError(f"{table}: {longer[0][columns[0]]} has more values than the table has columns, expected one "
+                          "each: put a value with a comma into double quotes")
     return rows
 
 

@@ -112,13 +112,15 @@ def save_state(state: State, folder: Path) -> None:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold a run's folder for this process; raise RunError while another one trains there."""
+    """Hold a run's folder for this process; raise RunError while another one trains or converts it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(f"{folder}: is being trained by another process: wait for it, or set RUNS=") from error
+            raise RunError(
+                f"{folder}: is being trained or converted by another process: wait for it, or set RUNS="
+            ) from error
         yield
 
 
@@ -150,12 +152,25 @@ def load_run(folder: Path | None, runs: Path) -> Run:
     folder = folder or current(runs)[-1]
     if not (folder / "run.json").exists():
         raise RunError(f"{folder}: is no training run, expected a folder with run.json: run `make train`")
-    asked: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    try:
+        asked: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        lists = {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
+        plan = Plan(**{**asked, **lists})
+    except (ValueError, TypeError, AttributeError) as error:  # damaged, or a face finder's
+        raise RunError(f"{folder / 'run.json'}: is no plan of a classifier, expected one: name a folder that "
+                       "`make train` made, or run it again") from error
     state = load_state(folder)
     if not state.best:
         raise RunError(f"{folder}: has not finished an epoch, expected at least one: run `make train`")
-    lists = {name: tuple(value) for name, value in asked.items() if isinstance(value, list)}
-    return Run(Plan(**{**asked, **lists}), state, folder)
+    return Run(plan, state, folder)
+
+
+@contextmanager
+def held_run(folder: Path, runs: Path) -> Iterator[Run]:
+    """Hold a run for this process and read it: a training that goes on would remove the weights that were read of."""
+    load_run(folder, runs)  # before a lock is laid into a folder that is no run
+    with only_one(folder):
+        yield load_run(folder, runs)
 
 
 def _json(value: Plan | State) -> bytes:

@@ -72,9 +72,8 @@ def gather(plan: FinderPlan) -> Material:
     (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
     # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
     sources = {source_of(Path(pattern)) for pattern in plan.hold_out}
-    unlabelled = [
-        s for folder in plan.unlabelled for s in read_backgrounds(Path(folder)) if source_of(s.path) not in sources
-    ]
+    unmarked, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)
+    unlabelled = [scene for scene in unmarked if source_of(scene.path) not in sources]
     watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
     learned = _load([s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)])
     validation = _load([s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)])
