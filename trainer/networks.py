@@ -52,7 +52,7 @@ def simple(size: int) -> keras.Model:
 
 
 def door(size: int) -> keras.Model:
-    """Build the appliance's network: 97 thousand weights, 14 million multiply-adds at 80 pixels.
+    """Build the appliance's network: 97 thousand weights, 14.5 million multiply-adds at 80 pixels.
 
     What lies in a square of 2 x 2 px becomes its channels first; `size` is even. Then plain convolutions while there is
     much to look at and few channels, which processors do fastest; depthwise separable ones at the end, where weights
