@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from toy_faces import toy_check
 
@@ -13,7 +14,7 @@ from trainer import bench
 from trainer.__main__ import main
 from trainer.bench import ratios
 from trainer.bench_report import Bench, Cost, read_bench, table
-from trainer.recipes import NOTEBOOK, OURS, POPULAR, Recipe
+from trainer.recipes import NOTEBOOK, OURS, POPULAR, Recipe, ours
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def models(toy: Path, face_network: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("trainer.cost.SECONDS", 0.01)
     # The real ones take a while to convert.
     monkeypatch.setattr(bench, "peer", toy.read_bytes)
-    monkeypatch.setattr(bench, "recipes", lambda frame: {
+    monkeypatch.setattr(bench, "recipes", lambda frame, _: {
         name: Recipe(lambda: cv2.blur(frame, (3, 3)), 1000) for name in (OURS, NOTEBOOK, POPULAR)
     })  # fmt: skip
     return folder
@@ -55,6 +56,16 @@ def test_the_bench_writes_what_it_prints(models: Path, tmp_path: Path, capsys: p
     assert json.loads((tmp_path / "bench.json").read_text())["costs"][0]["kilobytes"] == pytest.approx(
         sum((models / name).stat().st_size for name in ("faces.tflite", "faces-check.tflite")) / 1000
     )
+
+
+def test_our_frame_is_what_the_folder_of_models_makes_of_it(models: Path) -> None:
+    shutil.copy2(models / "door.tflite", models / "door-random.tflite")  # of SPLIT=random
+
+    recipe = ours(np.zeros((48, 64), np.uint8), models)
+
+    recipe.call()
+    files = "faces.tflite", "faces-check.tflite", "door.tflite"
+    assert recipe.content == sum((models / name).stat().st_size for name in files)
 
 
 @pytest.mark.skipif(not os.environ.get("YUNET"), reason="needs YUNET, the path of YuNet's .onnx")

@@ -8,6 +8,7 @@ import pytest
 
 from device.face_card import FacesFound, read_face_card
 from device.finders import OWN_MODEL
+from trainer.__main__ import main
 from trainer.finder.page import COSTS, fill, with_card
 
 PAGE = OWN_MODEL.parent.parent / "docs" / "faces.md"
@@ -44,3 +45,9 @@ def test_each_place_is_there_once() -> None:
 
     assert fill(text, COSTS, "42 ms").count("42 ms") == 1
     assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured", "costs"]
+
+
+def test_a_sheet_that_is_no_webp_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faces-sheet", "--to", str(tmp_path / "faces.webq")]) == 2
+
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'faces.webq'}: isn't named as a WebP, expected")

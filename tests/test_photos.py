@@ -1,5 +1,6 @@
 """A folder of photos is either understood as it stands or refused in one line."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,34 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
     assert capsys.readouterr().err.startswith(
         f"error: argument --runs: {tmp_path / 'file'} can't be written to (Not a directory), expected a folder"
     )
+
+
+def test_a_folder_below_one_that_is_closed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    me = os.geteuid()
+    os.seteuid(me or 65534)  # no folder is closed to root
+    try:
+        with pytest.raises(SystemExit) as refused:
+            main(["bench", "--runs", str(closed / "runs")])
+    finally:
+        os.seteuid(me)
+
+    assert refused.value.code == 2
+    assert "can't be written to (Permission denied), expected a folder for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [
+    "train --data {0}", "evaluate --data {0}", "crossval --data {0}", "faces --scenes {0} --backgrounds {0}",
+])
+def test_a_name_after_a_tilde_that_is_no_users_is_a_folders(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(command.format("~nobody-of-that-name/photos").split()) == 2
+
+    assert "~nobody-of-that-name/photos: no such folder, expected one" in capsys.readouterr().err
 
 
 def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
     for name, content in classifiers.items():
         call, (height, width) = inference(content), picture_shape(TFLite(content))
         contenders[name] = _Contender(call, (width, height), len(content), multiply_adds(content) / 1e6)
-    for name, recipe in recipes(frame).items():
+    for name, recipe in recipes(frame, models).items():
         contenders[name] = _Contender(recipe.call, (FRAME_WIDTH, FRAME_HEIGHT), recipe.content, None)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)

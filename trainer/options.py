@@ -1,6 +1,7 @@
 """What the trainer's commands share: where things are, and what the values of their options may be."""
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 
@@ -19,25 +20,28 @@ def size(text: str) -> int:
 
 def folder(text: str) -> str:
     """Return the whole path of what is named; `~` is the home."""
-    return str(Path(text).expanduser().resolve())
+    return str(path(text).resolve())
 
 
 def path(text: str) -> Path:
     """Return what is named; `~` is the home, which not every shell puts in for `make DATA=~/photos`."""
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~old is no user's home, but may be a folder
+        return Path(text)
 
 
 def target(text: str) -> Path:
     """Return a folder that can be written to, or made."""
-    path = Path(text).expanduser()
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    wanted = path(text)
+    there = next(place for place in (wanted, *wanted.absolute().parents) if os.path.exists(place))  # noqa: PTH110
     try:
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
         raise argparse.ArgumentTypeError(
-            f"{there} can't be written to ({error.strerror}), expected a folder for {path}: name another"
+            f"{there} can't be written to ({error.strerror}), expected a folder for {wanted}: name another"
         ) from error
-    return path
+    return wanted
 
 
 def cost(text: str) -> float:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,8 +17,9 @@ import numpy.typing as npt
 
 from device.classifier import Classifier
 from device.decision import Decision
+from device.face_card import check_path
 from device.faces import Luma
-from device.finders import OWN_MODEL, OwnFaceFinder
+from device.finders import OwnFaceFinder
 from device.haar import cascade_path
 from device.levels import levels
 from device.quiet import native_code_quiet
@@ -36,16 +38,21 @@ class Recipe(NamedTuple):
     content: int  # bytes of its networks
 
 
-def recipes(luma: Luma) -> dict[str, Recipe]:
-    """Return what judges a picture, uint8 (height, width), with a face: ours, the notebook's, and the usual one."""
-    return {OURS: _ours(luma), NOTEBOOK: _notebook(luma), POPULAR: _popular(luma)}
+def recipes(luma: Luma, models: Path) -> dict[str, Recipe]:
+    """Return what judges a picture, uint8 (height, width), with a face: ours, the notebook's, and the usual one.
+
+    models: the folder of ours. Raises ModelError.
+    """
+    return {OURS: ours(luma, models), NOTEBOOK: _notebook(luma), POPULAR: _popular(luma)}
 
 
-def _ours(luma: Luma) -> Recipe:
-    finder, classifier, settings = OwnFaceFinder(), Classifier("door"), Settings()
+def ours(luma: Luma, models: Path) -> Recipe:
+    """Return what judges a picture as a kiosk with this folder of models does. Raises ModelError."""
+    faces, settings = models / "faces.tflite", Settings()
+    finder, classifier = OwnFaceFinder(faces), Classifier(str(models / "door.tflite"))
     decision = Decision(settings.decision, *levels(settings.model, classifier.card))
     tenths = iter(range(10**9))
-    files = [path for path in OWN_MODEL.parent.glob("*.tflite") if path.stem.startswith(("faces", "door"))]
+    files = [faces, *([check_path(faces)] if finder.card.check else []), classifier.path]
     return Recipe(
         lambda: decision.update(next(tenths) / 10, classifier.judge(luma, finder.find(luma))),
         sum(path.stat().st_size for path in files),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
+from trainer.options import path
 from trainer.photos import PhotosError, find_photos, has_table, require_enough
 from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos
@@ -21,7 +22,7 @@ def photos_folder(data: str | None) -> tuple[Path, bool]:
     Without a folder of the user's, the original's photos are fetched; if their host can't be reached, faces are drawn.
     """
     if data:
-        folder = Path(data).expanduser().resolve()
+        folder = path(data).resolve()
         practice = is_practice_set(folder)
         if practice:
             print(f"{folder}: holds drawn faces, for PRACTICE only; for a real model give photos as DATA, it as EXTRA",

@@ -133,7 +133,7 @@ class _NoDoctype(ET.TreeBuilder):
 def _voc(path: Path) -> list[Mark]:
     try:
         tree = ET.fromstring(path.read_bytes(), ET.XMLParser(target=_NoDoctype()))  # noqa: S314
-    except (ET.ParseError, ValueError) as error:  # ValueError: also an encoding that isn't known
+    except (ET.ParseError, ValueError, LookupError) as error:  # the latter two: of encodings that can't be read
         raise PhotosError(f"{path}: {error if isinstance(error, PhotosError) else f'is no XML ({error})'}") from error
     marks = []
     for thing in tree.iter("object"):

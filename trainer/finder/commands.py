@@ -144,7 +144,7 @@ def _page(options: argparse.Namespace) -> None:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    return path(text).resolve()
 
 
 def _texts(paths: list[Path]) -> tuple[str, ...]:

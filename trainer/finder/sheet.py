@@ -11,6 +11,7 @@ from device.errors import PictureError
 from device.finders import OwnFaceFinder
 from device.judge import draw, judge_all
 from device.pictures import read_color
+from trainer.cache import write_whole
 from trainer.drawing import draw_person
 from trainer.drawn_person import random_person
 from trainer.practice import Picture, draw_background, photograph, place, random_light
@@ -40,6 +41,8 @@ def draw_sheet(model: str, target: Path, seed: int = 0) -> Path:
 
     model: a classifier's name in models/ or its .tflite. Raises ModelError or PictureError.
     """
+    if target.suffix != ".webp":
+        raise PictureError(f"{target}: isn't named as a WebP, expected a path that ends in .webp: choose another")
     classifier, finder = Classifier(model), OwnFaceFinder()
     classifier.require_crops_of(finder)
     with tempfile.TemporaryDirectory() as folder:
@@ -53,6 +56,5 @@ def draw_sheet(model: str, target: Path, seed: int = 0) -> Path:
             draw(judgement, classifier, Path(folder))
             tiles.append(read_color(Path(folder) / f"{judgement.file}.png"))
     sheet = np.vstack([np.hstack(tiles[row * COLUMNS : (row + 1) * COLUMNS]) for row in range(ROWS)])
-    if not cv2.imwrite(str(target), sheet, [cv2.IMWRITE_WEBP_QUALITY, QUALITY]):
-        raise PictureError(f"{target}: can't be written, expected a path that ends in .webp: choose another")
+    write_whole(target, cv2.imencode(".webp", sheet, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes())
     return target
