@@ -35,7 +35,7 @@ define train_finder
 	test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
 		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }; \
 	$(venv) -m trainer $@ --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
-		$(if $(UNLABELLED),--unlabelled $(UNLABELLED) --teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
+		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
 endef
