@@ -47,7 +47,7 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 
 .PHONY: help .venv .venv-tflite-runtime train convert evaluate crossval compare faces face-check compare-faces run \
 	judge test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
-	keys publish follow unfollow test-trixie faults soak fuzz mutate audit bundle test-pi lock clean
+	keys publish follow unfollow test-trixie faults soak fuzz mutate audit bundle test-pi newcomer lock clean
 
 help:  ## print the verbs
 	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -154,6 +154,8 @@ unfollow:  ## have them no longer do so: make unfollow HOST=
 	@$(on_hosts)
 test-pi: .venv/ready  ## the whole story on an emulated Pi, half an hour or more: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
 	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
+newcomer:  ## the README's first command in a new Debian, minutes -> docs/newcomer.log; needs root and mmdebstrap
+	@tests/newcomer.sh > docs/newcomer.log
 test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
 	@tests/virtual_pi/trixie.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)

@@ -21,7 +21,7 @@ VERBS = {
     "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "face-check",
     "run", "judge", "test", "lint", "bench", "faults", "soak", "fuzz", "mutate", "audit", "count-arm64", "deploy",
     "doctor", "rollback", "undeploy", "status", "logs", "test-trixie", "keys", "publish", "follow", "unfollow",
-    "collect-key", "collect", "label", "accept", "film", "bundle", "test-pi", "lock", "clean",
+    "collect-key", "collect", "label", "accept", "film", "bundle", "test-pi", "newcomer", "lock", "clean",
 }
 
 
