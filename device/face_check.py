@@ -15,6 +15,7 @@ from device.tflite import load
 
 # Places looked at in one picture, surest first: what a picture costs has a bound. A door has one face or few.
 MOST_PLACES = 12
+LOOKS = 2  # at each: at the face, and at its mirror image
 LEAST_SHARE = 1 / 512  # the first network's scores come in steps of 1/256: 0 may be anything below half a step
 
 
@@ -45,7 +46,7 @@ class FaceCheck:
         first = min(max(place.score, LEAST_SHARE), 1 - LEAST_SHARE)
         crop = crop_face(luma, place.box, self._card.margin, self._card.size)
         mirrored = np.asarray(cv2.flip(crop, 1), np.uint8)
-        second = (float(self._run(crop)[0]) + float(self._run(mirrored)[0])) / 2
+        second = (float(self._run(crop)[0]) + float(self._run(mirrored)[0])) / LOOKS
         return 1 / (1 + math.exp(-(math.log(first / (1 - first)) + second) / 2))
 
 

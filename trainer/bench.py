@@ -18,6 +18,7 @@ import numpy as np
 from device import heatmap
 from device.errors import ModelError
 from device.face_card import FaceCard, read_check, read_face_card
+from device.face_check import LOOKS
 from device.faces import Luma
 from device.finders import OWN_MODEL, OwnFaceFinder
 from device.haar import CASCADE, HaarFaceFinder
@@ -106,8 +107,8 @@ def _own(model: Path, luma: Luma) -> _Contender:
     card, network = read_face_card(model)
     contents = [network, *([read_check(model, card.check)] if card.check else [])]
     finder, shown = OwnFaceFinder(model), heatmap.fit(luma).luma
-    looked_at = [1.0, float(len(finder.places(shown, card.check.from_score)) if card.check else 0)]
-    work = sum(multiply_adds(each) * times for each, times in zip(contents, looked_at, strict=False)) / 1e6
+    looks = [1, LOOKS * len(finder.places(shown, card.check.from_score)) if card.check else 0]
+    work = sum(multiply_adds(each) * times for each, times in zip(contents, looks, strict=False)) / 1e6
     size = heatmap.WIDTH, heatmap.HEIGHT
     return _Contender(lambda: finder.find(shown), size, sum(map(len, contents)), work)
 
