@@ -155,7 +155,7 @@ unfollow:  ## have them no longer do so: make unfollow HOST=
 test-pi: .venv/ready  ## the whole story on an emulated Pi, half an hour or more: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
 	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
 newcomer:  ## the README's first command in a new Debian, minutes -> docs/newcomer.log; needs root and mmdebstrap
-	@tests/newcomer.sh > docs/newcomer.log
+	@tests/newcomer.sh > docs/newcomer.log.part && mv docs/newcomer.log.part docs/newcomer.log
 test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
 	@tests/virtual_pi/trixie.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)

@@ -37,7 +37,7 @@ def facts_of(remote: Remote) -> checks.Facts:
     lines = printed.splitlines()
     try:
         return dict(json.loads(lines[-1]))  # before it stands what the shell there says to whoever comes
-    except (IndexError, ValueError) as error:
+    except (IndexError, TypeError, ValueError) as error:
         found = lines[-1][:60] if lines else ""
         raise DeployError(f"says {found!r}, expected what it is: see to it that its ~/.bashrc says nothing") from error
 

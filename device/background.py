@@ -5,6 +5,7 @@ every frame; measured on fifteen rooms, with noise and a light that wavers. A pe
 that within a second or two, and hardly anybody stands before a door for five minutes.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be
 LEFT_IOU = 0.4
 # After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
 HIDDEN_SECONDS = 3.0
+ALONE_SECONDS = 2.0  # a place is alone that nothing was beside for so long: who sways before it goes through it
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
 # The same while it is seen beside: a finder may frame a picture now so, now so, but who sways is off for longer.
 WAVER_SECONDS = 0.7
@@ -36,6 +38,8 @@ class _Place:
     seen_seconds: float = 0.0
     still: bool = False  # it is background
     beside: bool = False  # a face has been beside it since it was last seen
+    last_beside: float = -math.inf  # seconds: when one was
+    last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
     def holds(self, box: Box) -> bool:
         return moved(self.box, box) <= STILL
@@ -82,7 +86,7 @@ class Background:
             turned += [box for place in places if self._turns(place, now)]
         for place in self._places:
             if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in boxes):
-                place.beside = True
+                place.beside, place.last_beside = True, now
         return turned
 
     def _turns(self, place: _Place, now: float) -> bool:
@@ -91,6 +95,8 @@ class Background:
         if not place.beside or gap <= WAVER_SECONDS:
             place.seen_seconds += min(gap, GAP_SECONDS)
         place.last_seen, place.beside = now, False
+        if now - place.last_beside > ALONE_SECONDS:
+            place.last_alone = now
         age = now - place.since
         turns = not place.still and age >= self.seconds and place.seen_seconds >= LEAST_SEEN * age
         place.still = place.still or turns
@@ -104,7 +110,7 @@ class Background:
         """Tell whether a face in this box is background that one of these people's faces has just come before."""
         return any(
             place.still
-            and now - place.last_seen <= HIDDEN_SECONDS
+            and now - place.last_alone <= HIDDEN_SECONDS
             and overlap(place.box, box) >= LEFT_IOU
             and any(map(place.behind, people))
             for place in self._places

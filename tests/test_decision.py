@@ -368,6 +368,17 @@ def test_who_comes_to_stand_before_a_poster_beside_somebody_is_seen() -> None:
     assert alerts[-1].at < 46
 
 
+@pytest.mark.parametrize("sway", [12, 15, 20])  # px to each side
+def test_who_sways_right_before_a_poster_beside_somebody_is_seen(sway: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        masked = verdict(0.1, Box(180 + round(20 * math.sin(3 * t)), 20, 110, 120))
+        bare = verdict(0.9, Box(300 + round(sway * math.sin(2 * t)), 3, 100, 100))
+        return [poster(t)] if t < 30 else [masked, poster(t)] if t < 40 else [masked, bare]
+
+    alerts = play(scene, 10, 60, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    assert State.ALARM in [alert.state for alert in alerts if alert.at >= 40]
+
+
 @pytest.mark.parametrize("step", [2, 12])  # px a tenth of a second
 def test_who_stops_before_a_poster_is_seen_however_like_it_they_are_framed(step: int) -> None:
     def scene(t: float) -> list[Verdict]:

@@ -261,6 +261,8 @@ def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypa
     assert facts_of(kiosk(f"exec {sys.executable} -I -"))["system"]
     with pytest.raises(DeployError, match=r"^says 'Welcome to the door!', expected what it is: see to it that its"):
         facts_of(kiosk("cat > /dev/null"))
+    with pytest.raises(DeployError, match=r"^says '12', expected what it is"):
+        facts_of(kiosk("cat > /dev/null; echo 12"))
 
 
 def test_the_shipped_settings_show_the_defaults(tmp_path: Path) -> None:
@@ -291,7 +293,7 @@ def test_locks_hold_what_pyproject_and_the_release_ask_for(release: str) -> None
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shell_scripts_are_clean() -> None:
     scripts = sorted(TREE.glob("tests/**/*.sh"))
-    assert len(scripts) == 10
+    assert len(scripts) == 11
     assert (
         subprocess.run(["shellcheck", "-x", *scripts], cwd=TREE, capture_output=True, text=True, check=False).stdout
         == ""

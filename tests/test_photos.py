@@ -19,7 +19,7 @@ from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import load_dataset
-from trainer.photos import PhotosError, find_photos
+from trainer.photos import PhotosError, find_photos, read_rows
 from trainer.split import split_photos
 
 
@@ -341,6 +341,13 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
     assert (dataset.crops[0] == whole_picture(read_luma(folder / "with_mask" / "0.png"), 24)).all()
     assert [int(dataset.crops[i][12, 12]) for i in (25, 26)] == [200, 0]
     assert (dataset.wide.shape, dataset.wide[25][15, 15]) == ((50, 30, 30), 200)
+
+
+def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\nb.png\n")
+    assert read_rows(tmp_path / "crops.csv", ["file"]) == [
+        {"file": "a.png", "label": "with_mask"}, {"file": "b.png", "label": ""},
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("table", "content", "line"), [

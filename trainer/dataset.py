@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device import crop, faces, finders, haar, heatmap, pictures, reduce, yunet
+from device import crop, face_check, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.cards import card_json
 from device.faces import FaceFinder, Luma
 from device.finders import OwnFaceFinder
@@ -25,7 +25,7 @@ from trainer.cutting import CROP_MARGIN, cut_photos
 from trainer.photos import Photo, beside_classes, find_photos, require_enough
 
 # Part of the cache's key: with other code, the same photos may give other arrays.
-SHAPING_CODE = (crop, cutting, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
+SHAPING_CODE = (crop, cutting, face_check, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
 
 
 @dataclass(frozen=True)

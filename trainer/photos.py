@@ -151,7 +151,8 @@ def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error
     if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:
         raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(columns)}: add it")
-    if longer := [row for row in rows if None in row]:  # as of a note with a comma
+    beyond = [row.pop(None, []) for row in rows]  # of a note with a comma, or empty ones, as spreadsheets write them
+    if longer := [row for row, values in zip(rows, beyond, strict=True) if any(values)]:
         raise PhotosError(f"{table}: {longer[0][columns[0]]} has more values than the table has columns, expected one "
                           "each: put a value with a comma into double quotes")
     return rows
