@@ -37,8 +37,7 @@ class _Place:
     last_seen: float  # seconds
     seen_seconds: float = 0.0
     still: bool = False  # it is background
-    beside: bool = False  # a face has been beside it since it was last seen
-    last_beside: float = -math.inf  # seconds: when one was
+    last_beside: float = -math.inf  # seconds: when a face was beside it that wasn't in it
     last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
     def holds(self, box: Box) -> bool:
@@ -86,15 +85,15 @@ class Background:
             turned += [box for place in places if self._turns(place, now)]
         for place in self._places:
             if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in boxes):
-                place.beside, place.last_beside = True, now
+                place.last_beside = now
         return turned
 
     def _turns(self, place: _Place, now: float) -> bool:
         """Take that a place is seen; tell whether it turns into background with it."""
         gap = now - place.last_seen
-        if not place.beside or gap <= WAVER_SECONDS:
+        if place.last_beside <= place.last_seen or gap <= WAVER_SECONDS:
             place.seen_seconds += min(gap, GAP_SECONDS)
-        place.last_seen, place.beside = now, False
+        place.last_seen = now
         if now - place.last_beside > ALONE_SECONDS:
             place.last_alone = now
         age = now - place.since
