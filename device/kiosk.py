@@ -2,8 +2,9 @@
 
 import logging
 import os
-import queue
+import select
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -146,7 +147,6 @@ class StopRequest:
     received: signal.Signals | None = None
 
     def __init__(self) -> None:
-        self._arrived: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be put into while a get of it is on
         self._at_once = False
 
     @contextmanager
@@ -171,22 +171,26 @@ class StopRequest:
 
     def pause(self, seconds: float) -> None:
         """Wait, but not after a signal."""
-        with suppress(queue.Empty):
-            if not self.received:
-                self._arrived.get(timeout=seconds)
+        select.select([self._heard], [], [], seconds)
 
     def __enter__(self) -> Self:
+        # Readable from a signal on: a lock's wait isn't ended by one that came just before it, or to another thread.
+        self._heard, self._sound = socket.socketpair()
+        self._sound.setblocking(False)
+        self._previous_sound = signal.set_wakeup_fd(self._sound.fileno(), warn_on_full_buffer=False)
         self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._previous_sound)
+        self._heard.close()
+        self._sound.close()
         return isinstance(error, Stopped)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.received = signal.Signals(number)
-        self._arrived.put(number)
         if self._at_once:
             self._at_once = False  # what ends then isn't to be interrupted by another signal
             raise Stopped

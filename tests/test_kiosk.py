@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -343,19 +343,25 @@ def kiosk_process(model: str, folder: str, act: str, fault_seconds: str) -> None
     sys.exit(code)
 
 
-def start(door: Settings, act: str, fault_seconds: float = 0.01) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", "import sys, test_kiosk; test_kiosk.kiosk_process(*sys.argv[1:])",
-         door.model.name, door.camera.source, act, str(fault_seconds)],
+@contextmanager
+def started(call: str, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """A function of this file in a process of its own, which doesn't outlive the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", f"import sys, test_kiosk; test_kiosk.{call}(*sys.argv[1:])", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": f"{TREE}{os.pathsep}{TREE / 'tests'}"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_with_everything_off(door: Settings, number: signal.Signals, code: int) -> None:
-    process = start(door, number.name)  # while it rings
-    out, _ = process.communicate()
+    # The signal comes while it rings.
+    with started("kiosk_process", door.model.name, door.camera.source, number.name, 0.01) as process:
+        out, _ = process.communicate()
     assert out.splitlines() == [*LINES[:4], str(STOPPED)]
     assert process.returncode == code
 
@@ -373,31 +379,51 @@ def wait_for_frames() -> None:
     print(stop.received)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_heard_while_a_frame_is_waited_for(number: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", "import test_kiosk; test_kiosk.wait_for_frames()"], stdout=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONPATH": f"{TREE}{os.pathsep}{TREE / 'tests'}"},
-    ) as process:  # fmt: skip
+def pause_beside_a_thread() -> None:
+    """A pause while only another thread takes SIGTERM, so that it never interrupts what this one waits in."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    with StopRequest() as stop:
+        threading.Thread(target=take_signals, daemon=True).start()
+        stop.pause(3600.0)
+    print(stop.received)
+
+
+def take_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    print("waiting", flush=True)
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("call", "number"),
+    [
+        ("wait_for_frames", signal.SIGTERM),
+        ("wait_for_frames", signal.SIGINT),
+        ("pause_beside_a_thread", signal.SIGTERM),
+    ],
+)
+def test_a_signal_is_heard_by_whoever_waits(call: str, number: signal.Signals) -> None:
+    with started(call) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
         process.send_signal(number)
-        assert process.stdout.read() == f"{number}\n"
+        out, _ = process.communicate(timeout=60)
+    assert out == f"{number}\n"
     assert process.returncode == 0
 
 
 def test_a_signal_ends_the_showing_of_a_fault(door: Settings, listener: Listener) -> None:
-    process = start(door, "fail", fault_seconds=3600.0)
-    assert listener.heard()[-1] == b"STOPPING=1"  # FAULT is shown next
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
+    with started("kiosk_process", door.model.name, door.camera.source, "fail", 3600.0) as process:
+        assert listener.heard()[-1] == b"STOPPING=1"  # FAULT is shown next
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
     assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert process.returncode == 1
 
 
 def test_an_unexpected_exception_is_logged_once_and_ends_with_exit_code_1(door: Settings) -> None:
-    process = start(door, "fail")
-    out, err = process.communicate()
+    with started("kiosk_process", door.model.name, door.camera.source, "fail", 0.01) as process:
+        out, err = process.communicate()
     assert out.splitlines() == [*LINES[:4], str(FAULT)]
     assert err.count("Traceback") == 1
     assert err.splitlines()[-1] == "ZeroDivisionError: no such face"

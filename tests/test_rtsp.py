@@ -12,7 +12,7 @@ from footprint import TREE, config_for
 from gpiozero import Device
 from rtsp_camera import ENCODED, PASSWORD, RtspCamera
 from screens import ANSWER_SECONDS
-from test_kiosk import WIRED, Listener, SquareFinder, histories, start
+from test_kiosk import WIRED, Listener, SquareFinder, histories, started
 
 from device.__main__ import main
 from device.cameras.camera import open_camera
@@ -125,8 +125,10 @@ def test_a_signal_ends_the_run_while_a_network_camera_is_still_connected_to(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(ANSWER_SECONDS)
         source = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/door"
-        process = start(Settings(model=ModelSettings(str(toy)), camera=CameraSettings(source)), "")
-        with silent.accept()[0], silent.accept()[0]:  # to see whether it is there, and OpenCV's
+        with (
+            started("kiosk_process", toy, source, "", 0.01) as process,
+            silent.accept()[0], silent.accept()[0],  # to see whether it is there, and OpenCV's
+        ):  # fmt: skip
             process.send_signal(number)
             out, _ = process.communicate()
     others = {name: [False] for name in ("red", "green", "buzzer", "relay")}
