@@ -161,7 +161,7 @@ class Decision:
 
     def _passes(self, person: Person) -> bool:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""
-        return not person.lost and not all(map(self._background.holds, person.latest))
+        return not person.lost and not all(map(self._background.holds, person.trace.latest()))
 
     def _tell(self, person: Person, now: float) -> Iterator[Event]:
         """Yield what has happened to a person."""

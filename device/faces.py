@@ -24,7 +24,8 @@ class Face:
 
     box: Box
     score: float
-    moved: float = 0.0  # against the rest of the picture in about half a second, share of its height; see device.motion
+    # Against the rest of the picture in about half a second, share of its height; None: not known. See device.motion.
+    moved: float | None = None
 
 
 class FaceFinder(Protocol):

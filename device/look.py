@@ -25,7 +25,7 @@ class Look:
     brightness: float = 128.0  # mean of the crop, grey levels 0-255
     sharpness: float = FULL_SHARPNESS  # standard deviation of the crop's Laplacian, grey levels
     cut: bool = False  # by the picture's edge
-    moved: float = 0.0  # the face's own, against the rest of the picture, share of its height
+    moved: float | None = None  # the face's own, against the rest of the picture, share of its height; None: not known
 
     @property
     def place(self) -> tuple[float, float, float]:

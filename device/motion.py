@@ -2,7 +2,8 @@
 
 Half a second apart, somebody who sits still before a desk has moved by a hundredth of their face's height or more, a
 picture on a wall by less, in the dark and in wavering light too. A move is estimated by least squares on the picture's
-gradients (Lucas and Kanade, 1981), beside a change of brightness and of contrast. The clock is the frames'.
+gradients (Lucas and Kanade, 1981), beside a change of brightness and of contrast; where there is hardly any other
+change, a move by more would have left one, and the face is still. The clock is the frames'.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ SMALLEST = 12  # px a side of a face there, to be told anything of
 # Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
 # before the face, or its shadow does.
 LEAST_EXPLAINED = 0.25
+STILL = 0.012  # of a face's height: it is still if a move by so much would have changed more than has changed
 # The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
 # nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
 MARGIN = 0.3  # of a face's sides
@@ -102,14 +104,20 @@ def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) 
     ]
 
 
-def _share(columns: Picture, box: Box, blocks: Picture) -> float:
-    """Return how far a face has moved while the blocks around it were still, as a share of its height; else 0."""
+def _share(columns: Picture, box: Box, blocks: Picture) -> float | None:
+    """Return how far a face has moved while the blocks around it were still, as a share of its height.
+
+    0 if it is still, and None if something passes before it or the camera is shaken.
+    """
     face = _products(columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1]))
+    (far,), (changed,), (left,) = _moves(face)
+    if changed < _least_change(face[0], STILL * box.height):
+        return 0.0
     rest = _products(blocks)
     rich = rest[_contrasts(rest) >= LEAST_CONTRAST * _contrasts(face)]
-    (far,), (explained,) = _moves(face)
-    if explained < LEAST_EXPLAINED or len(rich) < FEWEST_BLOCKS or np.mean(_moves(rich)[0] < far / 2) < LEAST_STILL:
-        return 0.0
+    explained = left <= (1 - LEAST_EXPLAINED) * changed
+    if not explained or len(rich) < FEWEST_BLOCKS or np.mean(_moves(rich)[0] < far / 2) < LEAST_STILL:
+        return None
     return float(far) / box.height
 
 
@@ -133,11 +141,19 @@ def _contrasts(products: Numbers) -> Numbers:
     return np.asarray((products[:, 0, 0] + products[:, 1, 1]) / products[:, 3, 3])
 
 
-def _moves(products: Numbers) -> tuple[Numbers, Numbers]:
-    """Return how many px each part has moved, and the share of its change that the move explains beside light."""
-    causes, sums, unmoved = products[:, :4, :4] + RIDGE * np.eye(4), products[:, :4, 4:], products[:, 4, 4]
+def _least_change(products: Numbers, move: float) -> float:
+    """Return the sum of the squared changes by a move of so many px in the direction in which a part shows it least."""
+    return float(np.linalg.eigvalsh(products[:2, :2])[0]) * move**2
+
+
+def _moves(products: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return how many px each part has moved, and its sum of squared changes that are none of light, before and after.
+
+    After: without those that the move explains.
+    """
+    causes, sums, changes = products[:, :4, :4] + RIDGE * np.eye(4), products[:, :4, 4:], products[:, 4, 4]
     of_all, of_light = np.linalg.solve(causes, sums), np.linalg.solve(causes[:, 2:, 2:], sums[:, 2:])
-    unmoved, left = (
-        unmoved - (solved * parts).sum(axis=(1, 2)) for solved, parts in ((of_light, sums[:, 2:]), (of_all, sums))
+    before, after = (
+        changes - (solved * parts).sum(axis=(1, 2)) for solved, parts in ((of_light, sums[:, 2:]), (of_all, sums))
     )
-    return np.hypot(of_all[:, 0, 0], of_all[:, 1, 0]), 1 - left / np.maximum(unmoved, RIDGE)
+    return np.hypot(of_all[:, 0, 0], of_all[:, 1, 0]), before, after

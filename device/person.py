@@ -7,7 +7,6 @@ import itertools
 import math
 import statistics
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,22 +14,13 @@ from device.background import moved
 from device.classifier import Verdict
 from device.faces import Box
 from device.settings import DecisionSettings
+from device.trace import Trace
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
 # Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next
-# A finder's boxes waver about a face that is still: means of so many are compared, and before there are, the more they
-# have to differ the fewer they are.
-BOXES = 6
-# Who sways comes back to where they were, and means of six hide it: then the middle of the last boxes spreads. Its
-# standard deviation is 0.047 of the height at least for somebody who sways by a tenth of their face to each side. Of
-# 217 pictures on walls, under noise, JPEG and wavering light, it made one more seem to move within 12 s, beside four
-# whose means do: the finder sees those now here, now there. As a share of `least_move`:
-SWAY_BOXES, SWAY = 20, 0.65
-STIR = 0.012  # of its height, against the rest of the picture: what a poster's face seems to move by is less,
-FEWEST_STIRS, STIR_SECONDS = 3, 0.15  # in a row and for so long: a shadow or somebody that passes may seem to move it
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -52,11 +42,7 @@ class Person:
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
-    stirs: list[float] = field(default_factory=list)  # seconds: when, in a row, it moved against the rest
-    first: list[Box] = field(default_factory=list)  # where it was first, at most BOXES
-    latest: deque[Box] = field(default_factory=lambda: deque(maxlen=BOXES))
-    sway: deque[Box] = field(default_factory=lambda: deque(maxlen=SWAY_BOXES))  # the latest, but more of them
-    seen: int = 0  # boxes since it was there first
+    trace: Trace = field(default_factory=Trace)
     bare: bool | None = None  # no mask; None: not sure yet
     told: bool | None = None  # the verdict that was told last
     lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
@@ -93,12 +79,10 @@ class Person:
             self.frames.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.
         if moved(self.box, verdict.box) > JUMP or not any(found for _, found in list(self.frames)[-2:]):
-            self.seen = 0
-            self.stirs.clear()
-            self.first.clear()
-            self.latest.clear()
-            self.sway.clear()
-        self._follow(now, verdict, settings)
+            self.trace = Trace()
+        self.box = verdict.box
+        self.trace.add(now, verdict.box, verdict.look.moved)
+        self.moved = self.moved or self.trace.moves(now, settings.least_move)
         self.last_seen = now
         self._frame(now, True, settings)
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
@@ -125,28 +109,6 @@ class Person:
         elif mean + error < release:
             self.bare = False
 
-    def _follow(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
-        self.box = verdict.box
-        self.seen += 1
-        self.latest.append(verdict.box)
-        self.sway.append(verdict.box)
-        if len(self.first) < BOXES:
-            self.first.append(verdict.box)
-        count = max(1, min(BOXES, self.seen // 2))
-        self.stirs = [*self.stirs[: FEWEST_STIRS - 1], now] if verdict.look.moved >= STIR else []
-        stirred = len(self.stirs) == FEWEST_STIRS and now - self.stirs[0] >= STIR_SECONDS
-        way = moved(_middle(self.first[:count]), _middle(list(self.latest)[-count:]))
-        went = way >= settings.least_move * math.sqrt(BOXES / count)
-        self.moved = self.moved or stirred or went or self._sways(SWAY * settings.least_move)
-
-    def _sways(self, least: float) -> bool:
-        """Tell whether the box goes to and fro across or down, by that standard deviation, share of its height."""
-        if len(self.sway) < SWAY_BOXES:
-            return False
-        across = statistics.pstdev(box.x + box.width / 2 for box in self.sway)
-        down = statistics.pstdev(box.y + box.height / 2 for box in self.sway)
-        return max(across, down) >= least * statistics.fmean(box.height for box in self.sway)
-
     def _score(self, scored: Scored, settings: DecisionSettings) -> None:
         if not self.scores:
             self.judged_since = scored.at
@@ -159,8 +121,3 @@ class Person:
         self.frames.append((now, found))
         while now - self.frames[0][0] > settings.window_seconds:
             self.frames.popleft()
-
-
-def _middle(boxes: Sequence[Box]) -> Box:
-    """Return the mean of boxes, in whole pixels."""
-    return Box(*(round(sum(sides) / len(boxes)) for sides in zip(*boxes, strict=True)))

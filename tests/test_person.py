@@ -162,9 +162,22 @@ def test_stirring_counts_only_in_a_row() -> None:
     assert not person.moved
 
 
+def test_boxes_do_not_count_before_and_after_the_picture_shows_that_the_face_is_still() -> None:
+    person = Person(BOX, since=8.0, last_seen=8.0)
+    assert [see(person, 8.0 + now, STILL, x=300 + 30 * int(now > 0)).moved for now in (0.0, 0.1875)] == [False] * 2
+    person = Person(BOX, since=8.0, last_seen=8.0)
+    for now in (0.0, 0.5, 1.0):
+        see(person, 8.0 + now, STILL, moved=STIR * 0.99)
+    assert [see(person, 9.0 + now, STILL, x=330).moved for now in (0.5, 1.0, 1.125)] == [False, False, True]
+    person = Person(BOX, since=8.0, last_seen=8.0)
+    for now in (0.0, 0.5, 1.0):
+        see(person, 8.0 + now, STILL, moved=STIR * 0.99)
+    assert see(person, 9.125, STILL, x=330, moved=STIR).moved
+
+
 @pytest.mark.parametrize(
     ("before", "way", "sightings"),
-    [(1, 18, 1), (1, 17, None), (2, 18, 1), (2, 13, 2), (2, 12, None), (5, 8, 5), (6, 7, 6), (6, 6, None)],
+    [(1, 18, 2), (1, 17, None), (2, 18, 1), (2, 13, 2), (2, 12, None), (5, 8, 5), (6, 7, 6), (6, 6, None)],
 )
 def test_the_more_is_seen_the_less_a_face_has_to_move(before: int, way: int, sightings: int | None) -> None:
     person = Person(BOX, since=0.0, last_seen=0.0)
