@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Luma = npt.NDArray[np.uint8]
+Rectangle = tuple[float, float, float, float]  # left, top, width, height
 
 
 class Box(NamedTuple):
@@ -44,9 +45,10 @@ def largest_first(faces: list[Face]) -> list[Face]:
     return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
 
 
-def overlap(a: Box, b: Box) -> float:
+def overlap(a: Rectangle, b: Rectangle) -> float:
     """Return the intersection of two boxes over their union, 0-1."""
-    width = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    height = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
+    (left, top, wide, high), (other_left, other_top, other_wide, other_high) = a, b
+    width = min(left + wide, other_left + other_wide) - max(left, other_left)
+    height = min(top + high, other_top + other_high) - max(top, other_top)
     both = max(0, width) * max(0, height)
-    return both / (a.width * a.height + b.width * b.height - both)
+    return both / (wide * high + other_wide * other_high - both)

@@ -5,7 +5,6 @@ Pure: time comes in as a value.
 
 import itertools
 import math
-import statistics
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from device.background import moved
 from device.classifier import Verdict
 from device.faces import Box
 from device.settings import DecisionSettings
-from device.trace import Trace
+from device.trace import Trace, variance
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
 # Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
@@ -64,8 +63,8 @@ class Person:
         """
         scores = [scored.score for scored in self.scores]
         steps = [(after - before) ** 2 / 2 for before, after in itertools.pairwise(scores)]
-        variance = min(statistics.pvariance(scores), sum(steps) / len(steps))
-        return max(LEAST_DEVIATION, math.sqrt(variance)) / math.sqrt(len(scores))
+        spread = min(variance(scores), sum(steps) / len(steps))
+        return max(LEAST_DEVIATION, math.sqrt(spread)) / math.sqrt(len(scores))
 
     @property
     def _steady(self) -> bool:

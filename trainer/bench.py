@@ -17,8 +17,8 @@ import numpy as np
 
 from device import heatmap
 from device.errors import ModelError
-from device.face_card import FaceCard, read_check, read_face_card
-from device.face_check import LOOKS
+from device.face_card import CheckCard, FaceCard, read_check, read_face_card
+from device.face_check import FaceCheck
 from device.faces import Luma
 from device.finders import OWN_MODEL, OwnFaceFinder
 from device.haar import CASCADE, HaarFaceFinder
@@ -104,13 +104,26 @@ def ratios(rounds: Mapping[str, list[float]]) -> tuple[Ratio, ...]:
 
 
 def _own(model: Path, luma: Luma) -> _Contender:
-    card, network = read_face_card(model)
-    contents = [network, *([read_check(model, card.check)] if card.check else [])]
+    card, content = read_face_card(model)
     finder, shown = OwnFaceFinder(model), heatmap.fit(luma).luma
-    looks = [1, LOOKS * len(finder.places(shown, card.check.from_score)) if card.check else 0]
-    work = sum(multiply_adds(each) * times for each, times in zip(contents, looks, strict=False)) / 1e6
-    size = heatmap.WIDTH, heatmap.HEIGHT
-    return _Contender(lambda: finder.find(shown), size, sum(map(len, contents)), work)
+    size, work = len(content), multiply_adds(content)
+    if card.check:
+        check = read_check(model, card.check)
+        size, work = size + len(check), work + multiply_adds(check) * _looks(check, card.check, shown, finder)
+    return _Contender(lambda: finder.find(shown), (heatmap.WIDTH, heatmap.HEIGHT), size, work / 1e6)
+
+
+def _looks(content: bytes, card: CheckCard, shown: Luma, finder: OwnFaceFinder) -> int:
+    """Return how often the check of a face finder looks at a picture."""
+    network, looks = TFLite(content), 0
+
+    def run(crop: Luma) -> heatmap.Floats:
+        nonlocal looks
+        looks += 1
+        return network.run(crop)
+
+    FaceCheck(run, card).confirm(shown, finder.places(shown, card.from_score), 0.0)
+    return looks
 
 
 def _network(content: bytes, luma: Luma, card: FaceCard) -> _Contender:

@@ -20,12 +20,13 @@ from tqdm import tqdm
 from device.crop import crop_face
 from device.faces import Luma
 from device.finders import OwnFaceFinder
-from device.heatmap import HEIGHT, WIDTH, intersection_over_union
+from device.heatmap import HEIGHT, WIDTH
 from trainer.cache import whole_folder
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE
 from trainer.finder.photograph import photograph
+from trainer.finder.scenes import intersection_over_union
 from trainer.runs import State
 from trainer.space_to_depth import SpaceToDepth
 from trainer.training import StateKeeper, falling_rate

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.heatmap import Floats, intersection_over_union
-from trainer.finder.scenes import Boxes, Scene
+from device.heatmap import Floats
+from trainer.finder.scenes import Boxes, Scene, intersection_over_union
 from trainer.scores import Interval, share
 
 SMALLEST_SHARE = 1 / 10  # of the picture's height: a smaller face is neither a hit nor a miss

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from device.errors import PictureError
-from device.heatmap import intersection_over_union
 from device.pictures import SMALLEST_SIDE, picture_files, read_luma
 from trainer.finder.annotations import Annotations, Mark, read_annotations
 from trainer.photos import LABELS, WORN_WRONG, PhotosError
@@ -120,6 +119,14 @@ def picture_size(path: Path) -> tuple[int, int]:
     if min(width, height) < SMALLEST_SIDE:
         height, width = read_luma(path).shape  # says what is wrong with it
     return width, height
+
+
+def intersection_over_union(boxes: Boxes, box: Boxes) -> Boxes:
+    """Return the overlap, float32 (n,) 0-1, of boxes (n, 4) with one box (4,), all as left, top, width, height."""
+    low = np.maximum(boxes[:, :2], box[:2])
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])
+    both = np.prod(np.clip(high - low, 0, None), axis=1)
+    return np.asarray(both / (np.prod(boxes[:, 2:], axis=1) + np.prod(box[2:]) - both), np.float32)
 
 
 def _scene(folder: Path, name: str, annotations: Annotations) -> tuple[Scene, list[str]]:
