@@ -19,7 +19,7 @@ from device.faces import Box, Face, Luma
 from device.reduce import halved
 
 SIDE = 240  # px, the longest of the picture that is looked at
-APART_SECONDS = 0.2, 0.5  # between the two pictures that are compared: at least, and at most if there is one
+APART_SECONDS = 0.19, 0.5  # between the two pictures that are compared: at least, and at most if there is one
 KEPT_SECONDS = 0.03  # between two pictures that are kept, however many a camera gives
 FORGET_SECONDS = 1.0  # without a face, after which no pictures are kept any more
 SMALLEST = 12  # px a side of a face there, to be told anything of

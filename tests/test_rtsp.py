@@ -20,7 +20,7 @@ from device.cameras.source import shown
 from device.errors import Blind, CameraError, CameraFault
 from device.faces import Face, Luma
 from device.kiosk import run
-from device.settings import CameraSettings, ModelSettings, Settings
+from device.settings import CameraSettings, DecisionSettings, ModelSettings, Settings
 
 SECRETS = ("secret", "owner", ENCODED, PASSWORD)
 
@@ -158,7 +158,10 @@ def test_a_network_camera_that_ends_in_the_middle_is_a_fault_with_the_outputs_of
 ) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
     monkeypatch.setattr("device.signals.signals.LATE_SECONDS", 60.0)  # a busy computer shall not add to the histories
-    settings = Settings(model=ModelSettings(str(toy)), camera=CameraSettings(rtsp.source), signals=WIRED)
+    settings = Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(rtsp.source), signals=WIRED,
+        decision=DecisionSettings(least_move=0.0),  # the picture shows that nothing moves in it
+    )  # fmt: skip
     with pytest.raises(CameraFault) as fault:
         run(settings, StoppingFinder(rtsp, number), "mock")
     assert fault.value.word is Blind.STALLED
