@@ -17,6 +17,7 @@ LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be
 # Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
 # anew, and some of whoever hides it with it.
 LEFT_IOU = 0.4
+REFRAMED_IOU = 0.6  # the same while nobody is before it: it may be framed anew for a moment
 # After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
 HIDDEN_SECONDS = 3.0
 ALONE_SECONDS = 2.0  # a place is alone that nothing was beside for so long: who sways before it goes through it
@@ -105,14 +106,20 @@ class Background:
         """Tell whether a face in this box belongs to the background."""
         return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
 
-    def hidden(self, now: float, box: Box, people: Sequence[Box]) -> bool:
-        """Tell whether a face in this box is background that one of these people's faces has just come before."""
+    def reframed(self, now: float, box: Box, walkers: Sequence[Box], people: Sequence[Box]) -> bool:
+        """Tell whether a face in this box is background that a finder has framed anew.
+
+        It does so when one of the walkers has just come before it, and now and then while nobody is there.
+        people: everybody's faces.
+        """
+        alone = not any(overlap(person, box) > 0 for person in people)
+
+        def framed_anew(place: _Place) -> bool:
+            least = LEFT_IOU if any(map(place.behind, walkers)) else REFRAMED_IOU if alone else math.inf
+            return overlap(place.box, box) >= least
+
         return any(
-            place.still
-            and now - place.last_alone <= HIDDEN_SECONDS
-            and overlap(place.box, box) >= LEFT_IOU
-            and any(map(place.behind, people))
-            for place in self._places
+            place.still and now - place.last_alone <= HIDDEN_SECONDS and framed_anew(place) for place in self._places
         )
 
 

@@ -157,7 +157,8 @@ class Decision:
         if any(overlap(person.box, box) > PASSING_IOU for person in people):
             return False
         walkers = [person.box for person in people if person.moved]
-        return self._background.holds(box) or self._background.hidden(now, box, walkers)
+        there = [person.box for person in self._people if person.moved and not person.lost]
+        return self._background.holds(box) or self._background.reframed(now, box, walkers, there)
 
     def _passes(self, person: Person) -> bool:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""

@@ -114,9 +114,10 @@ def test_a_poster_that_is_framed_anew_while_somebody_is_before_it_is_still_a_pos
     ]  # fmt: skip
 
 
-def test_a_poster_that_is_framed_otherwise_for_a_moment_is_still_a_poster() -> None:
+@pytest.mark.parametrize(("framed", "seconds"), [(Box(270, -10, 130, 130), 0.1), (Box(300, 12, 104, 108), 0.2)])
+def test_a_poster_that_is_framed_otherwise_for_a_moment_is_still_a_poster(framed: Box, seconds: float) -> None:
     def scene(t: float) -> list[Verdict]:  # as if somebody were there, whom the next frames move to where it hangs
-        return [poster(t, Box(270, -10, 130, 130) if 30 <= t < 30.1 else RIGHT)]
+        return [poster(t, framed if 30 <= t < 30 + seconds else RIGHT)]
 
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
 
