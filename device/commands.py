@@ -31,10 +31,12 @@ def replay(options: argparse.Namespace) -> int:
     from device.classifier import Classifier
     from device.finders import open_finder
     from device.replay import as_json, as_text, compare, replay, tally_json
-    from device.visits import read_visits
+    from device.visits import read_visits, require_named
 
     _end_with_pipe()
     settings, true = _settings(options), read_visits(options.visits) if options.visits else None
+    if true is not None:
+        require_named(options.videos, true)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
     replays = []

@@ -16,7 +16,7 @@ from device.kiosk import alert_line, event_line
 from device.levels import levels
 from device.motion import Motion
 from device.settings import Settings
-from device.visits import THEN, TrueVisit, Visit, VisitsError, gather
+from device.visits import THEN, TrueVisit, Visit, gather
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,9 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
 
 
 def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tally:
-    """Compare recordings with what is truly seen in them. Raises VisitsError for one that the table doesn't name."""
+    """Compare recordings with what is truly seen in them, by their names."""
     tally = Tally()
     for played in replays:
-        if played.video not in true:
-            raise VisitsError(f"{played.video}: is in no line of --visits, expected one at least: add it, see --help")
         tally.count(played.visits, true[played.video])
     return tally
 

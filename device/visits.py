@@ -2,7 +2,8 @@
 
 import csv
 import dataclasses
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
     Raises VisitsError with one line that names the file and the line.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write that mark
             reader = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
@@ -79,6 +80,13 @@ def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
     return visits
 
 
+def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]]) -> None:
+    """Raise VisitsError for a recording that a table of true visits doesn't name."""
+    for video in videos:
+        if video.name not in true:
+            raise VisitsError(f"{video.name}: is in no line of --visits, expected one at least: add it, see --help")
+
+
 def _true_visit(row: dict[str, str], where: str) -> TrueVisit:
     answers = tuple((row["answer"] or "").split(THEN))
     if answers != (POSTER,) and not set(answers) <= set(ANSWERS.values()):
@@ -91,6 +99,10 @@ def _true_visit(row: dict[str, str], where: str) -> TrueVisit:
         visible = float(row.get("visible") or enter)
     except (TypeError, ValueError) as error:
         raise VisitsError(f"{where}: {error}, expected seconds: correct it") from error
+    if not 0 <= enter <= visible <= leave < math.inf:
+        raise VisitsError(
+            f"{where}: enter {enter}, visible {visible} and leave {leave}, expected seconds in this order: correct it"
+        )
     return TrueVisit(enter, leave, answers, visible)
 
 

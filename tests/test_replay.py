@@ -91,7 +91,7 @@ def test_the_command_plays_folders_and_compares(
     table.write_text(f"{HEAD}\nother.mp4,,,\n")
     assert main(command) == 2
     line = "error: nobody: is in no line of --visits, expected one at least: add it, see --help\n"
-    assert capsys.readouterr().err == line
+    assert capsys.readouterr() == ("", line)  # before anything is played
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,10 @@ def test_the_command_plays_folders_and_compares(
          "correct it"),
         (f"{HEAD}\na.mp4,1,2,masked\n", "{path}, line 2: answer is 'masked', expected with_mask, without_mask, some of "
          "them with '>' between, or poster: correct it"),
+        (f"{HEAD}\na.mp4,8,2,{WITH}\n", "{path}, line 2: enter 8.0, visible 8.0 and leave 2.0, expected seconds in "
+         "this order: correct it"),
+        (f"{HEAD}\na.mp4,nan,2,{WITH}\n", "{path}, line 2: enter nan, visible nan and leave 2.0, expected seconds in "
+         "this order: correct it"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, line: str) -> None:
@@ -114,7 +118,7 @@ def test_a_table_that_cannot_be_meant_is_refused(tmp_path: Path, content: str, l
 
 def test_a_table_is_read(tmp_path: Path) -> None:
     path = tmp_path / "visits.csv"
-    path.write_text(f"{HEAD},visible\na.mp4,1,2.5,{WITH},1.5\na.mp4,3,4,{WITHOUT}>{WITH},\nb.mp4,,,,\nc.mp4,0,9,poster\n")
+    path.write_text(f"\ufeff{HEAD},visible\na.mp4,1,2.5,{WITH},1.5\na.mp4,3,4,{WITHOUT}>{WITH},\nb.mp4,,,,\nc.mp4,0,9,poster\n")
     assert read_visits(path) == {
         "a.mp4": [TrueVisit(1.0, 2.5, (WITH,), 1.5), TrueVisit(3.0, 4.0, (WITHOUT, WITH), 3.0)],
         "b.mp4": [],

@@ -286,7 +286,10 @@ def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> Non
         edit_settings(tmp_path / "absent.toml", {})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": "[signals]\nbeeps = 99\n"}
     config.write_text("")
-    edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    link = tmp_path / "link.toml"
+    link.symlink_to(config)
+    edit_settings(link, {"decision": {"hold_seconds": 3.0}})
+    assert link.is_symlink()
     assert tomllib.loads(config.read_text()) == {"decision": {"hold_seconds": 3.0}}
 
 

@@ -18,6 +18,7 @@ from device.settings import read_settings
 
 def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     """Set keys, section by section. Raises SettingsError if the result would be refused, or can't be written."""
+    path = path.resolve()  # a link to the file stays one
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:
         with path.open(encoding="utf-8") as file:
