@@ -77,12 +77,12 @@ AN_ADDRESS = ' as "127.0.0.1", this computer alone, or "0.0.0.0", its whole netw
 A_LANGUAGE = f", {AUTO} or one of {', '.join(codes())}"
 RANDOM = "random"
 SHORTEST_TOKEN = 16  # characters
-A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
+A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} characters of a-z, A-Z, 0-9, - and _: write another"
 
 
 def is_token(text: str) -> bool:
     """Tell whether a text may be the token of the setup page."""
-    return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
+    return text == RANDOM or re.fullmatch(rf"[A-Za-z0-9_-]{{{SHORTEST_TOKEN},}}", text) is not None
 
 
 HOSTNAME = "hostname"

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import secrets
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ import pytest
 
 from device.cameras.source import A_SOURCE
 from device.errors import SettingsError
-from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings, read_settings
+from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings, read_settings
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "kiosk.toml"
 
@@ -32,6 +33,16 @@ def test_zones_are_read_as_shares(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     path.write_text("[decision]\nzones = [[0, 0, 0.25, 1], [0.5, 0.5, 0.5, 0.5]]\n")
     assert read_settings(path).decision.zones == ((0, 0, 0.25, 1), (0.5, 0.5, 0.5, 0.5))
+
+
+def test_a_token_as_the_kiosk_prints_one_may_be_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    for token in ("aB3-_" * 4, *(secrets.token_urlsafe(18) for _ in range(50))):
+        path.write_text(f'[screen]\ntoken = "{token}"\nread_token = "{token}"\n')
+        assert read_settings(path).screen == ScreenSettings(token=token, read_token=token)
+    for wrong in ("aB3-_" * 3, "aB3-_" * 4 + " ", "é" * 16, "0123456789abcde."):
+        path.write_text(f'[screen]\ntoken = "{wrong}"\n')
+        assert wrong not in refusal(path)
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
@@ -110,7 +121,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         (
             '[screen]\ntoken = "secret"',
-            "[screen] token is no such text, expected a text, random or at least 16 letters and digits",
+            "[screen] token is no such text, expected a text, random or at least 16 characters of a-z, A-Z, 0-9, - and "
+            "_: write another",
         ),
         ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[mqtt]\nport = 0", "[mqtt] port is 0, expected a whole number from 1 to 65535"),
