@@ -76,7 +76,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         (
             "[camera]\ncrop = [0.5, 0.0, 0.6, 1.0]",
             "[camera] crop is [0.5, 0.0, 0.6, 1.0], expected a list as [left, top, width, height], shares from 0 to 1 "
-            "of the picture, width and height at least 0.1",
+            "of the picture, width and height at least 0.1, left + width and top + height at most 1",
         ),
         ('[camera]\nsource = ""', f"[camera] source is '', expected a text{A_SOURCE}"),
         ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),
@@ -104,7 +104,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
             (
                 f"[decision]\nzones = {zones}",
                 f"[decision] zones is {zones}, expected a list of zones, each [left, top, width, height] in shares "
-                "from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
+                "from 0 to 1 of the picture, width and height above 0, left + width and top + height at most 1, "
+                "as [[0.0, 0.0, 0.25, 1.0]]",
             )
             for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
                           "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
@@ -171,6 +172,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         f"{tmp_path}/absent.toml: can't be read (No such file or directory): check the path and its permissions"
     )
     path = tmp_path / "kiosk.toml"
+    path.write_text("[signals]\nquiet_from = 22:00\n")
+    assert refusal(path).endswith("(at line 2, column 16)): correct it; texts need quotes")
     path.write_text("[signals\n")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")
