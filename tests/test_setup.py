@@ -78,7 +78,7 @@ def a_minute(screen: Screen) -> None:
     for number in range(100):
         step = 20 * (number >= 22)  # px: no poster
         face = Verdict(Box(40 + step, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [face] if 20 <= number < 60 else [])
+        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [face] if 20 <= number < 60 else [], [])
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, paths in PATHS.items() for path in paths])
@@ -161,7 +161,7 @@ def test_the_picture_is_as_the_camera_sees_it() -> None:
     luma[:, :160] = 200
     with served(card_of()) as (screen, server):
         assert get(server, "picture")[0] == 404
-        screen.show(State.IDLE, Frame(luma, 0.0), [])
+        screen.show(State.IDLE, Frame(luma, 0.0), [], [])
         status, jpeg = get(server, "picture")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert status == 200
@@ -510,6 +510,38 @@ class SavingFinder(SquareFinder):
         if self.found == 12 and faces:
             assert post_to(self._port, "save", self._body)[0] == 200
         return faces
+
+
+class LookingFinder(SavingFinder):
+    """Also looks, as the setup page does, at the picture of the frame before: are its boxes green or red?"""
+
+    def __init__(self, port: int, body: object) -> None:
+        super().__init__(port, body)
+        self.colored = list[bool]()
+
+    def find(self, luma: Luma) -> list[Face]:
+        if self.found:
+            headers = f"Host: 127.0.0.1:{self._port}", f"Authorization: Bearer {TOKEN}"
+            _, _, jpeg = ask(self._port, "GET /setup/picture", *headers)
+            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert picture is not None
+            self.colored.append(bool(np.ptp(picture.astype(int), axis=2).max() > 60))
+        return super().find(luma)
+
+
+def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    folder = record(tmp_path / "visit", [EMPTY] * 5 + [BARE] * 25 + [EMPTY])
+    config, port = tmp_path / "kiosk.toml", free_port()
+    config.write_text("")
+    settings = Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), screen=ScreenSettings(port=port, token=TOKEN)
+    )
+    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}})
+    assert run(settings, finder, "mock", config) == 0
+    assert [colored for colored, _ in itertools.groupby(finder.colored)] == [False, True, False]
 
 
 @pytest.mark.parametrize(
