@@ -349,6 +349,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.run("values.dispatchEvent(new Event('input'))")
         browser.until("document.querySelector('tbody').rows[3].cells[2].textContent > 2")
         assert browser.run("document.querySelector('tbody').rows[3].cells[1].textContent") == "0.0"
+        legend = "getComputedStyle(document.querySelector('tbody').rows[3].cells[0]).borderLeft"
+        assert browser.run(legend) == "16px solid rgb(208, 33, 47)"
         assert browser.run(UNEXPLAINED) == []
         axe_script(browser)
         for scheme in ("light", "dark"):

@@ -110,7 +110,7 @@ function draw() {
     pen.arc(x(at), y(score), 3, 0, 7);
     pen.fill();
   }
-  for (const [place, name, states] of [[0, "now", minute.states], [1, "with these values", tried ?? minute.states]]) {
+  for (const [place, name, states] of [[0, "values in use", minute.states], [1, "values below", tried ?? minute.states]]) {
     const top = height - 72 + place * 36;
     states.forEach(([at, state], index) => {
       pen.fillStyle = COLORS[state];
@@ -138,6 +138,7 @@ function list() {
       const head = document.createElement("th");
       head.scope = "row";
       head.textContent = state;
+      head.style.borderInlineStart = `1rem solid ${COLORS[state]}`;
       row.append(head);
       for (const total of [now, then]) row.insertCell().textContent = total[state].toFixed(1);
       return row;
