@@ -99,7 +99,7 @@ class Server:
     def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
         if self.config is None:
-            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`")
+            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`")
         edit_settings(self.config, changes)
         self.saved = read_settings(self.config)
         settings = held(self.settings, self.saved)

@@ -6,6 +6,7 @@ const MINUTE_MS = 1000;
 const SECONDS = 60;
 const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: "#d0212f" };
 const LEVELS = ["threshold", "release"];
+const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
 
 const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
@@ -150,7 +151,8 @@ async function lastMinute() {
   const found = await told(() => ask("minute"));
   if (found) {
     minute = found;
-    const notice = minute.config ? "" : "Started without a kiosk.toml: values can be tried, not saved.";
+    const notice = minute.config ? "" : UNSAVED;
+    document.querySelector("#values button").disabled = !minute.config;
     if (said.textContent !== notice) said.textContent = notice; // what was said of a device that is back is over
   }
   if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
