@@ -412,11 +412,22 @@ def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_
 
 
 @needs_chromium
-def test_a_setup_page_without_a_file_saves_nothing(tmp_path: Path) -> None:
-    with served(card_of()) as (_, server), Browser(tmp_path / "chromium") as browser:
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("document.querySelector('#values button').disabled")
-        browser.until("said.textContent.includes('CONFIG=FILE')")
+def test_a_setup_page_without_a_file_saves_nothing_and_tells_that_the_recording_has_ended(tmp_path: Path) -> None:
+    port = free_port()
+    with Browser(tmp_path / "chromium") as browser:
+        with served(card_of(), port=port) as (screen, server):
+            browser.open(f"{server.url}setup#{TOKEN}")
+            browser.until("document.querySelector('#values button').disabled")
+            browser.until("said.textContent.includes('CONFIG=FILE')")
+            while not server.viewers:
+                browser.run("0")
+            screen.end()
+        browser.until("said.textContent === 'The recording has ended, and the kiosk with it.'")
+        with served(card_of(), port=port) as (_, server):
+            while not server.viewers:
+                browser.run("0")
+            browser.until("said.textContent.includes('CONFIG=FILE')")
+        browser.until("said.textContent === `The kiosk doesn't answer.`")
 
 
 @needs_chromium

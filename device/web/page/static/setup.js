@@ -12,6 +12,7 @@ const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
+const { gone, ended } = said.dataset;
 let minute = null;
 let tried = null;
 const changed = new Map(); // input to its value as the device has it
@@ -162,6 +163,13 @@ async function lastMinute() {
   offerRestart();
 }
 
+// Hears whether a recording has ended, after which nothing answers any more.
+function listen() {
+  const states = new WebSocket(`${location.origin.replace("http", "ws")}/state`);
+  states.onmessage = ({ data }) => (said.dataset.gone = JSON.parse(data).look === "ENDED" ? ended : gone);
+  states.onclose = () => setTimeout(listen, MINUTE_MS);
+}
+
 async function preview() {
   const jpeg = await told(() => ask("picture"));
   if (!jpeg) return;
@@ -182,6 +190,7 @@ async function open() {
   fields();
   often(lastMinute, MINUTE_MS);
   often(preview, PICTURE_MS);
+  listen();
 }
 
 for (const place of [values, layer]) {
