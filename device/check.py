@@ -80,7 +80,8 @@ def _picture(camera: CameraSettings) -> str:
 def _zones(zones: tuple[Zone, ...]) -> str:
     if not zones:
         return "none"
-    left_out = f"{len(zones)}, in which no face counts"
+    shares = ", ".join(str(list(zone)) for zone in zones)
+    left_out = f"{len(zones)}, in which no face counts: {shares} (left, top, width, height)"
     return f"{left_out}; WARNING: they cover the whole picture: remove or shrink one" if cover(zones) else left_out
 
 

@@ -88,9 +88,10 @@ def run(
             signals.show(decision.state, frame.taken, moment)
             if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
-            screen.show(decision.state, frame, verdicts)
+            judged = list(decision.judged(frame.taken))
+            screen.show(decision.state, frame, verdicts, [face.box for face in judged])
             telemetry.note(decision.state, events, moment)
-            collector.take(frame.luma, decision.judged(frame.taken), frame.taken)
+            collector.take(frame.luma, judged, frame.taken)
             if changed := screen.changed():
                 new_levels = levels(changed.model, classifier.card)
                 decision.adopt(changed.decision, *new_levels)

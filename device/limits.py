@@ -27,7 +27,8 @@ def is_sha256(text: str) -> bool:
     return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
-A_CROP = " as [left, top, width, height], shares from 0 to 1 of the picture, width and height at least 0.1"
+WITHIN = "left + width and top + height at most 1"
+A_CROP = f" as [left, top, width, height], shares from 0 to 1 of the picture, width and height at least 0.1, {WITHIN}"
 
 
 def is_crop(shares: tuple[Any, ...]) -> bool:
@@ -39,7 +40,10 @@ def is_crop(shares: tuple[Any, ...]) -> bool:
 
 
 Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
-SHARES = " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
+SHARES = (
+    " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, width and height above 0, "
+    f"{WITHIN}, as [[0.0, 0.0, 0.25, 1.0]]"
+)
 
 
 def are_zones(zones: tuple[Any, ...]) -> bool:
@@ -77,12 +81,12 @@ AN_ADDRESS = ' as "127.0.0.1", this computer alone, or "0.0.0.0", its whole netw
 A_LANGUAGE = f", {AUTO} or one of {', '.join(codes())}"
 RANDOM = "random"
 SHORTEST_TOKEN = 16  # characters
-A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} letters and digits"
+A_TOKEN = f", {RANDOM} or at least {SHORTEST_TOKEN} characters of a-z, A-Z, 0-9, - and _: write another"
 
 
 def is_token(text: str) -> bool:
     """Tell whether a text may be the token of the setup page."""
-    return text == RANDOM or (text.isascii() and text.isalnum() and len(text) >= SHORTEST_TOKEN)
+    return text == RANDOM or re.fullmatch(rf"[A-Za-z0-9_-]{{{SHORTEST_TOKEN},}}", text) is not None
 
 
 HOSTNAME = "hostname"

@@ -41,7 +41,7 @@ class ModelSettings:
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
     threshold: float = ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
-    release: float = ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the one in the model's card
+    release: float = ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the card's, at most threshold
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def read_settings(path: Path | None) -> Settings:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
-        raise SettingsError(f"{path}: is no valid TOML ({error}): correct it") from error
+        raise SettingsError(f"{path}: is no valid TOML ({error}): correct it; texts need quotes") from error
     if content is None:
         raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")
     sections = typing.get_type_hints(Settings)

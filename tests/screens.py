@@ -45,7 +45,7 @@ def card_of(practice: bool = False) -> ModelCard:
 
 
 def show(screen: Screen, state: State) -> None:
-    screen.show(state, FRAME, [])
+    screen.show(state, FRAME, [], [])
 
 
 def free_port() -> int:

@@ -371,12 +371,13 @@ def test_a_viewer_that_never_reads_does_not_fill_the_memory() -> None:
 def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_face() -> None:
     luma = np.full((480, 640), 100, np.uint8)
     luma[:, :320] = 200
-    verdicts = [Verdict(Box(40, 100, 160, 200), 5.0, (0.1, 0.9), 0.9, "without_mask")]
+    boxes = [Box(40, 100, 160, 200), Box(440, 100, 160, 200)]
+    verdicts = [Verdict(box, 5.0, (0.1, 0.9), 0.9, "without_mask") for box in boxes]
     with served(card_of(), mirror=True) as (screen, server):
         viewers = [Viewer(server.port, "/mirror") for _ in range(2)]
         while len(server.mirror.viewers) < 2:
             assert all(not viewer.messages for viewer in viewers)  # nothing to show yet
-        screen.show(State.ALARM, Frame(luma, 1.0), verdicts)
+        screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box])
         first, second = (viewer.wait()[0] for viewer in viewers)
     assert first == second
     picture = cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)
@@ -384,8 +385,9 @@ def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_fac
     assert picture.shape == (240, 320, 3)
     assert abs(int(picture[10, 10, 0]) - 100) < 5
     assert abs(int(picture[10, 310, 0]) - 200) < 5
-    blue, _, red = (int(value) for value in picture[100, 320 - 20 - 1])  # the box's left edge is at its right now
-    assert red - blue > 80
+    # The boxes' left edges are at their right now; the second face doesn't count.
+    (blue, _, red), (grey_blue, _, grey_red) = picture[100, [320 - 20 - 1, 320 - 220 - 1]].astype(int)
+    assert (red - blue > 80, abs(grey_red - grey_blue) < 10, grey_red > 160) == (True, True, True)
 
 
 def test_the_page_holds_the_words_of_the_language_asked_for() -> None:
@@ -478,7 +480,7 @@ def mirror_for(viewers: list[Looker], seconds: float) -> float:
         mirror.viewers.update(viewers)
         began, task = time.monotonic(), asyncio.create_task(mirror.serve())
         while time.monotonic() - began < seconds:
-            mirror.newest = (Frame(np.full((120, 160), 90, np.uint8), 0.0), [])
+            mirror.newest = (Frame(np.full((120, 160), 90, np.uint8), 0.0), [], [])
             await asyncio.sleep(0.01)
         task.cancel()
         return time.monotonic() - began

@@ -135,7 +135,7 @@ def camera_running(server: Server) -> Iterator[None]:
 
     def give() -> None:
         while not ended.wait(0.05):
-            server.seen(Frame(FRAME.luma, 0.0), [], time.monotonic())
+            server.seen(Frame(FRAME.luma, 0.0), [], [], time.monotonic())
 
     thread = threading.Thread(target=give)
     thread.start()

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import secrets
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ import pytest
 
 from device.cameras.source import A_SOURCE
 from device.errors import SettingsError
-from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings, read_settings
+from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings, read_settings
 
 SHIPPED = Path(__file__).parent.parent / "deploy" / "kiosk.toml"
 
@@ -32,6 +33,16 @@ def test_zones_are_read_as_shares(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     path.write_text("[decision]\nzones = [[0, 0, 0.25, 1], [0.5, 0.5, 0.5, 0.5]]\n")
     assert read_settings(path).decision.zones == ((0, 0, 0.25, 1), (0.5, 0.5, 0.5, 0.5))
+
+
+def test_a_token_as_the_kiosk_prints_one_may_be_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    for token in ("aB3-_" * 4, *(secrets.token_urlsafe(18) for _ in range(50))):
+        path.write_text(f'[screen]\ntoken = "{token}"\nread_token = "{token}"\n')
+        assert read_settings(path).screen == ScreenSettings(token=token, read_token=token)
+    for wrong in ("aB3-_" * 3, "aB3-_" * 4 + " ", "é" * 16, "0123456789abcde."):
+        path.write_text(f'[screen]\ntoken = "{wrong}"\n')
+        assert wrong not in refusal(path)
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
@@ -65,7 +76,7 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         (
             "[camera]\ncrop = [0.5, 0.0, 0.6, 1.0]",
             "[camera] crop is [0.5, 0.0, 0.6, 1.0], expected a list as [left, top, width, height], shares from 0 to 1 "
-            "of the picture, width and height at least 0.1",
+            "of the picture, width and height at least 0.1, left + width and top + height at most 1",
         ),
         ('[camera]\nsource = ""', f"[camera] source is '', expected a text{A_SOURCE}"),
         ('[signals]\nred_pin = "17"', "[signals] red_pin is '17', expected a whole number"),
@@ -93,7 +104,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
             (
                 f"[decision]\nzones = {zones}",
                 f"[decision] zones is {zones}, expected a list of zones, each [left, top, width, height] in shares "
-                "from 0 to 1 of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
+                "from 0 to 1 of the picture, width and height above 0, left + width and top + height at most 1, "
+                "as [[0.0, 0.0, 0.25, 1.0]]",
             )
             for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
                           "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
@@ -110,7 +122,8 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ),
         (
             '[screen]\ntoken = "secret"',
-            "[screen] token is no such text, expected a text, random or at least 16 letters and digits",
+            "[screen] token is no such text, expected a text, random or at least 16 characters of a-z, A-Z, 0-9, - and "
+            "_: write another",
         ),
         ('[screen]\nsetup = "on"', "[screen] setup is 'on', expected one of loopback, lan, off"),
         ("[mqtt]\nport = 0", "[mqtt] port is 0, expected a whole number from 1 to 65535"),
@@ -159,6 +172,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         f"{tmp_path}/absent.toml: can't be read (No such file or directory): check the path and its permissions"
     )
     path = tmp_path / "kiosk.toml"
+    path.write_text("[signals]\nquiet_from = 22:00\n")
+    assert refusal(path).endswith("(at line 2, column 16)): correct it; texts need quotes")
     path.write_text("[signals\n")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")

@@ -78,7 +78,7 @@ def a_minute(screen: Screen) -> None:
     for number in range(100):
         step = 20 * (number >= 22)  # px: no poster
         face = Verdict(Box(40 + step, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [face] if 20 <= number < 60 else [])
+        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [face] if 20 <= number < 60 else [], [])
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, paths in PATHS.items() for path in paths])
@@ -161,7 +161,7 @@ def test_the_picture_is_as_the_camera_sees_it() -> None:
     luma[:, :160] = 200
     with served(card_of()) as (screen, server):
         assert get(server, "picture")[0] == 404
-        screen.show(State.IDLE, Frame(luma, 0.0), [])
+        screen.show(State.IDLE, Frame(luma, 0.0), [], [])
         status, jpeg = get(server, "picture")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert status == 200
@@ -295,7 +295,8 @@ def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> Non
 
 def test_without_a_file_nothing_is_saved() -> None:
     with served(card_of()) as (_, server):
-        assert post(server, "save", {})[1] == {"error": "the kiosk has no kiosk.toml: start it with `--config FILE`"}
+        line = "the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`"
+        assert post(server, "save", {})[1] == {"error": line}
 
 
 def test_levels_are_the_cards_unless_the_owner_sets_them() -> None:
@@ -352,6 +353,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.run("values.dispatchEvent(new Event('input'))")
         browser.until("document.querySelector('tbody').rows[3].cells[2].textContent > 2")
         assert browser.run("document.querySelector('tbody').rows[3].cells[1].textContent") == "0.0"
+        legend = "getComputedStyle(document.querySelector('tbody').rows[3].cells[0]).borderLeft"
+        assert browser.run(legend) == "16px solid rgb(208, 33, 47)"
         assert browser.run(UNEXPLAINED) == []
         axe_script(browser)
         for scheme in ("light", "dark"):
@@ -364,7 +367,7 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until("saved.textContent.startsWith('[decision] hold_seconds is 99, expected a number from 0.0 to ')")
         browser.run("document.querySelector('#decision-hold_seconds').value = '1.5'; values.requestSubmit()")
         browser.until(f"saved.textContent === 'Saved in {config}.'")
-        assert browser.run("saved.previousElementSibling.textContent") == "Save"
+        assert browser.run("saved.previousElementSibling.matches('button:enabled')")
         browser.until("document.querySelector('tbody').rows[3].cells[1].textContent > 2")  # it holds already
         assert browser.run("document.querySelector('#waiting').hidden")
         browser.run("document.querySelector('#screen-language').value = 'de'; values.requestSubmit()")
@@ -409,6 +412,25 @@ def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_
             browser.run(f"document.querySelector('#token').value = '{'b' * 16}'")
             browser.run("later(() => entry.requestSubmit(), 0); 0")
             browser.until(f"document.readyState === 'complete' && !window.later && {opened} && said.textContent === ''")
+
+
+@needs_chromium
+def test_a_setup_page_without_a_file_saves_nothing_and_tells_that_the_recording_has_ended(tmp_path: Path) -> None:
+    port = free_port()
+    with Browser(tmp_path / "chromium") as browser:
+        with served(card_of(), port=port) as (screen, server):
+            browser.open(f"{server.url}setup#{TOKEN}")
+            browser.until("document.querySelector('#values button').disabled")
+            browser.until("said.textContent.includes('CONFIG=FILE')")
+            while not server.viewers:
+                browser.run("0")
+            screen.end()
+        browser.until("said.textContent === 'The recording has ended, and the kiosk with it.'")
+        with served(card_of(), port=port) as (_, server):
+            while not server.viewers:
+                browser.run("0")
+            browser.until("said.textContent.includes('CONFIG=FILE')")
+        browser.until("said.textContent === `The kiosk doesn't answer.`")
 
 
 @needs_chromium
@@ -513,6 +535,38 @@ class SavingFinder(SquareFinder):
         if self.found == 12 and faces:
             assert post_to(self._port, "save", self._body)[0] == 200
         return faces
+
+
+class LookingFinder(SavingFinder):
+    """Also looks, as the setup page does, at the picture of the frame before: are its boxes green or red?"""
+
+    def __init__(self, port: int, body: object) -> None:
+        super().__init__(port, body)
+        self.colored = list[bool]()
+
+    def find(self, luma: Luma) -> list[Face]:
+        if self.found:
+            headers = f"Host: 127.0.0.1:{self._port}", f"Authorization: Bearer {TOKEN}"
+            _, _, jpeg = ask(self._port, "GET /setup/picture", *headers)
+            picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+            assert picture is not None
+            self.colored.append(bool(np.ptp(picture.astype(int), axis=2).max() > 60))
+        return super().find(luma)
+
+
+def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    folder = record(tmp_path / "visit", [EMPTY] * 5 + [BARE] * 25 + [EMPTY])
+    config, port = tmp_path / "kiosk.toml", free_port()
+    config.write_text("")
+    settings = Settings(
+        model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), screen=ScreenSettings(port=port, token=TOKEN)
+    )
+    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}})
+    assert run(settings, finder, "mock", config) == 0
+    assert [colored for colored, _ in itertools.groupby(finder.colored)] == [False, True, False]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.decision import State
 from device.errors import CameraError, CameraFault
+from device.faces import Box
 from device.model_card import ModelCard
 from device.settings import Settings
 from device.telemetry.telemetry import Telemetry
@@ -47,11 +48,11 @@ class Screen:
         """The address of the page."""
         return self._server.url if self._server else None
 
-    def show(self, state: State, frame: Frame, verdicts: Sequence[Verdict]) -> None:
-        """Hand over what was decided on a frame, and return at once."""
+    def show(self, state: State, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box]) -> None:
+        """Hand over what was decided on a frame, `judged` being the boxes that counted, and return at once."""
         if self._server is None:
             return
-        self._server.seen(frame, verdicts, time.monotonic())
+        self._server.seen(frame, verdicts, judged, time.monotonic())
         if state is not self._state:
             self._state = state
             self._tell(self._server.show, state)

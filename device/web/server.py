@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.decision import State
 from device.errors import SettingsError
+from device.faces import Box
 from device.levels import levels
 from device.limits import RANDOM
 from device.model_card import ModelCard
@@ -81,9 +82,9 @@ class Server:
         self.setup_url = self.address.of("setup", screen.setup, self.token if screen.token == RANDOM else "")
         self.today_url = self.address.of("today", today, self.read_token if screen.read_token == RANDOM else "")
 
-    def seen(self, frame: Frame, verdicts: Sequence[Verdict], now: float) -> None:
+    def seen(self, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], now: float) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
-        self.mirror.newest = (frame, verdicts)
+        self.mirror.newest = (frame, verdicts, judged)
         self.history.note(frame.taken, verdicts)
         self._seen_at = now
         if self.metrics:
@@ -98,7 +99,7 @@ class Server:
     def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
         """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
         if self.config is None:
-            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`")
+            raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`")
         edit_settings(self.config, changes)
         self.saved = read_settings(self.config)
         settings = held(self.settings, self.saved)

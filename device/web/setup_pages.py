@@ -80,7 +80,7 @@ class Picture(SetupData):
         if newest is None:
             raise HTTPError(404)
         self.set_header("Content-Type", "image/jpeg")
-        self.finish(picture(newest[0].luma, newest[1], self.server.mirror.threshold, mirrored=False))
+        self.finish(picture(*newest, self.server.mirror.threshold, mirrored=False))
 
 
 class Try(SetupData):

@@ -101,7 +101,7 @@ class Page(Asked):
         self._server = Server(settings, card_of(), self._config, None, TOKEN)
         for number in range(8):
             face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-            self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], 0.0)
+            self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], [face.box], 0.0)
         self.start(self._server.serve(), self._server.port)
 
     def page(self, content: bytes) -> list[str]:

@@ -6,11 +6,13 @@ const MINUTE_MS = 1000;
 const SECONDS = 60;
 const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: "#d0212f" };
 const LEVELS = ["threshold", "release"];
+const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
 
 const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
+const { gone, ended } = said.dataset;
 let minute = null;
 let tried = null;
 const changed = new Map(); // input to its value as the device has it
@@ -110,7 +112,7 @@ function draw() {
     pen.arc(x(at), y(score), 3, 0, 7);
     pen.fill();
   }
-  for (const [place, name, states] of [[0, "now", minute.states], [1, "with these values", tried ?? minute.states]]) {
+  for (const [place, name, states] of [[0, "values in use", minute.states], [1, "values below", tried ?? minute.states]]) {
     const top = height - 72 + place * 36;
     states.forEach(([at, state], index) => {
       pen.fillStyle = COLORS[state];
@@ -138,6 +140,7 @@ function list() {
       const head = document.createElement("th");
       head.scope = "row";
       head.textContent = state;
+      head.style.borderInlineStart = `1rem solid ${COLORS[state]}`;
       row.append(head);
       for (const total of [now, then]) row.insertCell().textContent = total[state].toFixed(1);
       return row;
@@ -149,7 +152,8 @@ async function lastMinute() {
   const found = await told(() => ask("minute"));
   if (found) {
     minute = found;
-    const notice = minute.config ? "" : "Started without a kiosk.toml: values can be tried, not saved.";
+    const notice = minute.config ? "" : UNSAVED;
+    document.querySelector("#values button").disabled = !minute.config;
     if (said.textContent !== notice) said.textContent = notice; // what was said of a device that is back is over
   }
   if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
@@ -157,6 +161,13 @@ async function lastMinute() {
   draw();
   list();
   offerRestart();
+}
+
+// Hears whether a recording has ended, after which nothing answers any more.
+function listen() {
+  const states = new WebSocket(`${location.origin.replace("http", "ws")}/state`);
+  states.onmessage = ({ data }) => (said.dataset.gone = JSON.parse(data).look === "ENDED" ? ended : gone);
+  states.onclose = () => setTimeout(listen, MINUTE_MS);
 }
 
 async function preview() {
@@ -179,6 +190,7 @@ async function open() {
   fields();
   often(lastMinute, MINUTE_MS);
   often(preview, PICTURE_MS);
+  listen();
 }
 
 for (const place of [values, layer]) {
