@@ -102,6 +102,10 @@ class Background:
         place.still = place.still or turns
         return turns
 
+    def touches(self, box: Box) -> bool:
+        """Tell whether there is background where this box is: what else is told of the box takes longer."""
+        return any(place.still and overlap(place.box, box) > 0 for place in self._places)
+
     def holds(self, box: Box) -> bool:
         """Tell whether a face in this box belongs to the background."""
         return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)

@@ -151,7 +151,8 @@ class Decision:
 
     def _is_poster(self, now: float, box: Box) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
-        if box in self._turned:  # whom it was taken for is still to be told gone
+        # Whoever what has just turned into background was taken for is still to be told gone.
+        if box in self._turned or not self._background.touches(box):
             return False
         people = [person for person in self._people if self._passes(person)]
         if any(overlap(person.box, box) > PASSING_IOU for person in people):
