@@ -44,7 +44,8 @@ def fit(luma: Luma) -> Fitted:
     height, width = luma.shape
     scale = min(WIDTH / width, HEIGHT / height)
     size = min(WIDTH, max(1, round(width * scale))), min(HEIGHT, max(1, round(height * scale)))
-    fitted = np.full((HEIGHT, WIDTH), FILL, np.uint8)
+    fitted = np.empty((HEIGHT, WIDTH), np.uint8)
+    fitted[:, size[0] :], fitted[size[1] :, : size[0]] = FILL, FILL
     cv2.resize(halved(luma, *size), size, fitted[: size[1], : size[0]], interpolation=cv2.INTER_LINEAR)
     return Fitted(fitted, width / size[0], height / size[1])
 
