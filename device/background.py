@@ -22,7 +22,8 @@ REFRAMED_IOU = 0.6  # the same while nobody is before it: it may be framed anew 
 HIDDEN_SECONDS = 3.0
 ALONE_SECONDS = 2.0  # a place is alone that nothing was beside for so long: who sways before it goes through it
 GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
-# The same while it is seen beside: a finder may frame a picture now so, now so, but who sways is off for longer.
+# The same while it is seen beside, and for how long it is framed anew at most while nobody is there: a finder may frame
+# a picture now so, now so, but who sways is off for longer.
 WAVER_SECONDS = 0.7
 BESIDE_IOU = 0.3  # overlap with a place, 0-1, from which a face that isn't in it may be the one that was
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
@@ -84,8 +85,11 @@ class Background:
             if not places:
                 self._places.append(_Place(box, now, now))
             turned += [box for place in places if self._turns(place, now)]
+        # A poster that is framed now so, now so has more than one place, none of which is beside the other.
+        others = [box for box in boxes if not any(place.still and place.holds(box) for place in self._places)]
         for place in self._places:
-            if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in boxes):
+            beside = others if place.still else boxes
+            if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in beside):
                 place.last_beside = now
         return turned
 
@@ -113,13 +117,14 @@ class Background:
     def reframed(self, now: float, box: Box, walkers: Sequence[Box], people: Sequence[Box]) -> bool:
         """Tell whether a face in this box is background that a finder has framed anew.
 
-        It does so when one of the walkers has just come before it, and now and then while nobody is there.
-        people: everybody's faces.
+        It does so when one of the walkers has just come before it, and for a moment while nobody is there.
+        people: the faces of all who have moved and are there.
         """
         alone = not any(overlap(person, box) > 0 for person in people)
 
         def framed_anew(place: _Place) -> bool:
-            least = LEFT_IOU if any(map(place.behind, walkers)) else REFRAMED_IOU if alone else math.inf
+            for_a_moment = alone and now - place.last_seen <= WAVER_SECONDS
+            least = LEFT_IOU if any(map(place.behind, walkers)) else REFRAMED_IOU if for_a_moment else math.inf
             return overlap(place.box, box) >= least
 
         return any(

@@ -26,7 +26,8 @@ SMALLEST = 12  # px a side of a face there, to be told anything of
 # Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
 # before the face, or its shadow does.
 LEAST_EXPLAINED = 0.25
-STILL = 0.012  # of a face's height: it is still if a move by so much would have changed more than has changed
+# Of a face's height: it is still if a move by so much, device.trace's STIR, would have changed more than has changed.
+STILL = 0.012
 # The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
 # nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
 MARGIN = 0.3  # of a face's sides

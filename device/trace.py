@@ -21,7 +21,7 @@ BOXES = 6
 # whose means do: the finder sees those now here, now there. As a share of `least_move`:
 SWAY_BOXES, SWAY = 20, 0.65
 STIR = 0.012  # of its height, against the rest of the picture: what a poster's face seems to move by is less,
-FEWEST_STIRS, STIR_SECONDS = 3, 0.15  # in a row and for so long: a shadow or somebody that passes may seem to move it
+FEWEST_STIRS, STIR_SECONDS = 3, 0.14  # in a row and for so long: a shadow or somebody that passes may seem to move it
 # What boxes show doesn't count for so long after the picture showed that the face is still, unless it showed a move
 # since; nor before the picture could show anything, as it can in the third of ten frames a second.
 STILL_SECONDS, FIRST_SECONDS = 1.0, 0.19

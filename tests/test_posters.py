@@ -1,5 +1,6 @@
 """Faces that nobody has, as on posters, are left out, and whoever comes before them is seen."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,6 +9,7 @@ from test_decision import RELEASE, RIGHT, events_of, happened, play, states, ver
 from device.classifier import Verdict
 from device.decision import Kind, State
 from device.faces import Box
+from device.look import Look
 from device.settings import DecisionSettings
 
 
@@ -142,6 +144,25 @@ def test_who_sways_right_before_a_poster_beside_somebody_is_seen(sway: int) -> N
 
     alerts = play(scene, 10, 60, background_seconds=25.0, least_move=DecisionSettings().least_move)
     assert State.ALARM in [alert.state for alert in alerts if alert.at >= 40]
+
+
+@pytest.mark.parametrize("frames_per_second", [4, 10])
+def test_who_comes_to_stand_right_before_a_poster_alone_is_seen(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:  # framed now as the poster is, now beside it
+        bare = verdict(0.9, Box(312 + round(10 * math.sin(2 * t)), 3, 100, 100))
+        return [poster(t)] if t < 30 else [dataclasses.replace(bare, look=Look(moved=0.03))]
+
+    alerts = play(scene, frames_per_second, 60, background_seconds=25.0, least_move=DecisionSettings().least_move)
+    assert State.ALARM in [alert.state for alert in alerts if 30 <= alert.at <= 34]
+
+
+def test_a_poster_that_is_framed_in_three_ways_is_one_all_the_time() -> None:
+    def scene(t: float) -> list[Verdict]:  # its second way is background too; the third comes once
+        second = round(t * 8) % 5 < 2
+        return [verdict(0.9, Box(300, 12, 104, 108) if 60 <= t < 60.2 else Box(300 + 15 * second, 0, 100, 100))]
+
+    events = events_of(scene, 10, 70, background_seconds=20.0, least_move=DecisionSettings().least_move)
+    assert [event for event in events if event.at >= 60] == []
 
 
 @pytest.mark.parametrize("step", [2, 12])  # px a tenth of a second

@@ -165,6 +165,7 @@ async function lastMinute() {
 
 // Hears whether a recording has ended, after which nothing answers any more.
 function listen() {
+  if (document.hidden) return setTimeout(listen, MINUTE_MS);
   const states = new WebSocket(`${location.origin.replace("http", "ws")}/state`);
   states.onmessage = ({ data }) => (said.dataset.gone = JSON.parse(data).look === "ENDED" ? ended : gone);
   states.onclose = () => setTimeout(listen, MINUTE_MS);
