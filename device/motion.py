@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from device.faces import Box, Face, Luma
 from device.reduce import halved
+from device.trace import STIR
 
 SIDE = 240  # px, the longest of the picture that is looked at
 APART_SECONDS = 0.19, 0.5  # between the two pictures that are compared: at least, and at most if there is one
@@ -26,8 +27,6 @@ SMALLEST = 12  # px a side of a face there, to be told anything of
 # Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
 # before the face, or its shadow does.
 LEAST_EXPLAINED = 0.25
-# Of a face's height: it is still if a move by so much, device.trace's STIR, would have changed more than has changed.
-STILL = 0.012
 # The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
 # nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
 MARGIN = 0.3  # of a face's sides
@@ -112,7 +111,7 @@ def _share(columns: Picture, box: Box, blocks: Picture) -> float | None:
     """
     face = _products(columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1]))
     (far,), (changed,), (left,) = _moves(face)
-    if changed < _least_change(face[0], STILL * box.height):
+    if changed < _least_change(face[0], STIR * box.height):  # even the least move that counts would have left more
         return 0.0
     rest = _products(blocks)
     rich = rest[_contrasts(rest) >= LEAST_CONTRAST * _contrasts(face)]
