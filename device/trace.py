@@ -71,7 +71,7 @@ class Trace:
         return list(self.last)[-BOXES:]
 
     def _went(self, least: float) -> bool:
-        count = max(1, min(BOXES, self.seen // 2))
+        count = min(BOXES, self.seen // 2)
         way = moved(_middle(self.first[:count]), _middle(self.latest()[-count:]))
         return way >= least * math.sqrt(BOXES / count)
 
