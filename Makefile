@@ -97,12 +97,8 @@ test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIP
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
-bench: .venv/ready  ## what the device costs: start-up, memory, a frame, a hundred viewers, its networks beside others [YUNET=]
-	@$(venv) -m tests.footprint
-	@$(venv) -m tests.frame_way
-	@$(venv) -m tests.viewers
-	@$(venv) -m tests.telling
-	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
+bench: .venv/ready  ## what everything costs beside others, 8 minutes, best on a quiet computer -> docs/bench.md: make bench [YUNET=]
+	@PYTHONPATH=.:tests $(venv) -m bench --models "$(MODELS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
 soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early

@@ -1,7 +1,6 @@
 """Measures what the device costs in each runtime's environment: CPU time of its imports, peak memory of a judgement."""
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +16,6 @@ DEVICE_MODULES = tuple(
     ".".join(path.relative_to(TREE).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((TREE / "device").rglob("*.py"))
 )
-MODEL = TREE / "models" / "door.tflite"
 
 IMPORT = "import importlib, sys, time; [importlib.import_module(name) for name in sys.argv[1:]]; "
 IMPORT += "print(time.process_time())"
@@ -72,22 +70,3 @@ def drawn_face(width: int = 640, height: int = 480, x: int = 220, y: int = 120, 
 def _last_line(command: list[str]) -> str:
     return subprocess.run(command, cwd=TREE, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
 
-
-def main() -> int:
-    """Print the table; the model is the first argument, by default models/door.tflite."""
-    model = Path(sys.argv[1]) if len(sys.argv) > 1 else MODEL
-    print(f"{'environment':24}{'import, CPU s':>16}{'judging, peak MB':>20}")
-    for python in (sys.executable, str(TFLITE_RUNTIME)):
-        name = Path(python).parent.parent.name
-        if not Path(python).is_file():
-            print(f"{name:24}{'absent':>16}")
-            continue
-        peak = f"{peak_megabytes(python, model.absolute()):.1f}" if model.is_file() else "no model"
-        print(f"{name:24}{import_seconds(python):16.2f}{peak:>20}")
-    if not model.is_file():
-        print(f"{model}: no such file: run `make train convert`, or name another .tflite")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,29 @@
-"""The bench puts every contender and the ratios that count into one table and one file."""
+"""The bench measures every contender, keeps all of it in one file, and the pages say what that file says."""
 
-import json
+import dataclasses
 import os
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from bench import environments, networks, telling, training, viewers
+from bench.networks import ratios
+from bench.recipes import NOTEBOOK, OURS, POPULAR, Recipe, ours
+from bench.report import MOST_RESIDENT, Bench, Slowed, filled, read, tables, write
+from footprint import TREE
 from toy_faces import toy_check
 
-from trainer import bench
-from trainer.__main__ import main
-from trainer.bench import ratios
-from trainer.bench_report import Bench, Cost, read_bench, table
-from trainer.recipes import NOTEBOOK, OURS, POPULAR, Recipe, ours
+from device.classifier import MODELS
+from device.errors import ModelError
+from trainer.practice import draw_practice_set
+
+DOCS = TREE / "docs"
 
 
 @pytest.fixture
@@ -29,31 +38,27 @@ def models(toy: Path, face_network: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("trainer.cost.ROUNDS", 2)
     monkeypatch.setattr("trainer.cost.SECONDS", 0.01)
     # The real ones take a while to convert.
-    monkeypatch.setattr(bench, "peer", toy.read_bytes)
-    monkeypatch.setattr(bench, "recipes", lambda frame, _: {
+    monkeypatch.setattr(networks, "peer", toy.read_bytes)
+    monkeypatch.setattr(networks, "recipes", lambda frame, _: {
         name: Recipe(lambda: cv2.blur(frame, (3, 3)), 1000) for name in (OURS, NOTEBOOK, POPULAR)
     })  # fmt: skip
     return folder
 
 
-def test_the_bench_writes_what_it_prints(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--models", str(models), "--runs", str(tmp_path)]) == 0
+def test_every_contender_is_measured_and_compared(models: Path) -> None:
+    costs, compared = networks.measure(models, None)
 
-    printed, path = capsys.readouterr().out.rsplit("\n", 2)[:2]
-    written = read_bench(tmp_path / "bench.json")
-    assert path == str(tmp_path / "bench.json")
-    assert printed + "\n" == table(written)
-    assert [(cost.name, cost.input_size) for cost in written.costs[:4]] == [
+    assert [(cost.name, cost.input_size) for cost in costs[:4]] == [
         ("faces", (320, 224)), ("faces, without check", (320, 224)), ("faces, float32", (320, 224)),
         ("Haar", (320, 240)),
     ]  # fmt: skip
-    assert [cost.name for cost in written.costs[4:]] == ["door", "simple", "SSD 260x260", OURS, NOTEBOOK, POPULAR]
-    assert [(ratio.name, ratio.over) for ratio in written.ratios] == [
+    assert [cost.name for cost in costs[4:]] == ["door", "simple", "SSD 260x260", OURS, NOTEBOOK, POPULAR]
+    assert [(ratio.name, ratio.over) for ratio in compared] == [
         ("door", "simple"), ("door", "SSD 260x260"), (OURS, NOTEBOOK), (OURS, POPULAR),
         ("faces, without check", "faces, float32"), ("faces", "Haar"),
     ]  # fmt: skip
-    assert all(ratio.least <= ratio.median <= ratio.largest for ratio in written.ratios)
-    assert json.loads((tmp_path / "bench.json").read_text())["costs"][0]["kilobytes"] == pytest.approx(
+    assert all(ratio.least <= ratio.median <= ratio.largest for ratio in compared)
+    assert costs[0].kilobytes == pytest.approx(
         sum((models / name).stat().st_size for name in ("faces.tflite", "faces-check.tflite")) / 1000
     )
 
@@ -70,23 +75,31 @@ def test_our_frame_is_what_the_folder_of_models_makes_of_it(models: Path) -> Non
 
 @pytest.mark.skipif(not os.environ.get("YUNET"), reason="needs YUNET, the path of YuNet's .onnx")
 def test_yunet_is_measured_at_the_size_of_the_face_network(models: Path) -> None:
-    measured = bench.bench(models, Path(os.environ["YUNET"]))
+    costs, compared = networks.measure(models, Path(os.environ["YUNET"]))
 
-    (yunet,) = (cost for cost in measured.costs if cost.name == "YuNet")
+    (yunet,) = (cost for cost in costs if cost.name == "YuNet")
     assert yunet.input_size == (320, 224)
-    assert [ratio.wanted for ratio in measured.ratios if ratio.over == "YuNet"] == [1 / 3]
+    assert [ratio.wanted for ratio in compared if ratio.over == "YuNet"] == [1 / 3]
 
 
 @pytest.mark.parametrize(("content", "says"), [(None, "no such file"), (b"no model", "is damaged or no model")])
-def test_no_yunet_is_refused_in_a_line(
-    models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes | None, says: str
-) -> None:
+def test_no_yunet_is_refused_in_a_line(models: Path, tmp_path: Path, content: bytes | None, says: str) -> None:
     yunet = tmp_path / "yunet.onnx"
     if content is not None:
         yunet.write_bytes(content)
 
-    assert main(["bench", "--models", str(models), "--runs", str(tmp_path), "--yunet", str(yunet)]) == 2
-    assert f"error: {yunet}: {says}, expected YuNet's .onnx" in capfd.readouterr().err
+    with pytest.raises(ModelError, match=f"{yunet}: {says}, expected YuNet's .onnx"):
+        networks.measure(models, yunet)
+
+
+def test_what_cannot_be_measured_ends_the_bench_with_a_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "--models", str(tmp_path)]
+    ended = subprocess.run(
+        command, cwd=TREE, env=os.environ | {"PYTHONPATH": ".:tests"}, check=False, capture_output=True, text=True
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/faces.json: can't be read")
 
 
 def test_ratios_are_of_the_least_times_and_spread_over_the_rounds() -> None:
@@ -95,11 +108,65 @@ def test_ratios_are_of_the_least_times_and_spread_over_the_rounds() -> None:
     assert [(r.name, r.over, r.ratio, r.least, r.median, r.largest, r.wanted) for r in found] == [
         ("faces", "YuNet", 0.25, 0.25, 0.5, 0.6, 1 / 3)
     ]
-    measured = Bench("2020-01-01", "a processor", {}, (Cost("faces", (320, 224), 1.0, 284.2, None),), found)
-    assert table(measured).splitlines() == [
-        "2020-01-01, a processor, one thread", "",
-        "| | input | CPU ms | kB | million multiply-adds |", "| --- | --- | ---: | ---: | ---: |",
-        "| faces | 320x224 | 1.000 | 284 |  |", "",
-        "| CPU time | ratio | least, median, largest of the rounds | asked |", "| --- | ---: | --- | --- |",
-        "| faces / YuNet | 1/4.0 | 0.250, 0.500, 0.600 | at most 1/3 |",
+
+
+def test_a_kiosk_with_its_page_decides_and_stays_small() -> None:
+    kiosk = next(environments.kiosks(MODELS))
+
+    assert kiosk.import_seconds > 0
+    assert kiosk.start_seconds > 0
+    assert 30 < kiosk.resident <= MOST_RESIDENT
+
+
+@pytest.mark.parametrize("measure", [lambda rounds, seconds: viewers.measure(3, rounds, seconds), telling.measure])
+def test_what_slows_a_door_is_told_by_quartiles(measure: Callable[[int, float], Slowed]) -> None:
+    slowed = measure(3, 0.1)
+
+    for low, middle, high in (slowed.cpu, slowed.wall):
+        assert 0 < low <= middle <= high
+
+
+def test_both_ways_of_training_see_each_photo_once_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "set_threads", lambda _: None)  # once in a process, and not this one's to choose
+    draw_practice_set(tmp_path / "photos", 20)
+    photos, steps = training.plain(tmp_path / "photos").values()
+    batches = training.ours(tmp_path / "photos")["x"]
+
+    plain = [next(photos) for _ in range(steps)]
+    for way in (plain, [batches[i] for i in range(len(batches))]):
+        assert [len(crops) for crops, _ in way] == [32, 8]
+        assert sum(labels.sum(0) for _, labels in way).tolist() == [20, 20]
+        assert all(crops.shape[1:3] == (100, 100) for crops, _ in way)
+
+
+@pytest.fixture
+def kept() -> Bench:
+    return read(DOCS / "bench.json")
+
+
+def test_the_pages_say_what_was_measured(kept: Bench) -> None:
+    page = (DOCS / "bench.md").read_text(encoding="utf-8")
+
+    assert filled(page, kept) == page, "run make bench"
+    assert re.findall(r"<!-- (?!end)(.+) -->", page) == [
+        "computer", "costs", "ratios", "kiosks", "inferences", "steps", "slowed", "training"
     ]  # fmt: skip
+    readme = " ".join((TREE / "README.md").read_text(encoding="utf-8").split())
+    notebook, usual = (round(1 / kept.ratio(OURS, other)) for other in (NOTEBOOK, POPULAR))
+    assert f"a frame takes 1/{notebook} of the notebook's processor time, 1/{usual} of the usual way's" in readme
+
+
+def test_what_is_measured_is_written_down_whole(kept: Bench, tmp_path: Path) -> None:
+    (tmp_path / "bench.md").write_text((DOCS / "bench.md").read_text(encoding="utf-8"))
+    measured = dataclasses.replace(kept, processor="An abacus", steps={"a bead moved": 1234.5})
+
+    write(measured, tmp_path)
+
+    assert read(tmp_path / "bench.json") == measured
+    page = (tmp_path / "bench.md").read_text()
+    assert "An abacus" in page
+    assert "| a bead moved | 1234.50 |" in page
+    assert set(tables(kept)) == set(tables(measured))
+    assert "<svg" in (tmp_path / "bench.svg").read_text()

@@ -9,7 +9,7 @@ import pytest
 from device.face_card import FacesFound, read_face_card
 from device.finders import OWN_MODEL
 from trainer.__main__ import main
-from trainer.finder.page import COSTS, fill, with_card
+from trainer.finder.page import FIGURES, fill, with_card
 
 PAGE = OWN_MODEL.parent.parent / "docs" / "faces.md"
 
@@ -43,8 +43,8 @@ def test_the_card_fills_its_places(face_network: Path) -> None:
 def test_each_place_is_there_once() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
-    assert fill(text, COSTS, "42 ms").count("42 ms") == 1
-    assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured", "costs"]
+    assert fill(text, FIGURES, "42 %").count("42 %") == 1
+    assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured"]
 
 
 def test_a_sheet_that_is_no_webp_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

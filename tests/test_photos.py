@@ -90,7 +90,7 @@ def test_folders_of_one_name_are_refused_before_any_photo_is_cut(
 
 
 @pytest.mark.parametrize("command", [
-    "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite", "bench",
+    "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite",
     "faces --scenes {0} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0}", "compare-faces --scenes {0}",
 ])
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(
@@ -113,7 +113,7 @@ def test_a_folder_below_one_that_is_closed_is_refused(tmp_path: Path, capsys: py
     os.seteuid(me or 65534)  # no folder is closed to root
     try:
         with pytest.raises(SystemExit) as refused:
-            main(["bench", "--runs", str(closed / "runs")])
+            main(["compare-faces", "--scenes", str(tmp_path), "--runs", str(closed / "runs")])
     finally:
         os.seteuid(me)
 

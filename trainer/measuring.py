@@ -1,4 +1,4 @@
-"""The part of the trainer's command line that measures: evaluate, crossval, compare, bench, network-page."""
+"""The part of the trainer's command line that measures: evaluate, crossval, compare, network-page."""
 
 import argparse
 from pathlib import Path
@@ -46,12 +46,6 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
-
-    bench = commands.add_parser("bench", help="CPU time, size and multiply-adds of the kiosk's networks and of others")
-    bench.set_defaults(command=_bench)
-    bench.add_argument("--yunet", type=path, help="YuNet's .onnx, to measure beside them")
-    bench.add_argument("--models", type=path, default=MODELS, help="where they are (default: models/)")
-    bench.add_argument("--runs", type=target, default=RUNS, help="where bench.json goes (default: runs/)")
 
     page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
     page.set_defaults(command=_network_page)
@@ -102,16 +96,6 @@ def _compare(options: argparse.Namespace) -> None:
     rows = compare(options.model, options.data, options.cropped)
     print(table(rows), end="")
     print(write_comparison(rows, options.runs))
-
-
-def _bench(options: argparse.Namespace) -> None:
-    with native_code_quiet():
-        from trainer.bench import bench
-    from trainer.bench_report import table, write_bench
-
-    measured = bench(options.models, options.yunet)
-    print(table(measured), end="")
-    print(write_bench(measured, options.runs))
 
 
 def _network_page(options: argparse.Namespace) -> None:

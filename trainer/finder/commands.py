@@ -43,10 +43,9 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
     sheet.add_argument("--to", type=path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
 
-    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json and the bench")
+    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json")
     page.set_defaults(command=_page)
     page.add_argument("--models", type=path, default=MODELS, help="where faces.json is (default: models/)")
-    page.add_argument("--runs", type=path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
 
 
 def _add_material(parser: Parser) -> None:
@@ -134,12 +133,9 @@ def _sheet(options: argparse.Namespace) -> None:
 
 def _page(options: argparse.Namespace) -> None:
     from device.face_card import read_face_card
-    from trainer.bench_report import read_bench, table
     from trainer.finder.page import update
 
-    bench = options.runs / "bench.json"
-    costs = table(read_bench(bench)) if bench.exists() else None
-    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], costs)
+    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0])
     print(DOCS / "faces.md")
 
 

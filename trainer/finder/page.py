@@ -1,4 +1,4 @@
-"""Puts the figures of the face finder's card and of the bench into their places in docs/faces.md."""
+"""Puts the figures of the face finder's card into their places in docs/faces.md."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from device.face_card import FaceCard, FacesFound
 from trainer.finder.matching import Share
 
-FIGURES, SOURCES, COSTS = "measured", "trained on", "costs"  # places: from <!-- NAME --> to <!-- end of NAME -->
+FIGURES, SOURCES = "measured", "trained on"  # places: from <!-- NAME --> to <!-- end of NAME -->
 
 
 def fill(page: str, place: str, text: str) -> str:
@@ -20,10 +20,9 @@ def with_card(page: str, card: FaceCard) -> str:
     return fill(fill(page, SOURCES, _sources(card)), FIGURES, _figures(card))
 
 
-def update(page: Path, card: FaceCard, costs: str | None) -> None:
-    """Bring docs/faces.md up to date; costs: the bench's tables, if it was run."""
-    text = with_card(page.read_text(encoding="utf-8"), card)
-    page.write_text(fill(text, COSTS, costs) if costs else text, encoding="utf-8")
+def update(page: Path, card: FaceCard) -> None:
+    """Bring docs/faces.md up to date."""
+    page.write_text(with_card(page.read_text(encoding="utf-8"), card), encoding="utf-8")
 
 
 def _figures(card: FaceCard) -> str:

@@ -1,6 +1,5 @@
 """Measures where the time of one frame goes: CPU milliseconds of each step of the loop, on a drawn 640x480 picture."""
 
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -38,8 +37,8 @@ def milliseconds(call: Callable[[], object]) -> float:
     return min(rounds)
 
 
-def main() -> int:
-    """Print the table."""
+def measure() -> dict[str, float]:
+    """Return the CPU milliseconds of each step."""
     cv2.setNumThreads(1)
     color = np.asarray(cv2.resize(draw_face(np.random.default_rng(SEED), False)[0], (WIDTH, HEIGHT)), np.uint8)
     luma, settings, now = luma_of(color), Settings(), iter(range(10**9))
@@ -65,10 +64,7 @@ def main() -> int:
             "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
             "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC)),
         }
-        print("| step | CPU ms |\n| --- | ---: |")
-        for name, call in steps.items():
-            print(f"| {name} | {milliseconds(call):.2f} |")
-    return 0
+        return {name: milliseconds(call) for name, call in steps.items()}
 
 
 class _Finds:
@@ -85,6 +81,3 @@ class _NoFaces:
     def find(self, luma: Luma) -> list[Face]:
         return []
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,17 +1,20 @@
-"""Measures how much the door's loop is slowed by a hundred viewers of its page, side by side with none."""
+"""Measures how much the door's loop is slowed by viewers of its page, side by side with none.
+
+Run by itself, with a port and a number, it is so many viewers.
+"""
 
 import asyncio
-import json
 import secrets
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import cv2
 import numpy as np
+from footprint import TREE
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -28,10 +31,10 @@ from device.telemetry.telemetry import Telemetry
 from device.web.screen import Screen
 from device.web.server import Server
 
-TREE = Path(__file__).parent.parent
-VIEWERS, ROUNDS, SECONDS = 100, 20, 2.0  # a round is so many seconds without viewers, and as many with them
+from .report import Slowed
+
+ROUNDS, SECONDS = 20, 2.0  # a round is so many seconds without viewers, and as many with them
 WIDTH, HEIGHT = 640, 480
-MOST = 1.05  # asked: the loop's time with viewers over that without
 
 
 class Door:
@@ -61,13 +64,13 @@ class Door:
         return (time.monotonic() - begun) / count, (time.thread_time() - cpu) / count
 
 
-async def view(port: int) -> None:
-    """Be all the viewers, in a process of their own: come and go as the lines of standard input say."""
+async def view(port: int, viewers: int) -> None:
+    """Be so many viewers, in a process of their own: come and go as the lines of standard input say."""
     there: list[WebSocketClientConnection] = []
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line == "come\n" and not there:
             request = HTTPRequest(f"ws://127.0.0.1:{port}/state", headers={"Origin": f"http://127.0.0.1:{port}"})
-            there = [await websocket_connect(request, on_message_callback=lambda _: None) for _ in range(VIEWERS)]
+            there = [await websocket_connect(request, on_message_callback=lambda _: None) for _ in range(viewers)]
         elif line == "go\n":
             for viewer in there:
                 viewer.close()
@@ -75,13 +78,13 @@ async def view(port: int) -> None:
         print("done", flush=True)
 
 
-def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[float]]:
-    """Return the ratio of a frame's time with viewers to that without, of each round: on the wall and of CPU time."""
+def measure(viewers: int, rounds: int = ROUNDS, seconds: float = SECONDS) -> Slowed:
+    """Compare a frame's time with so many viewers to that without."""
     settings = Settings(screen=ScreenSettings(port=0))
     card = read_card(MODELS / "door.tflite")[0]
     server, silent = Server(settings, card, None, None, secrets.token_urlsafe()), Telemetry(settings, card)
-    ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
-    command = [sys.executable, "-m", "tests.viewers", str(server.port)]
+    ratios: list[tuple[float, float]] = []
+    command = [sys.executable, "-m", "bench.viewers", str(server.port), str(viewers)]
     with Screen(server) as screen, subprocess.Popen(
         command, cwd=TREE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as others:
@@ -90,37 +93,30 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[fl
         door = Door(screen)
         door.run(seconds, silent)
         for number in range(rounds):
-            times = {}
+            times: dict[bool, tuple[float, float]] = {}
             for crowd in (False, True) if number % 2 else (True, False):  # so that what drifts falls on both
                 others.stdin.write("come\n" if crowd else "go\n")
                 others.stdin.flush()
                 others.stdout.readline()
-                while len(server.viewers) != VIEWERS * crowd:
+                while len(server.viewers) != viewers * crowd:
                     time.sleep(0.01)
                 times[crowd] = door.run(seconds, silent)
-            ratios["wall"].append(times[True][0] / times[False][0])
-            ratios["cpu"].append(times[True][1] / times[False][1])
+            ratios.append(compared(times))
         others.stdin.close()
-    return ratios
+    return slowed(f"{viewers} viewers", ratios)
 
 
-def main() -> int:
-    """Print the ratios."""
-    if len(sys.argv) > 1:
-        asyncio.run(view(int(sys.argv[1])))
-        return 0
-    show(f"with {VIEWERS} viewers", measure())
-    return 0
+def compared(times: Mapping[bool, tuple[float, float]]) -> tuple[float, float]:
+    """Return the ratios of times with something to those without it, on the wall and of CPU time."""
+    (wall, cpu), (wall_without, cpu_without) = times[True], times[False]
+    return wall / wall_without, cpu / cpu_without
 
 
-def show(how: str, ratios: dict[str, list[float]]) -> None:
-    """Print the ratios."""
-    print(f"a frame's time {how} over that without, {ROUNDS} rounds; asked: at most {MOST}")
-    for kind, found in ratios.items():
-        low, middle, high = statistics.quantiles(found, n=4)
-        print(f"{kind:6}{middle:.3f} (median), {low:.3f} to {high:.3f} (quartiles), {max(found):.3f} (largest)")
-    print(json.dumps(ratios))
+def slowed(by: str, ratios: Sequence[tuple[float, float]]) -> Slowed:
+    """Return the quartiles of ratios over the rounds."""
+    wall, cpu = (statistics.quantiles(found, n=4) for found in zip(*ratios, strict=True))
+    return Slowed(by, (cpu[0], cpu[1], cpu[2]), (wall[0], wall[1], wall[2]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    asyncio.run(view(*map(int, sys.argv[1:])))

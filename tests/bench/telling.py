@@ -1,12 +1,9 @@
 """Measures how much a broker and a server that can't be reached slow the door's loop, side by side with none."""
 
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 from screens import free_port
-from viewers import ROUNDS, SECONDS, Door, show
 
 from device.classifier import MODELS
 from device.model_card import read_card
@@ -15,11 +12,14 @@ from device.telemetry.settings import MqttSettings, WebhookSettings
 from device.telemetry.telemetry import Telemetry
 from device.web.screen import Screen
 
+from .report import Slowed
+from .viewers import ROUNDS, SECONDS, Door, compared, slowed
 
-def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[float]]:
-    """Return the ratio of a frame's time with telemetry to that without, of each round: on the wall and of CPU time."""
+
+def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> Slowed:
+    """Compare a frame's time with both to that without."""
     card, port = read_card(MODELS / "door.tflite")[0], free_port()  # at which nobody listens
-    ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
+    ratios: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         secret = Path(folder) / "secret"
         secret.write_text("whsec_" + "A" * 40)
@@ -29,14 +29,10 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[fl
         door = Door(Screen())
         door.run(seconds, Telemetry(Settings(), card))
         for number in range(rounds):
-            times = {}
+            times: dict[bool, tuple[float, float]] = {}
             for tells in (False, True) if number % 2 else (True, False):  # so that what drifts falls on both
                 with Telemetry(telling if tells else Settings(), card) as telemetry:
                     times[tells] = door.run(seconds, telemetry)
-            ratios["wall"].append(times[True][0] / times[False][0])
-            ratios["cpu"].append(times[True][1] / times[False][1])
-    return ratios
+            ratios.append(compared(times))
+    return slowed("a broker and a webhook that can't be reached", ratios)
 
-
-if __name__ == "__main__":
-    show("with a broker and a webhook that can't be reached", measure())

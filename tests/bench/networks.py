@@ -1,9 +1,7 @@
 """Measures what the kiosk's networks cost, and others in their place: side by side, in one process, by turns."""
 
 import contextlib
-import datetime
 import io
-import platform
 import statistics
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,18 +18,18 @@ from device.errors import ModelError
 from device.face_card import CheckCard, FaceCard, read_check, read_face_card
 from device.face_check import FaceCheck
 from device.faces import Luma
-from device.finders import OWN_MODEL, OwnFaceFinder
+from device.finders import OwnFaceFinder
 from device.haar import CASCADE, HaarFaceFinder
 from device.model_card import read_card
 from device.quiet import native_code_quiet
 from device.reduce import LONGEST_SIDE, reduce
 from device.tflite import TFLite
-from trainer.bench_report import Bench, Cost, Ratio
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
 from trainer.finder.network import finder
 from trainer.practice import draw_face
-from trainer.provenance import versions
-from trainer.recipes import NOTEBOOK, OURS, POPULAR, recipes
+
+from .recipes import NOTEBOOK, OURS, POPULAR, recipes
+from .report import Cost, Ratio
 
 FACES, FACES_ALONE, FACES_FLOAT, YUNET, HAAR = "faces", "faces, without check", "faces, float32", "YuNet", "Haar"
 CLASSIFIERS = "door", "simple"
@@ -51,7 +49,7 @@ class _Contender:
     multiply_adds: float | None
 
 
-def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
+def measure(models: Path, yunet: Path | None) -> tuple[tuple[Cost, ...], tuple[Ratio, ...]]:
     """Measure the networks of a folder of models, the Haar cascade, the peer, and YuNet where its .onnx is given.
 
     Face finders are given the same drawn picture in the size that each wants, and are timed from there to the boxes;
@@ -79,16 +77,10 @@ def bench(models: Path = OWN_MODEL.parent, yunet: Path | None = None) -> Bench:
         rounds = cpu_milliseconds({name: contender.call for name, contender in contenders.items()})
     finally:
         cv2.setNumThreads(threads)
-    return Bench(
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        processor=_processor(),
-        versions=versions(),
-        costs=tuple(
-            Cost(name, of.size, min(rounds[name]), of.content / 1000, of.multiply_adds)
-            for name, of in contenders.items()
-        ),
-        ratios=ratios(rounds),
+    costs = tuple(
+        Cost(name, of.size, min(rounds[name]), of.content / 1000, of.multiply_adds) for name, of in contenders.items()
     )
+    return costs, ratios(rounds)
 
 
 def ratios(rounds: Mapping[str, list[float]]) -> tuple[Ratio, ...]:
@@ -165,9 +157,3 @@ def _haar(luma: Luma) -> _Contender:
     file = Path(cv2.__file__).parent / "data" / CASCADE  # where the wheels, which the trainer needs, have it
     return _Contender(lambda: cascade.find(small), (small.shape[1], small.shape[0]), file.stat().st_size, None)
 
-
-def _processor() -> str:
-    found = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in found.read_text().splitlines() if line.startswith("model name")] \
-        if found.exists() else []
-    return names[0] if names else platform.machine()

@@ -86,7 +86,7 @@ def _popular(luma: Luma) -> Recipe:
     return Recipe(lambda: [run() for run in runs], sum(map(len, contents)))
 
 
-def _float32(network: Any) -> bytes:  # noqa: ANN401
+def _float32(network: Any) -> bytes:
     import tensorflow as tf
 
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
