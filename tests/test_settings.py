@@ -54,6 +54,12 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
     assert type(read_settings(path).decision.hold_seconds) is float
 
 
+def test_a_file_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[signals]\nbeeps = 5\n", encoding="utf-8-sig", newline="\r\n")
+    assert read_settings(path).signals.beeps == 5
+
+
 def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     path.write_text("[signals]\nred_pin = 5\n")

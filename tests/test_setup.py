@@ -276,6 +276,13 @@ def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
     assert [list(zone) for zone in read_settings(config).decision.zones] == zones
 
 
+def test_a_file_with_the_mark_that_windows_writes_is_saved_without_it(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("[decision]\nhold_seconds = 2.0\n", encoding="utf-8-sig", newline="\r\n")
+    edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    assert config.read_bytes() == b"[decision]\r\nhold_seconds = 3.0\r\n"
+
+
 def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text("[signals]\nbeeps = 99\n")  # which read_settings refuses
