@@ -46,7 +46,8 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
     yield _line("zones", _zones(times.zones))
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
-    yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
+    first = max(times.sure_seconds, times.notice_seconds)
+    yield _line("verdict", f"after {first} s, of the last {times.window_seconds} s")
     yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
     yield _line("who is judged", _judged(times))
     yield _line("same visit", f"if back where they were lost within {times.return_seconds} s")

@@ -156,6 +156,11 @@ def test_it_tells_every_key_of_the_decision(key: str) -> None:
     assert key == "zones" or "0.321 " in line or "32.1%" in line
 
 
+def test_no_verdict_is_told_to_come_before_a_face_counts() -> None:
+    settings = Settings(decision=DecisionSettings(notice_seconds=2.0, sure_seconds=0.4))
+    assert "verdict             after 2.0 s, of the last 1.0 s" in table(settings, card_of(), has_golden=True)
+
+
 def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:
     ear, voice = os.pipe()
     os.close(ear)
