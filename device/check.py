@@ -7,7 +7,7 @@ from pathlib import Path
 from device.cameras.source import shown
 from device.errors import SettingsError
 from device.levels import levels
-from device.limits import Zone, cover
+from device.limits import Zone
 from device.model_card import ModelCard
 from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
@@ -82,8 +82,7 @@ def _zones(zones: tuple[Zone, ...]) -> str:
     if not zones:
         return "none"
     shares = ", ".join(str(list(zone)) for zone in zones)
-    left_out = f"{len(zones)}, in which no face counts: {shares} (left, top, width, height)"
-    return f"{left_out}; WARNING: they cover the whole picture: remove or shrink one" if cover(zones) else left_out
+    return f"{len(zones)}, in which no face counts: {shares} (left, top, width, height)"
 
 
 def _judged(times: DecisionSettings) -> str:

@@ -195,6 +195,7 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
         ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.30"),
         ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.0 to 0.99"),
         ({"decision": 7}, "[decision] is 7, expected a section"),
+        ({"decision": {"zones": [[0, 0, 1, 1]]}}, "[decision] zones is [[0, 0, 1, 1]], expected a list of at most 50"),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, body: object, line: str) -> None:
@@ -571,7 +572,7 @@ def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
     settings = Settings(
         model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), screen=ScreenSettings(port=port, token=TOKEN)
     )
-    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}})
+    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 0.99]]}})
     assert run(settings, finder, "mock", config) == 0
     assert [colored for colored, _ in itertools.groupby(finder.colored)] == [False, True, False]
 
@@ -579,7 +580,7 @@ def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
 @pytest.mark.parametrize(
     ("body", "last", "beeps"),
     [
-        ({"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}}, "visit 1: leave", 3),
+        ({"decision": {"zones": [[0.0, 0.0, 1.0, 0.99]]}}, "visit 1: leave", 3),
         ({"model": {"threshold": 0.95, "release": 0.93}}, "visit 1: change with a mask", 3),
         ({"signals": {"beeps": 0}}, "visit 1: leave", 2),
     ],
