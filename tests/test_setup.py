@@ -24,7 +24,7 @@ from test_screen_browser import AXE, axe_script
 from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.decision import State
-from device.errors import SettingsError
+from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
 from device.kiosk import StopRequest, run
 from device.levels import levels
@@ -342,11 +342,24 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
     assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 
 
+def test_the_pin_test_says_that_there_are_no_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.pins.BOARD", Path("/no/such/file"))
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
+    with Signals(SignalSettings()) as signals, served(card_of(), self_test=signals.self_test) as (_, server):
+        line = "no GPIO here, so no lamp lights up and nothing sounds: test them on the Raspberry Pi"
+        assert post(server, "test", {}) == (400, {"error": line})
+
+
 @needs_chromium
 def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+
+    def no_pins() -> None:
+        raise WiringError("no GPIO here")
+
+    with served(card_of(), config, no_pins) as (screen, server), Browser(tmp_path / "chromium") as browser:
         a_minute(screen)
         before = server.message()
         browser.open(f"{server.url}setup")
@@ -382,6 +395,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until(f"document.querySelector('#waiting').hidden && saved.textContent === 'Saved in {config}.'")
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
+        browser.run("document.querySelector('#test').click()")
+        browser.until("document.querySelector('#tested').textContent === 'no GPIO here'")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
         assert b'lang="de"' in ask(server.port, "GET /", f"Host: 127.0.0.1:{server.port}")[2]

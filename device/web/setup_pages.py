@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from device.errors import KioskError, SettingsError
+from device.errors import KioskError, SettingsError, WiringError
 from device.levels import levels
 from device.web.changes import CHANGES, changed, read_changes
 from device.web.doorkeeper import Asked, Placed
@@ -126,8 +126,12 @@ class Test(SetupData):
     """Switches each lamp and the buzzer in turn."""
 
     def post(self) -> None:
-        if self.server.self_test:
-            self.server.self_test()
+        try:
+            if self.server.self_test:
+                self.server.self_test()
+        except WiringError as error:
+            self.refuse(error)
+            return
         self.finish({})
 
 

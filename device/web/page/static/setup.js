@@ -10,6 +10,7 @@ const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. S
 
 const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
+const tested = document.querySelector("#tested");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
 const { gone, ended } = said.dataset;
@@ -212,5 +213,8 @@ document.querySelector("#restart").addEventListener("click", async () => {
   if (!(await told(() => ask("restart", {}), saved))) return;
   saved.textContent = "The kiosk starts again. It prints a new token, unless kiosk.toml holds one: journalctl -u mask-kiosk";
 });
-document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
+document.querySelector("#test").addEventListener("click", () => {
+  tested.textContent = "";
+  told(() => ask("test", {}), tested);
+});
 enter(open);
