@@ -28,6 +28,7 @@ from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
 from device.kiosk import StopRequest, run
 from device.levels import levels
+from device.look import Look
 from device.settings import (
     CameraSettings,
     DecisionSettings,
@@ -40,6 +41,7 @@ from device.settings import (
 from device.signals.signals import Signals
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
+from device.web.changes import changed
 from device.web.doorkeeper import Attempts
 from device.web.edit import edit_settings
 from device.web.screen import Screen
@@ -49,6 +51,7 @@ from device.web.what_if import History, states
 UNEXPLAINED = """[...document.querySelectorAll('#fields [name]')].filter((input) =>
   !document.getElementById(input.getAttribute('aria-describedby'))?.checkVisibility({checkOpacity: true})
   || !document.getElementById(input.getAttribute('aria-describedby')).textContent).map((input) => input.id)"""
+CUT = "cut by the picture's edge"
 PATHS = {"GET": ["minute", "picture"], "POST": ["try", "save", "test", "restart"]}
 SHIPPED = (TREE / "deploy" / "kiosk.toml").read_text(encoding="utf-8")
 
@@ -185,6 +188,21 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
     assert [state for _, state in stricter[1]["states"]] == ["IDLE", "CHECKING", "CLEAR", "IDLE"]
     rings = [dict(map(reversed, found[1]["states"]))["ALARM"] for found in (looser, later)]
     assert rings[1] - rings[0] == pytest.approx(1.6)
+
+
+def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
+    looks = [
+        Look(x=0.9), Look(x=0.1, height=0.07), Look(x=0.2, y=0.2), Look(x=0.5, cut=True), Look(x=0.4, brightness=19.0),
+    ]  # fmt: skip
+    verdicts = [Verdict(Box(place, 0, 9, 9), 5.0, (), 0.9, "", look) for place, look in enumerate(looks)]
+    with served(card_of()) as (screen, server):
+        assert json.loads(get(server, "minute")[1])["grey"] == []
+        server.settings = changed(server.settings, {"decision": {"zones": ((0.15, 0.1, 0.1, 0.2),)}})
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.0), verdicts, [verdicts[0].box])
+        grey = json.loads(get(server, "minute")[1])["grey"]
+        assert grey == ["smaller than least height", "in a zone", "darker than least brightness", CUT]
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.1), verdicts[:1], [])
+        assert json.loads(get(server, "minute")[1])["grey"] == ["came just now, or hasn't moved"]
 
 
 @pytest.mark.parametrize(
@@ -395,6 +413,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until(f"document.querySelector('#waiting').hidden && saved.textContent === 'Saved in {config}.'")
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
+        screen.show(State.CHECKING, FRAME, [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2, [])
+        browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
         browser.run("document.querySelector('#test').click()")
         browser.until("document.querySelector('#tested').textContent === 'no GPIO here'")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again

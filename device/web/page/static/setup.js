@@ -10,6 +10,7 @@ const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. S
 
 const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
+const grey = document.querySelector("#grey");
 const tested = document.querySelector("#tested");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
@@ -159,6 +160,7 @@ async function lastMinute() {
   }
   if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
   else tried = null;
+  grey.textContent = minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "";
   draw();
   list();
   offerRestart();
