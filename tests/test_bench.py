@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from bench import environments, networks, telling, training, viewers
+from bench import ENVIRONMENT, environments, networks, telling, training, viewers
 from bench.networks import ratios
 from bench.recipes import NOTEBOOK, OURS, POPULAR, Recipe, ours
 from bench.report import MOST_RESIDENT, Bench, Slowed, filled, read, tables, write
@@ -94,9 +94,7 @@ def test_no_yunet_is_refused_in_a_line(models: Path, tmp_path: Path, content: by
 
 def test_what_cannot_be_measured_ends_the_bench_with_a_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "--models", str(tmp_path)]
-    ended = subprocess.run(
-        command, cwd=TREE, env=os.environ | {"PYTHONPATH": ".:tests"}, check=False, capture_output=True, text=True
-    )
+    ended = subprocess.run(command, cwd=TREE, env=ENVIRONMENT, check=False, capture_output=True, text=True)
 
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith(f"error: {tmp_path}/faces.json: can't be read")

@@ -4,7 +4,6 @@ The notebook's way: each photo is opened, made grey and resized in a Python loop
 nobody has tuned. Run by itself, with `ours` or `plain` and a folder, it prints the seconds of its last epoch.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from trainer.photos import LABELS
 from trainer.practice import draw_practice_set
 from trainer.training import batches, set_threads
 
+from . import ENVIRONMENT
 from .report import Training
 
 PEOPLE, ROUNDS, EPOCHS = 96, 3, 2  # the first epoch builds the graph, the last is timed
@@ -40,7 +40,7 @@ def measure() -> Training:
         seconds: dict[str, list[float]] = {"ours": [], "plain": []}
         for _ in range(ROUNDS):
             for way, found in seconds.items():
-                environment = os.environ | {"XDG_CACHE_HOME": name}
+                environment = ENVIRONMENT | {"XDG_CACHE_HOME": name}
                 for key in TUNED if way == "plain" else ():
                     environment.pop(key, None)
                 command = [sys.executable, "-m", "bench.training", way, str(folder)]

@@ -31,6 +31,7 @@ from device.telemetry.telemetry import Telemetry
 from device.web.screen import Screen
 from device.web.server import Server
 
+from . import ENVIRONMENT
 from .report import Slowed
 
 ROUNDS, SECONDS = 20, 2.0  # a round is so many seconds without viewers, and as many with them
@@ -86,7 +87,7 @@ def measure(viewers: int, rounds: int = ROUNDS, seconds: float = SECONDS) -> Slo
     ratios: list[tuple[float, float]] = []
     command = [sys.executable, "-m", "bench.viewers", str(server.port), str(viewers)]
     with Screen(server) as screen, subprocess.Popen(
-        command, cwd=TREE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, cwd=TREE, env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as others:
         assert others.stdin is not None
         assert others.stdout is not None
