@@ -1,6 +1,5 @@
 """Checks of the doctor: whether the camera is there, and who has it."""
 
-import json
 import re
 
 from device.doctor.finding import Case, Check, Level
@@ -40,8 +39,7 @@ def camera(host: Host) -> Case:
         ran = host.python(CAMERAS)
         if ran.code:
             return NO_PICAMERA2.of(error=ran.last_line) if host.is_pi else NO_PI
-        names = json.loads(ran.out.splitlines()[-1])
-        return SEEN.of(camera=", ".join(names)) if names else NO_CAMERA.of(source=source)
+        return SEEN.of(camera=", ".join(ran.answer)) if ran.answer else NO_CAMERA.of(source=source)
     if kind == "usb" and number.isdigit():
         name = host.text(f"sys/class/video4linux/video{number}/name")
         seen = (host.root / f"dev/video{number}").exists()
@@ -69,7 +67,7 @@ def camera_owner(host: Host) -> Case:
         owners, complete = _openers(host, f"/dev/video{number}")
     else:
         raise CantTellError(ON_NETWORK if "://" in source else f"{source} is a recording, which nobody has to itself")
-    kiosk = _kiosk(host)
+    kiosk = host.kiosk_pid
     who = [f"{name} ({pid})" for pid, name in owners.items() if pid != kiosk]
     if who:
         return OWNED.of(who=", ".join(who))
@@ -91,13 +89,6 @@ def _openers(host: Host, device: str) -> tuple[dict[int, str], bool]:
     processes = list(host.processes())
     owners = {process.pid: process.name for process in processes if device in (process.open_files or ())}
     return owners, all(process.open_files is not None for process in processes)
-
-
-def _kiosk(host: Host) -> int:
-    try:
-        return int(host.unit().get("MainPID", 0))
-    except CantTellError:
-        return 0
 
 
 CHECKS = (

@@ -1,7 +1,5 @@
 """Checks of the doctor: who may use the pins, through which driver, and who already does."""
 
-import json
-
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
 from device.signals.wiring import NOT_WIRED, PARTS
@@ -76,7 +74,7 @@ def pins(host: Host) -> Case:
     ran = host.python(PINS, **{FACTORY: "lgpio"})
     if ran.code:
         return NO_LGPIO.of(error=ran.last_line)
-    version, _ = json.loads(ran.out.splitlines()[-1])
+    version, _ = ran.answer
     return LGPIO.of(version=version, chip=" and ".join(f"/dev/gpiochip{number}" for number in chips))
 
 
@@ -111,14 +109,13 @@ def busy_pins(host: Host) -> Case:
     signals = host.settings.signals
     wired = {str(pin): part for key, part in PARTS.items() if (pin := getattr(signals, key)) != NOT_WIRED}
     ran = host.python(LINES, *wired)
-    if ran.code:
-        raise CantTellError(f"lgpio doesn't tell ({ran.last_line})")
-    busy: dict[str, str] = json.loads(ran.out.splitlines()[-1])
+    ran.require_done("lgpio doesn't tell")
+    busy: dict[str, str] = ran.answer
     if not busy:
         return ALL_FREE.of(pins="GPIO " + ", ".join(wired))
     processes = list(host.processes())
     holders = [p for p in processes if any(file.startswith(HELD) for file in p.open_files or ())]
-    kiosk = int(_unit(host).get("MainPID") or 0)
+    kiosk = host.kiosk_pid
     if kiosk and busy.keys() == wired.keys() and kiosk in {p.pid for p in processes}:
         return OURS.of(pins="GPIO " + ", ".join(busy))
     named = [f"GPIO {pin} ({wired[pin]}) is taken{f' as {label!r}' if label else ''}" for pin, label in busy.items()]

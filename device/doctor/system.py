@@ -62,8 +62,7 @@ NARROW = Case(
 def architecture(host: Host) -> Case:
     """Ask for which processors Debian's programs here are made; the kernel may be for another one."""
     ran = host.run("dpkg", "--print-architecture")
-    if ran.code:
-        raise CantTellError(f"dpkg doesn't tell ({ran.last_line})")
+    ran.require_done("dpkg doesn't tell")
     found = ran.out.strip()
     return (NARROW if found in {"armhf", "armel", "i386"} else WIDE).of(architecture=found)
 
