@@ -34,6 +34,11 @@ def is_usb(source: str) -> bool:
     return kind == "usb" and number.isdecimal() and len(number) <= LONGEST_NUMBER
 
 
+def usb_number(source: str) -> int:
+    """Return N of a source "usb:N"."""
+    return int(source.partition(":")[2])
+
+
 def is_rtsp(source: str) -> bool:
     """Tell whether a source is the address of a network camera."""
     return source.startswith("rtsp:")

@@ -2,6 +2,7 @@
 
 import re
 
+from device.cameras.source import is_rtsp, is_usb, usb_number
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
 
@@ -34,17 +35,17 @@ NO_CAMERA = Case(
 def camera(host: Host) -> Case:
     """Ask for the camera that the settings name, without opening it."""
     source = host.settings.camera.source
-    kind, _, number = source.partition(":")
-    if kind == "pi":
+    if source == "pi":
         ran = host.python(CAMERAS)
         if ran.code:
             return NO_PICAMERA2.of(error=ran.last_line) if host.is_pi else NO_PI
         return SEEN.of(camera=", ".join(ran.answer)) if ran.answer else NO_CAMERA.of(source=source)
-    if kind == "usb" and number.isdigit():
+    if is_usb(source):
+        number = usb_number(source)
         name = host.text(f"sys/class/video4linux/video{number}/name")
         seen = (host.root / f"dev/video{number}").exists()
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
-    if "://" in source:
+    if is_rtsp(source):
         raise CantTellError(ON_NETWORK)
     return SEEN.of(camera=source) if (host.root / source.lstrip("/")).exists() else NO_CAMERA.of(source=source)
 
@@ -60,13 +61,12 @@ OWNED = Case(
 def camera_owner(host: Host) -> Case:
     """Look who has the camera, the kiosk itself left out."""
     source = host.settings.camera.source
-    kind, _, number = source.partition(":")
-    if kind == "pi":
+    if source == "pi":
         owners, complete = _lockers(host), True
-    elif kind == "usb" and number.isdigit():
-        owners, complete = _openers(host, f"/dev/video{number}")
+    elif is_usb(source):
+        owners, complete = _openers(host, f"/dev/video{usb_number(source)}")
     else:
-        raise CantTellError(ON_NETWORK if "://" in source else f"{source} is a recording, which nobody has to itself")
+        raise CantTellError(ON_NETWORK if is_rtsp(source) else f"{source} is a recording, which nobody has to itself")
     kiosk = host.kiosk_pid
     who = [f"{name} ({pid})" for pid, name in owners.items() if pid != kiosk]
     if who:
