@@ -2,6 +2,7 @@
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
+from device.guard import CHIPS
 from device.signals.wiring import NOT_WIRED, PARTS
 
 USER = "mask-kiosk"
@@ -65,7 +66,7 @@ def pins(host: Host) -> Case:
     """Open the pins' driver, and no pin, with lgpio."""
     if not host.is_pi:
         return NO_BOARD
-    chips = [number for number in (0, 4) if (host.root / f"dev/gpiochip{number}").exists()]
+    chips = [number for number in CHIPS if (host.root / f"dev/gpiochip{number}").exists()]
     if not chips:
         return NO_CHIP
     variables = dict(part.partition("=")[::2] for part in _unit(host).get("Environment", "").split())
@@ -80,17 +81,12 @@ def pins(host: Host) -> Case:
 
 LINES = """
 import json, lgpio, sys
-for number in (0, 4):
-    try:
-        chip = lgpio.gpiochip_open(number)
-    except lgpio.error:
-        continue
-    if lgpio.gpio_get_chip_info(chip)[3].startswith("pinctrl-"):  # the header's, not an expander's
-        lines = {pin: lgpio.gpio_get_line_info(chip, int(pin)) for pin in sys.argv[1:]}
-        print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
-        break
-else:
+from device.guard import open_header
+chip = open_header(lgpio)
+if chip is None:
     sys.exit("no chip of the header can be opened")
+lines = {pin: lgpio.gpio_get_line_info(chip, int(pin)) for pin in sys.argv[1:]}
+print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
 """
 
 ALL_FREE = Case(Level.OK, "none of {pins} is taken")
