@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from device import board
 from device.errors import KioskError
 from device.settings import Settings, read_settings
 
@@ -88,13 +89,13 @@ class Host:
 
     @property
     def board(self) -> str | None:
-        """What the board is, as "Raspberry Pi 4 Model B Rev 1.4"; None where it doesn't say."""
-        return self.text("proc/device-tree/model")
+        """What the board is; None where it doesn't say."""
+        return board.name(self.root)
 
     @property
     def is_pi(self) -> bool:
         """Tell whether the board is a Raspberry Pi."""
-        return "Raspberry Pi" in (self.board or "")
+        return board.is_pi(self.root)
 
     def run(self, *command: str, seconds: float = PROGRAM_SECONDS, extra: dict[str, str] | None = None) -> Ran:
         """Run a program from PATH in an empty folder. Raises CantTellError where it is missing or hangs."""

@@ -3,14 +3,13 @@
 import logging
 import warnings
 from contextlib import ExitStack
-from pathlib import Path
 
 from gpiozero import Device, DigitalInputDevice, OutputDevice, PinFactoryFallback
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
+from device.board import ROOT, is_pi
 from device.errors import WiringError
 
-BOARD = Path("/proc/device-tree/model")  # on a Raspberry Pi it says so
 BOUNCE_SECONDS = 0.02  # a contact closes several times within this
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def choose_pins(pins: str, pwm: bool) -> bool:
             warnings.simplefilter("ignore", PinFactoryFallback)  # a line for each library that isn't installed
             Device.ensure_pin_factory()
     except Exception as error:  # every pin library has error types of its own
-        if BOARD.is_file() and "Raspberry Pi" in BOARD.read_text(encoding="utf-8", errors="replace"):
+        if is_pi(ROOT):
             raise WiringError(
                 f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio, and check that the user is in the "
                 "group gpio"
