@@ -14,7 +14,7 @@ from typing import Self
 import cv2
 
 from device.crop import crop_face
-from device.crop_store import CropStore, state_folder
+from device.crop_store import CropStore, crops_folder
 from device.decision import Judged
 from device.errors import SettingsError
 from device.faces import Luma
@@ -118,7 +118,7 @@ class Collector:
 
 def open_collector(settings: Settings, card: ModelCard) -> Collector:
     """Start what `[collect]` asks for. Raises SettingsError where it is on and can't be done, or people aren't told."""
-    key, folder = owners_key(settings), state_folder()
+    key, folder = owners_key(settings), crops_folder()
     if key is None:
         return Collector(settings, card)
     try:
