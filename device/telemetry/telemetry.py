@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
-from zoneinfo import ZoneInfo
 
 from device import board
 from device.decision import Event, State
 from device.errors import SettingsError
 from device.model_card import ModelCard
 from device.settings import Settings, SignalSettings
-from device.signals.quiet_hours import LOCAL
+from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, WRITE_SECONDS, Counts, counts_path, name_of
 from device.telemetry.discovery import Discovery
 from device.telemetry.mqtt import Mqtt, id_of
@@ -69,7 +68,7 @@ class Telemetry:
 
     def adopt(self, settings: SignalSettings) -> None:
         """Count by the hours of this time zone from here on."""
-        self._zone = None if settings.time_zone == LOCAL else ZoneInfo(settings.time_zone)
+        self._zone = time_zone(settings.time_zone)
 
     def note(self, state: State, events: Sequence[Event], moment: datetime) -> None:
         """Take the state after a frame, the frame's events, and the aware time; return at once."""

@@ -3,12 +3,11 @@
 import csv
 import io
 import sqlite3
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from tornado.web import HTTPError
 
-from device.signals.quiet_hours import LOCAL
+from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, Row, counts_path, rows
 from device.web.doorkeeper import Asked, Placed
 
@@ -30,8 +29,7 @@ class Plot(Asked):
     """Today's plot and table, as a piece of HTML."""
 
     def get(self) -> None:
-        zone = self.server.settings.signals.time_zone
-        day = datetime.now(UTC).astimezone(None if zone == LOCAL else ZoneInfo(zone)).date().isoformat()
+        day = datetime.now(time_zone(self.server.settings.signals.time_zone)).date().isoformat()
         counted = {int(hour): dict(zip(NAMES, found, strict=True)) for _, hour, *found in self.read(day)}
         most = max([1, *(int(found[name]) for found in counted.values() for name in SERIES)])
         self.render(
