@@ -9,6 +9,8 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 
 from device.board import ROOT, is_pi
 from device.errors import WiringError
+from device.settings import SignalSettings
+from device.signals.wiring import active_high
 
 BOUNCE_SECONDS = 0.02  # a contact closes several times within this
 
@@ -38,10 +40,11 @@ def choose_pins(pins: str, pwm: bool) -> bool:
     return True
 
 
-def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, pin: int, active_high: bool) -> OutputDevice:
-    """Open one output, off. Raises WiringError if the pin can't be had."""
+def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings: SignalSettings) -> OutputDevice:
+    """Open the output at the pin of this key, off. Raises WiringError if the pin can't be had."""
+    pin: int = getattr(settings, key)
     try:
-        output = kind(pin, active_high=active_high, initial_value=False)
+        output = kind(pin, active_high=active_high(settings, key), initial_value=False)
     except Exception as error:  # every pin library has error types of its own
         raise _refusal(key, pin, error) from error
     outputs.callback(output.close)
