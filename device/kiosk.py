@@ -71,7 +71,7 @@ def run(
         classifier.require_crops_of(finder)
         has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
         signals.trust(classifier.card)
-        decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+        decision = Decision(settings.decision, levels(settings.model, classifier.card))
         eye = Motion(Gate(finder), decision.wonders)
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         telemetry = devices.enter_context(Telemetry(settings, classifier.card))
@@ -94,8 +94,8 @@ def run(
             collector.take(frame.luma, judged, frame.taken)
             if changed := screen.changed():
                 new_levels = levels(changed.model, classifier.card)
-                decision.adopt(changed.decision, *new_levels)
-                collector.adopt(*new_levels)
+                decision.adopt(changed.decision, new_levels)
+                collector.adopt(new_levels)
                 signals.adopt(changed.signals)
                 telemetry.adopt(changed.signals)
             notifier.decided(frame.taken)

@@ -48,7 +48,7 @@ def main() -> int:
     faces = finder.find(luma)
     verdicts = classifier.judge(luma, faces)
     sight = Sight("drawn")
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     moves, once_moved = (Motion(_Finds(faces), lambda *_, wonders=wonders: wonders) for wonders in (True, False))
     empty = Gate(_NoFaces())
     empty.find(luma, 0.0)

@@ -27,7 +27,7 @@ from device.decision import State
 from device.errors import SettingsError
 from device.faces import Box, Face, Luma
 from device.kiosk import StopRequest, run
-from device.levels import levels
+from device.levels import Levels, levels
 from device.settings import (
     CameraSettings,
     DecisionSettings,
@@ -313,8 +313,8 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    assert states(history, DecisionSettings(), 0.5, 0.4) == [(-60.0, "IDLE")]
-    assert states(History(), DecisionSettings(), 0.5, 0.4) == []
+    assert states(history, DecisionSettings(), Levels(0.5, 0.4)) == [(-60.0, "IDLE")]
+    assert states(History(), DecisionSettings(), Levels(0.5, 0.4)) == []
 
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from device.classifier import MODELS, Classifier
 from device.decision import Decision, Event, State
 from device.finders import OwnFaceFinder
 from device.gate import Gate
+from device.levels import Levels
 from device.model_card import read_card
 from device.motion import Motion
 from device.pictures import read_luma
@@ -40,7 +41,7 @@ class Door:
     def __init__(self, screen: Screen) -> None:
         self._screen, self._classifier = screen, Classifier("door")
         self._events: list[Event] = []  # the visit's first, which are told again with every change
-        self._decision = Decision(DecisionSettings(), 0.6, 0.5)
+        self._decision = Decision(DecisionSettings(), Levels(0.6, 0.5))
         self._eye = Motion(Gate(OwnFaceFinder()), self._decision.wonders)
         face = read_luma(next((MODELS / "golden").rglob("*.png")))
         self._luma = np.full((HEIGHT, WIDTH), 90, np.uint8)

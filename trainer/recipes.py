@@ -50,7 +50,7 @@ def ours(luma: Luma, models: Path) -> Recipe:
     """Return what judges a picture as a kiosk with this folder of models does. Raises ModelError."""
     faces, settings = models / "faces.tflite", Settings()
     finder, classifier = OwnFaceFinder(faces), Classifier(str(models / "door.tflite"))
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     tenths = iter(range(10**9))
     files = [faces, *([check_path(faces)] if finder.card.check else []), classifier.path]
     return Recipe(

@@ -60,7 +60,7 @@ class Server:
         self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
-        self.mirror = Mirror(levels(settings.model, card)[0])
+        self.mirror = Mirror(levels(settings.model, card).threshold)
         self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
         self.viewers: set[StateStream] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
@@ -103,7 +103,7 @@ class Server:
         edit_settings(self.config, changes)
         self.saved = read_settings(self.config)
         settings = held(self.settings, self.saved)
-        self.mirror.threshold = levels(settings.model, self.card)[0]  # raises, rather than in the door's loop
+        self.mirror.threshold = levels(settings.model, self.card).threshold  # raises, rather than in the door's loop
         self.settings = settings
         self.changed.append(settings)
         self.page = _digest(settings, self.card)

@@ -41,7 +41,7 @@ class SetupData(Asked):
     def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
         """Return the last minute's states under these changes. Raises SettingsError."""
         server, settings = self.server, changed(self.server.settings, changes)
-        return states(server.history, settings.decision, *levels(settings.model, server.card))
+        return states(server.history, settings.decision, levels(settings.model, server.card))
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -54,7 +54,6 @@ class LastMinute(SetupData):
 
     def get(self) -> None:
         server = self.server
-        threshold, release = levels(server.settings.model, server.card)
         scores = [(at, verdict.alarm_score) for at, verdicts in server.history.frames() for verdict in verdicts]
         sections = {
             name: {
@@ -65,7 +64,7 @@ class LastMinute(SetupData):
         }
         self.finish(
             {
-                **sections, "model": {"threshold": threshold, "release": release},
+                **sections, "model": levels(server.settings.model, server.card)._asdict(),
                 "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
                 "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
             }

@@ -45,7 +45,7 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
     from trainer.passages.play import passages_of, play, play_clips
-    from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+    from trainer.passages.simulate import LEVELS, live_alone, simulate
 
     classifier, finder = Classifier(options.model), OwnFaceFinder()
     classifier.require_crops_of(finder)
@@ -55,7 +55,7 @@ def _passages(options: argparse.Namespace) -> None:
     if options.measure:
         print(write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed)))
     noise, settings = read_noise(), Settings()
-    known = noise.known(THRESHOLD, RELEASE)
+    known = noise.known(LEVELS)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(
