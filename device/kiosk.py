@@ -22,7 +22,7 @@ from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
-from device.golden import golden_folder, require_right
+from device.golden import has_golden_pictures, require_right
 from device.guard import Guard
 from device.levels import levels
 from device.model_card import ModelCard
@@ -69,7 +69,7 @@ def run(
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
-        has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+        has_golden = has_golden_pictures(classifier)
         signals.trust(classifier.card)
         decision = Decision(settings.decision, levels(settings.model, classifier.card))
         eye = Motion(Gate(finder), decision.wonders)
