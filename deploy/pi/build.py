@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copy2, copytree
 
 from deploy.errors import DeployError
-from deploy.lock import Pin, chosen, read_lock, wheels_of
+from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import PYTHON, missing
 from deploy.pi.files import CURRENT, RELEASES, remove, sync_folder
 from deploy.pi.receive import INCOMING
@@ -59,9 +59,7 @@ def _add_venv(fresh: Path, release: Release) -> None:
         # The same files under a second name: nothing in a venv is ever changed.
         copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
         return
-    pins = wheels_of(
-        read_lock((fresh / "deploy" / f"debian-{release.debian}.lock").read_text("utf-8")), release.runtime
-    )
+    pins = wheels_of(pins_of(fresh, release.debian), release.runtime)
     WHEELS.mkdir(parents=True, exist_ok=True)
     try:
         wheels = chosen(WHEELS, pins)
