@@ -16,7 +16,7 @@ from device.telemetry.counts import counts_path
 from device.telemetry.mqtt import id_of
 from device.telemetry.secret import read_secret
 from device.telemetry.settings import SYSTEM, MqttSettings, WebhookSettings
-from device.telemetry.webhook import key_of, place_of
+from device.telemetry.webhook import key_of, shown_url
 
 WHOLE = CameraSettings().crop
 
@@ -163,7 +163,7 @@ def _webhook(webhook: WebhookSettings) -> str:
         key_of(read_secret(webhook.secret_path), webhook.secret_path)
     except SettingsError as error:
         return f"none: {error}"
-    return f"posts to {place_of(webhook.url)}, signed; {webhook.queue} events wait at most"
+    return f"posts to {shown_url(webhook.url)}, signed; {webhook.queue} events wait at most"
 
 
 def _counts(settings: Settings) -> str:

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from device.errors import KioskError, SettingsError
 from device.levels import levels
 from device.web.changes import CHANGES, changed, read_changes
-from device.web.doorkeeper import Asked, Placed
+from device.web.doorkeeper import Placed, WithToken
 from device.web.languages import AUTO
 from device.web.mirror import picture
 from device.web.what_if import states
@@ -23,7 +23,7 @@ class SetupPage(Placed):
         self.render("setup.html")
 
 
-class SetupData(Asked):
+class SetupData(WithToken):
     """Something that the page asks for."""
 
     def changes(self) -> dict[str, dict[str, Any]]:

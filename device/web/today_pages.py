@@ -9,7 +9,7 @@ from tornado.web import HTTPError
 
 from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, Row, counts_path, rows
-from device.web.doorkeeper import Asked, Placed
+from device.web.doorkeeper import Placed, WithToken
 
 HOURS = range(24)
 SERIES = ("with_mask", "without_mask")  # what the plot shows, side by side in each hour
@@ -25,7 +25,7 @@ class TodayPage(Placed):
         self.render("today.html", language=server.language_of(self), practice=server.card.practice)
 
 
-class Plot(Asked):
+class Plot(WithToken):
     """Today's plot and table, as a piece of HTML."""
 
     def get(self) -> None:
