@@ -130,7 +130,7 @@ def test_check_refuses_a_model_that_judges_them_wrongly(
     ))
 
 
-def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier, tmp_path: Path) -> None:
+def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier) -> None:
     finder, folder = OwnFaceFinder(), golden_folder(door.path)
     command = f"run `python -m trainer golden --model {door.path}`"
 

@@ -39,10 +39,10 @@ def always(now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
     return True
 
 
-def texture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Plane:
-    """Return soft spots, float32 (height, width), 40-200."""
+def texture(seed: int, width: int = WIDTH) -> Plane:
+    """Return soft spots, float32 (HEIGHT, width), 40-200."""
     rng = np.random.default_rng(seed)
-    spots = cv2.GaussianBlur(rng.standard_normal((height, width), np.float32), (0, 0), 5)
+    spots = cv2.GaussianBlur(rng.standard_normal((HEIGHT, width), np.float32), (0, 0), 5)
     return np.asarray(40 + 160 * (spots - spots.min()) / np.ptp(spots), np.float32)
 
 

@@ -159,7 +159,7 @@ def test_without_a_new_state_for_a_second_the_lamp_shows_fault_and_the_buzzer_st
     assert Device.pin_factory.pin(22).states[2].timestamp > 0.9  # seconds that it had sounded
 
 
-def test_an_rgb_led_shows_each_state_in_a_colour_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_rgb_led_shows_each_state_in_a_colour_of_its_own() -> None:
     shown = {}
     with Signals(dataclasses.replace(ALL_WIRED, blue_pin=BLUE), "mock") as signals:
         for now, state in enumerate(State):
