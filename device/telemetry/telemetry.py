@@ -138,14 +138,15 @@ class Telemetry:
         """Count the events, and hand them on."""
         self._shown, moment = happened.state, self._local(happened.moment)
         for event in happened.events:
-            if name := name_of(event):
-                self.counts.add(moment, name)
+            if counted := name_of(event):
+                self.counts.add(moment, counted)
             self._events += 1
-            message = self._message(event, f"{self._run}-{self._events}", happened.moment)
+            name = f"{self._run}-{self._events}"
+            message = self._message(event, name, happened.moment)
             if self._mqtt:
                 self._mqtt.event(message)
             if self._webhook:
-                self._webhook.event(f"{self._run}-{self._events}", message)
+                self._webhook.event(name, message)
 
     def _message(self, event: Event, name: str, moment: datetime) -> str:
         score = None if event.score is None else round(event.score, 3)

@@ -123,8 +123,7 @@ class Server:
 
     def message(self) -> str:
         """Return what a viewer is told: the look, the reason of a fault, and which page shows it."""
-        shown = self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
-        return json.dumps(shown)
+        return json.dumps(self._told())
 
     def language_of(self, page: RequestHandler) -> Language:
         """Return the language that a page is asked in, or that of the settings; the browser's if it isn't known."""
@@ -136,7 +135,10 @@ class Server:
     @property
     def look(self) -> str:
         """What a viewer is shown."""
-        return State.FAULT.value if self._late else str(self._shown["look"])
+        return str(self._told()["look"])
+
+    def _told(self) -> dict[str, str | None]:
+        return self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
 
     def _age(self) -> float:
         return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
