@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import secrets
 import statistics
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def measure(rounds: int = ROUNDS, seconds: float = SECONDS) -> dict[str, list[fl
     """Return the ratio of a frame's time with viewers to that without, of each round: on the wall and of CPU time."""
     settings = Settings(screen=ScreenSettings(port=0))
     card = read_card(MODELS / "door.tflite")[0]
-    server, silent = Server(settings, card, None, None, secrets.token_urlsafe()), Telemetry(settings, card)
+    server, silent = Server(settings, card, None, None), Telemetry(settings, card)
     ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
     command = [sys.executable, "-m", "tests.viewers", str(server.port)]
     with Screen(server) as screen, subprocess.Popen(

@@ -50,14 +50,13 @@ class Server:
 
     def __init__(
         self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
-        token: str, telemetry: Telemetry | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:  # fmt: skip
         """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
         screen = settings.screen
         self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
         self.telemetry = telemetry
-        self.token = token if screen.token == RANDOM else screen.token
-        self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
+        self.token, self.read_token = _token(screen.token), _token(screen.read_token)
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
         self.mirror = Mirror(levels(settings.model, card).threshold)
@@ -168,6 +167,10 @@ class Server:
                 viewer.close(1001, "the kiosk has ended")
             with suppress(TimeoutError):
                 await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+
+
+def _token(given: str) -> str:
+    return secrets.token_urlsafe(18) if given == RANDOM else given
 
 
 def _digest(settings: Settings, card: ModelCard) -> str:
