@@ -10,11 +10,12 @@ from shutil import copy2, copytree
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import PYTHON, missing
-from deploy.pi.files import CURRENT, RELEASES, remove, sync_folder
+from deploy.pi.files import CURRENT, RELEASES, remove
 from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import Release, from_json, plan, shipped
 from deploy.wheels import download
+from device.disk import sync
 
 WHEELS = INCOMING / "wheels"
 PROOF = "import cv2, gpiozero, numpy; assert numpy.__file__.startswith('/usr/lib/python3'), numpy.__file__"
@@ -49,7 +50,7 @@ def build(version: str) -> Path:
         raise
     os.sync()  # everything, before the name says that it is complete
     fresh.rename(done)
-    sync_folder(RELEASES)
+    sync(RELEASES)
     return done
 
 
