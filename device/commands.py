@@ -56,14 +56,14 @@ def check(options: argparse.Namespace) -> int:
     from device.check import table
     from device.classifier import Classifier
     from device.finders import open_finder
-    from device.golden import golden_folder, require_right
+    from device.golden import has_golden_pictures, require_right
 
     _end_with_pipe()
     settings = read_settings(options.config)
     check_wiring(settings.signals)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
-    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    has_golden = has_golden_pictures(classifier)
     if has_golden:
         require_right(classifier, finder)
     print(*table(settings, classifier.card, has_golden, options.config), sep="\n")

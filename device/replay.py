@@ -37,7 +37,7 @@ class Replay:
 def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
     """Run a video file, or a folder of pictures taken as 10 a second, through the loop. Raises CameraError."""
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     eye = Motion(Gate(finder), decision.wonders)
     with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
         for frame in camera.frames():

@@ -27,7 +27,7 @@ from device.web.languages import LANGUAGES, codes, read_language
 from device.web.screen import Screen
 from device.web.server import Server
 
-READ_TOKEN = "readtoken4567890"  # noqa: S105
+SETUP_TOKEN, READ_TOKEN = "setuptoken456789", "readtoken4567890"
 DAY = datetime.now(UTC).replace(hour=0, minute=0)
 FOUND = {8: (5, 3, 1), 9: (2, 0, 2), 17: (1, 1, 0)}  # of each hour: visits, with a mask, without one
 
@@ -37,9 +37,10 @@ def serving(telemetry: Telemetry | None = None, **screen: Any) -> Iterator[tuple
     """A screen whose server knows of the counts."""
     settings = Settings(
         camera=CameraSettings("usb:0"), signals=SignalSettings(time_zone="Etc/UTC"),
-        counts=CountsSettings(enabled=True), screen=ScreenSettings(**screen, port=0, read_token=READ_TOKEN),
+        counts=CountsSettings(enabled=True),
+        screen=ScreenSettings(**screen, port=0, token=SETUP_TOKEN, read_token=READ_TOKEN),
     )
-    server = Server(settings, card_of(), None, None, "setuptoken456789", telemetry)
+    server = Server(settings, card_of(), None, None, telemetry)
     with Screen(server) as opened:
         yield opened, server
 
@@ -69,7 +70,7 @@ def get(server: Server, path: str, token: str = READ_TOKEN, host: str = "") -> t
 def test_nothing_is_told_without_the_token_or_to_another_host(counted: Path, path: str) -> None:
     with serving(metrics="loopback") as (_, server):
         assert get(server, path)[0] == 200
-        for wrong in ("", "setuptoken456789", f"{READ_TOKEN}x"):
+        for wrong in ("", SETUP_TOKEN, f"{READ_TOKEN}x"):
             assert get(server, path, wrong)[0] == 401
         assert get(server, path, host="evil.example")[0] == 421
         assert get(server, "/setup/minute")[0] == 401  # and with this token no setup

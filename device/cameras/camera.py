@@ -12,7 +12,7 @@ from device.cameras.rtsp import open_rtsp
 from device.cameras.sight import Sight
 from device.cameras.source import is_rtsp, is_usb, shown
 from device.cameras.usb import open_usb
-from device.cameras.view import seen
+from device.cameras.view import turned_and_cropped
 from device.errors import CameraError
 from device.settings import CameraSettings
 
@@ -77,4 +77,4 @@ class _Watched:
         for frame in at_speed(frames, self._pause) if self._pause else frames:
             if self._sight:
                 self._sight.check(frame)
-            yield Frame(seen(frame.luma, self._settings), frame.taken)
+            yield Frame(turned_and_cropped(frame.luma, self._settings), frame.taken)

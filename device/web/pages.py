@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from device.web.doorkeeper import Asked, Guarded
+from device.web.doorkeeper import Guarded, WithToken
 
 if TYPE_CHECKING:
     from device.web.server import Server
@@ -94,7 +94,7 @@ class MirrorStream(Stream):
         self.server.mirror.viewers.discard(self)
 
 
-class MetricsText(Asked):
+class MetricsText(WithToken):
     """Everything that Prometheus is told."""
 
     def get(self) -> None:

@@ -46,7 +46,7 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
     from trainer.passages.play import passages_of, play, play_clips
-    from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+    from trainer.passages.simulate import LEVELS, live_alone, simulate
 
     classifier, finder = Classifier(options.model), OwnFaceFinder()
     classifier.require_crops_of(finder)
@@ -59,7 +59,7 @@ def _passages(options: argparse.Namespace) -> None:
     if not (options.visits or options.clips or options.page):
         return
     noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
-    known = noise.known(THRESHOLD, RELEASE)
+    known = noise.known(LEVELS)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(
