@@ -53,6 +53,7 @@ def replay(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Say what the settings mean, and prove that the models judge here as they did where they were made."""
+    from device.cameras.camera import require_source
     from device.check import table
     from device.classifier import Classifier
     from device.finders import open_finder
@@ -61,6 +62,7 @@ def check(options: argparse.Namespace) -> int:
     _end_with_pipe()
     settings = read_settings(options.config)
     check_wiring(settings.signals)
+    require_source(settings.camera.source)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
     has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none

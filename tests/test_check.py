@@ -14,8 +14,10 @@ from screens import card_of
 from test_kiosk import with_card
 
 from device.__main__ import main
+from device.cameras.camera import open_camera
 from device.check import table
-from device.settings import DecisionSettings, ScreenSettings, Settings
+from device.errors import CameraError
+from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
 COVERED = "; WARNING: they cover the whole picture: remove or shrink one"
@@ -128,6 +130,24 @@ def test_what_is_no_source_is_refused_in_one_line_without_what_it_holds(
         "rtsp://USER:PASSWORD@HOST/PATH with / ? # @ and : in user, password and path as %2F %3F %23 %40 and %3A, "
         "a video file or a folder of pictures\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "line"), [
+    ("usb0", "usb0: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"),
+    ("{folder}", "{folder}: holds no pictures, expected a folder with JPEG, PNG or WebP files"),
+    ("{folder}/kiosk.toml", "{folder}/kiosk.toml: is damaged or no video, expected one of .avi, .m4v, .mkv, .mov, "
+     ".mp4, .mpeg, .mpg, .webm"),
+])  # fmt: skip
+def test_a_camera_that_run_would_refuse_without_opening_one_is_refused_in_the_same_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, line: str
+) -> None:
+    path, source, line = tmp_path / "kiosk.toml", source.format(folder=tmp_path), line.format(folder=tmp_path)
+    path.write_text(f'[camera]\nsource = "{source}"\n')
+    assert main(["check", "--config", str(path)]) == 2
+    assert capsys.readouterr() == ("", f"error: {line}\n")
+    with pytest.raises(CameraError) as refused:
+        open_camera(CameraSettings(source))
+    assert str(refused.value) == line
 
 
 @pytest.mark.parametrize(
