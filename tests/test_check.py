@@ -16,8 +16,10 @@ from test_kiosk import with_card
 from device.__main__ import main
 from device.cameras.camera import open_camera
 from device.check import table
-from device.errors import CameraError
+from device.errors import CameraError, SettingsError
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings
+from device.telemetry.discovery import Discovery
+from device.telemetry.mqtt import Mqtt
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
 COVERED = "; WARNING: they cover the whole picture: remove or shrink one"
@@ -309,13 +311,26 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         "metrics             at /metrics, from 127.0.0.1 alone, which [screen] host is: set 0.0.0.0 for lan",
         "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
         "door-1; 1000 events wait at most",
-        f"webhook             none: {readable}: its mode is 0644, expected nothing for others: run "
-        f"`chmod o= {readable}`",
+        f"webhook             none; WARNING: {readable}: its mode is 0644, expected nothing for others: run "
+        f"`chmod o= {readable}`; the door goes on without it",
         f"counts              in {tmp_path}/counts.db, for the last 90 days with any; page at /today, from loopback",
     ]
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+
+
+@pytest.mark.parametrize("unusable", ["password_path", "ca_path"])
+def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable: str) -> None:
+    password = tmp_path / "password"
+    password.touch(0o600)
+    password.write_text("secret")
+    paths: dict[str, Any] = {"password_path": str(password), unusable: str(tmp_path / "absent")}
+    mqtt = MqttSettings(enabled=True, **paths)
+    with pytest.raises(SettingsError, match="absent: ") as refused:
+        Mqtt(mqtt, Discovery("door-1", "toy"))
+    line = f"mqtt                none; WARNING: {refused.value}; the door goes on without it"
+    assert line in list(table(Settings(mqtt=mqtt), card_of(), has_golden=True))
 
 
 @pytest.mark.parametrize(
