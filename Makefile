@@ -19,6 +19,9 @@ TRIES ?= 1000000
 RUNS ?= runs
 MODELS ?= models
 
+networks := door simple resnet vgg19
+# Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
+compared = $(RUNS)/compared
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
@@ -71,10 +74,11 @@ crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw
 		--runs "$(RUNS)"
 compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
-	@missing=$$(for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || echo $$name; done); \
-	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)"
+	@missing=$$(for name in $(networks); do \
+		test -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" || echo $$name; done); \
+	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
-		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
+		--model $(foreach name,$(networks),"$$(test -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
 	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
