@@ -67,11 +67,11 @@ evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices) \
 		$(if $(YUNET),--yunet "$(YUNET)")
-crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= BY=group FOLDS= RAY_ADDRESS=]
+crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= MODEL= BY=group FOLDS= SIZE= EPOCHS= SEED= RAY_ADDRESS=]
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make crossval DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
-		$(if $(FOLDS),--folds $(FOLDS)) $(if $(EPOCHS),--epochs $(EPOCHS)) --threads $(THREADS) \
-		--runs "$(RUNS)"
+		$(if $(FOLDS),--folds $(FOLDS)) $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) \
+		--threads $(THREADS) --runs "$(RUNS)"
 compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
 	@missing=$$(for name in $(networks); do \

@@ -4,8 +4,8 @@ import time
 from typing import Any
 
 from deploy.lock import Pin
+from device.doctor.storage import FREE_MB
 
-FREE_MB = {"update": 100, "venv": 900}  # a release, and one with packages of its own, while the wheels lie beside it
 CLOCK_SECONDS = 86400  # further off, certificates of package indexes may seem invalid
 
 Facts = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 from device.cameras.source import shown
 from device.errors import SettingsError
 from device.levels import levels
-from device.limits import Zone, cover
+from device.limits import Zone
 from device.model_card import ModelCard
 from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
@@ -46,7 +46,8 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
     yield _line("zones", _zones(times.zones))
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
-    yield _line("verdict", f"after {times.sure_seconds} s, of the last {times.window_seconds} s")
+    first = max(times.sure_seconds, times.notice_seconds)
+    yield _line("verdict", f"after {first} s, of the last {times.window_seconds} s")
     yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
     yield _line("who is judged", _judged(times))
     yield _line("same visit", f"if back where they were lost within {times.return_seconds} s")
@@ -81,8 +82,7 @@ def _zones(zones: tuple[Zone, ...]) -> str:
     if not zones:
         return "none"
     shares = ", ".join(str(list(zone)) for zone in zones)
-    left_out = f"{len(zones)}, in which no face counts: {shares} (left, top, width, height)"
-    return f"{left_out}; WARNING: they cover the whole picture: remove or shrink one" if cover(zones) else left_out
+    return f"{len(zones)}, in which no face counts: {shares} (left, top, width, height)"
 
 
 def _judged(times: DecisionSettings) -> str:

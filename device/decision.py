@@ -11,6 +11,7 @@ from enum import StrEnum
 from device.background import Background
 from device.classifier import Verdict
 from device.faces import Box, overlap
+from device.limits import Zone
 from device.look import place_of
 from device.people import pair
 from device.person import Person
@@ -74,6 +75,11 @@ class Judged:
 STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
 
 
+def in_zone(x: float, y: float, zones: Sequence[Zone]) -> bool:
+    """Tell whether a place, in shares of the picture, is in one of its owner's zones."""
+    return any(left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in zones)
+
+
 class Decision:
     """Follows each person, gathers their scores over a window of time, and lets the most urgent one decide."""
 
@@ -128,10 +134,7 @@ class Decision:
 
     def _counts(self, x: float, y: float, height: float) -> bool:
         """Tell whether a face is large enough, and in no zone that its owner has masked out."""
-        in_zone = any(
-            left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in self._settings.zones
-        )
-        return height >= self._settings.least_height and not in_zone
+        return height >= self._settings.least_height and not in_zone(x, y, self._settings.zones)
 
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> None:
         """Give each verdict to the person it belongs to; one left over is a new person, unless it is a poster."""

@@ -40,22 +40,23 @@ def is_crop(shares: tuple[Any, ...]) -> bool:
 
 
 Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
+MOST_ZONES = 50  # whether they leave anything takes the cube of their number
 SHARES = (
-    " of zones, each [left, top, width, height] in shares from 0 to 1 of the picture, width and height above 0, "
-    f"{WITHIN}, as [[0.0, 0.0, 0.25, 1.0]]"
+    f" of at most {MOST_ZONES} zones, each [left, top, width, height] in shares from 0 to 1 of the picture, width and "
+    f"height above 0, {WITHIN}, that leave some of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
 )
 
 
 def are_zones(zones: tuple[Any, ...]) -> bool:
-    """Tell whether each of the zones is a rectangle that has an area and lies in the picture."""
-    return all(
+    """Tell whether each zone is a rectangle that has an area and lies in the picture, and some of that is in none."""
+    return len(zones) <= MOST_ZONES and all(
         isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
         and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
         for zone in zones
-    )  # fmt: skip
+    ) and not _cover(zones)  # fmt: skip
 
 
-def cover(zones: tuple[Zone, ...]) -> bool:
+def _cover(zones: tuple[Zone, ...]) -> bool:
     """Tell whether zones leave nothing of the picture."""
     lines = [sorted({0.0, 1.0, *(side for zone in zones for side in (zone[i], zone[i] + zone[i + 2]))}) for i in (0, 1)]
     columns, rows = ([(low + high) / 2 for low, high in pairwise(sides)] for sides in lines)

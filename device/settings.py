@@ -169,7 +169,7 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        with path.open(encoding="utf-8") as file:  # which may be a device without an end
+        with path.open(encoding="utf-8-sig") as file:  # Windows may mark it; a device may have no end
             text = file.read(LARGEST + 1)
         content = tomllib.loads(text) if len(text) <= LARGEST else None
     except OSError as error:

@@ -22,8 +22,6 @@ from device.telemetry.discovery import Discovery
 from device.telemetry.mqtt import Mqtt
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
-COVERED = "; WARNING: they cover the whole picture: remove or shrink one"
-
 TABLE = """\
 settings            {config}
 model               toy, made of photos; rings from {threshold}, stops below {release}
@@ -152,20 +150,10 @@ def test_a_camera_that_run_would_refuse_without_opening_one_is_refused_in_the_sa
     assert str(refused.value) == line
 
 
-@pytest.mark.parametrize(
-    ("zones", "warning"),
-    [
-        ("[[0, 0, 0.5, 1]]", ""),
-        ("[[0, 0, 1, 1]]", COVERED),
-        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.5, 0.5, 0.5, 0.5]]", COVERED),
-        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.6, 0.5, 0.4, 0.5]]", ""),
-    ],
-)
-def test_it_tells_zones_and_warns_of_those_that_leave_nothing(
-    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], zones: str, warning: str
-) -> None:
-    assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = {zones}\n")]) == 0
-    told = f"{zones.count('[') - 1}, in which no face counts: {zones[1:-1]} (left, top, width, height){warning}"
+def test_it_tells_zones(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zones = "[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5]"
+    assert main(["check", "--config", config(tmp_path, str(toy), f"[decision]\nzones = [{zones}]\n")]) == 0
+    told = f"2, in which no face counts: {zones} (left, top, width, height)"
     assert f"zones               {told}" in capsys.readouterr().out.splitlines()
 
 
@@ -176,6 +164,11 @@ def test_it_tells_every_key_of_the_decision(key: str) -> None:
     before, after = (list(table(each, card_of(), has_golden=True)) for each in (Settings(), settings))
     (line,) = set(after) - set(before)
     assert key == "zones" or "0.321 " in line or "32.1%" in line
+
+
+def test_no_verdict_is_told_to_come_before_a_face_counts() -> None:
+    settings = Settings(decision=DecisionSettings(notice_seconds=2.0, sure_seconds=0.4))
+    assert "verdict             after 2.0 s, of the last 1.0 s" in table(settings, card_of(), has_golden=True)
 
 
 def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A conversion keeps its promises to the device, or writes nothing."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.quantize import ConversionError, run_tflite
-from trainer.runs import Run, load_run, only_one
+from trainer.runs import Run, load_run, only_one, save_state
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
 from trainer.training import predict
@@ -84,6 +85,25 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
     assert (card.face_finder, card.face_finder_sha256) == ("own", OwnFaceFinder().sha256)
     assert (card.practice, card.trained_on.leak, card.trained_on.split) == (False, 0.0, "grouped")
     assert str(folder) not in (tmp_path / "simple.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "rests", "told"),
+    [(0, False, "EPOCHS=3 "), (9, True, "EPOCHS=9 "), (9, False, "EPOCHS=9 ")],
+)
+def test_the_card_tells_the_epochs_done_and_the_command_that_made_them(
+    trained: tuple[Run, Path], tmp_path: Path, asked: int, rests: bool, told: str
+) -> None:
+    run, folder = trained
+    runs = tmp_path / "runs"
+    shutil.copytree(folder / "runs", runs)
+    state = dataclasses.replace(run.state, asked=asked, stopped=rests)
+    save_state(state, runs / run.folder.name)
+    assert convert(tmp_path, tmp_path) == 0
+    made = Classifier(str(tmp_path / "simple.tflite")).card.trained_on
+    assert made.epochs == 3
+    assert told in made.command
+    assert made.command.endswith("THREADS=2" + ("  # stopped after 3 epochs" if asked == 9 and not rests else ""))
 
 
 def test_a_model_can_be_trained_on_the_crops_of_another_finder(tmp_path: Path) -> None:

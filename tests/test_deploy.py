@@ -20,6 +20,7 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, read_lock, wheels_of
+from deploy.pi.facts import settings
 from deploy.pi.hold import held
 from deploy.release import plan, shipped
 from deploy.remote import Remote
@@ -249,6 +250,19 @@ def test_facts_are_found_on_any_computer() -> None:
         capture_output=True, check=True,
     )  # fmt: skip
     assert refusals(json.loads(done.stdout))[0].startswith("its system is ")
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_settings_with_the_mark_that_windows_writes_are_read(
+    readable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
+    monkeypatch.setattr("os.access", lambda *_: readable)  # root, as which tests may run, reads everything
+    (tmp_path / "sudo").write_text('#!/bin/sh\nshift; exec "$@"\n')
+    (tmp_path / "sudo").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "kiosk.toml").write_text('[camera]\nsource = "usb:1"\n', encoding="utf-8-sig")
+    assert settings() == ({"camera": {"source": "usb:1"}}, "")
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from footprint import TREE
 from healthy_pi import Pi
 
+from deploy.checks import shortages
 from device.classifier import MODELS
 from device.doctor import camera, models, packages, pins, service, storage, system, telemetry
 from device.doctor.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
@@ -121,8 +122,8 @@ SYSTEM_ROWS = (
         system.TOO_LITTLE, {"gigabytes": "0.9"}),
 )
 STORAGE_ROWS = (
-    Row("space", lambda pi: pi.program("df", "echo Avail; echo 999"), storage.NARROW, {"megabytes": 999}),
-    Row("space", lambda pi: pi.program("df", "echo Avail; echo 399"), storage.FULL, {"megabytes": 399}),
+    Row("space", lambda pi: pi.program("df", "echo Avail; echo 899"), storage.NARROW, {"megabytes": 899}),
+    Row("space", lambda pi: pi.program("df", "echo Avail; echo 99"), storage.FULL, {"megabytes": 99}),
     Row("root", lambda pi: pi.write("proc/mounts", "/dev/root / ext4 ro,noatime 0 0"), storage.READ_ONLY,
         {"kind": "ext4"}),
     Row("root", lambda pi: pi.write("proc/mounts", "/dev/root / ext4 ro 0 0\noverlayroot / overlay rw 0 0"),
@@ -351,6 +352,21 @@ def test_what_else_is_well(pi: Pi) -> None:
     assert look(pi, "log").level is Level.OK
     (pi.root / "var/log/journal").mkdir(parents=True)
     assert look(pi, "log").level is Level.WARNING
+
+
+def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) -> None:
+    found = {}
+    for megabytes in (99, 100, 899, 900):
+        pi.program("df", f"echo Avail; echo {megabytes}")
+        facts = {"free_mb": megabytes, "numpy": "", "time": time.time()}
+        short = [len(shortages(facts, venv, [], online=False)) for venv in (False, True)]
+        found[megabytes] = look(pi, "space").level, short
+    assert found == {
+        99: (Level.TROUBLE, [1, 1]),
+        100: (Level.WARNING, [0, 1]),
+        899: (Level.WARNING, [0, 1]),
+        900: (Level.OK, [0, 0]),
+    }
 
 
 def test_pins_that_the_kernel_holds_are_told_from_those_of_programs(pi: Pi) -> None:

@@ -224,6 +224,15 @@ def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None
         evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
 
 
+def test_slices_of_scenes_are_refused_before_any_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "boxes.csv").write_text("file,x,y,w,h,label\n")
+    assert main(["evaluate", "--data", str(tmp_path), "--slices"]) == 2
+    assert capsys.readouterr() == (
+        "", f"error: {tmp_path}: holds scenes, on which no slices are drawn, expected photos or face crops: leave out "
+        "SLICES= and --slices, or name another folder\n",
+    )  # fmt: skip
+
+
 def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NETWORKS, "door", replace(NETWORKS["door"], batches=12))
     folders = [drawn_photos(tmp_path / name, 20, seed=seed) for seed, name in enumerate(("red", "green", "blue"))]

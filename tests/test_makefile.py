@@ -118,6 +118,14 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(tmp_p
     assert again == first[2:]
 
 
+@pytest.mark.parametrize(("word", "line"), [("SIZE=25", "--size: 25 is not"), ("SEED=-1", "--seed: -1 is not")])
+def test_crossval_is_told_size_and_seed(spaced_tree: Path, word: str, line: str) -> None:
+    refused = make("crossval", "DATA=photos", word, tree=spaced_tree)
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"error: argument {line}")
+
+
 def test_where_there_is_no_fuzzer_it_is_said_in_one_line(tmp_path: Path) -> None:
     for name in ("Makefile", "requirements.lock", "tests/fuzz.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

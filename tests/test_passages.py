@@ -208,6 +208,12 @@ def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(
     assert NOISE.read_bytes() == before
 
 
+def test_who_asks_for_recordings_gets_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["passages", "--to", str(tmp_path / "films"), "--count", "1"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/films\n"
+    assert sorted(path.name for path in (tmp_path / "films").iterdir()) == ["000-walks-up.avi", "visits.csv"]
+
+
 def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     for content in ("", "{}", '{"masked": []}'):
         (tmp_path / "noise.json").write_text(content)

@@ -35,6 +35,25 @@ def test_zones_are_read_as_shares(tmp_path: Path) -> None:
     assert read_settings(path).decision.zones == ((0, 0, 0.25, 1), (0.5, 0.5, 0.5, 0.5))
 
 
+@pytest.mark.parametrize(
+    ("zones", "refused"),
+    [
+        ("[[0, 0, 1, 1]]", True),
+        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.5, 0.5, 0.5, 0.5]]", True),
+        ("[[0, 0, 0.5, 1], [0.4, 0, 0.6, 0.5], [0.6, 0.5, 0.4, 0.5]]", False),
+        (str([[0, 0, 0.5, 1]] * 50), False),
+        (str([[0, 0, 0.5, 1]] * 51), True),
+    ],
+)
+def test_zones_leave_some_of_the_picture(tmp_path: Path, zones: str, refused: bool) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(f"[decision]\nzones = {zones}\n")
+    if refused:
+        assert refusal(path).startswith(f"{path}: [decision] zones is {zones}, expected a list of at most 50 zones, ")
+    else:
+        assert len(read_settings(path).decision.zones) == zones.count("[") - 1
+
+
 def test_a_token_as_the_kiosk_prints_one_may_be_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     for token in ("aB3-_" * 4, *(secrets.token_urlsafe(18) for _ in range(50))):
@@ -52,6 +71,12 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:
         camera=CameraSettings("usb:1"), decision=DecisionSettings(hold_seconds=3.0), signals=SignalSettings(beeps=5)
     )
     assert type(read_settings(path).decision.hold_seconds) is float
+
+
+def test_a_file_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text("[signals]\nbeeps = 5\n", encoding="utf-8-sig", newline="\r\n")
+    assert read_settings(path).signals.beeps == 5
 
 
 def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
@@ -106,9 +131,9 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         *(
             (
                 f"[decision]\nzones = {zones}",
-                f"[decision] zones is {zones}, expected a list of zones, each [left, top, width, height] in shares "
-                "from 0 to 1 of the picture, width and height above 0, left + width and top + height at most 1, "
-                "as [[0.0, 0.0, 0.25, 1.0]]",
+                f"[decision] zones is {zones}, expected a list of at most 50 zones, each [left, top, width, height] in "
+                "shares from 0 to 1 of the picture, width and height above 0, left + width and top + height at most 1, "
+                "that leave some of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
             )
             for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
                           "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")

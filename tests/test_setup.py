@@ -24,10 +24,11 @@ from test_screen_browser import AXE, axe_script
 from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.decision import State
-from device.errors import SettingsError
+from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
 from device.kiosk import StopRequest, run
 from device.levels import levels
+from device.look import Look
 from device.settings import (
     CameraSettings,
     DecisionSettings,
@@ -40,6 +41,7 @@ from device.settings import (
 from device.signals.signals import Signals
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
+from device.web.changes import changed
 from device.web.doorkeeper import Attempts
 from device.web.edit import edit_settings
 from device.web.screen import Screen
@@ -49,6 +51,7 @@ from device.web.what_if import History, states
 UNEXPLAINED = """[...document.querySelectorAll('#fields [name]')].filter((input) =>
   !document.getElementById(input.getAttribute('aria-describedby'))?.checkVisibility({checkOpacity: true})
   || !document.getElementById(input.getAttribute('aria-describedby')).textContent).map((input) => input.id)"""
+CUT = "cut by the picture's edge"
 PATHS = {"GET": ["minute", "picture"], "POST": ["try", "save", "test", "restart"]}
 SHIPPED = (TREE / "deploy" / "kiosk.toml").read_text(encoding="utf-8")
 
@@ -187,6 +190,21 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
     assert rings[1] - rings[0] == pytest.approx(1.6)
 
 
+def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
+    looks = [
+        Look(x=0.9), Look(x=0.1, height=0.07), Look(x=0.2, y=0.2), Look(x=0.5, cut=True), Look(x=0.4, brightness=19.0),
+    ]  # fmt: skip
+    verdicts = [Verdict(Box(place, 0, 9, 9), 5.0, (), 0.9, "", look) for place, look in enumerate(looks)]
+    with served(card_of()) as (screen, server):
+        assert json.loads(get(server, "minute")[1])["grey"] == []
+        server.settings = changed(server.settings, {"decision": {"zones": ((0.15, 0.1, 0.1, 0.2),)}})
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.0), verdicts, [verdicts[0].box])
+        grey = json.loads(get(server, "minute")[1])["grey"]
+        assert grey == ["smaller than least height", "in a zone", "darker than least brightness", CUT]
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.1), verdicts[:1], [])
+        assert json.loads(get(server, "minute")[1])["grey"] == ["came just now, or hasn't moved"]
+
+
 @pytest.mark.parametrize(
     ("body", "line"),
     [
@@ -195,6 +213,7 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
         ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.30"),
         ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.0 to 0.99"),
         ({"decision": 7}, "[decision] is 7, expected a section"),
+        ({"decision": {"zones": [[0, 0, 1, 1]]}}, "[decision] zones is [[0, 0, 1, 1]], expected a list of at most 50"),
     ],
 )
 def test_values_that_cannot_be_meant_are_refused_in_one_line(tmp_path: Path, body: object, line: str) -> None:
@@ -276,6 +295,13 @@ def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
     assert [list(zone) for zone in read_settings(config).decision.zones] == zones
 
 
+def test_a_file_with_the_mark_that_windows_writes_is_saved_without_it(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("[decision]\nhold_seconds = 2.0\n", encoding="utf-8-sig", newline="\r\n")
+    edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    assert config.read_bytes() == b"[decision]\r\nhold_seconds = 3.0\r\n"
+
+
 def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text("[signals]\nbeeps = 99\n")  # which read_settings refuses
@@ -334,11 +360,24 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
     assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 
 
+def test_the_pin_test_says_that_there_are_no_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr("device.signals.pins.BOARD", Path("/no/such/file"))
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
+    with Signals(SignalSettings()) as signals, served(card_of(), self_test=signals.self_test) as (_, server):
+        line = "no GPIO here, so no lamp lights up and nothing sounds: test them on the Raspberry Pi"
+        assert post(server, "test", {}) == (400, {"error": line})
+
+
 @needs_chromium
 def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+
+    def no_pins() -> None:
+        raise WiringError("no GPIO here")
+
+    with served(card_of(), config, no_pins) as (screen, server), Browser(tmp_path / "chromium") as browser:
         a_minute(screen)
         before = server.message()
         browser.open(f"{server.url}setup")
@@ -374,6 +413,10 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until(f"document.querySelector('#waiting').hidden && saved.textContent === 'Saved in {config}.'")
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
+        screen.show(State.CHECKING, FRAME, [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2, [])
+        browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
+        browser.run("document.querySelector('#test').click()")
+        browser.until("document.querySelector('#tested').textContent === 'no GPIO here'")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
         assert b'lang="de"' in ask(server.port, "GET /", f"Host: 127.0.0.1:{server.port}")[2]
@@ -564,7 +607,7 @@ def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
     settings = Settings(
         model=ModelSettings(str(toy)), camera=CameraSettings(str(folder)), screen=ScreenSettings(port=port, token=TOKEN)
     )
-    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}})
+    finder = LookingFinder(port, {"decision": {"zones": [[0.0, 0.0, 1.0, 0.99]]}})
     assert run(settings, finder, "mock", config) == 0
     assert [colored for colored, _ in itertools.groupby(finder.colored)] == [False, True, False]
 
@@ -572,7 +615,7 @@ def test_the_picture_frames_a_face_in_grey_until_it_moves_and_in_a_zone(
 @pytest.mark.parametrize(
     ("body", "last", "beeps"),
     [
-        ({"decision": {"zones": [[0.0, 0.0, 1.0, 1.0]]}}, "visit 1: leave", 3),
+        ({"decision": {"zones": [[0.0, 0.0, 1.0, 0.99]]}}, "visit 1: leave", 3),
         ({"model": {"threshold": 0.95, "release": 0.93}}, "visit 1: change with a mask", 3),
         ({"signals": {"beeps": 0}}, "visit 1: leave", 2),
     ],

@@ -93,6 +93,11 @@ def test_a_known_signature_is_made() -> None:
     assert signature(key_of(secret, "file"), name, stamp, body) == expected
 
 
+def test_a_secret_may_begin_with_the_mark_that_windows_writes(secret: Path) -> None:
+    secret.write_text(f"{SECRET}\n", encoding="utf-8-sig")
+    assert read_secret(str(secret)) == SECRET
+
+
 def test_each_event_arrives_once_in_order_and_signed_however_often_it_was_refused(
     secret: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

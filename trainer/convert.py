@@ -111,18 +111,19 @@ def _measure(
 
 
 def _trained_on(run: Run, material: Material, split: Split, temperature: float, miss_cost: float) -> TrainedOn:
-    plan, dataset = run.plan, material.dataset
+    plan, state, dataset = run.plan, run.state, material.dataset
     source = "drawn faces" if plan.practice else dataset.folder.name
     drawing = ""
     if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
         drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
     asked = f"DATA={dataset.folder.name} "
-    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={run.state.epochs} SEED={plan.seed} SPLIT={plan.split} "
-    asked += f"THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
+    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={max(state.asked, state.epochs)} SEED={plan.seed} "
+    asked += f"SPLIT={plan.split} THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
     asked += f' YUNET="{Path(plan.yunet).name}"' if plan.yunet else ""
     for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
         asked += f' {name}="{" ".join(Path(folder).name for folder in folders)}"' if folders else ""
+    asked += f"  # stopped after {state.epochs} epochs" if state.epochs < state.asked and not state.stopped else ""
     return TrainedOn(
         source=" ".join([source, *(Path(folder).name for folder in plan.extra)]),
         photos={label: int((dataset.labels == i).sum()) for i, label in enumerate(LABELS)},
@@ -139,8 +140,8 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         train=len(split.train),
         validation=len(split.validation),
         test=len(split.test),
-        epochs=run.state.epochs,
-        best_epoch=run.state.best_epoch + 1,
+        epochs=state.epochs,
+        best_epoch=state.best_epoch + 1,
         temperature=round(temperature, DIGITS),
         miss_cost=miss_cost,
         seed=plan.seed,

@@ -17,7 +17,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     evaluate.add_argument("--data", type=path, required=True, help="labelled photos, crops or scenes")
     evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
     evaluate.add_argument(
-        "--slices", action="store_true", help="also measure masks, hands and light drawn on these photos, by name"
+        "--slices", action="store_true", help="also measure masks, hands and light drawn on photos or crops, by name"
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")

@@ -61,6 +61,7 @@ class State:
     """How far a run has come. Epochs count from 0 inside, as Keras counts them."""
 
     epochs: int = 0  # finished
+    asked: int = 0  # at most; the learning rate may fall with them; runs of older versions don't say
     best: str = ""  # file of the weights with the lowest validation loss
     best_epoch: int = 0
     last: str = ""  # file of the model and optimizer after the last finished epoch

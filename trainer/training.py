@@ -124,6 +124,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.save(self._folder / last)
         self.state = State(
             epochs=epoch + 1,
+            asked=self.params["epochs"],
             best=best if improved else self.state.best,
             best_epoch=epoch if improved else self.state.best_epoch,
             last=last,

@@ -84,7 +84,7 @@ def settings() -> tuple[dict[str, Any], str]:
             return {}, ""
         # The kiosk may have written it for itself alone.
         text = CONFIG.read_text("utf-8") if os.access(CONFIG, os.R_OK) else output("sudo", "-n", "cat", str(CONFIG))
-        return tomllib.loads(text), ""
+        return tomllib.loads(text.removeprefix("\ufeff")), ""  # Windows may mark it
     except ImportError:  # before Python 3.11
         return {}, ""
     except (OSError, ValueError) as error:

@@ -17,7 +17,6 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import disk_usage
 
-from deploy.checks import FREE_MB
 from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi.alone import alone
@@ -29,6 +28,7 @@ from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_
 from deploy.pi.receive import INCOMING, LOCK
 from deploy.pi.say import say
 from deploy.release import as_json
+from device.doctor.storage import FREE_MB
 
 FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
 MOST_MEGABYTES = 500  # of all files of a release

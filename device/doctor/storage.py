@@ -6,17 +6,17 @@ from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
 
 INSTALLED = "opt/mask-kiosk"
-LEAST_MEGABYTES, FEW_MEGABYTES = 400, 1000  # what an update takes, and what is left after two
+FREE_MB = {"update": 100, "venv": 900}  # a release, and one with packages of its own, while the wheels lie beside it
 WORN, WORN_OUT = 8, 10  # tenths of the life that the maker grants
 NEARLY_SPENT, SPENT = 2, 3  # of the blocks kept in reserve
 LOG_FOLDERS = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd")  # a later one goes before
 
 ROOMY = Case(Level.OK, "{megabytes} MB free")
 NARROW = Case(
-    Level.WARNING, "{megabytes} MB free, expected 1000",
+    Level.WARNING, f"{{megabytes}} MB free, expected {FREE_MB['venv']}, which an update with other packages needs",
     "Remove what isn't needed: `sudo apt-get clean`, and `du -xh / | sort -h | tail` shows what is large.",
 )
-FULL = Case(Level.TROUBLE, "{megabytes} MB free, expected at least 400", NARROW.do)
+FULL = Case(Level.TROUBLE, f"{{megabytes}} MB free, expected at least {FREE_MB['update']}", NARROW.do)
 
 
 def space(host: Host) -> Case:
@@ -26,7 +26,7 @@ def space(host: Host) -> Case:
     if ran.code:
         raise CantTellError(f"df doesn't tell ({ran.last_line})")
     megabytes = int(ran.out.split()[-1])
-    case = FULL if megabytes < LEAST_MEGABYTES else NARROW if megabytes < FEW_MEGABYTES else ROOMY
+    case = FULL if megabytes < FREE_MB["update"] else NARROW if megabytes < FREE_MB["venv"] else ROOMY
     return case.of(megabytes=megabytes)
 
 

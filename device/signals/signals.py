@@ -12,6 +12,7 @@ from gpiozero import LED, Buzzer, OutputDevice
 
 from device.deadline import Deadline
 from device.decision import State
+from device.errors import WiringError
 from device.model_card import ModelCard
 from device.settings import SignalSettings
 from device.signals.button import Press, PushButton
@@ -125,7 +126,12 @@ class Signals:
                 _switch(self._buzzer, self._beeping(now) and not self._silenced and not self._quiet.hold(moment))
 
     def self_test(self) -> None:
-        """Show each light and then the buzzer, from the next state on; may be called from any thread."""
+        """Show each light and then the buzzer, from the next state on; may be called from any thread.
+
+        Raises WiringError without GPIO.
+        """
+        if self._lamp is None:
+            raise WiringError("no GPIO here, so no lamp lights up and nothing sounds: test them on the Raspberry Pi")
         self._test_asked = True
 
     def test_began(self, now: float) -> bool:

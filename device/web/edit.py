@@ -21,7 +21,7 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
     path = path.resolve()  # a link to the file stays one
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:  # a mark of Windows is left out
             document = tomlkit.parse(file.read())
             newline = "\r\n" if file.newlines == "\r\n" else "\n"
         for section, values in changes.items():

@@ -11,7 +11,10 @@ from tornado.websocket import WebSocketClosedError
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
+from device.decision import in_zone
 from device.faces import Box
+from device.look import Look
+from device.settings import DecisionSettings
 
 WIDTH = 320  # px
 SECONDS = 0.2  # between two pictures, at least
@@ -79,3 +82,21 @@ def picture(
             cv2.rectangle(small, (x, y), (x + width - 1, y + height - 1), line, thickness)
     _, content = cv2.imencode(".jpg", cv2.flip(small, 1) if mirrored else small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return bytes(np.asarray(content).tobytes())
+
+
+def left_out(verdicts: Sequence[Verdict], judged: Collection[Box], settings: DecisionSettings) -> list[str]:
+    """Return why each of the faces in grey frames isn't judged, from left to right."""
+    looks = [verdict.look for verdict in verdicts if verdict.box not in judged]
+    return [_reason(look, settings) for look in sorted(looks, key=lambda look: look.x)]
+
+
+def _reason(look: Look, settings: DecisionSettings) -> str:
+    if look.height < settings.least_height:
+        return "smaller than least height"
+    if in_zone(look.x, look.y, settings.zones):
+        return "in a zone"
+    if look.cut:
+        return "cut by the picture's edge"
+    if look.brightness < settings.least_brightness:
+        return "darker than least brightness"
+    return "came just now, or hasn't moved"

@@ -7,12 +7,12 @@ from typing import Any
 
 from tornado.web import HTTPError
 
-from device.errors import KioskError, SettingsError
+from device.errors import KioskError, SettingsError, WiringError
 from device.levels import levels
 from device.web.changes import CHANGES, changed, read_changes
 from device.web.doorkeeper import Asked, Placed
 from device.web.languages import AUTO
-from device.web.mirror import picture
+from device.web.mirror import left_out, picture
 from device.web.what_if import states
 
 
@@ -57,7 +57,8 @@ class LastMinute(SetupData):
     def get(self) -> None:
         server = self.server
         threshold, release = levels(server.settings.model, server.card)
-        scores = [(at, verdict.alarm_score) for at, verdicts in server.history.frames() for verdict in verdicts]
+        _, verdicts, judged = server.mirror.newest or (None, [], [])
+        scores = [(at, verdict.alarm_score) for at, seen in server.history.frames() for verdict in seen]
         sections = {
             name: {
                 **{key: getattr(getattr(server.settings, name), key) for key in at_once},
@@ -68,6 +69,7 @@ class LastMinute(SetupData):
         self.finish(
             {
                 **sections, "model": {"threshold": threshold, "release": release},
+                "grey": left_out(verdicts, judged, server.settings.decision),
                 "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
                 "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
             }
@@ -128,8 +130,12 @@ class Test(SetupData):
     """Switches each lamp and the buzzer in turn."""
 
     def post(self) -> None:
-        if self.server.self_test:
-            self.server.self_test()
+        try:
+            if self.server.self_test:
+                self.server.self_test()
+        except WiringError as error:
+            self.refuse(error)
+            return
         self.finish({})
 
 

@@ -18,9 +18,10 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     practice.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
 
     passages = commands.add_parser(
-        "passages", help="make recordings of people at a door, and measure what the kiosk says of them",
-        description="Draw recordings of people who walk up to a door, with a table of the true visits; run them "
-        "through the kiosk's loop; then feed the decision with a thousand visits and an empty day as bare numbers",
+        "passages", help="make recordings of people at a door, and measure what the kiosk says of them if asked to",
+        description="Draw recordings of people who walk up to a door, with a table of the true visits. With --visits, "
+        "--clips or --page also run them through the kiosk's loop, and feed the decision with visits and an empty day "
+        "as bare numbers",
     )
     passages.set_defaults(command=_passages)
     passages.add_argument("--to", type=path, required=True, help="a new or empty folder for recordings and visits.csv")
@@ -28,7 +29,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     passages.add_argument("--faces", type=path, help="face crops in with_mask/ and without_mask/ (default: drawn)")
     passages.add_argument("--backgrounds", type=path, help="pictures without faces (default: drawn)")
     passages.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    passages.add_argument("--visits", type=positive, default=VISITS, help="as bare numbers (default: %(default)s)")
+    passages.add_argument("--visits", type=positive, help=f"measure, with so many as bare numbers (else {VISITS})")
     passages.add_argument("--measure", type=positive, metavar="PEOPLE",
                           help="first measure the noise of those numbers anew, on so many drawn people, and replace it")
     passages.add_argument("--clips", type=path, help="a folder with recordings and a table videos.csv of what is seen")
@@ -53,14 +54,17 @@ def _passages(options: argparse.Namespace) -> None:
     material = Material(options.faces, options.backgrounds)
     passages = passages_of(options.count, options.seed)
     videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
+    print(options.to, flush=True)
     if options.measure:
         print(write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed)))
-    noise, settings = read_noise(), Settings()
+    if not (options.visits or options.clips or options.page):
+        return
+    noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
     known = noise.known(THRESHOLD, RELEASE)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(
-            simulate(known, options.visits, options.seed), simulate(noise, options.visits, options.seed, causes=True),
+            simulate(known, visits, options.seed), simulate(noise, visits, options.seed, causes=True),
             live_alone(seed=options.seed), noise, known,
         ),
     }  # fmt: skip

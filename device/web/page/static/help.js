@@ -10,7 +10,7 @@ const HELP = {
     window_seconds: "A face's scores are averaged over this time.",
     notice_seconds: "A face seen for less isn't counted: it may be none.",
     sure_seconds: "A face seen for less has no verdict yet.",
-    forget_seconds: "A face not seen for longer has left.",
+    forget_seconds: "A face not seen for longer has left. Near 0, whoever is missed in one picture has left, and comes anew.",
     return_seconds: "Whoever is back sooner, where they were lost, is still on the same visit.",
     hold_seconds: "An alarm lasts at least this long.",
     background_seconds: "A face that hasn't moved for so long is a poster: it doesn't count until it moves.",

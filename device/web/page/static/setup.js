@@ -10,6 +10,8 @@ const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. S
 
 const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
+const grey = document.querySelector("#grey");
+const tested = document.querySelector("#tested");
 const image = document.querySelector("figure img");
 const canvas = document.querySelector("canvas");
 const { gone, ended } = said.dataset;
@@ -158,6 +160,7 @@ async function lastMinute() {
   }
   if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
   else tried = null;
+  grey.textContent = minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "";
   draw();
   list();
   offerRestart();
@@ -212,5 +215,8 @@ document.querySelector("#restart").addEventListener("click", async () => {
   if (!(await told(() => ask("restart", {}), saved))) return;
   saved.textContent = "The kiosk starts again. It prints a new token, unless kiosk.toml holds one: journalctl -u mask-kiosk";
 });
-document.querySelector("#test").addEventListener("click", () => told(() => ask("test", {})));
+document.querySelector("#test").addEventListener("click", () => {
+  tested.textContent = "";
+  told(() => ask("test", {}), tested);
+});
 enter(open);
