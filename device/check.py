@@ -13,7 +13,7 @@ from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
 from device.signals.wiring import ACTIVE_HIGH, CONSOLE_PINS, NOT_WIRED, PARTS, active_high
 from device.telemetry.counts import counts_path
-from device.telemetry.mqtt import id_of
+from device.telemetry.mqtt import client_of, id_of
 from device.telemetry.secret import read_secret
 from device.telemetry.settings import SYSTEM, MqttSettings, WebhookSettings
 from device.telemetry.webhook import key_of, shown_url
@@ -146,9 +146,9 @@ def _mqtt(mqtt: MqttSettings) -> str:
     if not mqtt.enabled:
         return "none"
     try:
-        read_secret(mqtt.password_path)
-    except SettingsError as error:
-        return f"none: {error}"
+        client_of(mqtt, id_of(mqtt))
+    except (SettingsError, ImportError) as error:
+        return _without(error)
     trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
     return (
         f"{mqtt.host} port {mqtt.port} as {mqtt.user}, {trusted if mqtt.tls else 'readable to who listens'}; "
@@ -162,8 +162,12 @@ def _webhook(webhook: WebhookSettings) -> str:
     try:
         key_of(read_secret(webhook.secret_path), webhook.secret_path)
     except SettingsError as error:
-        return f"none: {error}"
+        return _without(error)
     return f"posts to {shown_url(webhook.url)}, signed; {webhook.queue} events wait at most"
+
+
+def _without(error: Exception) -> str:
+    return f"none; WARNING: {error}; the door goes on without it"
 
 
 def _counts(settings: Settings) -> str:

@@ -27,7 +27,7 @@ from device.limits import (
     is_token,
     ranged,
 )
-from device.sections import check_names, read_section
+from device.sections import check_homes, check_names, read_section
 from device.signals.quiet_hours import LOCAL, is_clock, is_time_zone
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 from device.web.languages import AUTO, codes
@@ -179,6 +179,7 @@ def read_settings(path: Path | None) -> Settings:
     if content is None:
         raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")
     sections = typing.get_type_hints(Settings)
+    check_homes(content, sections, path)
     check_names(content, sections, f"{path}: section")
     return Settings(
         **{name: read_section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()}

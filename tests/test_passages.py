@@ -197,10 +197,13 @@ def test_it_is_said_whether_the_noise_was_replaced(noise: Noise, tmp_path: Path)
         assert read_noise(path) == replace(noise, people=people)
 
 
-def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("model", ["door", "simple"])  # whose faces are found by another finder
+def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
     (tmp_path / "there.txt").touch()
     before = NOISE.read_bytes()
-    assert main(["passages", "--to", str(tmp_path), "--measure", "1"]) == 2
+    assert main(["passages", "--to", str(tmp_path), "--measure", "1", "--model", model]) == 2
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds files")
     assert NOISE.read_bytes() == before
 

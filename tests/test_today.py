@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from browser import Browser, needs_chromium
 from prometheus_client.parser import text_string_to_metric_families
-from screens import FRAME, card_of, served, show
+from screens import ANSWER_SECONDS, FRAME, card_of, served, show
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 from test_setup import own_address
@@ -64,6 +65,20 @@ def get(server: Server, path: str, token: str = READ_TOKEN, host: str = "") -> t
     line = f"Host: {host or f'127.0.0.1:{server.port}'}"
     status, headers, body = ask(server.port, f"GET {path}", line, f"Authorization: Bearer {token}")
     return status, headers, body.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/setup", "/today", "/static/screen.css", "/absent"])
+def test_head_is_answered_as_get_without_the_body(path: str) -> None:
+    with serving() as (_, server):
+        status, headers, body = get(server, path)
+        with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as connection:
+            asked = f"HEAD {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Connection: close", "", ""
+            connection.sendall("\r\n".join(asked).encode())
+            answer = connection.makefile("rb").read().decode()
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+        assert f"Content-Length: {len(body.encode())}\r\n" in answer
+        assert answer.endswith("\r\n\r\n")
+        assert headers["Content-Type"] in answer
 
 
 @pytest.mark.parametrize("path", ["/today/plot", "/today/counts.csv", "/metrics"])

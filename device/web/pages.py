@@ -27,6 +27,8 @@ class ScreenPage(Guarded):
             mirror=screen.mirror, speech=screen.speech, collecting=server.settings.collect.on,
         )  # fmt: skip
 
+    head = get  # as who looks whether a page is up asks; tornado leaves the body out
+
 
 class Stream(Guarded, WebSocketHandler):
     """A socket that only the kiosk speaks on."""

@@ -22,6 +22,8 @@ class SetupPage(Placed):
     def get(self) -> None:
         self.render("setup.html")
 
+    head = get
+
 
 class SetupData(WithToken):
     """Something that the page asks for."""

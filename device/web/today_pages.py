@@ -24,6 +24,8 @@ class TodayPage(Placed):
         server = self.server
         self.render("today.html", language=server.language_of(self), practice=server.card.practice)
 
+    head = get
+
 
 class Plot(WithToken):
     """Today's plot and table, as a piece of HTML."""

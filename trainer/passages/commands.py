@@ -39,8 +39,8 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from device.finders import OwnFaceFinder
     from device.settings import Settings
+    from trainer.copies import named_finder
     from trainer.passages.draw import Material, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
@@ -48,7 +48,8 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.play import passages_of, play, play_clips
     from trainer.passages.simulate import LEVELS, live_alone, simulate
 
-    classifier, finder = Classifier(options.model), OwnFaceFinder()
+    classifier = Classifier(options.model)
+    finder = named_finder(classifier.card.face_finder, "")
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
     passages = passages_of(options.count, options.seed)
