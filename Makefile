@@ -19,6 +19,9 @@ TRIES ?= 1000000
 RUNS ?= runs
 MODELS ?= models
 
+networks := door simple resnet vgg19
+# Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
+compared = $(RUNS)/compared
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
@@ -71,10 +74,11 @@ crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw
 		--threads $(THREADS) --runs "$(RUNS)"
 compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
-	@missing=$$(for name in door simple resnet vgg19; do test -f "$(MODELS)/$$name.json" || echo $$name; done); \
-	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)"
+	@missing=$$(for name in $(networks); do \
+		test -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" || echo $$name; done); \
+	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
-		--model $(foreach name,door simple resnet vgg19,"$(MODELS)/$(name).tflite")
+		--model $(foreach name,$(networks),"$$(test -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
 	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
@@ -101,7 +105,7 @@ bench: .venv/ready  ## what everything costs beside others, 8 minutes, best on a
 	@PYTHONPATH=.:tests $(venv) -m bench --models "$(MODELS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
-soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
+soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
 fuzz: .venv/fuzz  ## broken input for every reader, hours -> docs/fuzz.md: make fuzz [TRIES=1000000 ONLY="page card"]; x86-64, Linux
 	@PYTHONPATH=.:tests $(venv) -m fuzz --runs $(TRIES) --folder "$(RUNS)/fuzz" $(ONLY)
@@ -113,7 +117,7 @@ audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and wh
 	done; for lock in requirements deploy/debian-12 deploy/debian-13; do \
 		.venv-audit/bin/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement $$lock.lock; \
 	done
-count-arm64:  ## instructions an inference and a frame on emulated arm64: make count-arm64 [MODEL="door simple"]
+count-arm64:  ## instructions an inference and a frame on emulated arm64, 3 minutes: make count-arm64 [MODEL="door simple"]
 	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple empty face)
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from deploy import wheels
-from deploy.lock import read_lock, wheels_of
+from deploy.lock import pins_of, wheels_of
 from deploy.release import TREE, as_json, plan, shipped
 from deploy.remote import plain
 
@@ -13,8 +13,7 @@ from deploy.remote import plain
 def write(debian: str, runtime: str) -> Path:
     """Write dist/mask-kiosk-debian-NN.tar and return its path; unpacked in /opt/mask-kiosk, it is as if it was sent."""
     release = plan(TREE, debian, runtime)
-    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
-    fetched = wheels.fetch(wheels_of(pins, runtime), debian)
+    fetched = wheels.fetch(wheels_of(pins_of(TREE, debian), runtime), debian)
     target = TREE / "dist" / f"mask-kiosk-debian-{debian}.tar"
     target.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:

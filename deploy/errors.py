@@ -29,3 +29,8 @@ class BusyError(DeployError):
     """Another deployment runs on the host, and nothing was begun."""
 
     code = 4
+
+
+def error_of(code: int) -> type[DeployError]:
+    """Return what the Pi's side of a deployment has raised that ended with this exit code."""
+    return {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}.get(code, DeployError)

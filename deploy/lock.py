@@ -27,6 +27,16 @@ def read_lock(text: str) -> list[Pin]:
     return [Pin(name, version, frozenset(re.findall(r"[0-9a-f]{64}", hashes))) for name, version, hashes in found]
 
 
+def lock_path(tree: Path, debian: str) -> Path:
+    """Return where a tree has the lock of a Debian release."""
+    return tree / "deploy" / f"debian-{debian}.lock"
+
+
+def pins_of(tree: Path, debian: str) -> list[Pin]:
+    """Return the pins of a tree for a Debian release."""
+    return read_lock(lock_path(tree, debian).read_text(encoding="utf-8"))
+
+
 def wheels_of(pins: list[Pin], runtime: str) -> list[Pin]:
     """Return what a venv is made of: everything but the system's packages and the other runtime."""
     return [pin for pin in pins if pin.name != SYSTEMS and (pin.name == runtime or pin.name not in RUNTIMES)]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from deploy import wheels
 from deploy.errors import DeployError
-from deploy.lock import read_lock, wheels_of
+from deploy.lock import pins_of, wheels_of
 from deploy.manifest import FORMAT, MOST_BYTES, NAME, PRODUCT, Bundle, File, Manifest, Ring, public_key, signed
 from deploy.pi.files import write
 from deploy.release import TREE, plan, shipped
@@ -97,8 +97,7 @@ def _serial_before(to: Path) -> int:
 
 def _bundle(to: Path, debian: str, runtime: str) -> Bundle:
     release = plan(TREE, debian, runtime)
-    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
-    fetched = wheels.fetch(wheels_of(pins, runtime), debian)
+    fetched = wheels.fetch(wheels_of(pins_of(TREE, debian), runtime), debian)
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / f"{release.version}.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError
-from deploy.lock import RUNTIMES, read_lock
+from deploy.lock import RUNTIMES, lock_path, read_lock
 
 TREE = Path(__file__).parent.parent
 PARTS = ("deploy", "device", "models", "systemd", "pyproject.toml")
@@ -41,7 +41,7 @@ def shipped(tree: Path) -> list[Path]:
 
 def plan(tree: Path, debian: str, runtime: str) -> Release:
     """Return the release that this tree makes for a Debian release."""
-    text = (tree / "deploy" / f"debian-{debian}.lock").read_bytes()
+    text = lock_path(tree, debian).read_bytes()
     names = {pin.name for pin in read_lock(text.decode())}
     if runtime not in RUNTIMES or runtime not in names:
         possible = [name for name in RUNTIMES if name in names]

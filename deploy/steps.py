@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from deploy import checks, wheels
-from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
-from deploy.lock import RUNTIMES, read_lock, wheels_of
+from deploy.errors import DeployError, error_of
+from deploy.lock import RUNTIMES, pins_of, wheels_of
 from deploy.pi.facts import PYTHON
 from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
@@ -58,7 +58,7 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     release = _planned(debian, wish.runtime)
     if facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
         return f"{release.version} runs already"
-    pins = read_lock((TREE / "deploy" / f"debian-{debian}.lock").read_text(encoding="utf-8"))
+    pins = pins_of(TREE, debian)
     venv = facts["current"].get("lock") != release.lock
     refuse(checks.shortages(facts, venv, pins, wish.online))
     say(f"{facts['system']}, {facts['free_mb']} MB free, now {facts['current'].get('version', 'without a release')}")
@@ -135,5 +135,4 @@ def on_pi(remote: Remote, command: str, say: Say, files: Iterable[tuple[Path, st
     code = remote.follow(command, note, files)
     if code:
         # What fails before it can refuse, as sudo does, ends with codes of its own.
-        kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)} if refused else {}
-        raise kinds.get(code, DeployError)(last)
+        raise (error_of(code) if refused else DeployError)(last)

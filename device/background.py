@@ -46,7 +46,7 @@ class _Place:
         return moved(self.box, box) <= STILL
 
     def shows(self, box: Box) -> bool:
-        """Tell whether a box is what is left of the place's, where somebody hides a side or a corner of it."""
+        """Tell whether a box is the place's, or what is left of it where somebody hides a side or a corner."""
         left, top, right, bottom = (edge / self.box.height for edge in _moves(self.box, box))
         inside = min(left, top, -right, -bottom) >= -STILL and box.height >= LEAST_LEFT * self.box.height
         return inside and sum(abs(edge) <= STILL for edge in (left, top, right, bottom)) >= 2
@@ -112,7 +112,7 @@ class Background:
 
     def holds(self, box: Box) -> bool:
         """Tell whether a face in this box belongs to the background."""
-        return any(place.still and (place.holds(box) or place.shows(box)) for place in self._places)
+        return any(place.still and place.shows(box) for place in self._places)
 
     def reframed(self, now: float, box: Box, walkers: Sequence[Box], people: Sequence[Box]) -> bool:
         """Tell whether a face in this box is background that a finder has framed anew.

@@ -1,8 +1,18 @@
-"""Reads how the board is: its temperature, and whether its voltage falls too low."""
+"""Reads what the board is, its temperature, and whether its voltage falls too low."""
 
 from pathlib import Path
 
 ROOT = Path("/")
+
+
+def name(root: Path = ROOT) -> str | None:
+    """Return what the board is, as "Raspberry Pi 4 Model B Rev 1.4"; None where it doesn't say."""
+    return _text(root / "proc/device-tree/model")
+
+
+def is_pi(root: Path = ROOT) -> bool:
+    """Tell whether the board is a Raspberry Pi."""
+    return "Raspberry Pi" in (name(root) or "")
 
 
 def degrees(root: Path = ROOT) -> float | None:
@@ -26,6 +36,6 @@ def undervoltage(root: Path = ROOT) -> bool | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
     except OSError:
         return None

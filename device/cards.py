@@ -30,22 +30,22 @@ def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]
     Raises ModelError with one line that names the file.
     """
     card = read_described(kind, model.with_suffix(".json"), "a model card", made_by)
+    return card, read_proven(model, card.sha256, made_by)
+
+
+def read_proven(path: Path, expected: str, made_by: str) -> bytes:
+    """Read a model file, proven to be the one whose SHA-256 its card says. Raises ModelError in one line."""
     try:
-        content = model.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
-    require_sha256(model, content, card.sha256, made_by)
-    return card, content
-
-
-def require_sha256(path: Path, content: bytes, expected: str, made_by: str) -> None:
-    """Raise ModelError, in one line, unless a file's bytes are those that a card was written for."""
+        raise ModelError(f"{path}: can't be read ({error.strerror}): run `{made_by}`") from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise ModelError(
             f"{path}: has SHA-256 {found[:12]}…, its card says {expected[:12]}…: copy both files again or run "
             f"`{made_by}`"
         )
+    return content
 
 
 def read_described(kind: type[Described], path: Path, what: str, made_by: str) -> Described:

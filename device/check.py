@@ -11,22 +11,14 @@ from device.limits import Zone
 from device.model_card import ModelCard
 from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
-from device.signals.wiring import CONSOLE_PINS, NOT_WIRED, PARTS
+from device.signals.wiring import ACTIVE_HIGH, CONSOLE_PINS, NOT_WIRED, PARTS, active_high
 from device.telemetry.counts import counts_path
-from device.telemetry.mqtt import id_of
+from device.telemetry.mqtt import client_of, id_of
 from device.telemetry.secret import read_secret
 from device.telemetry.settings import SYSTEM, MqttSettings, WebhookSettings
-from device.telemetry.webhook import key_of, place_of
+from device.telemetry.webhook import key_of, shown_url
 
 WHOLE = CameraSettings().crop
-LOW_WHEN_ON = {
-    "red_pin": "lamps_active_high",
-    "green_pin": "lamps_active_high",
-    "blue_pin": "lamps_active_high",
-    "camera_pin": "lamps_active_high",
-    "collect_pin": "lamps_active_high",
-    "buzzer_pin": "buzzer_active_high",
-}
 
 
 def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None) -> Iterator[str]:
@@ -95,7 +87,7 @@ def _wiring(signals: SignalSettings, key: str) -> str:
     pin = getattr(signals, key)
     if pin == NOT_WIRED:
         return "not wired"
-    low = key in LOW_WHEN_ON and not getattr(signals, LOW_WHEN_ON[key])
+    low = key in ACTIVE_HIGH and not active_high(signals, key)
     console = pin in CONSOLE_PINS
     return f"GPIO {pin}{', low when on' if low else ''}{', and the serial console if that is on' if console else ''}"
 
@@ -154,9 +146,9 @@ def _mqtt(mqtt: MqttSettings) -> str:
     if not mqtt.enabled:
         return "none"
     try:
-        read_secret(mqtt.password_path)
-    except SettingsError as error:
-        return f"none: {error}"
+        client_of(mqtt, id_of(mqtt))
+    except (SettingsError, ImportError) as error:
+        return _without(error)
     trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
     return (
         f"{mqtt.host} port {mqtt.port} as {mqtt.user}, {trusted if mqtt.tls else 'readable to who listens'}; "
@@ -170,8 +162,12 @@ def _webhook(webhook: WebhookSettings) -> str:
     try:
         key_of(read_secret(webhook.secret_path), webhook.secret_path)
     except SettingsError as error:
-        return f"none: {error}"
-    return f"posts to {place_of(webhook.url)}, signed; {webhook.queue} events wait at most"
+        return _without(error)
+    return f"posts to {shown_url(webhook.url)}, signed; {webhook.queue} events wait at most"
+
+
+def _without(error: Exception) -> str:
+    return f"none; WARNING: {error}; the door goes on without it"
 
 
 def _counts(settings: Settings) -> str:

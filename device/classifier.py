@@ -35,7 +35,7 @@ class Classifier:
 
     card: ModelCard
 
-    def __init__(self, model: str, threads: int = 1) -> None:
+    def __init__(self, model: str) -> None:
         """Load a model by name ("door": models/door.tflite) or by the path of its .tflite.
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
@@ -48,7 +48,7 @@ class Classifier:
         self.card, content = read_card(self.path)
         size = self.card.input_size
         takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
-        self._network = load(self.path, content, takes, gives, MADE_BY, threads)
+        self._network = load(self.path, content, takes, gives, MADE_BY)
 
     def require_crops_of(self, finder: FaceFinder) -> None:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""

@@ -14,11 +14,11 @@ from typing import Self
 import cv2
 
 from device.crop import crop_face
-from device.crop_store import CropStore, state_folder
+from device.crop_store import CropStore, crops_folder
 from device.decision import Judged
 from device.errors import SettingsError
 from device.faces import Luma
-from device.levels import levels
+from device.levels import Levels, levels
 from device.model_card import ModelCard
 from device.seal import fingerprint, owners_key
 from device.settings import Settings
@@ -41,15 +41,15 @@ class Collector:
     ) -> None:
         """Take what is kept, of whom; clock: seconds since 1970."""
         self._settings, self._card, self._store, self._clock = settings.collect, card, store, clock
-        self.adopt(*levels(settings.model, card))
+        self.adopt(levels(settings.model, card))
         self._visits: dict[int, tuple[int, float]] = {}  # number to crops taken, and seconds when the last was
         self._waiting: queue.SimpleQueue[Luma | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="collect", daemon=True)
         self.kept = self.lost = 0  # crops
 
-    def adopt(self, threshold: float, release: float) -> None:
-        """Take other levels, 0-1 each, between which the model isn't sure."""
-        self._threshold, self._release = threshold, release
+    def adopt(self, levels: Levels) -> None:
+        """Take other levels, between which the model isn't sure."""
+        self._levels = levels
 
     def take(self, luma: Luma, judged: Iterable[Judged], now: float) -> None:
         """Choose among the faces judged on a frame, uint8 (height, width), taken at `now`, in seconds."""
@@ -57,7 +57,7 @@ class Collector:
             return
         for face in judged:
             taken, last = self._visits.get(face.visit, (0, -APART_SECONDS))
-            unsure = self._release <= face.score < self._threshold
+            unsure = self._levels.release <= face.score < self._levels.threshold
             if not unsure or taken == self._settings.most_a_visit or now - last < APART_SECONDS:
                 continue
             self._visits[face.visit] = (taken + 1, now)
@@ -118,7 +118,7 @@ class Collector:
 
 def open_collector(settings: Settings, card: ModelCard) -> Collector:
     """Start what `[collect]` asks for. Raises SettingsError where it is on and can't be done, or people aren't told."""
-    key, folder = owners_key(settings), state_folder()
+    key, folder = owners_key(settings), crops_folder()
     if key is None:
         return Collector(settings, card)
     try:

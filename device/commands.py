@@ -30,13 +30,14 @@ def replay(options: argparse.Namespace) -> int:
     """Run recordings through the loop; print what happened, and how that compares with what is true."""
     from device.classifier import Classifier
     from device.finders import open_finder
-    from device.replay import as_json, as_text, compare, replay, tally_json
+    from device.replay import as_json, as_text, compare, replay, require_recordings, tally_json
     from device.visits import read_visits, require_named
 
     _end_with_pipe()
     settings, true = _settings(options), read_visits(options.visits) if options.visits else None
     if true is not None:
         require_named(options.videos, true)
+    require_recordings(options.videos)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
     replays = []
@@ -53,17 +54,19 @@ def replay(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Say what the settings mean, and prove that the models judge here as they did where they were made."""
+    from device.cameras.camera import require_source
     from device.check import table
     from device.classifier import Classifier
     from device.finders import open_finder
-    from device.golden import golden_folder, require_right
+    from device.golden import has_golden_pictures, require_right
 
     _end_with_pipe()
     settings = read_settings(options.config)
     check_wiring(settings.signals)
+    require_source(settings.camera.source)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
-    has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+    has_golden = has_golden_pictures(classifier)
     if has_golden:
         require_right(classifier, finder)
     print(*table(settings, classifier.card, has_golden, options.config), sep="\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from device.seal import seal
 from device.settings import CollectSettings
+from device.state_folder import state_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -28,11 +29,9 @@ class Stored(NamedTuple):
     size: int  # bytes
 
 
-def state_folder() -> Path:
-    """Return where crops are kept: the service's state folder, or the user's where no service runs."""
-    state = os.environ.get("STATE_DIRECTORY")
-    user = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "mask-kiosk"
-    return (Path(state) if state else user) / "collected"
+def crops_folder() -> Path:
+    """Return where crops are kept."""
+    return state_folder() / "collected"
 
 
 class CropStore:

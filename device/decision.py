@@ -11,6 +11,7 @@ from enum import StrEnum
 from device.background import Background
 from device.classifier import Verdict
 from device.faces import Box, overlap
+from device.levels import Levels
 from device.limits import Zone
 from device.look import place_of
 from device.people import pair
@@ -83,11 +84,10 @@ def in_zone(x: float, y: float, zones: Sequence[Zone]) -> bool:
 class Decision:
     """Follows each person, gathers their scores over a window of time, and lets the most urgent one decide."""
 
-    def __init__(self, settings: DecisionSettings, threshold: float, release: float) -> None:
-        """Take the door's times and the model's levels: a face rings from threshold on and stops below release."""
+    def __init__(self, settings: DecisionSettings, levels: Levels) -> None:
+        """Take the door's times and levels."""
         self._settings = settings
-        self._threshold = threshold
-        self._release = release
+        self._levels = levels
         self._background = Background(settings.background_seconds)
         self._turned: list[Box] = []  # boxes of faces that turned out to be posters, in this frame
         self._people: list[Person] = []
@@ -95,9 +95,9 @@ class Decision:
         self._since = 0.0  # seconds: when the state was entered
         self.state = State.IDLE
 
-    def adopt(self, settings: DecisionSettings, threshold: float, release: float) -> None:
+    def adopt(self, settings: DecisionSettings, levels: Levels) -> None:
         """Take other times and levels from the next frame on; who is there stays known."""
-        self._settings, self._threshold, self._release = settings, threshold, release
+        self._settings, self._levels = settings, levels
         self._background.seconds = settings.background_seconds
 
     def update(self, now: float, verdicts: Sequence[Verdict]) -> tuple[Alert | None, list[Event]]:
@@ -150,7 +150,7 @@ class Decision:
                 self._people.append(Person(verdict.box, since=now, last_seen=now))
             person = self._people[pairs.get(j, -1)]
             person.see(now, verdict, self._settings)
-            person.judge(now, self._settings, self._threshold, self._release)
+            person.judge(now, self._settings, self._levels)
 
     def _is_poster(self, now: float, box: Box) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""

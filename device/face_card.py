@@ -6,7 +6,7 @@ The trainer writes the card, the device reads it, both through the dataclasses b
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.cards import read_pair, require_sha256
+from device.cards import read_pair, read_proven
 from device.errors import ModelError
 from device.heatmap import HEIGHT, WIDTH
 
@@ -116,13 +116,7 @@ def read_face_card(model: Path) -> tuple[FaceCard, bytes]:
 
 def read_check(model: Path, card: CheckCard) -> bytes:
     """Read the check beside a face network, proven to be its card's. Raises ModelError in one line."""
-    path = check_path(model)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror}): run `{CHECK_MADE_BY}`") from error
-    require_sha256(path, content, card.sha256, CHECK_MADE_BY)
-    return content
+    return read_proven(check_path(model), card.sha256, CHECK_MADE_BY)
 
 
 def check_path(model: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from device.settings import SignalSettings
 from device.signals.wiring import off_levels
 
-CHIPS = (0, 4)  # of the header: 4 on a Pi 5 with an older kernel
+CHIPS = (0, 4)  # one is the header's, 4 on a Pi 5 with an older kernel; the other may be an expander's
 HEADER = "pinctrl-"  # how the label of its chip begins, on every Pi
 RETRY_SECONDS, PATIENCE_SECONDS = 0.005, 2.0  # until the kernel has taken the lines from the dead
 UNHEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # meant for the kiosk, after which this ends by itself
@@ -59,7 +59,7 @@ def _outlive(ear: int, off: dict[int, int]) -> None:
             os.environ["LG_WD"] = folder  # where lgpio makes a FIFO, whose name would be that of the kiosk's own
             import lgpio
 
-            chip = _header(lgpio)
+            chip = open_header(lgpio)
             if chip is not None and not os.read(ear, 1):
                 _switch_off(lgpio, chip, off)
         code = 0
@@ -67,8 +67,8 @@ def _outlive(ear: int, off: dict[int, int]) -> None:
         os._exit(code)
 
 
-def _header(lgpio: Any) -> int | None:  # noqa: ANN401  # it has no types
-    """Return the handle of the header's chip, None where there is none."""
+def open_header(lgpio: Any) -> int | None:  # noqa: ANN401  # it has no types
+    """Return the handle of the header's chip, None where there is none, or none that may be opened."""
     for number in CHIPS:
         try:
             chip = int(lgpio.gpiochip_open(number))

@@ -22,7 +22,7 @@ from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
-from device.golden import golden_folder, require_right
+from device.golden import has_golden_pictures, require_right
 from device.guard import Guard
 from device.levels import levels
 from device.model_card import ModelCard
@@ -69,9 +69,9 @@ def run(
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)
-        has_golden = golden_folder(classifier.path).is_dir()  # models from elsewhere may have none
+        has_golden = has_golden_pictures(classifier)
         signals.trust(classifier.card)
-        decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+        decision = Decision(settings.decision, levels(settings.model, classifier.card))
         eye = Motion(Gate(finder), decision.wonders)
         notifier = devices.enter_context(Notifier(os.environ.get("NOTIFY_SOCKET")))
         telemetry = devices.enter_context(Telemetry(settings, classifier.card))
@@ -94,8 +94,8 @@ def run(
             collector.take(frame.luma, judged, frame.taken)
             if changed := screen.changed():
                 new_levels = levels(changed.model, classifier.card)
-                decision.adopt(changed.decision, *new_levels)
-                collector.adopt(*new_levels)
+                decision.adopt(changed.decision, new_levels)
+                collector.adopt(new_levels)
                 signals.adopt(changed.signals)
                 telemetry.adopt(changed.signals)
             notifier.decided(frame.taken)

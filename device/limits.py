@@ -41,7 +41,7 @@ def is_crop(shares: tuple[Any, ...]) -> bool:
 
 Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
 MOST_ZONES = 50  # whether they leave anything takes the cube of their number
-SHARES = (
+SOME_ZONES = (
     f" of at most {MOST_ZONES} zones, each [left, top, width, height] in shares from 0 to 1 of the picture, width and "
     f"height above 0, {WITHIN}, that leave some of the picture, as [[0.0, 0.0, 0.25, 1.0]]"
 )
@@ -67,7 +67,7 @@ def _cover(zones: tuple[Zone, ...]) -> bool:
 
 
 A_TIME = ' as "22:00", from 00:00 to 23:59'
-A_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
+A_TIME_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
 
 
 def is_address(text: Any) -> bool:  # noqa: ANN401

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from device.background import moved
 from device.classifier import Verdict
 from device.faces import Box
+from device.levels import Levels
 from device.settings import DecisionSettings
 from device.trace import Trace, variance
 
@@ -96,16 +97,16 @@ class Person:
         self._frame(now, False, settings)
         self.lost = now - self.last_seen > settings.forget_seconds
 
-    def judge(self, now: float, settings: DecisionSettings, threshold: float, release: float) -> None:
+    def judge(self, now: float, settings: DecisionSettings, levels: Levels) -> None:
         """Decide whether the person is bare, if that is sure; between the levels it stays as it is."""
         sure = len(self.scores) >= FEWEST_SCORES and now - self.judged_since >= settings.sure_seconds
         if not (sure and self.moved and self._steady):
             return
         mean = self.mean or 0.0
         error = SURE * self._error
-        if mean - error >= threshold:
+        if mean - error >= levels.threshold:
             self.bare = True
-        elif mean + error < release:
+        elif mean + error < levels.release:
             self.bare = False
 
     def _score(self, scored: Scored, settings: DecisionSettings) -> None:

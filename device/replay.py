@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.cameras.camera import open_camera
+from device.cameras.camera import is_live, open_camera, require_source
+from device.cameras.source import shown
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
 from device.decision import Alert, Decision, Event
+from device.errors import CameraError
 from device.faces import FaceFinder
 from device.gate import Gate
 from device.kiosk import alert_line, event_line
@@ -37,7 +39,7 @@ class Replay:
 def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
     """Run a video file, or a folder of pictures taken as 10 a second, through the loop. Raises CameraError."""
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     eye = Motion(Gate(finder), decision.wonders)
     with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
         for frame in camera.frames():
@@ -47,6 +49,14 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
             alerts += [alert] if alert else []
             events += happened
     return Replay(source.name, now, tuple(alerts), tuple(events))
+
+
+def require_recordings(sources: Iterable[Path]) -> None:
+    """Raise CameraError for what is no video file and no folder of pictures, before anything is played."""
+    for source in sources:
+        if is_live(str(source)) or not source.exists():
+            raise CameraError(f"{shown(str(source))}: no such recording, expected a video file or a folder of pictures")
+        require_source(str(source))
 
 
 def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tally:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from device.errors import SettingsError
@@ -42,6 +43,15 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
         told = "no such text" if hidden else repr(value)
         raise SettingsError(f"{where} is {told}, expected {name}{limits.get('expected', '')}")
     return value
+
+
+def check_homes(content: Mapping[str, object], sections: Mapping[str, type], path: Path) -> None:
+    """Raise SettingsError for a key that stands above the sections, with those that have such a key."""
+    for key, value in content.items():
+        if key not in sections and not isinstance(value, dict):
+            homes = [f"[{name}]" for name, kind in sections.items() if key in typing.get_type_hints(kind)]
+            where = " or ".join(homes) or "the one it belongs to"
+            raise SettingsError(f"{path}: key {key!r} stands above all sections: write it below {where}")
 
 
 def check_names(found: typing.Iterable[str], known: typing.Collection[str], what: str) -> None:

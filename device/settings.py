@@ -13,11 +13,11 @@ from device.limits import (
     A_CROP,
     A_LANGUAGE,
     A_TIME,
+    A_TIME_ZONE,
     A_TOKEN,
-    A_ZONE,
     AN_ADDRESS,
     RANDOM,
-    SHARES,
+    SOME_ZONES,
     Zone,
     are_zones,
     checked,
@@ -27,8 +27,8 @@ from device.limits import (
     is_token,
     ranged,
 )
-from device.sections import check_names, read_section
-from device.signals.quiet_hours import LOCAL, is_clock, is_zone
+from device.sections import check_homes, check_names, read_section
+from device.signals.quiet_hours import LOCAL, is_clock, is_time_zone
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 from device.web.languages import AUTO, codes
 
@@ -84,7 +84,7 @@ class DecisionSettings:
     least_move: float = ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
     least_height: float = ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller doesn't count
     least_brightness: float = ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
-    zones: tuple[Zone, ...] = checked((), are_zones, SHARES)  # faces whose middle is in one don't count
+    zones: tuple[Zone, ...] = checked((), are_zones, SOME_ZONES)  # faces whose middle is in one don't count
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class SignalSettings:
     pause_seconds: float = ranged(0.2, 0.05, 10.0)  # between two beeps
     quiet_from: str = checked("00:00", is_clock, A_TIME)  # no alarm beeps from here
     quiet_until: str = checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
-    time_zone: str = checked(LOCAL, is_zone, A_ZONE)  # of these two; local: the one this computer is set to
+    time_zone: str = checked(LOCAL, is_time_zone, A_TIME_ZONE)  # of these two; local: the one this computer is set to
     release_seconds: float = ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
     fault_seconds: float = ranged(2.0, 1.6, 3.0)  # how long the lamp shows FAULT before the kiosk ends
 
@@ -179,6 +179,7 @@ def read_settings(path: Path | None) -> Settings:
     if content is None:
         raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")
     sections = typing.get_type_hints(Settings)
+    check_homes(content, sections, path)
     check_names(content, sections, f"{path}: section")
     return Settings(
         **{name: read_section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()}

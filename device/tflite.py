@@ -1,4 +1,4 @@
-"""Runs a .tflite on luma pictures, with ai-edge-litert or, where that isn't installed, tflite-runtime."""
+"""Runs a .tflite on luma pictures with one thread, by ai-edge-litert or, where that isn't installed, tflite-runtime."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ class TFLite:
     `takes` and `gives` describe its tensors, as "uint8 [1, 100, 100, 1] scale 1.0 zero 0" and "float32 [1, 2]".
     """
 
-    def __init__(self, content: bytes, threads: int = 1) -> None:
+    def __init__(self, content: bytes) -> None:
         """Load a model from the bytes of its .tflite. Raises ModelError if the runtime can't run it."""
         interpreter_class = _interpreter_class()
         try:
             with native_code_quiet():
-                self._interpreter = interpreter_class(model_content=content, num_threads=threads)
+                self._interpreter = interpreter_class(model_content=content, num_threads=1)
                 self._interpreter.allocate_tensors()
             (takes,) = self._interpreter.get_input_details()
             (gives,) = self._interpreter.get_output_details()
@@ -40,13 +40,13 @@ class TFLite:
         return np.asarray(self._interpreter.get_tensor(self._output)[0], dtype=np.float32)
 
 
-def load(model: Path, content: bytes, takes: str, gives: str, made_by: str, threads: int = 1) -> TFLite:
+def load(model: Path, content: bytes, takes: str, gives: str, made_by: str) -> TFLite:
     """Load a model from the bytes of its file, proven to take and give what its card says.
 
     made_by: the command that makes the file. Raises ModelError with one line that names the file.
     """
     try:
-        network = TFLite(content, threads)
+        network = TFLite(content)
     except ModelError as error:
         raise ModelError(f"{model}: {error}") from error
     for side, found, expected in (("takes", network.takes, takes), ("gives", network.gives, gives)):

@@ -216,10 +216,10 @@ class Box:
         self.cut_power()
         subprocess.run(["umount", "--lazy", self.root], check=True)
 
-    def ssh(self, command: str, user: str = "root") -> subprocess.CompletedProcess[str]:
+    def ssh(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it."""
         return subprocess.run(
-            [self.folder / "bin/ssh", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", command],
+            [self.folder / "bin/ssh", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "root@127.0.0.1", command],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=HANG_SECONDS,
         )  # fmt: skip
 

@@ -34,8 +34,9 @@ def served(
 ) -> Iterator[tuple[Screen, Server]]:
     """A screen on a free port, and its server."""
     collect = CollectSettings("a key") if collecting else CollectSettings()
-    settings = Settings(screen=ScreenSettings(**({"port": 0} | screen)), collect=collect)
-    server = Server(settings, card, config, self_test, TOKEN)
+    asked: dict[str, Any] = {"port": 0, "token": TOKEN} | screen
+    settings = Settings(screen=ScreenSettings(**asked), collect=collect)
+    server = Server(settings, card, config, self_test)
     with Screen(server) as opened:
         yield opened, server
 

@@ -15,7 +15,7 @@ import pytest
 from device.cameras import live
 from device.cameras.camera import Camera
 from device.cameras.camera import open_camera as open_settings
-from device.cameras.view import seen
+from device.cameras.view import turned_and_cropped
 from device.errors import Blind, CameraError, CameraFault
 from device.settings import CameraSettings
 
@@ -309,7 +309,7 @@ def test_a_picture_is_turned_then_mirrored_then_cropped(tmp_path: Path, view: di
 
 def test_a_picture_of_one_pixel_can_be_cropped() -> None:
     luma = np.full((1, 1), 90, np.uint8)
-    assert np.array_equal(seen(luma, CameraSettings(crop=(0.9, 0.9, 0.1, 0.1))), luma)
+    assert np.array_equal(turned_and_cropped(luma, CameraSettings(crop=(0.9, 0.9, 0.1, 0.1))), luma)
 
 
 def test_a_pi_camera_in_use_is_refused_and_closed(picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,12 @@ from screens import card_of
 from test_kiosk import with_card
 
 from device.__main__ import main
+from device.cameras.camera import open_camera
 from device.check import table
-from device.settings import DecisionSettings, ScreenSettings, Settings
+from device.errors import CameraError, SettingsError
+from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings
+from device.telemetry.discovery import Discovery
+from device.telemetry.mqtt import Mqtt
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
 
 TABLE = """\
@@ -126,6 +130,24 @@ def test_what_is_no_source_is_refused_in_one_line_without_what_it_holds(
         "rtsp://USER:PASSWORD@HOST/PATH with / ? # @ and : in user, password and path as %2F %3F %23 %40 and %3A, "
         "a video file or a folder of pictures\n",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "line"), [
+    ("usb0", "usb0: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"),
+    ("{folder}", "{folder}: holds no pictures, expected a folder with JPEG, PNG or WebP files"),
+    ("{folder}/kiosk.toml", "{folder}/kiosk.toml: is damaged or no video, expected one of .avi, .m4v, .mkv, .mov, "
+     ".mp4, .mpeg, .mpg, .webm"),
+])  # fmt: skip
+def test_a_camera_that_run_would_refuse_without_opening_one_is_refused_in_the_same_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, line: str
+) -> None:
+    path, source, line = tmp_path / "kiosk.toml", source.format(folder=tmp_path), line.format(folder=tmp_path)
+    path.write_text(f'[camera]\nsource = "{source}"\n')
+    assert main(["check", "--config", str(path)]) == 2
+    assert capsys.readouterr() == ("", f"error: {line}\n")
+    with pytest.raises(CameraError) as refused:
+        open_camera(CameraSettings(source))
+    assert str(refused.value) == line
 
 
 def test_it_tells_zones(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,13 +304,26 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         "metrics             at /metrics, from 127.0.0.1 alone, which [screen] host is: set 0.0.0.0 for lan",
         "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
         "door-1; 1000 events wait at most",
-        f"webhook             none: {readable}: its mode is 0644, expected nothing for others: run "
-        f"`chmod o= {readable}`",
+        f"webhook             none; WARNING: {readable}: its mode is 0644, expected nothing for others: run "
+        f"`chmod o= {readable}`; the door goes on without it",
         f"counts              in {tmp_path}/counts.db, for the last 90 days with any; page at /today, from loopback",
     ]
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+
+
+@pytest.mark.parametrize("unusable", ["password_path", "ca_path"])
+def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable: str) -> None:
+    password = tmp_path / "password"
+    password.touch(0o600)
+    password.write_text("secret")
+    paths: dict[str, Any] = {"password_path": str(password), unusable: str(tmp_path / "absent")}
+    mqtt = MqttSettings(enabled=True, **paths)
+    with pytest.raises(SettingsError, match="absent: ") as refused:
+        Mqtt(mqtt, Discovery("door-1", "toy"))
+    line = f"mqtt                none; WARNING: {refused.value}; the door goes on without it"
+    assert line in list(table(Settings(mqtt=mqtt), card_of(), has_golden=True))
 
 
 @pytest.mark.parametrize(

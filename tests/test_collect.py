@@ -19,7 +19,7 @@ from device import collect
 from device.classifier import Classifier
 from device.collect import Collector
 from device.crop import crop_face
-from device.crop_store import CropStore, state_folder
+from device.crop_store import CropStore, crops_folder
 from device.decision import Judged
 from device.errors import SettingsError
 from device.faces import Box, Luma
@@ -61,7 +61,7 @@ def door(tmp_path: Path, toy: Path, key: X25519PrivateKey, monkeypatch: pytest.M
 
 
 def kept() -> list[Path]:
-    folder = state_folder()
+    folder = crops_folder()
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
@@ -81,7 +81,7 @@ def face(score: float = 0.5, visit: int = 1) -> Judged:
 
 def store_for(key: X25519PrivateKey, **limits: float) -> CropStore:
     settings = dataclasses.replace(CollectSettings("a key"), **limits)  # type: ignore[arg-type]
-    return CropStore(state_folder(), settings, key.public_key())
+    return CropStore(crops_folder(), settings, key.public_key())
 
 
 def test_a_door_keeps_a_few_unsure_faces_that_only_the_key_opens(door: Settings, key: X25519PrivateKey) -> None:
@@ -100,7 +100,7 @@ def test_a_door_keeps_a_few_unsure_faces_that_only_the_key_opens(door: Settings,
                 unseal(other, key)
         with pytest.raises(SealError):
             unseal(content, X25519PrivateKey.generate())
-    assert state_folder().stat().st_mode & 0o077 == 0
+    assert crops_folder().stat().st_mode & 0o077 == 0
     pin = Device.pin_factory.pin(COLLECT)
     assert [change.state for change in pin.states] == [False, True, False]
 
@@ -110,7 +110,7 @@ def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, t
     sure = dataclasses.replace(door, model=ModelSettings(str(toy), threshold=0.45, release=0.4))
     assert run(off, SquareFinder(), pins="mock") == 0
     assert [change.state for change in Device.pin_factory.pin(COLLECT).states] == [False]
-    assert not state_folder().exists()
+    assert not crops_folder().exists()
     assert run(sure, SquareFinder(), pins="mock") == 0
     assert kept() == []
 
@@ -125,7 +125,7 @@ def test_levels_that_are_saved_hold_at_once_for_what_is_kept(door: Settings, tmp
 
 def test_a_crop_that_is_fetched_meanwhile_costs_no_other(key: X25519PrivateKey) -> None:
     store = store_for(key)
-    (state_folder() / f"{int(NOW)}-00000000.crop").symlink_to("gone")  # is listed, and isn't there when it is looked at
+    (crops_folder() / f"{int(NOW)}-00000000.crop").symlink_to("gone")  # is listed, and isn't there when it is looked at
     assert store.keep(b"a picture", NOW)
     assert [unseal(path.read_bytes(), key) for path in kept() if path.exists()] == [b"a picture"]
 
@@ -149,7 +149,7 @@ def test_only_scores_between_the_levels_are_kept_and_few_of_each_visit(
 
 def test_crops_go_after_their_days_and_others_files_stay(key: X25519PrivateKey) -> None:
     store = store_for(key, days=3)
-    (state_folder() / "notes.txt").write_text("mine")
+    (crops_folder() / "notes.txt").write_text("mine")
     for day in range(5):
         assert store.keep(noise(day).tobytes(), NOW + day * DAY)
     assert [int(file.name.split("-")[0]) for file in kept()[:-1]] == [NOW + day * DAY for day in (2, 3, 4)]
@@ -192,7 +192,7 @@ def test_no_more_are_kept_than_may_be_in_number_and_bytes(
 def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, toy: Path,
                                          caplog: pytest.LogCaptureFixture) -> None:  # fmt: skip
     store = store_for(key)
-    shutil.rmtree(state_folder())
+    shutil.rmtree(crops_folder())
     with Collector(door, Classifier(str(toy)).card, store) as collector:
         for visit in range(3):
             collector.take(noise(), [face(visit=visit)], 1.0)
@@ -215,7 +215,7 @@ def test_the_door_never_waits_for_a_slow_disk(door: Settings, key: X25519Private
 
 def test_what_a_power_cut_left_is_removed(key: X25519PrivateKey) -> None:
     store_for(key)
-    (state_folder() / "1800000000-00000000.new").write_bytes(b"half")
+    (crops_folder() / "1800000000-00000000.new").write_bytes(b"half")
     store_for(key)
     assert kept() == []
 

@@ -17,7 +17,7 @@ from drawn_photos import drawn_photos
 from device.classifier import Classifier
 from device.errors import ModelError
 from device.finders import OwnFaceFinder
-from device.golden import golden_pictures_right
+from device.golden import require_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, require_parity
@@ -143,7 +143,7 @@ def test_the_same_run_converts_to_the_same_bytes(trained: tuple[Run, Path], tmp_
     assert (tmp_path / "a" / "simple.tflite").read_bytes() == (tmp_path / "b" / "simple.tflite").read_bytes()
     golden = [{path.name: path.read_bytes() for path in (tmp_path / name / "golden/simple").iterdir()} for name in "ab"]
     assert golden[0] == golden[1]
-    assert golden_pictures_right(Classifier(str(tmp_path / "a" / "simple.tflite")), OwnFaceFinder())
+    require_right(Classifier(str(tmp_path / "a" / "simple.tflite")), OwnFaceFinder())
 
 
 def test_a_network_that_integers_cannot_follow_is_not_written(

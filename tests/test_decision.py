@@ -8,23 +8,24 @@ import pytest
 from device.classifier import Verdict
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import Box, overlap
+from device.levels import Levels
 from device.look import Look
 from device.people import SAME_FACE_IOU
 from device.settings import DecisionSettings
 
-THRESHOLD, RELEASE = 0.6, 0.4
+LEVELS = Levels(threshold=0.6, release=0.4)
 SETTINGS = DecisionSettings(least_move=0.0)  # faces here mostly stay where they are
 Scene = Callable[[float], list[Verdict]]
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(300, 0, 100, 100)
 
 
 def verdict(score: float, box: Box = LEFT) -> Verdict:
-    return Verdict(box, 5.0, (1 - score, score), score, "without_mask" if score >= THRESHOLD else "with_mask")
+    return Verdict(box, 5.0, (1 - score, score), score, "without_mask" if score >= LEVELS.threshold else "with_mask")
 
 
 def play(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Alert]:
     """Return the alerts of a door at which scene(t) gives the verdicts at t seconds."""
-    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), LEVELS)
     times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
     return [alert for now in times if (alert := decision.update(now, scene(now))[0])]
 
@@ -151,7 +152,7 @@ def happened(scene: Scene, frames_per_second: int, seconds: float, **settings: A
 
 
 def events_of(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[Event]:
-    decision = Decision(dataclasses.replace(SETTINGS, **settings), THRESHOLD, RELEASE)
+    decision = Decision(dataclasses.replace(SETTINGS, **settings), LEVELS)
     times = [frame / frames_per_second for frame in range(round(seconds * frames_per_second))]
     return [event for now in times for event in decision.update(now, scene(now))[1]]
 
@@ -256,7 +257,7 @@ def test_a_face_in_a_zone_does_not_count() -> None:
 def test_how_far_a_face_moves_matters_until_it_has_moved_and_never_of_who_does_not_count() -> None:
     zone = (0.8, 0.0, 0.2, 1.0)
     settings = DecisionSettings(background_seconds=20.0, zones=(zone,))
-    decision, shape, hung = Decision(settings, THRESHOLD, RELEASE), (400, 1000), Box(600, 0, 100, 100)
+    decision, shape, hung = Decision(settings, LEVELS), (400, 1000), Box(600, 0, 100, 100)
     for frame in range(250):
         decision.update(frame / 10, [verdict(0.9, hung)] + [verdict(0.1, LEFT)] * (frame >= 240))
     assert not decision.wonders(25.0, [], shape)
@@ -269,7 +270,7 @@ def test_how_far_a_face_moves_matters_until_it_has_moved_and_never_of_who_does_n
 
 
 def test_only_faces_of_a_visit_that_are_seen_well_are_judged() -> None:
-    decision = Decision(SETTINGS, THRESHOLD, RELEASE)
+    decision = Decision(SETTINGS, LEVELS)
 
     def seen(now: float, look: Look) -> list[tuple[int, Box, float]]:
         """Let two people be seen, the other one with another look; return who was judged."""

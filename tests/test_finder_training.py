@@ -102,8 +102,8 @@ def asked(material: Path, runs: Path, *more: str, epochs: int = EPOCHS) -> list[
     ]  # fmt: skip
 
 
-def planned(material: Path, epochs: int = EPOCHS) -> FinderPlan:
-    return FinderPlan((str(material / "scenes"),), (str(material / "rooms"),), (), "", ("yard-*",), "", epochs, 0, 2)
+def planned(material: Path) -> FinderPlan:
+    return FinderPlan((str(material / "scenes"),), (str(material / "rooms"),), (), "", ("yard-*",), "", EPOCHS, 0, 2)
 
 
 def run_folder(runs: Path) -> Path:

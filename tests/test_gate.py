@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.cameras.view import seen
+from device.cameras.view import turned_and_cropped
 from device.faces import Box, Face, Luma
 from device.gate import SEARCH_SECONDS, Gate
 from device.settings import CameraSettings
@@ -100,7 +100,7 @@ def test_it_goes_by_the_picture_that_is_turned_and_cropped(view: CameraSettings)
 
 
 def seen_scene(scene: Scene, view: CameraSettings) -> Scene:
-    return seen(scene.round().astype(np.uint8), view).astype(np.float32)
+    return turned_and_cropped(scene.round().astype(np.uint8), view).astype(np.float32)
 
 
 def test_while_a_face_is_there_every_frame_is_searched() -> None:

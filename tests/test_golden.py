@@ -14,7 +14,7 @@ from device.cards import card_json
 from device.classifier import MODELS, Classifier
 from device.errors import ModelError
 from device.finders import OwnFaceFinder, open_finder
-from device.golden import TOLERANCE, golden_answers, golden_folder, golden_pictures_right
+from device.golden import TOLERANCE, golden_answers, golden_folder, require_right
 from device.kiosk import run
 from device.settings import CameraSettings, FaceSettings, ModelSettings, ScreenSettings, Settings, SignalSettings
 from device.signals.signals import Signals
@@ -69,20 +69,24 @@ def test_golden_pictures_are_small() -> None:
     assert max(path.stat().st_size for path in MODELS.glob("golden/*/*.png")) < 12_000
 
 
+def rights(door: Classifier) -> list[bool]:
+    return [answer.right for answer in golden_answers(door, OwnFaceFinder())]
+
+
 def test_another_score_or_state_than_the_written_one_is_wrong(door: Classifier) -> None:
     finder = OwnFaceFinder()
     masked = golden_answers(door, finder)[0]
-    assert golden_pictures_right(door, finder)
+    assert all(rights(door))
     for off, right in ((TOLERANCE - 0.01, True), (TOLERANCE + 0.01, False)):
         edit(door, 0, scores=[masked.scores[0] + off])
-        assert golden_pictures_right(door, finder) is right
+        assert rights(door) == [right, True, True]
     edit(door, 0, scores=list(masked.scores), state="ALARM")
-    assert not golden_pictures_right(door, finder)
+    assert rights(door) == [False, True, True]
     assert str(golden_answers(door, finder)[0]) == (
         f"masked.png: CLEAR {masked.scores[0]:.2f}, expected ALARM {masked.scores[0]:.2f}"
     )
     edit(door, 0, scores=[], state="CLEAR")
-    assert [answer.right for answer in golden_answers(door, finder)] == [False, True, True]
+    assert rights(door) == [False, True, True]
 
 
 class HeldDown(Signals):
@@ -126,13 +130,13 @@ def test_check_refuses_a_model_that_judges_them_wrongly(
     ))
 
 
-def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier, tmp_path: Path) -> None:
+def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier) -> None:
     finder, folder = OwnFaceFinder(), golden_folder(door.path)
     command = f"run `python -m trainer golden --model {door.path}`"
 
     def refusal() -> str:
         with pytest.raises(ModelError) as error:
-            golden_pictures_right(door, finder)
+            golden_answers(door, finder)
         return str(error.value)
 
     bare, masked = (folder / "bare.png").read_bytes(), (folder / "masked.png").read_bytes()
@@ -154,7 +158,7 @@ def test_one_command_writes_them_anew(door: Classifier, capsys: pytest.CaptureFi
     assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
         [f"{file}:", state] for file, state in STATES.items()
     ]
-    assert golden_pictures_right(door, OwnFaceFinder())
+    require_right(door, OwnFaceFinder())
 
 
 def test_the_same_models_give_the_same_golden_pictures(toy: Path, tmp_path: Path) -> None:

@@ -97,6 +97,27 @@ def test_crossval_without_photos_says_so(spaced_tree: Path) -> None:
     assert refused.stderr.splitlines()[0].startswith("error: DATA is missing, expected a folder: make crossval DATA=")
 
 
+def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(tmp_path: Path) -> None:
+    for name in ("my models/door.json", "requirements.lock", ".venv/ready"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    shutil.copyfile(TREE / "Makefile", tmp_path / "Makefile")
+    python = tmp_path / "python"  # says how it was called, and leaves the cards of a conversion
+    python.write_text(
+        '#!/bin/bash\necho "${@:3}"\n[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{simple,resnet,vgg19}.json; }\n'
+    )
+    python.chmod(0o755)
+    asked = "compare", "DATA=photos", "ON=scenes", "MODELS=my models", "venv=./python"
+    first, again = (make(*asked, tree=tmp_path).stdout.splitlines() for _ in range(2))
+    assert "--model simple resnet vgg19 " in first[0]
+    others = " ".join(f"runs/compared/{name}.tflite" for name in ("simple", "resnet", "vgg19"))
+    assert first[1:] == [
+        "convert --runs runs --models runs/compared",
+        f"compare --data scenes --runs runs --model my models/door.tflite {others}",
+    ]
+    assert again == first[2:]
+
+
 @pytest.mark.parametrize(("word", "line"), [("SIZE=25", "--size: 25 is not"), ("SEED=-1", "--seed: -1 is not")])
 def test_crossval_is_told_size_and_seed(spaced_tree: Path, word: str, line: str) -> None:
     refused = make("crossval", "DATA=photos", word, tree=spaced_tree)

@@ -12,6 +12,7 @@ import pytest
 from device.classifier import Verdict
 from device.decision import Decision, Kind, State
 from device.faces import Box, Face, Luma
+from device.levels import Levels
 from device.look import Look
 from device.motion import Motion
 from device.settings import DecisionSettings
@@ -38,10 +39,10 @@ def always(now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
     return True
 
 
-def texture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> Plane:
-    """Return soft spots, float32 (height, width), 40-200."""
+def texture(seed: int, width: int = WIDTH) -> Plane:
+    """Return soft spots, float32 (HEIGHT, width), 40-200."""
     rng = np.random.default_rng(seed)
-    spots = cv2.GaussianBlur(rng.standard_normal((height, width), np.float32), (0, 0), 5)
+    spots = cv2.GaussianBlur(rng.standard_normal((HEIGHT, width), np.float32), (0, 0), 5)
     return np.asarray(40 + 160 * (spots - spots.min()) / np.ptp(spots), np.float32)
 
 
@@ -75,7 +76,7 @@ def moves(scene: Scene, rate: float, seconds: float, noise: float = 2.0) -> list
 
 def told(found: list[tuple[float, float | None]], score: float = 0.05) -> list[tuple[Kind, State, float]]:
     """Return what a door tells of a face in one place with these moves."""
-    decision, events = Decision(DecisionSettings(), 0.6, 0.5), list[tuple[Kind, State, float]]()
+    decision, events = Decision(DecisionSettings(), Levels(0.6, 0.5)), list[tuple[Kind, State, float]]()
     for now, moved in found:
         verdict = Verdict(BOX, 1.0, (1 - score, score), score, "with_mask", Look(moved=moved))
         events += [(event.kind, event.state, event.at) for event in decision.update(now, [verdict])[1]]
@@ -151,7 +152,7 @@ def test_pictures_from_before_everybody_left_are_forgotten() -> None:
 
 
 def test_a_face_is_asked_how_far_it_moves_until_it_has_moved_once() -> None:
-    decision, found = Decision(DecisionSettings(), 0.6, 0.5), list[float | None]()
+    decision, found = Decision(DecisionSettings(), Levels(0.6, 0.5)), list[float | None]()
     motion = Motion(Here([Face(BOX, 1.0)]), decision.wonders)
     for frame in range(20):
         now = frame / 10
@@ -171,7 +172,7 @@ def test_what_is_told_is_the_same_as_if_every_move_were_known(kind: str) -> None
         rng = np.random.default_rng([6, number])
         passage = write_passage(rng, kind)
         people = [Seen(rng, read_noise(), walk) for walk in passage.walks]
-        whole, spared = (Decision(DecisionSettings(least_move=0.2), 0.6, 0.5) for _ in range(2))
+        whole, spared = (Decision(DecisionSettings(least_move=0.2), Levels(0.6, 0.5)) for _ in range(2))
         for frame in range(round(passage.seconds * FRAMES_PER_SECOND)):
             now = frame / FRAMES_PER_SECOND
             still = [verdict for person in people if (verdict := person.verdict(passage, now))]

@@ -22,6 +22,7 @@ from device.decision import Decision, Event, State
 from device.errors import BrokerError
 from device.faces import Box
 from device.kiosk import run
+from device.levels import Levels
 from device.settings import DecisionSettings, Settings, SignalSettings
 from device.telemetry import mqtt
 from device.telemetry.counts import rows
@@ -64,7 +65,7 @@ def broker(keys: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
 
 def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
     """Yield what the loop tells of an hour in which somebody comes each minute, every other without a mask."""
-    decision = Decision(DecisionSettings(), 0.6, 0.4)
+    decision = Decision(DecisionSettings(), Levels(0.6, 0.4))
     for number in range(36000):
         second = number % 600 / 10
         bare = number // 600 % 2

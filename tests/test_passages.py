@@ -35,14 +35,14 @@ from trainer.passages.noise import (
 from trainer.passages.page import clips_text, simulated_text, total
 from trainer.passages.play import passages_of
 from trainer.passages.script import KINDS, Passage, Place, Walk, write_passage
-from trainer.passages.simulate import CAUSES, RELEASE, THRESHOLD, live, live_alone, simulate
+from trainer.passages.simulate import CAUSES, LEVELS, live, live_alone, simulate
 
 PAGE = Path(__file__).parent.parent / "docs" / "door.md"
 
 
 @pytest.fixture(scope="module")
 def noise() -> Noise:
-    return read_noise().known(THRESHOLD, RELEASE)
+    return read_noise().known(LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_page_has_each_place_once_and_its_links_lead_to_files() -> None:
 
 def test_the_thresholds_are_near_the_shipped_models() -> None:
     card, _ = read_card(MODELS / "door.tflite")
-    assert (card.threshold, card.release) == pytest.approx((THRESHOLD, RELEASE), abs=0.25)
+    assert (card.threshold, card.release) == pytest.approx(LEVELS, abs=0.25)
 
 
 def test_clips_are_listed_beside_what_is_seen() -> None:
@@ -197,10 +197,13 @@ def test_it_is_said_whether_the_noise_was_replaced(noise: Noise, tmp_path: Path)
         assert read_noise(path) == replace(noise, people=people)
 
 
-def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("model", ["door", "simple"])  # whose faces are found by another finder
+def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
     (tmp_path / "there.txt").touch()
     before = NOISE.read_bytes()
-    assert main(["passages", "--to", str(tmp_path), "--measure", "1"]) == 2
+    assert main(["passages", "--to", str(tmp_path), "--measure", "1", "--model", model]) == 2
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds files")
     assert NOISE.read_bytes() == before
 

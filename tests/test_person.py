@@ -8,11 +8,12 @@ import pytest
 
 from device.classifier import Verdict
 from device.faces import Box
+from device.levels import Levels
 from device.look import Look
 from device.person import LEAST_DEVIATION, Person
 from device.settings import DecisionSettings
 
-THRESHOLD, RELEASE = 0.6, 0.4
+LEVELS = Levels(threshold=0.6, release=0.4)
 STIR = 0.012  # of a face's height: what a poster's seems to move by is less
 SETTINGS = DecisionSettings(
     window_seconds=1.0, notice_seconds=0.25, sure_seconds=0.5, forget_seconds=0.5, least_move=0.0
@@ -26,7 +27,7 @@ def see(person: Person, now: float, settings: DecisionSettings = SETTINGS, x: in
     score = seen.pop("score", 0.9)
     verdict = Verdict(BOX._replace(x=x), 5.0, (1 - score, score), score, "", Look(**seen))
     person.see(now, verdict, settings)
-    person.judge(now, settings, THRESHOLD, RELEASE)
+    person.judge(now, settings, LEVELS)
     return person
 
 
@@ -61,18 +62,19 @@ def test_the_mean_counts_soft_faces_less() -> None:
 def test_a_mean_has_to_be_its_error_beyond_a_level(scores: list[float], error: float) -> None:
     mean = sum(scores) / len(scores)
     for off, threshold, release in ((-1e-9, True, None), (1e-9, None, False)):
-        for bare, levels in ((threshold, (mean - error + off, 0.0)), (release, (1.0, mean + error + off))):
+        at_threshold, at_release = Levels(mean - error + off, 0.0), Levels(1.0, mean + error + off)
+        for bare, levels in ((threshold, at_threshold), (release, at_release)):
             person = scored(scores)
             person.bare = None
-            person.judge(1.0, SETTINGS, *levels)
+            person.judge(1.0, SETTINGS, levels)
             assert person.bare is bare
 
 
 def test_at_the_threshold_somebody_is_bare_and_at_the_release_not_masked_yet() -> None:
     error = LEAST_DEVIATION / 2  # of four equal scores
-    for levels, bare in (((0.5 - error, 0.0), True), ((1.0, 0.5 + error), None)):
+    for levels, bare in ((Levels(0.5 - error, 0.0), True), (Levels(1.0, 0.5 + error), None)):
         person = scored([0.5] * 4)
-        person.judge(1.0, SETTINGS, *levels)
+        person.judge(1.0, SETTINGS, levels)
         assert person.bare is bare
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import pytest
-from test_decision import RELEASE, RIGHT, events_of, happened, play, states, verdict
+from test_decision import LEVELS, RIGHT, events_of, happened, play, states, verdict
 
 from device.classifier import Verdict
 from device.decision import Kind, State
@@ -27,7 +27,7 @@ def test_a_face_that_has_never_moved_is_not_judged(score: float) -> None:
         return [verdict(score, Box(300 + step, 0, 100, 100))]
 
     alerts = play(scene, 10, 70, least_move=0.07)
-    assert states(alerts) == [State.CHECKING, State.ALARM if score > RELEASE else State.CLEAR]
+    assert states(alerts) == [State.CHECKING, State.ALARM if score > LEVELS.release else State.CLEAR]
     assert 60.0 <= alerts[1].at <= 60.6  # means of a few boxes are compared
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from device.signals.quiet_hours import QuietHours, is_clock, is_zone
+from device.signals.quiet_hours import QuietHours, is_clock, is_time_zone
 
 BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 
@@ -81,4 +81,4 @@ def test_what_is_a_time_and_what_a_zone() -> None:
     texts = ("00:00", "23:59", "24:00", "7:00", "0700", "07:00:00", "0\u0667:00", "")
     assert [text for text in texts if is_clock(text)] == ["00:00", "23:59"]
     names = ("local", BERLIN, "Asia/Kathmandu", "Europe", "Europe/Berlim", "../UTC", "/etc/passwd", "\0", "")
-    assert [name for name in names if is_zone(name)] == ["local", BERLIN, "Asia/Kathmandu"]
+    assert [name for name in names if is_time_zone(name)] == ["local", BERLIN, "Asia/Kathmandu"]

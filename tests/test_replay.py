@@ -95,6 +95,24 @@ def test_the_command_plays_folders_and_compares(
 
 
 @pytest.mark.parametrize(
+    ("last", "line"),
+    [
+        ("{folder}/a.avi", "{folder}/a.avi: no such recording, expected a video file or a folder of pictures"),
+        ("{folder}", "{folder}: holds no pictures, expected a folder with JPEG, PNG or WebP files"),
+        ("usb:0", "usb:0: no such recording, expected a video file or a folder of pictures"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recording_is_refused_before_any_is_played(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], last: str, line: str
+) -> None:
+    nobody, empty = record(tmp_path / "nobody", [EMPTY] * 5), tmp_path / "empty"
+    empty.mkdir()
+    videos = [str(nobody), last.format(folder=empty)]
+    assert main(["replay", *videos, "--config", str(toy_config), "--model", str(toy)]) == 2
+    assert capsys.readouterr() == ("", f"error: {line.format(folder=empty)}\n")
+
+
+@pytest.mark.parametrize(
     ("content", "line"),
     [
         ("video,enter\n", "{path}: has no column leave, expected video, enter, leave, answer: see --help"),

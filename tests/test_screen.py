@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from footprint import TREE
-from screens import ANSWER_SECONDS, TOKEN, Viewer, card_of, free_port, served, show
+from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
@@ -176,7 +176,7 @@ def test_an_address_that_comes_late_brings_the_page_up(host: str, asked: str) ->
 def test_settings_that_cannot_be_read_leave_no_port_taken(tmp_path: Path) -> None:
     port = free_port()
     with pytest.raises(SettingsError, match=r"absent\.toml: can't be read") as refused:
-        Server(Settings(screen=ScreenSettings(port=port)), card_of(), tmp_path / "absent.toml", None, TOKEN)
+        Server(Settings(screen=ScreenSettings(port=port)), card_of(), tmp_path / "absent.toml", None)
     socket.create_server(("127.0.0.1", port)).close()  # while the error still holds what its lines knew
     assert refused.tb is not None
 
@@ -439,7 +439,7 @@ def test_a_language_file_with_a_mistake_is_refused(tmp_path: Path, old: str, new
 
 def test_a_page_knows_when_the_device_has_other_settings() -> None:
     servers = [
-        Server(Settings(screen=screen), card_of(practice), None, None, "")
+        Server(Settings(screen=screen), card_of(practice), None, None)
         for screen, practice in (
             (ScreenSettings(port=0, token="a" * 16), False),
             (ScreenSettings(port=0, read_token="b" * 16), False),  # its viewers could try tokens on what they are told

@@ -16,7 +16,9 @@ from screens import FRAME, card_of, free_port, served, show
 
 from device.cameras.frame import Frame
 from device.decision import State
+from device.web import mirror
 from device.web.languages import LANGUAGES, LOOKS, codes, read_language
+from device.web.pages import MOST_VIEWERS
 from device.web.screen import Screen
 from device.web.server import Server
 
@@ -316,6 +318,22 @@ def test_the_mirror_is_seen_and_goes_with_a_fault(page: Browser) -> None:
         look_at(page, screen, server, "FAULT")
         page.until("document.querySelector('.mirror img').hidden")
         page.until("!document.querySelector('.mirror').checkVisibility()")
+
+
+def test_a_picture_stays_until_the_next_where_as_many_look_as_may(
+    page: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "MOST_SENT", mirror.MOST_SENT / MOST_VIEWERS)  # to this one viewer
+    with served(card_of(), mirror=True) as (screen, server), camera_running(server):
+        page.open(server.url)
+        look_at(page, screen, server, "IDLE")
+        page.until("!document.querySelector('.mirror img').hidden")
+        page.run(
+            "window.changes = []; new MutationObserver((seen) => changes.push(...seen.map((one) => one.attributeName)))"
+            ".observe(document.querySelector('.mirror img'), {attributes: true})"
+        )
+        page.until("changes.length > 0")
+        assert page.run("changes[0]") == "src"
 
 
 def test_motion_is_left_out_for_who_asks_so(page: Browser) -> None:

@@ -1,7 +1,6 @@
 """A token of the owner's own is in no line that the kiosk logs, whatever is asked with it; a random one is in one."""
 
 import logging
-from pathlib import Path
 
 import pytest
 from screens import TOKEN, card_of, free_port
@@ -13,7 +12,7 @@ from device.web.screen import open_screen
 
 @pytest.mark.parametrize(("token", "lines"), [(TOKEN, 0), ("random", 1)])
 def test_the_token_is_printed_once_if_it_is_made_anew_and_never_if_it_is_the_owners(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, token: str, lines: int
+    caplog: pytest.LogCaptureFixture, token: str, lines: int
 ) -> None:
     caplog.set_level(logging.DEBUG)
     port = free_port()

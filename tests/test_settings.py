@@ -91,6 +91,9 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[signal]", "section 'signal' is unknown: did you mean 'signals'?"),
         ("[xyz]", "section 'xyz' is unknown: expected one of model, faces, camera, decision, signals, screen, "
           "mqtt, webhook, counts, collect"),
+        ('name = "door"', "key 'name' stands above all sections: write it below [model]"),
+        ("mirror = true", "key 'mirror' stands above all sections: write it below [camera] or [screen]"),
+        ("nome = 1", "key 'nome' stands above all sections: write it below the one it belongs to"),
         ("[signals]\nred_pim = 5", "[signals] key 'red_pim' is unknown: did you mean 'red_pin'?"),
         ('camera = "pi"', "[camera] is 'pi', expected a section"),
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),

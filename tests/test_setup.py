@@ -27,7 +27,8 @@ from device.decision import State
 from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
 from device.kiosk import StopRequest, run
-from device.levels import levels
+from device.levels import Levels, levels
+from device.limits import SHORTEST_TOKEN
 from device.look import Look
 from device.settings import (
     CameraSettings,
@@ -144,16 +145,18 @@ def test_on_the_network_setup_is_answered_only_if_asked_for(setup: str, status: 
 
 def test_at_one_address_of_the_network_alone_setup_is_answered_from_this_computer() -> None:
     address = own_address()
-    with served(card_of(), host=address) as (_, server):
-        assert server.setup_url == f"http://{address}:{server.port}/setup#{TOKEN}"
+    with served(card_of(), host=address, token="random") as (_, server):  # noqa: S106
+        assert server.setup_url == f"http://{address}:{server.port}/setup#{server.token}"
         with socket.create_connection((address, server.port), 60) as connection:
             connection.sendall(f"GET /setup HTTP/1.0\r\nHost: {address}:{server.port}\r\n\r\n".encode())
             assert int(connection.recv(4096).split()[1]) == 200
 
 
 def test_the_token_is_made_anew_or_the_files() -> None:
-    with served(card_of()) as (_, server):
-        assert server.setup_url == f"http://127.0.0.1:{server.port}/setup#{TOKEN}"
+    with served(card_of(), token="random") as (_, server):  # noqa: S106
+        assert server.setup_url == f"http://127.0.0.1:{server.port}/setup#{server.token}"
+        assert len({server.token, server.read_token, "random"}) == 3
+        assert min(len(server.token), len(server.read_token)) >= SHORTEST_TOKEN
     with served(card_of(), token="a" * 16) as (_, server):
         assert server.setup_url == f"http://127.0.0.1:{server.port}/setup"  # the owner's own isn't printed
         assert (get(server, "minute", "a" * 16)[0], get(server, "minute")[0]) == (200, 401)
@@ -339,8 +342,8 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    assert states(history, DecisionSettings(), 0.5, 0.4) == [(-60.0, "IDLE")]
-    assert states(History(), DecisionSettings(), 0.5, 0.4) == []
+    assert states(history, DecisionSettings(), Levels(0.5, 0.4)) == [(-60.0, "IDLE")]
+    assert states(History(), DecisionSettings(), Levels(0.5, 0.4)) == []
 
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,9 +48,9 @@ def scenes(seed: int, noise: float, seconds: float, rate: float, scene: Scene | 
         yield taken(rng, scene, noise)
 
 
-def dark(noise: float, seconds: float, rate: float, level: float = 2.0) -> Iterator[Luma]:
+def dark(noise: float, seconds: float, rate: float) -> Iterator[Luma]:
     """Yield what a sensor with this noise sees where no light is."""
-    return scenes(9, noise, seconds, rate, np.full((HEIGHT, WIDTH), level, np.float32))
+    return scenes(9, noise, seconds, rate, np.full((HEIGHT, WIDTH), 2, np.float32))
 
 
 def jpeg(luma: Luma, quality: int) -> Luma:
@@ -59,12 +59,12 @@ def jpeg(luma: Luma, quality: int) -> Luma:
     )
 
 
-def covering(rate: float, seconds: float = 0.4) -> Iterator[Luma]:
-    """Yield a lit scene before which something opaque is moved from the left, out of focus."""
-    rng, scene = np.random.default_rng(1), empty_scene(1)
+def covering(rate: float) -> Iterator[Luma]:
+    """Yield a lit scene before which, within 0.4 s, something opaque is moved from the left, out of focus."""
+    rng, scene, frames = np.random.default_rng(1), empty_scene(1), round(0.4 * rate)
     yield from scenes(1, 2.0, 3.0, rate)
-    for place in range(1, round(seconds * rate)):
-        edge = WIDTH * place / round(seconds * rate)
+    for place in range(1, frames):
+        edge = WIDTH * place / frames
         light = np.clip((np.arange(WIDTH) - edge) / 30 + 0.5, 0, 1).astype(np.float32)
         yield taken(rng, scene * light + 2, 2.0)
 

@@ -159,7 +159,7 @@ def test_without_a_new_state_for_a_second_the_lamp_shows_fault_and_the_buzzer_st
     assert Device.pin_factory.pin(22).states[2].timestamp > 0.9  # seconds that it had sounded
 
 
-def test_an_rgb_led_shows_each_state_in_a_colour_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_rgb_led_shows_each_state_in_a_colour_of_its_own() -> None:
     shown = {}
     with Signals(dataclasses.replace(ALL_WIRED, blue_pin=BLUE), "mock") as signals:
         for now, state in enumerate(State):
@@ -342,7 +342,7 @@ def test_a_pin_in_use_is_refused_and_the_others_are_let_go(monkeypatch: pytest.M
 def test_off_a_pi_one_line_says_that_nothing_is_switched(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "BOARD", tmp_path / "absent")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")  # also where the tests run on a Pi
     caplog.set_level(logging.INFO)
     with Signals(SignalSettings()) as signals:
@@ -350,10 +350,14 @@ def test_off_a_pi_one_line_says_that_nothing_is_switched(
     assert caplog.messages == ["no GPIO here: states are shown in the terminal only"]
 
 
+def on_a_pi(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    (root / "proc/device-tree").mkdir(parents=True)
+    (root / "proc/device-tree/model").write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    monkeypatch.setattr(module, "ROOT", root)
+
+
 def test_on_a_pi_missing_gpio_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    board = tmp_path / "model"
-    board.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    monkeypatch.setattr(module, "BOARD", board)
+    on_a_pi(monkeypatch, tmp_path)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
     with pytest.raises(WiringError) as error:
         Signals(SignalSettings())
@@ -366,9 +370,7 @@ def test_on_a_pi_missing_gpio_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_on_a_pi_whose_pins_may_not_be_opened_the_librarys_own_error_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    board = tmp_path / "model"
-    board.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    monkeypatch.setattr(module, "BOARD", board)
+    on_a_pi(monkeypatch, tmp_path)
 
     class LgpioError(Exception):
         """Derived from no other, as lgpio's."""

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from browser import Browser, needs_chromium
 from prometheus_client.parser import text_string_to_metric_families
-from screens import FRAME, card_of, served, show
+from screens import ANSWER_SECONDS, FRAME, card_of, served, show
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 from test_setup import own_address
@@ -27,7 +28,7 @@ from device.web.languages import LANGUAGES, codes, read_language
 from device.web.screen import Screen
 from device.web.server import Server
 
-READ_TOKEN = "readtoken4567890"  # noqa: S105
+SETUP_TOKEN, READ_TOKEN = "setuptoken456789", "readtoken4567890"
 DAY = datetime.now(UTC).replace(hour=0, minute=0)
 FOUND = {8: (5, 3, 1), 9: (2, 0, 2), 17: (1, 1, 0)}  # of each hour: visits, with a mask, without one
 
@@ -37,9 +38,10 @@ def serving(telemetry: Telemetry | None = None, **screen: Any) -> Iterator[tuple
     """A screen whose server knows of the counts."""
     settings = Settings(
         camera=CameraSettings("usb:0"), signals=SignalSettings(time_zone="Etc/UTC"),
-        counts=CountsSettings(enabled=True), screen=ScreenSettings(**screen, port=0, read_token=READ_TOKEN),
+        counts=CountsSettings(enabled=True),
+        screen=ScreenSettings(**screen, port=0, token=SETUP_TOKEN, read_token=READ_TOKEN),
     )
-    server = Server(settings, card_of(), None, None, "setuptoken456789", telemetry)
+    server = Server(settings, card_of(), None, None, telemetry)
     with Screen(server) as opened:
         yield opened, server
 
@@ -65,11 +67,25 @@ def get(server: Server, path: str, token: str = READ_TOKEN, host: str = "") -> t
     return status, headers, body.decode()
 
 
+@pytest.mark.parametrize("path", ["/", "/setup", "/today", "/static/screen.css", "/absent"])
+def test_head_is_answered_as_get_without_the_body(path: str) -> None:
+    with serving() as (_, server):
+        status, headers, body = get(server, path)
+        with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as connection:
+            asked = f"HEAD {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", "Connection: close", "", ""
+            connection.sendall("\r\n".join(asked).encode())
+            answer = connection.makefile("rb").read().decode()
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+        assert f"Content-Length: {len(body.encode())}\r\n" in answer
+        assert answer.endswith("\r\n\r\n")
+        assert headers["Content-Type"] in answer
+
+
 @pytest.mark.parametrize("path", ["/today/plot", "/today/counts.csv", "/metrics"])
 def test_nothing_is_told_without_the_token_or_to_another_host(counted: Path, path: str) -> None:
     with serving(metrics="loopback") as (_, server):
         assert get(server, path)[0] == 200
-        for wrong in ("", "setuptoken456789", f"{READ_TOKEN}x"):
+        for wrong in ("", SETUP_TOKEN, f"{READ_TOKEN}x"):
             assert get(server, path, wrong)[0] == 401
         assert get(server, path, host="evil.example")[0] == 421
         assert get(server, "/setup/minute")[0] == 401  # and with this token no setup

@@ -98,29 +98,37 @@ def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tm
     assert (scores[0] == scores[1]).all()
 
 
-def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
-    folder = drawn_photos(tmp_path / "photos", 40)
-    command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--data", str(folder)]
-    command += ["--size", str(SIZE), "--runs", str(tmp_path / "runs"), "--epochs"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
+def training(folder: Path, epochs: int) -> "subprocess.Popen[str]":
+    """Start a training in a process of its own, with photos, runs and cache below a folder."""
+    command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--size", str(SIZE)]
+    command += ["--data", str(folder / "photos"), "--runs", str(folder / "runs"), "--epochs", str(epochs)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
 
-    with subprocess.Popen([*command, "500"], env=environment, text=True, stdout=subprocess.PIPE) as training:
-        assert training.stdout is not None
-        for line in training.stdout:
-            if line.startswith("Epoch 3/"):
-                training.send_signal(signal.SIGINT)
-                break
-        training.stdout.read()
-    assert training.returncode == 130
+
+def stopped_by(number: signal.Signals, folder: Path) -> int:
+    """Draw photos, and train on them until a signal comes in the third epoch; return the exit code."""
+    drawn_photos(folder / "photos", 40)
+    with training(folder, 500) as stopped:
+        assert stopped.stdout is not None
+        next(line for line in stopped.stdout if line.startswith("Epoch 3/"))
+        stopped.send_signal(number)
+        stopped.stdout.read()
+    return stopped.returncode
+
+
+def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
+    assert stopped_by(signal.SIGINT, tmp_path) == 130
 
     stopped = load_run(None, tmp_path / "runs")
     assert 2 <= stopped.state.epochs < stopped.state.asked == 500
     kept = shutil.copytree(stopped.folder, tmp_path / "kept")
     assert keras.saving.load_model(kept / stopped.state.best).count_params() == simple(SIZE).count_params()
 
-    wanted = str(stopped.state.epochs + 1)
-    resumed = subprocess.run([*command, wanted], env=environment, text=True, capture_output=True, check=True)
-    assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
+    wanted = stopped.state.epochs + 1
+    with training(tmp_path, wanted) as resumed:
+        assert [line for line in resumed.stdout or () if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}\n"]
+    assert resumed.returncode == 0
     assert load_run(None, tmp_path / "runs").folder == stopped.folder
     assert (stopped.folder / "report.html").exists()
 
@@ -204,23 +212,14 @@ def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
-    folder = drawn_photos(tmp_path / "photos", 40)
-    command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--data", str(folder)]
-    command += ["--size", str(SIZE), "--runs", str(tmp_path / "runs"), "--epochs"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}
-
-    with subprocess.Popen([*command, "500"], env=environment, text=True, stdout=subprocess.PIPE) as training:
-        assert training.stdout is not None
-        for line in training.stdout:
-            if line.startswith("Epoch 3/"):
-                training.kill()
-        assert training.wait() == -signal.SIGKILL
+    assert stopped_by(signal.SIGKILL, tmp_path) == -signal.SIGKILL
 
     killed = load_run(None, tmp_path / "runs")
     assert killed.state.epochs >= 2
-    wanted = str(killed.state.epochs + 1)
-    resumed = subprocess.run([*command, wanted], env=environment, text=True, capture_output=True, check=True)
-    assert [line for line in resumed.stdout.splitlines() if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}"]
+    wanted = killed.state.epochs + 1
+    with training(tmp_path, wanted) as resumed:
+        assert [line for line in resumed.stdout or () if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}\n"]
+    assert resumed.returncode == 0
     history = load_run(None, tmp_path / "runs").state.history["val_loss"]
     assert history[:-1] == killed.state.history["val_loss"]
 

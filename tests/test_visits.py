@@ -13,6 +13,7 @@ from device.classifier import MODELS, Verdict
 from device.compare_visits import Tally, percentile
 from device.decision import Decision, Event, Kind, State
 from device.faces import Box
+from device.levels import Levels
 from device.look import Look
 from device.model_card import read_card
 from device.settings import DecisionSettings, SignalSettings
@@ -20,7 +21,7 @@ from device.signals import signals as module
 from device.signals.signals import Signals
 from device.visits import TrueVisit, Visit, gather
 
-THRESHOLD, RELEASE = 0.6, 0.4
+LEVELS = Levels(threshold=0.6, release=0.4)
 HISTORIES = 10_000
 RELAY = 16
 WITH, WITHOUT = "with_mask", "without_mask"
@@ -77,12 +78,12 @@ def test_ten_thousand_histories_keep_the_rules(monkeypatch: pytest.MonkeyPatch) 
         pin = Device.pin_factory.pin(RELAY)
         for _ in range(HISTORIES):
             least_move = chance.choice([0.0, 0.07])
-            decision, events = Decision(DecisionSettings(least_move=least_move), THRESHOLD, RELEASE), list[Event]()
+            decision, events = Decision(DecisionSettings(least_move=least_move), LEVELS), list[Event]()
             seen_bare = False
             for now, verdicts in history(chance):
                 alert, happened = decision.update(now, verdicts)
                 events += happened
-                seen_bare = seen_bare or any(verdict.alarm_score >= THRESHOLD for verdict in verdicts)
+                seen_bare = seen_bare or any(verdict.alarm_score >= LEVELS.threshold for verdict in verdicts)
                 assert decision.state is not State.ALARM or seen_bare
                 assert alert is None or alert.state is decision.state
                 signals.show(decision.state, now, NOON)

@@ -11,14 +11,15 @@ from device.haar import HaarFaceFinder
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 
 LABELS = ("with_mask", "without_mask")
+SIZE = 16  # px
 
 
-def toy_model(folder: Path, size: int = 16, name: str = "toy", practice: bool = False) -> Path:
-    """Write NAME.tflite and NAME.json; the score of without_mask is the mean brightness of the crop, 0-1."""
-    return with_toy_card(folder / f"{name}.tflite", _tflite(size), size, practice)
+def toy_model(folder: Path, practice: bool = False) -> Path:
+    """Write toy.tflite and toy.json; the score of without_mask is the mean brightness of the crop, 0-1."""
+    return with_toy_card(folder / "toy.tflite", _tflite(SIZE), SIZE, practice)
 
 
-def with_toy_card(path: Path, content: bytes, size: int = 16, practice: bool = False) -> Path:
+def with_toy_card(path: Path, content: bytes, size: int = SIZE, practice: bool = False) -> Path:
     """Write a model's bytes, of whatever kind, and a card that is theirs; return its path."""
     path.write_bytes(content)
     card = ModelCard(

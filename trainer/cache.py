@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from device.disk import sync
+
 
 def cache_folder() -> Path:
     """Return $XDG_CACHE_HOME/mask-kiosk, by default ~/.cache/mask-kiosk."""
@@ -29,15 +31,6 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     partial.replace(path)
     sync(path.parent)  # the name too
-
-
-def sync(path: Path) -> None:
-    """Have what was written into a file, or the names in a folder, on the disk before going on."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def read_array(path: Path) -> npt.NDArray[Any] | None:

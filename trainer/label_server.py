@@ -74,7 +74,7 @@ class LabelPage(Guarded):
         self.render("label.html")
 
 
-class Asked(LabelPage):
+class WithToken(LabelPage):
     """Something that is told to who knows the token only."""
 
     def prepare(self) -> None:
@@ -98,14 +98,14 @@ class Asked(LabelPage):
         self.finish({"error": str(error)})
 
 
-class Next(Asked):
+class Next(WithToken):
     """The state, as JSON."""
 
     def get(self) -> None:
         self.answer()
 
 
-class Picture(Asked):
+class Picture(WithToken):
     """A waiting picture, as PNG."""
 
     def get(self) -> None:
@@ -121,7 +121,7 @@ class Picture(Asked):
         self.finish(cv2.imencode(".png", picture)[1].tobytes())
 
 
-class Label(Asked):
+class Label(WithToken):
     """Gives a picture its label."""
 
     def post(self) -> None:
@@ -133,7 +133,7 @@ class Label(Asked):
         self.answer(lambda: self.server.pictures.label(name, label))
 
 
-class Undo(Asked):
+class Undo(WithToken):
     """Takes the last label back."""
 
     def post(self) -> None:

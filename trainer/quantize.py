@@ -1,4 +1,4 @@
-"""Turns a Keras network for luma pictures into the bytes of a full-integer .tflite, and runs these on pictures."""
+"""Turns Keras networks into the bytes of a .tflite, full-integer for luma pictures, and runs these on pictures."""
 
 import contextlib
 import io
@@ -47,15 +47,26 @@ def quantize(network: Any, calibration: Luma) -> bytes:  # noqa: ANN401
     converter.inference_output_type = tf.float32
     # tflite-runtime 2.14 crashes on arm64 when dense weights are quantized per channel.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
-        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
-        content = bytes(converter.convert())
+    content = _converted(converter)
     if len(content) < network.count_params():
         raise ConversionError(
             f"the .tflite has {len(content)} bytes for {network.count_params()} weights, expected one each: the "
             "converter has lost them; nothing was written"
         )
     return content
+
+
+def float32(network: Any) -> bytes:  # noqa: ANN401
+    """Return a Keras network as a float32 .tflite, nothing of it rounded."""
+    import tensorflow as tf
+
+    return _converted(tf.lite.TFLiteConverter.from_keras_model(network))
+
+
+def _converted(converter: Any) -> bytes:  # noqa: ANN401
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
+        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
+        return bytes(converter.convert())
 
 
 def run_tflite(

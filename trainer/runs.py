@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from device.disk import sync
 from device.errors import KioskError
-from trainer.cache import sync, write_whole
+from trainer.cache import write_whole
 
 
 class RunError(KioskError, ValueError):

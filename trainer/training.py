@@ -21,6 +21,7 @@ AT_ONCE = 1024  # photos in memory while predicting
 STOP_PATIENCE = 3  # epochs without a lower validation loss
 PLATEAU_PATIENCE = 2  # epochs, before the learning rate is lowered
 PLATEAU_FACTOR = 0.3
+BEST = "best-{epoch:03d}.keras"  # file of an epoch's weights, of the lowest validation loss until then
 
 
 def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
@@ -36,12 +37,6 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     network = keras.saving.load_model(folder / state.last) if state.last else _compiled(plan)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
-    best = keras.callbacks.ModelCheckpoint(
-        str(folder / "best-{epoch:03d}.keras"),
-        "val_loss",
-        save_best_only=True,
-        initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
-    )
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
                           {"stopping": stopping, "plateau": plateau})
     network.fit(
@@ -50,7 +45,8 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         epochs=epochs,
         initial_epoch=state.epochs,
         shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
-        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau, best, keeper],
+        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau,
+                   best_checkpoint(state, folder), keeper],
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return Run(plan, keeper.state, folder)
@@ -61,6 +57,14 @@ def batches(dataset: Dataset, chosen: npt.NDArray[np.intp], recipe: Recipe, seed
     if recipe.augmented:
         return Batches(dataset, chosen, recipe.batch, recipe.batches, seed, epoch)
     return InOrder(dataset, chosen, recipe.batch, seed, epoch)
+
+
+def best_checkpoint(state: State, folder: Path) -> Any:  # noqa: ANN401
+    """Return the callback that writes BEST after each epoch whose validation loss is the lowest of the run's."""
+    lowest = min(state.history["val_loss"]) if state.history else None
+    return keras.callbacks.ModelCheckpoint(
+        str(folder / BEST), "val_loss", save_best_only=True, initial_value_threshold=lowest
+    )
 
 
 def falling_rate(learning_rate: float, epochs: int) -> Any:  # noqa: ANN401
@@ -118,7 +122,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Save the model, then the state that points at it."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        best = f"best-{epoch + 1:03d}.keras"
+        best = BEST.format(epoch=epoch + 1)
         improved = figures["val_loss"] < min(self.state.history.get("val_loss", []), default=float("inf"))
         last = f"last-{epoch + 1:03d}.keras"
         self.model.save(self._folder / last)

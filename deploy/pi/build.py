@@ -8,13 +8,14 @@ from pathlib import Path
 from shutil import copy2, copytree
 
 from deploy.errors import DeployError
-from deploy.lock import Pin, chosen, read_lock, wheels_of
+from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import PYTHON, missing
-from deploy.pi.files import CURRENT, RELEASES, remove, sync_folder
+from deploy.pi.files import CURRENT, RELEASES, remove
 from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import Release, from_json, plan, shipped
 from deploy.wheels import download
+from device.disk import sync
 
 WHEELS = INCOMING / "wheels"
 PROOF = "import cv2, gpiozero, numpy; assert numpy.__file__.startswith('/usr/lib/python3'), numpy.__file__"
@@ -49,7 +50,7 @@ def build(version: str) -> Path:
         raise
     os.sync()  # everything, before the name says that it is complete
     fresh.rename(done)
-    sync_folder(RELEASES)
+    sync(RELEASES)
     return done
 
 
@@ -59,9 +60,7 @@ def _add_venv(fresh: Path, release: Release) -> None:
         # The same files under a second name: nothing in a venv is ever changed.
         copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
         return
-    pins = wheels_of(
-        read_lock((fresh / "deploy" / f"debian-{release.debian}.lock").read_text("utf-8")), release.runtime
-    )
+    pins = wheels_of(pins_of(fresh, release.debian), release.runtime)
     WHEELS.mkdir(parents=True, exist_ok=True)
     try:
         wheels = chosen(WHEELS, pins)

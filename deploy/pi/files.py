@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from deploy.pi.facts import HOME
+from device.disk import sync
 
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
@@ -21,7 +22,7 @@ def write(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     fresh.chmod(0o644)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def point(link: Path, target: Path) -> None:
@@ -31,7 +32,7 @@ def point(link: Path, target: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
     fresh.replace(link)
-    sync_folder(link.parent)
+    sync(link.parent)
 
 
 def remove(path: Path) -> None:
@@ -40,12 +41,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the card before going on."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

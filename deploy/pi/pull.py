@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import disk_usage
 
-from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError
+from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError, error_of
 from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi.alone import alone
 from deploy.pi.build import WHEELS, release_of
@@ -179,8 +179,7 @@ def _run(tree: Path, *words: str) -> None:
             if line == text.strip():  # an error is said where it is raised
                 say(line)
     if running.returncode:
-        kinds = {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}
-        raise kinds.get(running.returncode, DeployError)(line)
+        raise error_of(running.returncode)(line)
 
 
 def _day(seconds: float) -> str:

@@ -12,7 +12,7 @@ from device.cameras.rtsp import open_rtsp
 from device.cameras.sight import Sight
 from device.cameras.source import is_rtsp, is_usb, shown
 from device.cameras.usb import open_usb
-from device.cameras.view import seen
+from device.cameras.view import turned_and_cropped
 from device.errors import CameraError
 from device.settings import CameraSettings
 
@@ -37,7 +37,7 @@ def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None 
     they can. Raises CameraError with one line if it isn't there or gives nothing.
     """
     source = settings.source
-    name, path = shown(source), Path(source)
+    name = shown(source)
     if source == "pi":
         from device.cameras.pi import PiCamera  # picamera2 exists on Raspberry Pi OS only
 
@@ -47,12 +47,24 @@ def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None 
     if is_rtsp(source):
         network = open_rtsp(source)
         return _Watched(network, settings, Sight(name, repeats=not network.whole))
+    return _Watched(_open_recording(source), settings, None, pause)
+
+
+def require_source(source: str) -> None:
+    """Raise CameraError for what is neither a camera's name nor a recording that can be read; no camera is opened."""
+    if not is_live(source):
+        with _open_recording(source):
+            pass
+
+
+def _open_recording(source: str) -> VideoFile | PictureFolder:
+    path = Path(source)
     if path.is_dir():
-        return _Watched(PictureFolder(path), settings, None, pause)
+        return PictureFolder(path)
     if path.is_file():
-        return _Watched(VideoFile(path), settings, None, pause)
+        return VideoFile(path)
     raise CameraError(
-        f"{name}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
+        f"{shown(source)}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
     )
 
 
@@ -77,4 +89,4 @@ class _Watched:
         for frame in at_speed(frames, self._pause) if self._pause else frames:
             if self._sight:
                 self._sight.check(frame)
-            yield Frame(seen(frame.luma, self._settings), frame.taken)
+            yield Frame(turned_and_cropped(frame.luma, self._settings), frame.taken)

@@ -8,7 +8,7 @@ import threading
 import cv2
 
 from device.cameras.live import LiveCapture
-from device.cameras.source import place_of, shown
+from device.cameras.source import host_and_port, shown
 from device.errors import CameraError
 
 CONNECT_SECONDS = 3.0  # to reach its port
@@ -26,7 +26,7 @@ def open_rtsp(source: str) -> LiveCapture:
     """
     name = shown(source)
     try:
-        place = place_of(source)
+        place = host_and_port(source)
     except ValueError:
         raise CameraError(
             f"{name}: is no address, expected rtsp://USER:PASSWORD@HOST:PORT/PATH: write / ? # @ and : in user, "

@@ -20,7 +20,7 @@ def is_source(text: str) -> bool:
     """Tell whether a text may name a camera or a recording, which need not be there."""
     if is_rtsp(text):
         try:
-            place_of(text)
+            host_and_port(text)
         except ValueError:
             return False
         return text == text.strip()
@@ -32,6 +32,11 @@ def is_usb(source: str) -> bool:
     """Tell whether a source is "usb:N", which stands for /dev/videoN."""
     kind, _, number = source.partition(":")
     return kind == "usb" and number.isdecimal() and len(number) <= LONGEST_NUMBER
+
+
+def usb_number(source: str) -> int:
+    """Return N of a source "usb:N"."""
+    return int(source.partition(":")[2])
 
 
 def is_rtsp(source: str) -> bool:
@@ -48,7 +53,7 @@ def shown(source: str) -> str:
     if not (colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+", scheme) and rest.startswith("/")):
         return "…" if _is_meant_for_address(source) else source
     try:
-        host, port = place_of(source)
+        host, port = host_and_port(source)
     except ValueError:
         return f"{scheme}://…"
     return f"{scheme}://{host}:{port}/…"
@@ -59,7 +64,7 @@ def _is_meant_for_address(source: str) -> bool:
     return not is_path and ADDRESS.search(source) is not None
 
 
-def place_of(source: str) -> tuple[str, int]:
+def host_and_port(source: str) -> tuple[str, int]:
     """Return host and port of an address; a ValueError if it has none, or an @ where none may stand."""
     parts = urlsplit(source)
     if not parts.hostname or "@" in parts.path + parts.query + parts.fragment or parts.netloc.count("@") > 1:

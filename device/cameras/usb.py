@@ -6,6 +6,7 @@ import sys
 import cv2
 
 from device.cameras.live import LiveCapture
+from device.cameras.source import usb_number
 from device.errors import CameraError
 from device.settings import CameraSettings
 
@@ -15,8 +16,7 @@ log = logging.getLogger(__name__)
 def open_usb(settings: CameraSettings) -> LiveCapture:
     """Open "usb:N" and start reading. Raises CameraError."""
     name = settings.source
-    number = int(name.partition(":")[2])
-    capture = cv2.VideoCapture(number, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
+    capture = cv2.VideoCapture(usb_number(name), cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
     if not capture.isOpened():
         raise CameraError(f"{name}: can't be opened: check the plug, and that the user is in the group video")
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)

@@ -15,7 +15,7 @@ def luma_of(picture: cv2.typing.MatLike) -> Luma:
     return np.asarray(grey, dtype=np.uint8)
 
 
-def seen(luma: Luma, settings: CameraSettings) -> Luma:
+def turned_and_cropped(luma: Luma, settings: CameraSettings) -> Luma:
     """Return a luma picture, uint8 (height, width), turned, then mirrored, then cropped, as one block of memory."""
     x, y, width, height = settings.crop
     if settings.rotation:

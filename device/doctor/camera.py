@@ -1,8 +1,8 @@
 """Checks of the doctor: whether the camera is there, and who has it."""
 
-import json
 import re
 
+from device.cameras.source import is_rtsp, is_usb, usb_number
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
 
@@ -35,18 +35,17 @@ NO_CAMERA = Case(
 def camera(host: Host) -> Case:
     """Ask for the camera that the settings name, without opening it."""
     source = host.settings.camera.source
-    kind, _, number = source.partition(":")
-    if kind == "pi":
+    if source == "pi":
         ran = host.python(CAMERAS)
         if ran.code:
             return NO_PICAMERA2.of(error=ran.last_line) if host.is_pi else NO_PI
-        names = json.loads(ran.out.splitlines()[-1])
-        return SEEN.of(camera=", ".join(names)) if names else NO_CAMERA.of(source=source)
-    if kind == "usb" and number.isdigit():
+        return SEEN.of(camera=", ".join(ran.answer)) if ran.answer else NO_CAMERA.of(source=source)
+    if is_usb(source):
+        number = usb_number(source)
         name = host.text(f"sys/class/video4linux/video{number}/name")
         seen = (host.root / f"dev/video{number}").exists()
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
-    if "://" in source:
+    if is_rtsp(source):
         raise CantTellError(ON_NETWORK)
     return SEEN.of(camera=source) if (host.root / source.lstrip("/")).exists() else NO_CAMERA.of(source=source)
 
@@ -62,14 +61,13 @@ OWNED = Case(
 def camera_owner(host: Host) -> Case:
     """Look who has the camera, the kiosk itself left out."""
     source = host.settings.camera.source
-    kind, _, number = source.partition(":")
-    if kind == "pi":
+    if source == "pi":
         owners, complete = _lockers(host), True
-    elif kind == "usb" and number.isdigit():
-        owners, complete = _openers(host, f"/dev/video{number}")
+    elif is_usb(source):
+        owners, complete = _openers(host, f"/dev/video{usb_number(source)}")
     else:
-        raise CantTellError(ON_NETWORK if "://" in source else f"{source} is a recording, which nobody has to itself")
-    kiosk = _kiosk(host)
+        raise CantTellError(ON_NETWORK if is_rtsp(source) else f"{source} is a recording, which nobody has to itself")
+    kiosk = host.kiosk_pid
     who = [f"{name} ({pid})" for pid, name in owners.items() if pid != kiosk]
     if who:
         return OWNED.of(who=", ".join(who))
@@ -91,13 +89,6 @@ def _openers(host: Host, device: str) -> tuple[dict[int, str], bool]:
     processes = list(host.processes())
     owners = {process.pid: process.name for process in processes if device in (process.open_files or ())}
     return owners, all(process.open_files is not None for process in processes)
-
-
-def _kiosk(host: Host) -> int:
-    try:
-        return int(host.unit().get("MainPID", 0))
-    except CantTellError:
-        return 0
 
 
 CHECKS = (

@@ -1,5 +1,6 @@
 """Reads the computer that the doctor looks at: files below a root, programs on PATH, modules of this Python."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from device import board
 from device.errors import KioskError
 from device.settings import Settings, read_settings
 
@@ -35,6 +38,16 @@ class Ran:
         """The line that says what went wrong, as a traceback's last one does."""
         lines = (self.err.strip() or self.out.strip()).splitlines()
         return lines[-1] if lines else f"exit code {self.code}"
+
+    @property
+    def answer(self) -> Any:  # noqa: ANN401
+        """What its last line says, in JSON; before it may stand what libraries print."""
+        return json.loads(self.out.splitlines()[-1])
+
+    def require_done(self, trouble: str) -> None:
+        """Raise CantTellError, with this before the reason, where it failed."""
+        if self.code:
+            raise CantTellError(f"{trouble} ({self.last_line})")
 
 
 @dataclass(frozen=True)
@@ -76,13 +89,13 @@ class Host:
 
     @property
     def board(self) -> str | None:
-        """What the board is, as "Raspberry Pi 4 Model B Rev 1.4"; None where it doesn't say."""
-        return self.text("proc/device-tree/model")
+        """What the board is; None where it doesn't say."""
+        return board.name(self.root)
 
     @property
     def is_pi(self) -> bool:
         """Tell whether the board is a Raspberry Pi."""
-        return "Raspberry Pi" in (self.board or "")
+        return board.is_pi(self.root)
 
     def run(self, *command: str, seconds: float = PROGRAM_SECONDS, extra: dict[str, str] | None = None) -> Ran:
         """Run a program from PATH in an empty folder. Raises CantTellError where it is missing or hangs."""
@@ -108,14 +121,21 @@ class Host:
         """Return systemd's properties of a unit. Raises CantTellError where systemd doesn't answer."""
         return self._systemd(name)
 
+    @property
+    def kiosk_pid(self) -> int:
+        """The kiosk's process id; 0 where it doesn't run, or systemd doesn't answer."""
+        try:
+            return int(self.unit().get("MainPID") or 0)
+        except CantTellError:
+            return 0
+
     def manager(self) -> dict[str, str]:
         """Return systemd's own properties. Raises CantTellError where it doesn't answer."""
         return self._systemd()
 
     def _systemd(self, *name: str) -> dict[str, str]:
         ran = self.run("systemctl", "show", *name)
-        if ran.code:
-            raise CantTellError(f"systemd doesn't answer ({ran.last_line})")
+        ran.require_done("systemd doesn't answer")
         return dict(line.split("=", 1) for line in ran.out.splitlines() if "=" in line)
 
     def processes(self) -> Iterator[Process]:

@@ -1,7 +1,5 @@
 """Checks of the doctor: settings, models, and what they say of pictures whose answers are known."""
 
-import json
-
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host, Ran
 from device.errors import SettingsError, WiringError
@@ -64,7 +62,7 @@ def models(host: Host) -> Case:
         return UNFIT.of(error=ran.last_line)
     if ran.code:
         return CRASHED.of(error=_end(ran))
-    name, is_practice, finder = json.loads(ran.out.splitlines()[-1])
+    name, is_practice, finder = ran.answer
     return (PRACTICE if is_practice else FIT).of(model=name, finder=finder)
 
 
@@ -97,7 +95,7 @@ def golden(host: Host) -> Case:
         return MISSING.of(error=ran.last_line)
     if ran.code:
         raise CantTellError(f"the models can't be loaded ({_end(ran)})")
-    answers = json.loads(ran.out.splitlines()[-1])
+    answers = ran.answer
     wrong = "; ".join(text for is_right, text in answers if not is_right)
     return WRONG.of(wrong=wrong) if wrong else RIGHT.of(count=len(answers))
 

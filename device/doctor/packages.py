@@ -1,10 +1,7 @@
 """Checks of the doctor: the Python packages that the kiosk stands on, each tried in a Python of its own."""
 
-import json
-from typing import Any
-
 from device.doctor.finding import Case, Check, Level
-from device.doctor.host import CantTellError, Host
+from device.doctor.host import Host
 
 SYSTEM_PACKAGES = "usr/lib/python3/dist-packages"  # where apt puts Python packages
 PICAMERA = "pi"  # the source of frames that needs picamera2
@@ -53,7 +50,9 @@ NO_RUNTIME = Case(
 
 def runtime(host: Host) -> Case:
     """Import both runtimes in the order of device/tflite.py."""
-    (litert, litert_error), (tflite, tflite_error), numpy = _told(host, RUNTIME)
+    ran = host.python(RUNTIME)
+    ran.require_done("Python couldn't say")
+    (litert, litert_error), (tflite, tflite_error), numpy = ran.answer
     if not litert_error:
         return LITERT.of(version=litert)
     if tflite_error:
@@ -87,7 +86,7 @@ def numpy(host: Host) -> Case:
     ran = host.python(NUMPY)
     if ran.code:
         return NO_NUMPY.of(error=ran.last_line)
-    version, place = json.loads(ran.out)
+    version, place = ran.answer
     values: dict[str, object] = {"version": version, "place": place}
     if not (host.root / SYSTEM_PACKAGES / "numpy").is_dir():
         return PLAIN_NUMPY.of(**values)
@@ -126,7 +125,7 @@ def opencv(host: Host) -> Case:
     ran = host.python(OPENCV)
     if ran.code:
         return NO_OPENCV.of(error=ran.last_line)
-    version, gui, packages = json.loads(ran.out)
+    version, gui, packages = ran.answer
     finder = host.settings.faces.finder
     low, high = {"haar": ((4, 6), (5,)), "yunet": ((4, 8), (6,)), "own": ((4, 6), (6,))}[finder]
     if not low <= tuple(int(part) for part in version.split(".")[:2]) < high:
@@ -135,13 +134,6 @@ def opencv(host: Host) -> Case:
     if len(packages) > 1:
         return TWO_OPENCVS.of(packages=" and ".join(packages))
     return HEADLESS.of(version=version) if gui in {"", "NONE"} else WINDOWS.of(version=version, gui=gui)
-
-
-def _told(host: Host, code: str) -> Any:  # noqa: ANN401
-    ran = host.python(code)
-    if ran.code:
-        raise CantTellError(f"Python couldn't say ({ran.last_line})")
-    return json.loads(ran.out.splitlines()[-1])
 
 
 CHECKS = (

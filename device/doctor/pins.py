@@ -1,9 +1,8 @@
 """Checks of the doctor: who may use the pins, through which driver, and who already does."""
 
-import json
-
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
+from device.guard import CHIPS
 from device.signals.wiring import NOT_WIRED, PARTS
 
 USER = "mask-kiosk"
@@ -67,7 +66,7 @@ def pins(host: Host) -> Case:
     """Open the pins' driver, and no pin, with lgpio."""
     if not host.is_pi:
         return NO_BOARD
-    chips = [number for number in (0, 4) if (host.root / f"dev/gpiochip{number}").exists()]
+    chips = [number for number in CHIPS if (host.root / f"dev/gpiochip{number}").exists()]
     if not chips:
         return NO_CHIP
     variables = dict(part.partition("=")[::2] for part in _unit(host).get("Environment", "").split())
@@ -76,23 +75,18 @@ def pins(host: Host) -> Case:
     ran = host.python(PINS, **{FACTORY: "lgpio"})
     if ran.code:
         return NO_LGPIO.of(error=ran.last_line)
-    version, _ = json.loads(ran.out.splitlines()[-1])
+    version, _ = ran.answer
     return LGPIO.of(version=version, chip=" and ".join(f"/dev/gpiochip{number}" for number in chips))
 
 
 LINES = """
 import json, lgpio, sys
-for number in (0, 4):
-    try:
-        chip = lgpio.gpiochip_open(number)
-    except lgpio.error:
-        continue
-    if lgpio.gpio_get_chip_info(chip)[3].startswith("pinctrl-"):  # the header's, not an expander's
-        lines = {pin: lgpio.gpio_get_line_info(chip, int(pin)) for pin in sys.argv[1:]}
-        print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
-        break
-else:
+from device.guard import open_header
+chip = open_header(lgpio)
+if chip is None:
     sys.exit("no chip of the header can be opened")
+lines = {pin: lgpio.gpio_get_line_info(chip, int(pin)) for pin in sys.argv[1:]}
+print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
 """
 
 ALL_FREE = Case(Level.OK, "none of {pins} is taken")
@@ -111,14 +105,13 @@ def busy_pins(host: Host) -> Case:
     signals = host.settings.signals
     wired = {str(pin): part for key, part in PARTS.items() if (pin := getattr(signals, key)) != NOT_WIRED}
     ran = host.python(LINES, *wired)
-    if ran.code:
-        raise CantTellError(f"lgpio doesn't tell ({ran.last_line})")
-    busy: dict[str, str] = json.loads(ran.out.splitlines()[-1])
+    ran.require_done("lgpio doesn't tell")
+    busy: dict[str, str] = ran.answer
     if not busy:
         return ALL_FREE.of(pins="GPIO " + ", ".join(wired))
     processes = list(host.processes())
     holders = [p for p in processes if any(file.startswith(HELD) for file in p.open_files or ())]
-    kiosk = int(_unit(host).get("MainPID") or 0)
+    kiosk = host.kiosk_pid
     if kiosk and busy.keys() == wired.keys() and kiosk in {p.pid for p in processes}:
         return OURS.of(pins="GPIO " + ", ".join(busy))
     named = [f"GPIO {pin} ({wired[pin]}) is taken{f' as {label!r}' if label else ''}" for pin, label in busy.items()]

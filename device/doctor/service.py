@@ -31,7 +31,7 @@ FAILED = Case(
 def service(host: Host) -> Case:
     """Ask systemd for the state of the unit."""
     unit = host.unit()
-    if unit.get("LoadState") in {None, "not-found"}:
+    if not _is_installed(unit):
         return NOT_INSTALLED
     active, sub, result = (unit.get(key, "") for key in ("ActiveState", "SubState", "Result"))
     restarts = unit.get("NRestarts", "0")
@@ -41,6 +41,10 @@ def service(host: Host) -> Case:
     if active != "active":
         return (STARTING if active == "activating" else STOPPED).of(**values)
     return RESTARTED.of(**values) if restarts != "0" else RUNNING.of(status=unit.get("StatusText") or "no state yet")
+
+
+def _is_installed(unit: dict[str, str]) -> bool:
+    return unit.get("LoadState") not in {None, "not-found"}
 
 
 WATCHED = Case(Level.OK, "the service after {service}, the computer after {hardware}")
@@ -58,7 +62,7 @@ UNWATCHED = Case(
 def watchdog(host: Host) -> Case:
     """Ask systemd how long it waits for the service, and the hardware for systemd."""
     unit, hardware = host.unit(), host.manager().get("RuntimeWatchdogUSec", "")
-    if unit.get("LoadState") in {None, "not-found"}:
+    if not _is_installed(unit):
         return NOT_INSTALLED
     service_time = unit.get("WatchdogUSec", "")
     if service_time in OFF:
@@ -97,8 +101,7 @@ def page(host: Host) -> Case:
     sockets = {f"socket:[{inode}]" for inode in inodes}
     for process in host.processes():
         if sockets & set(process.open_files or ()):
-            ours = process.pid == int(unit.get("MainPID") or 0)
-            if not ours:
+            if process.pid != host.kiosk_pid:
                 return PORT_TAKEN.of(port=screen.port, owner=process)
             return (SERVED if is_there(screen.host) else NOT_REACHED).of(address=screen.host, port=screen.port)
     raise CantTellError(f"which program listens at port {screen.port} is only shown to root: try with `sudo`")

@@ -23,8 +23,7 @@ def space(host: Host) -> Case:
     """Ask how much is free where releases are put."""
     folder = host.root / INSTALLED
     ran = host.run("df", "--output=avail", "--block-size=1000000", str(folder if folder.exists() else host.root))
-    if ran.code:
-        raise CantTellError(f"df doesn't tell ({ran.last_line})")
+    ran.require_done("df doesn't tell")
     megabytes = int(ran.out.split()[-1])
     case = FULL if megabytes < FREE_MB["update"] else NARROW if megabytes < FREE_MB["venv"] else ROOMY
     return case.of(megabytes=megabytes)

@@ -2,6 +2,7 @@
 
 import sys
 
+from device import board
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import SCREEN_UNIT, CantTellError, Host
 
@@ -62,8 +63,7 @@ NARROW = Case(
 def architecture(host: Host) -> Case:
     """Ask for which processors Debian's programs here are made; the kernel may be for another one."""
     ran = host.run("dpkg", "--print-architecture")
-    if ran.code:
-        raise CantTellError(f"dpkg doesn't tell ({ran.last_line})")
+    ran.require_done("dpkg doesn't tell")
     found = ran.out.strip()
     return (NARROW if found in {"armhf", "armel", "i386"} else WIDE).of(architecture=found)
 
@@ -108,10 +108,9 @@ OVERHEATED = Case(Level.TROUBLE, "{degrees} °C, expected less than 80; from 85 
 
 def temperature(host: Host) -> Case:
     """Read the processor's own sensor."""
-    text = host.text("sys/class/thermal/thermal_zone0/temp")
-    if text is None:
+    degrees = board.degrees(host.root)
+    if degrees is None:
         raise CantTellError("this computer has no thermal sensor that Linux knows")
-    degrees = int(text) / 1000
     return (OVERHEATED if degrees >= TOO_HOT else WARM if degrees >= HOT else COOL).of(degrees=f"{degrees:.0f}")
 
 

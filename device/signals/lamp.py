@@ -26,11 +26,9 @@ class Lamp:
         self._lights = RGB if rgb else TWO_LEDS
         self.primaries: tuple[Light, ...] = (RED, GREEN, BLUE) if rgb else (RED, GREEN)
         self._legs = [
-            (place, open_output(outputs, PWMLED if rgb else LED, key, pin, settings.lamps_active_high))
-            for place, (key, pin) in enumerate(
-                [("red_pin", settings.red_pin), ("green_pin", settings.green_pin), ("blue_pin", settings.blue_pin)]
-            )
-            if pin != NOT_WIRED
+            (place, open_output(outputs, PWMLED if rgb else LED, key, settings))
+            for place, key in enumerate(("red_pin", "green_pin", "blue_pin"))
+            if getattr(settings, key) != NOT_WIRED
         ]
         self._light: Light = DARK
 

@@ -3,14 +3,15 @@
 import logging
 import warnings
 from contextlib import ExitStack
-from pathlib import Path
 
 from gpiozero import Device, DigitalInputDevice, OutputDevice, PinFactoryFallback
 from gpiozero.pins.mock import MockFactory, MockPWMPin
 
+from device.board import ROOT, is_pi
 from device.errors import WiringError
+from device.settings import SignalSettings
+from device.signals.wiring import active_high
 
-BOARD = Path("/proc/device-tree/model")  # on a Raspberry Pi it says so
 BOUNCE_SECONDS = 0.02  # a contact closes several times within this
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def choose_pins(pins: str, pwm: bool) -> bool:
             warnings.simplefilter("ignore", PinFactoryFallback)  # a line for each library that isn't installed
             Device.ensure_pin_factory()
     except Exception as error:  # every pin library has error types of its own
-        if BOARD.is_file() and "Raspberry Pi" in BOARD.read_text(encoding="utf-8", errors="replace"):
+        if is_pi(ROOT):
             raise WiringError(
                 f"no GPIO on this Raspberry Pi ({error}): install python3-lgpio, and check that the user is in the "
                 "group gpio"
@@ -39,10 +40,11 @@ def choose_pins(pins: str, pwm: bool) -> bool:
     return True
 
 
-def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, pin: int, active_high: bool) -> OutputDevice:
-    """Open one output, off. Raises WiringError if the pin can't be had."""
+def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings: SignalSettings) -> OutputDevice:
+    """Open the output at the pin of this key, off. Raises WiringError if the pin can't be had."""
+    pin: int = getattr(settings, key)
     try:
-        output = kind(pin, active_high=active_high, initial_value=False)
+        output = kind(pin, active_high=active_high(settings, key), initial_value=False)
     except Exception as error:  # every pin library has error types of its own
         raise _refusal(key, pin, error) from error
     outputs.callback(output.close)

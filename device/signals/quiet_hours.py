@@ -16,12 +16,17 @@ def is_clock(text: str) -> bool:
     return CLOCK.fullmatch(text) is not None
 
 
-def is_zone(name: str) -> bool:
+def is_time_zone(name: str) -> bool:
     """Tell whether this computer knows a time zone by an IANA name as "Europe/Berlin", or by "local"."""
     try:
         return name == LOCAL or bool(ZoneInfo(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):  # an OSError for the name of a folder of zones
         return False
+
+
+def time_zone(name: str) -> ZoneInfo | None:
+    """Return the time zone of a name that is_time_zone accepts; None: the one that this computer is set to."""
+    return None if name == LOCAL else ZoneInfo(name)
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class QuietHours:
 
     @classmethod
     def read(cls, begin: str, end: str, zone: str) -> Self:
-        """Take what is_clock and is_zone accept."""
-        return cls(time.fromisoformat(begin), time.fromisoformat(end), None if zone == LOCAL else ZoneInfo(zone))
+        """Take what is_clock and is_time_zone accept."""
+        return cls(time.fromisoformat(begin), time.fromisoformat(end), time_zone(zone))
 
     def hold(self, moment: datetime) -> bool:
         """Tell whether an aware datetime lies in them.

@@ -7,16 +7,17 @@ from gpiozero import DigitalOutputDevice
 
 from device.deadline import Deadline
 from device.decision import State
+from device.settings import SignalSettings
 from device.signals.pins import open_output
 
 
 class Relay:
     """A relay that releases while its pin is high, so that a door without power or program stays locked."""
 
-    def __init__(self, outputs: ExitStack, pin: int, release_seconds: float, lock: threading.RLock) -> None:
+    def __init__(self, outputs: ExitStack, settings: SignalSettings, lock: threading.RLock) -> None:
         """Open the pin, locked; `lock` guards all that is called here. Raises WiringError."""
-        self._output = open_output(outputs, DigitalOutputDevice, "relay_pin", pin, active_high=True)
-        self._release_seconds = release_seconds
+        self._output = open_output(outputs, DigitalOutputDevice, "relay_pin", settings)
+        self._release_seconds = settings.release_seconds
         self._end = outputs.enter_context(Deadline(lock, self.drop))
         self._until = 0.0  # seconds on the frames' clock
         self._state = State.IDLE

@@ -63,15 +63,14 @@ class Signals:
         settings = self._settings
         # First, because a killed kiosk has left every pin as it was.
         if settings.relay_pin != NOT_WIRED:
-            self._relay = Relay(outputs, settings.relay_pin, settings.release_seconds, self._lock)
+            self._relay = Relay(outputs, settings, self._lock)
         self._lamp = Lamp(outputs, settings)
         if settings.buzzer_pin != NOT_WIRED:
-            active_high = settings.buzzer_active_high
-            self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings.buzzer_pin, active_high)
+            self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings)
         if settings.camera_pin != NOT_WIRED:
-            self._camera = open_output(outputs, LED, "camera_pin", settings.camera_pin, settings.lamps_active_high)
+            self._camera = open_output(outputs, LED, "camera_pin", settings)
         if settings.collect_pin != NOT_WIRED:
-            self._collect = open_output(outputs, LED, "collect_pin", settings.collect_pin, settings.lamps_active_high)
+            self._collect = open_output(outputs, LED, "collect_pin", settings)
         if settings.button_pin != NOT_WIRED:
             self._button = PushButton(outputs, settings.button_pin)
 

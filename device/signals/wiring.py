@@ -13,6 +13,16 @@ PARTS = {
     "collect_pin": "collecting LED",
     "button_pin": "button",
 }
+# Of each output, the setting that says whether it is on at a high level; None: it always is.
+ACTIVE_HIGH = {
+    "red_pin": "lamps_active_high",
+    "green_pin": "lamps_active_high",
+    "blue_pin": "lamps_active_high",
+    "buzzer_pin": "buzzer_active_high",
+    "relay_pin": None,
+    "camera_pin": "lamps_active_high",
+    "collect_pin": "lamps_active_high",
+}
 NOT_WIRED = 0
 FIRST_PIN, LAST_PIN = 2, 27  # of the 40-pin header
 ADD_ON_PIN = 1  # with 0, which nobody can ask for here, where add-on boards say what they are
@@ -42,12 +52,14 @@ def check_wiring(settings: SignalSettings) -> None:
 
 def off_levels(settings: SignalSettings) -> dict[int, int]:
     """Return each wired output's pin with the level, 0 or 1, at which the part there is off."""
-    lamps, buzzer = int(not settings.lamps_active_high), int(not settings.buzzer_active_high)
-    levels = {
-        settings.red_pin: lamps, settings.green_pin: lamps, settings.blue_pin: lamps, settings.buzzer_pin: buzzer,
-        settings.relay_pin: 0, settings.camera_pin: lamps, settings.collect_pin: lamps,
-    }  # fmt: skip
-    return {pin: level for pin, level in levels.items() if pin != NOT_WIRED}
+    pins = {key: getattr(settings, key) for key in ACTIVE_HIGH}
+    return {pin: int(not active_high(settings, key)) for key, pin in pins.items() if pin != NOT_WIRED}
+
+
+def active_high(settings: SignalSettings, key: str) -> bool:
+    """Tell whether an output, by the key of its pin, is on at a high level."""
+    setting = ACTIVE_HIGH[key]
+    return setting is None or bool(getattr(settings, setting))
 
 
 def _check_pin(key: str, pin: int) -> None:

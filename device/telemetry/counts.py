@@ -3,7 +3,6 @@
 A write is one transaction a batch of minutes: in WAL mode it appends the pages that it changes, and waits for the card.
 """
 
-import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from device.decision import Event, Kind, State
+from device.state_folder import state_folder
 
 NAMES = ("visits", "with_mask", "without_mask", "put_on", "taken_off", "starts")
 WRITE_SECONDS = 600.0
@@ -42,11 +42,8 @@ Hour = tuple[str, int]  # the day as 2026-11-27, and the hour on the wall, 0-23;
 
 
 def counts_path() -> Path:
-    """Return where the file is: in systemd's StateDirectory=, else in this user's state folder."""
-    state = os.environ.get("STATE_DIRECTORY")
-    if state:
-        return Path(state) / "counts.db"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "mask-kiosk" / "counts.db"
+    """Return where the file is."""
+    return state_folder() / "counts.db"
 
 
 def name_of(event: Event) -> str | None:

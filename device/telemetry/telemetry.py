@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
-from zoneinfo import ZoneInfo
 
 from device import board
 from device.decision import Event, State
 from device.errors import SettingsError
 from device.model_card import ModelCard
 from device.settings import Settings, SignalSettings
-from device.signals.quiet_hours import LOCAL
+from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, WRITE_SECONDS, Counts, counts_path, name_of
 from device.telemetry.discovery import Discovery
 from device.telemetry.mqtt import Mqtt, id_of
@@ -69,7 +68,7 @@ class Telemetry:
 
     def adopt(self, settings: SignalSettings) -> None:
         """Count by the hours of this time zone from here on."""
-        self._zone = None if settings.time_zone == LOCAL else ZoneInfo(settings.time_zone)
+        self._zone = time_zone(settings.time_zone)
 
     def note(self, state: State, events: Sequence[Event], moment: datetime) -> None:
         """Take the state after a frame, the frame's events, and the aware time; return at once."""
@@ -139,14 +138,15 @@ class Telemetry:
         """Count the events, and hand them on."""
         self._shown, moment = happened.state, self._local(happened.moment)
         for event in happened.events:
-            if name := name_of(event):
-                self.counts.add(moment, name)
+            if counted := name_of(event):
+                self.counts.add(moment, counted)
             self._events += 1
-            message = self._message(event, f"{self._run}-{self._events}", happened.moment)
+            name = f"{self._run}-{self._events}"
+            message = self._message(event, name, happened.moment)
             if self._mqtt:
                 self._mqtt.event(message)
             if self._webhook:
-                self._webhook.event(f"{self._run}-{self._events}", message)
+                self._webhook.event(name, message)
 
     def _message(self, event: Event, name: str, moment: datetime) -> str:
         score = None if event.score is None else round(event.score, 3)

@@ -36,7 +36,7 @@ class Webhook:
     def __init__(self, settings: WebhookSettings) -> None:
         """Prepare it. Raises SettingsError for a secret that can't be used."""
         self._parts = urlsplit(settings.url)
-        self._place = place_of(settings.url)
+        self._place = shown_url(settings.url)
         self._key = key_of(read_secret(settings.secret_path), settings.secret_path)
         self._events: queue.Queue[tuple[str, str] | None] = queue.Queue(settings.queue)
         self._ended = threading.Event()
@@ -104,7 +104,7 @@ class Webhook:
         return "" if 200 <= status < 300 else f"answers {status}"
 
 
-def place_of(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return an address as lines may show it: its path may be a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/…"

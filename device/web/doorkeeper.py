@@ -141,7 +141,7 @@ class Placed(Guarded):
             raise HTTPError(403)
 
 
-class Asked(Placed):
+class WithToken(Placed):
     """Something that is told to who knows the token only."""
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array
 
+from device.disk import sync
 from device.errors import SettingsError
 from device.settings import read_settings
 
@@ -35,7 +36,7 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
         shutil.copymode(path, new)
         read_settings(new)
         new.replace(path)
-        _sync(path.parent)
+        sync(path.parent)  # what was told to be saved survives a power cut
     except SettingsError as error:
         raise SettingsError(str(error).replace(str(new), str(path))) from error
     except (OSError, ValueError, TypeError, TOMLKitError) as error:
@@ -79,12 +80,3 @@ def _change(array: Any, items: list[Any]) -> None:  # noqa: ANN401
 
 def _as_lists(value: Any) -> Any:  # noqa: ANN401
     return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _sync(folder: Path) -> None:
-    """Have the names in a folder on the card before going on: what was told to be saved survives a power cut."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from device.web.doorkeeper import Asked, Guarded
+from device.web.doorkeeper import Guarded, WithToken
 
 if TYPE_CHECKING:
     from device.web.server import Server
@@ -26,6 +26,8 @@ class ScreenPage(Guarded):
             "index.html", language=server.language_of(self), page=server.page, practice=server.card.practice,
             mirror=screen.mirror, speech=screen.speech, collecting=server.settings.collect.on,
         )  # fmt: skip
+
+    head = get  # as who looks whether a page is up asks; tornado leaves the body out
 
 
 class Stream(Guarded, WebSocketHandler):
@@ -94,7 +96,7 @@ class MirrorStream(Stream):
         self.server.mirror.viewers.discard(self)
 
 
-class MetricsText(Asked):
+class MetricsText(WithToken):
     """Everything that Prometheus is told."""
 
     def get(self) -> None:

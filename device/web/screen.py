@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import secrets
 import sys
 import threading
 import time
@@ -114,7 +113,7 @@ def open_screen(
     from device.web.server import Server  # here: a fifth of a second, for the door only
 
     try:
-        server = Server(settings, card, config, self_test, secrets.token_urlsafe(18), telemetry)
+        server = Server(settings, card, config, self_test, telemetry)
     except OSError as error:  # the port is taken
         log.warning(
             "screen: %s port %s can't be used (%s); the door goes on without a screen: set [screen] port or host",

@@ -50,17 +50,16 @@ class Server:
 
     def __init__(
         self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
-        token: str, telemetry: Telemetry | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:  # fmt: skip
         """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
         screen = settings.screen
         self.settings, self.card, self.config, self.self_test = settings, card, config, self_test
         self.telemetry = telemetry
-        self.token = token if screen.token == RANDOM else screen.token
-        self.read_token = secrets.token_urlsafe(18) if screen.read_token == RANDOM else screen.read_token
+        self.token, self.read_token = _token(screen.token), _token(screen.read_token)
         self.saved = self._started = read_settings(config) if config else settings  # what the kiosk.toml says, and said
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
-        self.mirror = Mirror(levels(settings.model, card)[0])
+        self.mirror = Mirror(levels(settings.model, card).threshold)
         self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
         self.viewers: set[StateStream] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
@@ -103,7 +102,7 @@ class Server:
         edit_settings(self.config, changes)
         self.saved = read_settings(self.config)
         settings = held(self.settings, self.saved)
-        self.mirror.threshold = levels(settings.model, self.card)[0]  # raises, rather than in the door's loop
+        self.mirror.threshold = levels(settings.model, self.card).threshold  # raises, rather than in the door's loop
         self.settings = settings
         self.changed.append(settings)
         self.page = _digest(settings, self.card)
@@ -123,8 +122,7 @@ class Server:
 
     def message(self) -> str:
         """Return what a viewer is told: the look, the reason of a fault, and which page shows it."""
-        shown = self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
-        return json.dumps(shown)
+        return json.dumps(self._told())
 
     def language_of(self, page: RequestHandler) -> Language:
         """Return the language that a page is asked in, or that of the settings; the browser's if it isn't known."""
@@ -136,7 +134,10 @@ class Server:
     @property
     def look(self) -> str:
         """What a viewer is shown."""
-        return State.FAULT.value if self._late else str(self._shown["look"])
+        return str(self._told()["look"])
+
+    def _told(self) -> dict[str, str | None]:
+        return self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
 
     def _age(self) -> float:
         return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
@@ -166,6 +167,10 @@ class Server:
                 viewer.close(1001, "the kiosk has ended")
             with suppress(TimeoutError):
                 await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+
+
+def _token(given: str) -> str:
+    return secrets.token_urlsafe(18) if given == RANDOM else given
 
 
 def _digest(settings: Settings, card: ModelCard) -> str:

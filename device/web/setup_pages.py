@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from device.errors import KioskError, SettingsError, WiringError
 from device.levels import levels
 from device.web.changes import CHANGES, changed, read_changes
-from device.web.doorkeeper import Asked, Placed
+from device.web.doorkeeper import Placed, WithToken
 from device.web.languages import AUTO
 from device.web.mirror import left_out, picture
 from device.web.what_if import states
@@ -22,8 +22,10 @@ class SetupPage(Placed):
     def get(self) -> None:
         self.render("setup.html")
 
+    head = get
 
-class SetupData(Asked):
+
+class SetupData(WithToken):
     """Something that the page asks for."""
 
     def changes(self) -> dict[str, dict[str, Any]]:
@@ -41,7 +43,7 @@ class SetupData(Asked):
     def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
         """Return the last minute's states under these changes. Raises SettingsError."""
         server, settings = self.server, changed(self.server.settings, changes)
-        return states(server.history, settings.decision, *levels(settings.model, server.card))
+        return states(server.history, settings.decision, levels(settings.model, server.card))
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -54,7 +56,6 @@ class LastMinute(SetupData):
 
     def get(self) -> None:
         server = self.server
-        threshold, release = levels(server.settings.model, server.card)
         _, verdicts, judged = server.mirror.newest or (None, [], [])
         scores = [(at, verdict.alarm_score) for at, seen in server.history.frames() for verdict in seen]
         sections = {
@@ -66,7 +67,7 @@ class LastMinute(SetupData):
         }
         self.finish(
             {
-                **sections, "model": {"threshold": threshold, "release": release},
+                **sections, "model": levels(server.settings.model, server.card)._asdict(),
                 "grey": left_out(verdicts, judged, server.settings.decision),
                 "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
                 "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),

@@ -3,14 +3,13 @@
 import csv
 import io
 import sqlite3
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from tornado.web import HTTPError
 
-from device.signals.quiet_hours import LOCAL
+from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, Row, counts_path, rows
-from device.web.doorkeeper import Asked, Placed
+from device.web.doorkeeper import Placed, WithToken
 
 HOURS = range(24)
 SERIES = ("with_mask", "without_mask")  # what the plot shows, side by side in each hour
@@ -25,13 +24,14 @@ class TodayPage(Placed):
         server = self.server
         self.render("today.html", language=server.language_of(self), practice=server.card.practice)
 
+    head = get
 
-class Plot(Asked):
+
+class Plot(WithToken):
     """Today's plot and table, as a piece of HTML."""
 
     def get(self) -> None:
-        zone = self.server.settings.signals.time_zone
-        day = datetime.now(UTC).astimezone(None if zone == LOCAL else ZoneInfo(zone)).date().isoformat()
+        day = datetime.now(time_zone(self.server.settings.signals.time_zone)).date().isoformat()
         counted = {int(hour): dict(zip(NAMES, found, strict=True)) for _, hour, *found in self.read(day)}
         most = max([1, *(int(found[name]) for found in counted.values() for name in SERIES)])
         self.render(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from device.classifier import Verdict
 from device.decision import Decision
+from device.levels import Levels
 from device.settings import DecisionSettings
 
 SECONDS = 60.0  # on the frames' clock
@@ -28,9 +29,9 @@ class History:
         return [(taken - newest, verdicts) for taken, verdicts in frames if newest - taken <= SECONDS]
 
 
-def states(history: History, settings: DecisionSettings, threshold: float, release: float) -> list[tuple[float, str]]:
+def states(history: History, settings: DecisionSettings, levels: Levels) -> list[tuple[float, str]]:
     """Return when which state would have begun, in seconds from the newest frame, from an empty door on."""
-    decision, changes = Decision(settings, threshold, release), list[tuple[float, str]]()
+    decision, changes = Decision(settings, levels), list[tuple[float, str]]()
     for at, verdicts in history.frames():
         decision.update(at, verdicts)
         if not changes or changes[-1][1] != decision.state:

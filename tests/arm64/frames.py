@@ -48,7 +48,7 @@ def main() -> None:
     face = next(iter(sorted((MODELS / "golden" / "door").rglob("*.png")))) if sys.argv[2] == "face" else None
     pictures, settings = drawn(face), Settings()
     classifier, sight, found = Classifier("door"), Sight("drawn"), 0
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     eye = Motion(Gate(OwnFaceFinder()), decision.wonders)
     for number in range(int(sys.argv[3])):
         now, picture = number / RATE, pictures[number % SWAYS].copy()

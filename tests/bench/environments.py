@@ -26,18 +26,19 @@ WAIT_SECONDS = 60.0
 # The least of all rounds counts: what else runs on the computer makes the others slower.
 INFER = """
 import json, sys, time
-from pathlib import Path
 import numpy as np
-from device.tflite import TFLite
-network = TFLite(Path(sys.argv[1]).read_bytes(), int(sys.argv[2]))
-height, width = (int(side.rstrip(",")) for side in network.takes.split()[2:4])
-noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-network.run(noise)
+from device.tflite import _interpreter_class
+network = _interpreter_class()(sys.argv[1], num_threads=int(sys.argv[2]))
+network.allocate_tensors()
+(takes,) = network.get_input_details()
+noise = np.random.default_rng(0).integers(0, 256, takes["shape"], np.uint8)
+network.set_tensor(takes["index"], noise)
+network.invoke()
 rounds = []
 for _ in range(15):
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(20):
-        network.run(noise)
+        network.invoke()
     rounds.append(((time.process_time() - cpu) * 50, (time.perf_counter() - wall) * 50))
 print(json.dumps([min(times) for times in zip(*rounds)]))
 """

@@ -1,9 +1,6 @@
 """Measures what the kiosk's networks cost, and others in their place: side by side, in one process, by turns."""
 
-import contextlib
-import io
 import statistics
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +18,12 @@ from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.haar import CASCADE, HaarFaceFinder
 from device.model_card import read_card
-from device.quiet import native_code_quiet
 from device.reduce import LONGEST_SIDE, reduce
 from device.tflite import TFLite
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
 from trainer.finder.network import finder
 from trainer.practice import draw_face
+from trainer.quantize import float32
 
 from .recipes import NOTEBOOK, OURS, POPULAR, recipes
 from .report import Cost, Ratio
@@ -132,12 +129,8 @@ def _network(content: bytes, luma: Luma, card: FaceCard) -> _Contender:
 
 def _float32() -> bytes:
     """Return the face network as a float32 .tflite. Untrained: what weights say doesn't change what they cost."""
-    import tensorflow as tf
-
     luma = keras.Input(batch_shape=(1, heatmap.HEIGHT, heatmap.WIDTH, 1))
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
-        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
-        return bytes(tf.lite.TFLiteConverter.from_keras_model(keras.Model(luma, finder()(luma))).convert())
+    return float32(keras.Model(luma, finder()(luma)))
 
 
 def _yunet(path: Path, luma: Luma) -> _Contender:

@@ -3,12 +3,9 @@
 What weights say doesn't change what they cost. Each recipe gets a picture in which it finds one face.
 """
 
-import contextlib
-import io
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import keras
@@ -25,6 +22,7 @@ from device.levels import levels
 from device.quiet import native_code_quiet
 from device.settings import Settings
 from trainer.networks import simple
+from trainer.quantize import float32
 
 NOTEBOOK_SIDE, POPULAR_SIDE, SSD_SIDE = 224, 224, 300  # px
 SSD_ANCHORS = 6  # a cell of each of two maps
@@ -50,7 +48,7 @@ def ours(luma: Luma, models: Path) -> Recipe:
     """Return what judges a picture as a kiosk with this folder of models does. Raises ModelError."""
     faces, settings = models / "faces.tflite", Settings()
     finder, classifier = OwnFaceFinder(faces), Classifier(str(models / "door.tflite"))
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     tenths = iter(range(10**9))
     files = [faces, *([check_path(faces)] if finder.card.check else []), classifier.path]
     return Recipe(
@@ -79,19 +77,11 @@ def _popular(luma: Luma) -> Recipe:
     heads = [layers.Conv2D(SSD_ANCHORS * each, 3, padding="same")(of) for of in maps for each in (2, 4)]
     face = build(input_shape=(POPULAR_SIDE, POPULAR_SIDE, 3), include_top=False, weights=None, pooling="avg")
     scores = layers.Softmax()(layers.Dense(2)(layers.Dense(128, activation="relu")(face.output)))
-    contents = [_float32(keras.Model(body.input, heads)), _float32(keras.Model(face.input, scores))]
+    contents = [float32(keras.Model(body.input, heads)), float32(keras.Model(face.input, scores))]
     color = cv2.cvtColor(luma, cv2.COLOR_GRAY2BGR)
     shown = [cv2.resize(color, (side, side)).astype(np.float32)[np.newaxis] for side in (SSD_SIDE, POPULAR_SIDE)]
     runs = [_run(content, picture) for content, picture in zip(contents, shown, strict=True)]
     return Recipe(lambda: [run() for run in runs], sum(map(len, contents)))
-
-
-def _float32(network: Any) -> bytes:
-    import tensorflow as tf
-
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), native_code_quiet():
-        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls, and lists every tensor
-        return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
 
 
 def _run(content: bytes, picture: npt.NDArray[np.float32]) -> Callable[[], object]:

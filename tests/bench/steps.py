@@ -9,7 +9,7 @@ import numpy as np
 
 from device.cameras.frame import Frame
 from device.cameras.sight import BUFFERS, Sight
-from device.cameras.view import luma_of, seen
+from device.cameras.view import luma_of, turned_and_cropped
 from device.classifier import Classifier
 from device.decision import Decision, State
 from device.faces import Face, Luma
@@ -46,15 +46,15 @@ def measure() -> dict[str, float]:
     classifier, finder = Classifier("door"), OwnFaceFinder()
     faces = finder.find(luma)
     verdicts = classifier.judge(luma, faces)
-    sight = Sight("drawn")
-    decision = Decision(settings.decision, *levels(settings.model, classifier.card))
+    sight, turned = Sight("drawn"), CameraSettings(rotation=180, crop=(0.1, 0.0, 0.8, 1.0))
+    decision = Decision(settings.decision, levels(settings.model, classifier.card))
     moves, once_moved = (Motion(_Finds(faces), lambda *_, wonders=wonders: wonders) for wonders in (True, False))
     empty = Gate(_NoFaces())
     empty.find(luma, 0.0)
     with Signals(settings.signals, "mock") as signals:
         steps: dict[str, Callable[[], object]] = {
             "grey from a USB camera's colours": lambda: luma_of(color),
-            "turned and cropped": lambda: seen(luma, CameraSettings(rotation=180, crop=(0.1, 0.0, 0.8, 1.0))),
+            "turned and cropped": lambda: turned_and_cropped(luma, turned),
             "is the camera blind?": lambda: sight.check(Frame(noisy[(number := next(now)) % len(noisy)], number / 10)),
             "has an empty scene changed?": lambda: empty.find(luma, 0.1),
             "faces found": lambda: finder.find(luma),

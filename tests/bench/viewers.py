@@ -4,7 +4,6 @@ Run by itself, with a port and a number, it is so many viewers.
 """
 
 import asyncio
-import secrets
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from device.classifier import MODELS, Classifier
 from device.decision import Decision, Event, State
 from device.finders import OwnFaceFinder
 from device.gate import Gate
+from device.levels import Levels
 from device.model_card import read_card
 from device.motion import Motion
 from device.pictures import read_luma
@@ -44,7 +44,7 @@ class Door:
     def __init__(self, screen: Screen) -> None:
         self._screen, self._classifier = screen, Classifier("door")
         self._events: list[Event] = []  # the visit's first, which are told again with every change
-        self._decision = Decision(DecisionSettings(), 0.6, 0.5)
+        self._decision = Decision(DecisionSettings(), Levels(0.6, 0.5))
         self._eye = Motion(Gate(OwnFaceFinder()), self._decision.wonders)
         face = read_luma(next((MODELS / "golden").rglob("*.png")))
         self._luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
@@ -83,7 +83,7 @@ def measure(viewers: int, rounds: int = ROUNDS, seconds: float = SECONDS) -> Slo
     """Compare a frame's time with so many viewers to that without."""
     settings = Settings(screen=ScreenSettings(port=0))
     card = read_card(MODELS / "door.tflite")[0]
-    server, silent = Server(settings, card, None, None, secrets.token_urlsafe()), Telemetry(settings, card)
+    server, silent = Server(settings, card, None, None), Telemetry(settings, card)
     ratios: list[tuple[float, float]] = []
     command = [sys.executable, "-m", "bench.viewers", str(server.port), str(viewers)]
     with Screen(server) as screen, subprocess.Popen(

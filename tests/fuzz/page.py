@@ -98,7 +98,7 @@ class Page(Asked):
         self._config.write_bytes(CONFIG)
         screen = ScreenSettings(port=0, mirror=True, metrics="loopback", token=TOKEN, read_token=TOKEN)
         settings = Settings(screen=screen, counts=CountsSettings(enabled=True))
-        self._server = Server(settings, card_of(), self._config, None, TOKEN)
+        self._server = Server(settings, card_of(), self._config, None)
         for number in range(8):
             face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
             self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], [face.box], 0.0)

@@ -17,7 +17,7 @@ from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.manifest import public_key, read_manifest
 from deploy.remote import Remote
-from device.cameras.source import is_rtsp, is_source, place_of, shown
+from device.cameras.source import host_and_port, is_rtsp, is_source, shown
 from device.compare_visits import Tally
 from device.errors import KioskError
 from device.face_card import check_path, read_check, read_face_card
@@ -82,7 +82,7 @@ class Readers(Owner):
         text = content.decode(errors="surrogateescape")
         shown(text)
         if is_source(text) and is_rtsp(text):
-            place_of(text)
+            host_and_port(text)
         return []
 
     def boxes(self, content: bytes) -> list[str]:

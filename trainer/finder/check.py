@@ -29,7 +29,7 @@ from trainer.finder.photograph import photograph
 from trainer.finder.scenes import intersection_over_union
 from trainer.runs import State
 from trainer.space_to_depth import SpaceToDepth
-from trainer.training import StateKeeper, falling_rate
+from trainer.training import StateKeeper, best_checkpoint, falling_rate
 
 SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
 FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
@@ -167,15 +167,12 @@ def train_check(folder: Path, state: State, learned: Crops, watched: Crops, epoc
         return state
     keras.utils.set_random_seed(seed + state.epochs)
     network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
-    best = keras.callbacks.ModelCheckpoint(
-        str(folder / "best-{epoch:03d}.keras"), "val_loss", save_best_only=True,
-        initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
-    )
     keeper = StateKeeper(state, folder, {})
     network.fit(
         Changed(learned, seed, state.epochs), validation_data=(watched.lumas[..., np.newaxis], watched.is_face),
         validation_batch_size=BATCH, epochs=epochs, initial_epoch=state.epochs, shuffle=False,
-        callbacks=[falling_rate(LEARNING_RATE, epochs), best, keeper], verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[falling_rate(LEARNING_RATE, epochs), best_checkpoint(state, folder), keeper],
+        verbose=1 if sys.stdout.isatty() else 2,
     )  # fmt: skip
     return keeper.state
 

@@ -16,10 +16,8 @@ from matplotlib.figure import Figure
 from trainer.cache import write_whole
 from trainer.finder.matching import Share
 from trainer.finder.measure import HEIGHTS, QUIET, STRICT_OVERLAP, Contender, Figures, measure
-from trainer.finder.scenes import Scene
+from trainer.finder.scenes import HARD, Scene
 from trainer.photos import PhotosError
-
-HARD = "hard"  # folder of the backgrounds on which a face finder is known to fire
 
 mpl.use("agg")
 
@@ -32,7 +30,7 @@ def compare(finders: Sequence[Contender], scenes: Mapping[str, Sequence[Scene]],
     """
     sets = dict(scenes)
     for name, hard in (("backgrounds", False), (f"backgrounds/{HARD}", True)):
-        if part := [scene for scene in backgrounds if (scene.path.parent.name == HARD) == hard]:
+        if part := [scene for scene in backgrounds if scene.is_hard == hard]:
             sets[name] = part
     compared = {name: measure(finders, of) for name, of in sets.items()}
     if bare := [name for name in scenes if not sum(share.n for share in compared[name][0].by_height)]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from device.errors import ModelError
-from device.faces import Box, Face
+from device.faces import Box, Face, largest_first
 from device.finders import OwnFaceFinder
 from device.haar import HaarFaceFinder
 from device.pictures import read_color
@@ -61,4 +61,4 @@ class YuNet:
             Face(Box(*(round(side) for side in (row[:4] * sides).tolist())), float(row[-1]))
             for row in (rows if rows is not None else ())
         ]
-        return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
+        return largest_first(faces)

@@ -19,8 +19,6 @@ from trainer.photos import PhotosError
 from trainer.runs import State, load_state, only_one
 from trainer.training import set_threads
 
-HARD = "hard"  # folder of the backgrounds on which face finders are known to fire
-
 
 def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
     """Train as planned, from where an earlier call was stopped, and convert; return what there is to say of it.
@@ -33,15 +31,21 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     start = read_start(Path(plan.start)) if plan.start else None
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
-    asked = json.dumps([plan.identity(), material.sha256])
-    folder = runs / f"faces-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
+    folder = run_folder("faces", plan, [material.sha256], runs)
     with only_one(folder):
         state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
     plot_loss(state, folder, "focal loss + boxes")
     sets = {**held_of(material), **extra}
     card = convert_finder(plan, state, folder, material, sets, models, command("faces", plan, measured_on))
     return said(state, models / "faces.tflite", card)
+
+
+def run_folder(kind: str, plan: FinderPlan, more: list[object], runs: Path) -> Path:
+    """Return the folder of a run, with its plan in it; kind and more: what tells runs of the same plan apart."""
+    asked = json.dumps([plan.identity(), *more])
+    folder = runs / f"{kind}-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+    write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
+    return folder
 
 
 def scenes_of(folders: list[Path], plan: FinderPlan) -> dict[str, list[Scene]]:
@@ -70,8 +74,8 @@ def said(state: State, model: Path, card: FaceCard) -> str:
 
 def held_of(material: Material) -> dict[str, list[Scene]]:
     """Return the sets that were kept apart, by name."""
-    hard = [s for s in material.held_backgrounds if s.path.parent.name == HARD]
-    plain = [s for s in material.held_backgrounds if s.path.parent.name != HARD]
+    hard = [scene for scene in material.held_backgrounds if scene.is_hard]
+    plain = [scene for scene in material.held_backgrounds if not scene.is_hard]
     sets = {"held-out scenes": material.held_scenes, "held-out backgrounds": plain, "held-out hard backgrounds": hard}
     return {name: scenes for name, scenes in sets.items() if scenes}
 

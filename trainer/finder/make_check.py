@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import keras
@@ -28,7 +27,7 @@ from trainer.finder.check import (
 )
 from trainer.finder.contenders import LOWEST_SCORE
 from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, settle
-from trainer.finder.make import command, held_of, plot_loss, said, scenes_of
+from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.material import FinderPlan, gather
 from trainer.photos import PhotosError
 from trainer.provenance import commit, versions
@@ -54,9 +53,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
-    asked = json.dumps([plan.identity(), material.sha256, card.sha256, PICTURES])
-    folder = runs / f"face-check-{hashlib.sha256(asked.encode()).hexdigest()[:8]}"
-    write_whole(folder / "run.json", (json.dumps(dataclasses.asdict(plan), indent=1) + "\n").encode())
+    folder = run_folder("face-check", plan, [material.sha256, card.sha256, PICTURES], runs)
     keras.utils.clear_session()
     with only_one(folder):
         learned = kept(

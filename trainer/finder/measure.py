@@ -12,6 +12,7 @@ from tqdm import tqdm
 from device.errors import PictureError
 from device.faces import Face
 from device.pictures import read_luma
+from trainer.finder.lay import cut
 from trainer.finder.matching import Share, Sighting, Tally, tally
 from trainer.finder.scenes import WITH_MASK, WITHOUT_MASK, Scene
 from trainer.photos import PhotosError
@@ -93,10 +94,9 @@ def look(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[list[
             picture = pictures[contender.read]
             faces = contender.find(picture)
             boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-            size = picture.shape[1::-1]  # drawn boxes are cut to the picture, so those found are too
-            low, high = np.clip(boxes[:, :2], 0, size), np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
-            cut = np.concatenate([low, high - low], axis=1).astype(np.float32)
-            seen.append(Sighting(scene, size[1], cut, np.array([face.score for face in faces], np.float32)))
+            height, width = picture.shape[:2]
+            inside, _ = cut(boxes, np.array([0.0, 0.0, width, height]))  # as drawn boxes are
+            seen.append(Sighting(scene, height, inside, np.array([face.score for face in faces], np.float32)))
         sightings.append(seen)
     return sightings
 

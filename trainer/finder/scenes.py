@@ -27,6 +27,7 @@ NAMES = {  # what people call them, in lower case with every other sign left out
     FACE: "face faces humanface",
 }
 OURS = {name: label for label, names in NAMES.items() for name in names.split()}
+HARD = "hard"  # folder of the backgrounds on which face finders are known to fire
 SAME_FACE = 0.8  # intersection over union from which two boxes can't be two people's
 TURNED = range(5, 9)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112  # EXIF's tag of it
@@ -44,6 +45,11 @@ class Scene:
     labels: tuple[str, ...]  # n: with_mask, without_mask, mask_weared_incorrect, or face where it isn't known
     ignored: Boxes  # float32 (m, 4): faces that are too small to count
     source: str  # the file's name up to the first hyphen; pictures of one source resemble each other
+
+    @property
+    def is_hard(self) -> bool:
+        """Tell whether it is one of the hard backgrounds."""
+        return self.path.parent.name == HARD
 
 
 def read_scenes(folder: Path) -> tuple[list[Scene], list[str]]:

@@ -17,7 +17,7 @@ from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
 from trainer.photos import PhotosError
 from trainer.runs import State
-from trainer.training import StateKeeper, falling_rate
+from trainer.training import StateKeeper, best_checkpoint, falling_rate
 
 STEPS = 250  # an epoch
 LEARNING_RATE = 2e-3
@@ -78,10 +78,6 @@ def train_finder(
     for end, canvas in phases(epochs, start is not None):
         if state.epochs >= end:
             continue
-        best = keras.callbacks.ModelCheckpoint(
-            str(folder / "best-{epoch:03d}.keras"), "val_loss", save_best_only=True,
-            initial_value_threshold=min(state.history["val_loss"]) if state.history else None,
-        )
         keeper = StateKeeper(state, folder, {})
         network.fit(
             Compositions(material.composer, canvas, STEPS, seed, state.epochs),
@@ -90,7 +86,8 @@ def train_finder(
             epochs=end,
             initial_epoch=state.epochs,
             shuffle=False,  # they are drawn by lot already, and a resumed run has to see them in the same order
-            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs), best, keeper],
+            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs),
+                       best_checkpoint(state, folder), keeper],
             verbose=1 if sys.stdout.isatty() else 2,
         )
         state = keeper.state

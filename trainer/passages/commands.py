@@ -39,16 +39,17 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from device.finders import OwnFaceFinder
     from device.settings import Settings
+    from trainer.copies import named_finder
     from trainer.passages.draw import Material, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
     from trainer.passages.play import passages_of, play, play_clips
-    from trainer.passages.simulate import RELEASE, THRESHOLD, live_alone, simulate
+    from trainer.passages.simulate import LEVELS, live_alone, simulate
 
-    classifier, finder = Classifier(options.model), OwnFaceFinder()
+    classifier = Classifier(options.model)
+    finder = named_finder(classifier.card.face_finder, "")
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
     passages = passages_of(options.count, options.seed)
@@ -59,7 +60,7 @@ def _passages(options: argparse.Namespace) -> None:
     if not (options.visits or options.clips or options.page):
         return
     noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
-    known = noise.known(THRESHOLD, RELEASE)
+    known = noise.known(LEVELS)
     texts = {
         "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
         "simulated": simulated_text(

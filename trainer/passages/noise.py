@@ -18,6 +18,7 @@ import numpy as np
 
 from device.classifier import Verdict
 from device.faces import Box
+from device.levels import Levels
 from device.look import FULL_SHARPNESS, Look
 from device.visits import VisitsError
 from trainer.cache import write_whole
@@ -47,14 +48,14 @@ class Noise:
     spread: float  # standard deviation of a frame's logit about its person's mean
     memory: float  # correlation of one frame's with the next
 
-    def known(self, threshold: float, release: float) -> "Noise":
+    def known(self, levels: Levels) -> "Noise":
         """Return the numbers without the people whom the classifier takes for the other kind, or can't tell.
 
         Whatever is decided from such scores stays wrong: what is left measures the following and the deciding.
         """
         return replace(
-            self, masked=tuple(mean for mean in self.masked if mean < _logit(release)),
-            bare=tuple(mean for mean in self.bare if mean >= _logit(threshold)),
+            self, masked=tuple(mean for mean in self.masked if mean < _logit(levels.release)),
+            bare=tuple(mean for mean in self.bare if mean >= _logit(levels.threshold)),
         )  # fmt: skip
 
 
@@ -92,9 +93,9 @@ class Seen:
         self._means = {True: float(rng.choice(noise.masked)), False: float(rng.choice(noise.bare))}
         self._found, self._wave = True, float(rng.normal())
 
-    def confusion(self, threshold: float, release: float) -> int:
+    def confusion(self, levels: Levels) -> int:
         """Return 0 if the person's mean scores are right, 1 if one of them is between the levels, 2 if one is wrong."""
-        low, high = _logit(release), _logit(threshold)
+        low, high = _logit(levels.release), _logit(levels.threshold)
         if self._walk.poster:
             return 0
         means = [(masked, self._means[masked]) for masked in {masked for _, masked in self._walk.masked}]

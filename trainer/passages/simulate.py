@@ -8,12 +8,13 @@ import numpy as np
 from device.classifier import Verdict
 from device.compare_visits import Tally
 from device.decision import Decision, Event, Kind, State
+from device.levels import Levels
 from device.settings import DecisionSettings
 from device.visits import gather
 from trainer.passages.noise import FRAMES_PER_SECOND, GHOST_FRAMES, GHOSTS_AN_HOUR, Noise, Seen, verdict_of
 from trainer.passages.script import KINDS, Passage, Place, write_passage
 
-THRESHOLD, RELEASE = 0.67, 0.5  # alarm scores, as the shipped door's; a test keeps them near its card's
+LEVELS = Levels(threshold=0.67, release=0.5)  # alarm scores, as the shipped door's; a test keeps them near its card's
 POSTERS = 1 / 250  # share of the passages that have one: each takes minutes
 WITHOUT_POSTER = tuple(kind for kind in KINDS if kind != "poster")
 # By the person of a passage whom the classifier knows least.
@@ -40,7 +41,7 @@ def simulate(noise: Noise, visits: int = 1000, seed: int = 0, causes: bool = Fal
         kind = "poster" if number % round(1 / POSTERS) == 0 else WITHOUT_POSTER[number % len(WITHOUT_POSTER)]
         passage = write_passage(rng, kind)
         people = [Seen(rng, noise, walk) for walk in passage.walks]
-        name = CAUSES[max(person.confusion(THRESHOLD, RELEASE) for person in people)] if causes else kind
+        name = CAUSES[max(person.confusion(LEVELS) for person in people)] if causes else kind
         tallies[name].count(gather(live(people, passage)), passage.visits())
         number += 1
     return tallies
@@ -48,7 +49,7 @@ def simulate(noise: Noise, visits: int = 1000, seed: int = 0, causes: bool = Fal
 
 def live(people: Sequence[Seen], passage: Passage) -> list[Event]:
     """Return the events of a passage."""
-    decision = Decision(DecisionSettings(), THRESHOLD, RELEASE)
+    decision = Decision(DecisionSettings(), LEVELS)
     events = list[Event]()
     for frame in range(round(passage.seconds * FRAMES_PER_SECOND)):
         now = frame / FRAMES_PER_SECOND
@@ -60,7 +61,7 @@ def live(people: Sequence[Seen], passage: Passage) -> list[Event]:
 def live_alone(hours: float = 24.0, seed: int = 0) -> Emptiness:
     """Return what was told at a door at which ghosts are all that is found."""
     rng = np.random.default_rng([seed, 24])
-    decision, visits, alarms, ghosts = Decision(DecisionSettings(), THRESHOLD, RELEASE), 0, 0, 0
+    decision, visits, alarms, ghosts = Decision(DecisionSettings(), LEVELS), 0, 0, 0
     for now, verdicts in _ghosts(rng, round(hours * 3600 * FRAMES_PER_SECOND)):
         ghosts += len(verdicts) > 0
         alert, events = decision.update(now, verdicts)

@@ -2,6 +2,7 @@
 // Shows the look that the device tells, and FAULT when it says nothing.
 
 const SILENT_MS = 3000; // the device speaks every second
+const PICTURE_MS = 10000; // and shows a picture every five, if as many look as may
 const RETRY_MS = 1000;
 const LARGEST_PX = 600;
 
@@ -44,8 +45,8 @@ function fit() {
   words.style.fontSize = `${fits}px`;
 }
 
-// Opens a socket for ever: `heard` gets its messages, `lost` is called when it ends, or says nothing for too long.
-function listen(path, heard, lost) {
+// Opens a socket for ever: `heard` gets its messages, `lost` is called when it ends, or says nothing for so long.
+function listen(path, patience, heard, lost) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
   socket.binaryType = "blob";
   const end = () => {
@@ -55,11 +56,11 @@ function listen(path, heard, lost) {
     lost();
     setTimeout(() => listen(path, heard, lost), RETRY_MS);
   };
-  let silence = setTimeout(end, SILENT_MS);
+  let silence = setTimeout(end, patience);
   socket.onclose = end;
   socket.onmessage = (message) => {
     clearTimeout(silence);
-    silence = setTimeout(end, SILENT_MS);
+    silence = setTimeout(end, patience);
     heard(message.data);
   };
 }
@@ -82,6 +83,7 @@ function showPicture(jpeg) {
 
 listen(
   "/state",
+  SILENT_MS,
   (text) => {
     const state = JSON.parse(text);
     if (state.page !== body.dataset.page) location.reload(); // the device has other settings or another version now
@@ -89,7 +91,7 @@ listen(
   },
   () => shown === "ENDED" || show("FAULT", shown === "FAULT" ? reason : "gone"),
 );
-if (picture) listen("/mirror", showPicture, hidePicture);
+if (picture) listen("/mirror", PICTURE_MS, showPicture, hidePicture);
 addEventListener("resize", fit);
 document.fonts.ready.then(fit);
 fit();

@@ -3,8 +3,6 @@
 
 const PICTURE_MS = 400;
 const MINUTE_MS = 1000;
-const SECONDS = 60;
-const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: "#d0212f" };
 const LEVELS = ["threshold", "release"];
 const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
 
@@ -13,10 +11,8 @@ const saved = document.querySelector("#saved");
 const grey = document.querySelector("#grey");
 const tested = document.querySelector("#tested");
 const image = document.querySelector("figure img");
-const canvas = document.querySelector("canvas");
 const { gone, ended } = said.dataset;
 let minute = null;
-let tried = null;
 const changed = new Map(); // input to its value as the device has it
 let zonesBefore = "[]";
 
@@ -92,64 +88,6 @@ function offerRestart() {
   document.querySelector("#byhand").hidden = minute.restarts;
 }
 
-function draw() {
-  const pen = canvas.getContext("2d");
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  [canvas.width, canvas.height] = [width * devicePixelRatio, height * devicePixelRatio];
-  pen.scale(devicePixelRatio, devicePixelRatio);
-  const style = getComputedStyle(document.documentElement);
-  const x = (at) => width * (1 + at / SECONDS);
-  const y = (score) => 20 + (1 - score) * (height - 110);
-  pen.fillStyle = style.getPropertyValue("--paper");
-  pen.fillRect(0, 0, width, height);
-  pen.fillStyle = pen.strokeStyle = style.getPropertyValue("--ink");
-  pen.font = "14px system-ui, sans-serif";
-  for (const key of LEVELS) {
-    const level = Number(values.elements[key].value);
-    pen.fillText(key, 8, y(level) - 4);
-    pen.fillRect(0, y(level), width, 2);
-  }
-  for (const [at, score] of minute.scores) {
-    pen.beginPath();
-    pen.arc(x(at), y(score), 3, 0, 7);
-    pen.fill();
-  }
-  for (const [place, name, states] of [[0, "values in use", minute.states], [1, "values below", tried ?? minute.states]]) {
-    const top = height - 72 + place * 36;
-    states.forEach(([at, state], index) => {
-      pen.fillStyle = COLORS[state];
-      pen.fillRect(x(at), top, x(states[index + 1]?.[0] ?? 0) - x(at), 30);
-    });
-    pen.fillStyle = style.getPropertyValue("--ink");
-    pen.strokeStyle = style.getPropertyValue("--paper");
-    pen.lineWidth = 4;
-    pen.strokeText(name, 8, top + 20);
-    pen.fillText(name, 8, top + 20);
-  }
-}
-
-function seconds(states) {
-  const total = Object.fromEntries(Object.keys(COLORS).map((state) => [state, 0]));
-  states.forEach(([at, state], index) => (total[state] += (states[index + 1]?.[0] ?? 0) - at));
-  return total;
-}
-
-function list() {
-  const [now, then] = [seconds(minute.states), seconds(tried ?? minute.states)];
-  document.querySelector("tbody").replaceChildren(
-    ...Object.keys(COLORS).map((state) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      head.scope = "row";
-      head.textContent = state;
-      head.style.borderInlineStart = `1rem solid ${COLORS[state]}`;
-      row.append(head);
-      for (const total of [now, then]) row.insertCell().textContent = total[state].toFixed(1);
-      return row;
-    }),
-  );
-}
-
 async function lastMinute() {
   const found = await told(() => ask("minute"));
   if (found) {
@@ -158,11 +96,11 @@ async function lastMinute() {
     document.querySelector("#values button").disabled = !minute.config;
     if (said.textContent !== notice) said.textContent = notice; // what was said of a device that is back is over
   }
-  if (Object.keys(changes()).length) tried = (await told(() => ask("try", changes()), saved))?.states ?? null;
-  else tried = null;
+  const tried = Object.keys(changes()).length ? await told(() => ask("try", changes()), saved) : null;
+  const rows = [["values in use", minute.states], ["values below", (tried ?? minute).states]];
   grey.textContent = minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "";
-  draw();
-  list();
+  drawMinute(LEVELS.map((key) => [key, Number(values.elements[key].value)]), minute.scores, rows);
+  listSeconds(rows.map(([, states]) => states));
   offerRestart();
 }
 
