@@ -1,6 +1,7 @@
 """The part of the trainer's command line that is about finding faces."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,10 +44,11 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
     sheet.add_argument("--to", type=path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
 
-    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json and the bench")
+    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date: card, comparison, bench")
     page.set_defaults(command=_page)
     page.add_argument("--models", type=path, default=MODELS, help="where faces.json is (default: models/)")
-    page.add_argument("--runs", type=path, default=RUNS, help="where bench.json is, if it was run (default: runs/)")
+    page.add_argument("--runs", type=path, default=RUNS,
+                      help="where bench.json and compare-faces.json are, if they were made (default: runs/)")
 
 
 def _add_material(parser: Parser) -> None:
@@ -137,9 +139,10 @@ def _page(options: argparse.Namespace) -> None:
     from trainer.bench_report import read_bench, table
     from trainer.finder.page import update
 
-    bench = options.runs / "bench.json"
+    bench, comparison = options.runs / "bench.json", options.runs / "compare-faces.json"
     costs = table(read_bench(bench)) if bench.exists() else None
-    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], costs)
+    compared = json.loads(comparison.read_text(encoding="utf-8")) if comparison.exists() else None
+    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], compared, costs)
     print(DOCS / "faces.md")
 
 
