@@ -65,6 +65,21 @@ def test_the_networks_are_as_large_as_they_say() -> None:
         assert network.count_params() == parameters
 
 
+def test_imagenet_weights_are_taken_from_the_file_that_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "mask-kiosk" / "weights" / "vgg19.h5"
+    path.parent.mkdir(parents=True)
+    published = keras.applications.VGG19(include_top=False, weights=None)
+    published.save(path)
+
+    taken = vgg19(32).get_layer("vgg19").get_weights()
+
+    assert all(np.array_equal(a, b) for a, b in zip(taken, published.get_weights(), strict=True))
+    assert capsys.readouterr().out == f"vgg19: ImageNet weights from {path}\n"
+
+
 def test_a_copy_of_a_measuring_photo_is_not_trained_on(tmp_path: Path) -> None:
     folder, apart = drawn_photos(tmp_path / "train", 20), drawn_photos(tmp_path / "measure", 20, seed=1)
     picture = read_luma(apart / "with_mask" / "3.png")[:, ::-1].copy()

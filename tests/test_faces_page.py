@@ -9,7 +9,7 @@ import pytest
 from device.face_card import FacesFound, read_face_card
 from device.finders import OWN_MODEL
 from trainer.__main__ import main
-from trainer.finder.page import FIGURES, fill, with_card
+from trainer.finder.page import FIGURES, comparison, fill, with_card
 
 PAGE = OWN_MODEL.parent.parent / "docs" / "faces.md"
 
@@ -40,11 +40,31 @@ def test_the_card_fills_its_places(face_network: Path) -> None:
     assert with_card(page, card) == with_card(PAGE.read_text(encoding="utf-8"), card)
 
 
+def figures(name: str, faces: int, found: int, closer: int, false: int) -> dict[str, object]:
+    """Return what compare-faces.json says of a finder that finds so many of the masked faces in 50 pictures."""
+    chosen, strict = (
+        {"recall": {"masked": {"hits": hits, "n": faces}, "bare": {"hits": 0, "n": 0}}, "false_boxes": false}
+        for hits in (found, closer)
+    )
+    return {"name": name, "pictures": 50, "chosen": chosen, "strict": strict}
+
+
+def test_finders_are_compared_a_row_each() -> None:
+    halls = [figures("own", 8, 8, 6, 2), figures("haar", 8, 4, 4, 5)]
+    rooms = [figures("own", 0, 0, 0, 0), figures("haar", 0, 0, 0, 1)]
+    assert comparison({"halls": halls, "rooms": rooms}).splitlines() == [
+        "| finder | halls: of 8 masked ones | halls: false boxes a picture | rooms: false boxes a picture |",
+        "| --- | --- | --- | --- |",
+        "| own | 100.0% / 75.0% | 0.040 (2) | 0.000 (0) |",
+        "| haar | 50.0% / 50.0% | 0.100 (5) | 0.020 (1) |",
+    ]
+
+
 def test_each_place_is_there_once() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
     assert fill(text, FIGURES, "42 %").count("42 %") == 1
-    assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured"]
+    assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured", "compared"]
 
 
 def test_a_sheet_that_is_no_webp_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

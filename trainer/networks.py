@@ -107,8 +107,8 @@ def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float
 
 
 def imagenet_weights(name: str) -> Path:
-    """Return where a network's ImageNet weights would be: keras.applications' file without a top."""
-    return cache_folder() / "weights" / f"{name}.weights.h5"
+    """Return where a network's ImageNet weights would be: the file without a top that keras.applications publishes."""
+    return cache_folder() / "weights" / f"{name}.h5"
 
 
 def _weights(name: str) -> str | None:

@@ -1,6 +1,7 @@
 """The part of the trainer's command line that is about finding faces."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,9 +44,11 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
     sheet.add_argument("--to", type=path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
 
-    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date with models/faces.json")
+    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date: card and comparison")
     page.set_defaults(command=_page)
     page.add_argument("--models", type=path, default=MODELS, help="where faces.json is (default: models/)")
+    page.add_argument("--runs", type=path, default=RUNS,
+                      help="where compare-faces.json is, if it was made (default: runs/)")
 
 
 def _add_material(parser: Parser) -> None:
@@ -135,7 +138,9 @@ def _page(options: argparse.Namespace) -> None:
     from device.face_card import read_face_card
     from trainer.finder.page import update
 
-    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0])
+    comparison = options.runs / "compare-faces.json"
+    compared = json.loads(comparison.read_text(encoding="utf-8")) if comparison.exists() else None
+    update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], compared)
     print(DOCS / "faces.md")
 
 

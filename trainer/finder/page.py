@@ -1,12 +1,13 @@
-"""Puts the figures of the face finder's card into their places in docs/faces.md."""
+"""Puts the figures of the face finder's card and of the comparison into their places in docs/faces.md."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 from device.face_card import FaceCard, FacesFound
 from trainer.finder.matching import Share
 
-FIGURES, SOURCES = "measured", "trained on"  # places: from <!-- NAME --> to <!-- end of NAME -->
+FIGURES, SOURCES, COMPARED = "measured", "trained on", "compared"  # places: from <!-- NAME --> to <!-- end of NAME -->
 
 
 def fill(page: str, place: str, text: str) -> str:
@@ -20,9 +21,24 @@ def with_card(page: str, card: FaceCard) -> str:
     return fill(fill(page, SOURCES, _sources(card)), FIGURES, _figures(card))
 
 
-def update(page: Path, card: FaceCard) -> None:
-    """Bring docs/faces.md up to date."""
-    page.write_text(with_card(page.read_text(encoding="utf-8"), card), encoding="utf-8")
+def update(page: Path, card: FaceCard, compared: dict[str, Any] | None) -> None:
+    """Bring docs/faces.md up to date; compared: compare-faces.json, if it was made."""
+    text = with_card(page.read_text(encoding="utf-8"), card)
+    page.write_text(fill(text, COMPARED, comparison(compared)) if compared else text, encoding="utf-8")
+
+
+def comparison(compared: dict[str, Any]) -> str:
+    """Return compare-faces.json as a Markdown table, a row a finder: faces found at both IoUs, and false boxes."""
+    columns = [["finder", "---", *(row["name"] for row in next(iter(compared.values())))]]
+    for name, rows in compared.items():
+        for group in ("masked", "bare"):
+            if faces := rows[0]["chosen"]["recall"][group]["n"]:
+                found = [[row[at]["recall"][group]["hits"] / faces for at in ("chosen", "strict")] for row in rows]
+                cells = [f"{loose:.1%} / {strict:.1%}" for loose, strict in found]
+                columns.append([f"{name}: of {faces} {group} ones", "---", *cells])
+        false = [(row["chosen"]["false_boxes"], row["pictures"]) for row in rows]
+        columns.append([f"{name}: false boxes a picture", "---", *(f"{n / of:.3f} ({n})" for n, of in false)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in zip(*columns, strict=True))
 
 
 def _figures(card: FaceCard) -> str:
