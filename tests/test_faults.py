@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from faults.figures import Sample, Soak, summary
+from faults.network import untold
 from faults.row import Row, play
 from faults.rows import ROWS
-from faults.soak import run, untold
+from faults.soak import run
 from footprint import TREE
 from mosquitto import Broker, needs_mosquitto
 

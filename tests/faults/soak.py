@@ -7,7 +7,6 @@ with its figures.
 
 import argparse
 import asyncio
-import dataclasses
 import itertools
 import json
 import re
@@ -16,9 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mosquitto import CAN_RUN, Broker, Subscriber
@@ -26,12 +23,10 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
 from .figures import SAMPLE_SECONDS, Sample, Soak, draw, summary
+from .network import WORDS, attach, untold
 from .stage import Late, Stage, wait_for
 
 EMPTY_SECONDS, VISIT_SECONDS = 8.0, 4.0
-WORDS = {"bare": ("without a mask", "ALARM"), "masked": ("with a mask", "CLEAR")}
-SAID = {look: f" {words}" for words, look in WORDS.values()}
-LOGGED = re.compile(r"visit (\d+): (enter|leave|(?:verdict|change) with(?:out)? a mask)")
 
 
 def sample(stage: Stage) -> Sample:
@@ -79,29 +74,14 @@ def visit(stage: Stage, client: Client, scene: str) -> None:
     wait_for(lambda: look in client.looks[looks:] or None, f"{scene}: {look} on the page")
 
 
-def untold(log: str, events: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each visit of the log of which the broker wasn't told all."""
-    heard = set[tuple[str, str]]()
-    for event in events:
-        words = SAID[event["state"]] if event["event"] in {"verdict", "change"} else ""
-        heard.add((str(event["visit"]), event["event"] + words))
-    lacking: dict[str, list[str]] = {}
-    for visit, what in LOGGED.findall(log):
-        if (visit, what) not in heard:
-            lacking.setdefault(visit, []).append(what)
-    for visit, whats in lacking.items():
-        yield f"the kiosk's visit {visit}: {', '.join(whats)}: not at the broker"
-
-
 def run(frames: int, broker: Broker) -> Soak:
     """Run it for at least so many frames, and one visit; KeyboardInterrupt ends it early."""
     samples, missed, visits = list[Sample](), list[str](), 0
     with tempfile.TemporaryDirectory() as folder, Subscriber(broker) as listener:
         stage = Stage(Path(folder), frames_per_second=0)
-        mqtt = dataclasses.asdict(broker.settings())
         with stage.config.open("a") as config:
-            config.write("mirror = true\n\n[mqtt]\n")
-            config.writelines(f"{key} = {json.dumps(value)}\n" for key, value in mqtt.items())
+            config.write("mirror = true\n")
+        attach(stage, broker)
         with stage:
             wait_for(lambda: stage.service.when("READY=1"), "READY=1")
             client, ended = Client(stage.port), threading.Event()
