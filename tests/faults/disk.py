@@ -31,7 +31,7 @@ SHUTDOWN, WITHOUT_FLUSH = 0x8004587D, struct.pack("I", 2)
 @contextmanager
 def card(stage: Stage) -> Iterator[None]:
     """Put the settings on a file system of their own."""
-    folder, content, image = stage.config.parent, stage.config.read_bytes(), image_of(stage)
+    folder, content, image = stage.config.parent, stage.config.read_bytes(), stage.folder / "card"
     with image.open("wb") as file:
         file.truncate(CARD_BYTES)
     made = subprocess.run(["/usr/sbin/mkfs.ext4", "-q", image], check=False).returncode
@@ -94,9 +94,11 @@ def power_cut(call: str) -> Fault:
             tracer.wait()  # it never ends if it is told to while the program ends
         fcntl.ioctl(mounted, SHUTDOWN, WITHOUT_FLUSH)
         os.close(mounted)
+        # The first one itself may still be mounted for a program with a namespace of its own.
+        left = shutil.copyfile(stage.folder / "card", stage.folder / "card-left")
         stage.service.stop()
         subprocess.run(["umount", folder], check=True)
-        subprocess.run(["mount", "-o", "loop", image_of(stage), folder], check=True)
+        subprocess.run(["mount", "-o", "loop", left, folder], check=True)
         put_back(stage, old, new if call == SYNCED else old)
         yield
         stage.service.start()
@@ -144,8 +146,3 @@ def put_back(stage: Stage, old: bytes, expected: bytes) -> None:
 def part_of(stage: Stage) -> Path:
     """Return the file that a save writes before it takes the place of kiosk.toml."""
     return stage.config.with_name(".kiosk.toml.new")
-
-
-def image_of(stage: Stage) -> Path:
-    """Return the file that stands in for the card."""
-    return stage.folder / "card"
