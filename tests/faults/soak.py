@@ -1,4 +1,4 @@
-"""Runs the real kiosk for a million frames, with page and broker attached, and draws what it holds in memory meanwhile.
+"""Runs the real kiosk for a million frames, with page and broker attached, and writes down what it holds in memory.
 
 Frames are the stage's drawn ones, as fast as the kiosk takes them. Somebody comes every few seconds, now with a mask
 and now without, and each visit has to be told whole: in the log, on the page, and to a Mosquitto. Ctrl-C ends it early,
@@ -22,8 +22,8 @@ from mosquitto import CAN_RUN, Broker, Subscriber
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from .figures import SAMPLE_SECONDS, Sample, Soak, draw, summary
-from .network import WORDS, attach, untold
+from .figures import SAMPLE_SECONDS, Sample, Soak, figures, keep, well
+from .network import LOGGED, WORDS, attach, untold
 from .stage import Late, Stage, wait_for
 
 EMPTY_SECONDS, VISIT_SECONDS = 8.0, 4.0
@@ -34,7 +34,8 @@ def sample(stage: Stage) -> Sample:
     process = Path(f"/proc/{stage.service.pid}")
     said = dict(re.findall(r"^(\w+):\s+(\d+)", (process / "status").read_text(), re.MULTILINE))
     frames = int(np.frombuffer((stage.folder / "count").read_bytes(), np.uint64)[0])
-    return Sample(frames, int(said["VmRSS"]) / 1024, len(list((process / "fd").iterdir())), int(said["Threads"]))
+    files, seconds = len(list((process / "fd").iterdir())), time.monotonic() - stage.service.notes[0].at
+    return Sample(seconds, frames, int(said["VmRSS"]) / 1024, files, int(said["Threads"]))
 
 
 class Client:
@@ -115,14 +116,14 @@ def run(frames: int, broker: Broker) -> Soak:
     missed.extend(untold(log, listener.events()))
     if (starts := [note for note in stage.service.notes if note.what == "started"])[1:]:
         missed.append(f"the kiosk was started {len(starts)} times: {log[-2000:]}")
-    return Soak(samples, visits, client.pictures, len(listener.events()), missed)
+    return Soak(samples, visits, client.pictures, len(LOGGED.findall(log)), len(listener.events()), missed)
 
 
 def main() -> int:
     """Run, draw and say; 1 if memory grew or something was missed."""
     parser = argparse.ArgumentParser(prog="make soak")
     parser.add_argument("--frames", type=int, default=1_000_000)
-    parser.add_argument("--plot", type=Path, default=Path("docs/soak.svg"))
+    parser.add_argument("--page", type=Path, default=Path("docs/faults.md"))
     options = parser.parse_args()
     if not CAN_RUN:
         print("error: mosquitto or openssl is missing: sudo apt-get install mosquitto openssl", file=sys.stderr)
@@ -131,10 +132,9 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         soak = run(options.frames, broker)
-    draw(soak.samples, options.plot)
-    lines, well = summary(soak)
-    print(*lines, *soak.missed, sep="\n")
-    return not well
+    keep(soak, options.page)
+    print(*(f"{name}: {value}" for name, value in figures(soak).items()), *soak.missed, sep="\n")
+    return not well(soak)
 
 
 if __name__ == "__main__":
