@@ -1,19 +1,24 @@
 """The ways of breaking the card that the kiosk writes to.
 
-Only the setup page writes to it unasked: kiosk.toml, whose folder gets an ext4 of its own, as a Pi's card has.
+It writes kiosk.toml, from the setup page, and counts, where it was asked to; both lie on an ext4 of their own, as on a
+Pi's card.
 """
 
 import fcntl
 import json
 import os
 import shutil
+import signal
+import sqlite3
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
+from device.telemetry.counts import Counts
 from device.web.edit import edit_settings
 
 from .network import status_of
@@ -23,14 +28,15 @@ from .stage import Stage, wait_for
 CARD_BYTES = 8_000_000  # ext4 keeps no journal on less than 7 MB
 CHANGES = {"model": {"threshold": 0.5, "release": 0.4}}
 SYNCED = "unlink"  # the save's first call once kiosk.toml and its name are on the card
-CUTS = ("openat", "write", "fsync", "rename", SYNCED)
+SAVE_CUTS = ("openat", "write", "fsync", "rename", SYNCED)
+COUNT_CUTS = ("pwrite64", "fdatasync")  # SQLite's to its log, before what it adds counts
 # Of Linux's ext4 and XFS: the file system ends at once, and what it hasn't written is lost.
 SHUTDOWN, WITHOUT_FLUSH = 0x8004587D, struct.pack("I", 2)
 
 
 @contextmanager
 def card(stage: Stage) -> Iterator[None]:
-    """Put the settings on a file system of their own."""
+    """Put settings and counts on a file system of their own."""
     folder, content, image = stage.config.parent, stage.config.read_bytes(), stage.folder / "card"
     with image.open("wb") as file:
         file.truncate(CARD_BYTES)
@@ -38,7 +44,12 @@ def card(stage: Stage) -> Iterator[None]:
     if made or subprocess.run(["mount", "-o", "loop", image, folder], check=False).returncode:
         raise Missing("needs root, and leave to mount")
     try:
-        stage.config.write_bytes(content)
+        stage.config.write_bytes(content + b"\n[counts]\nenabled = true\n")
+        stage.service.environment["STATE_DIRECTORY"] = str(folder)
+        counts = Counts(folder / "counts.db", keep_days=90)
+        counts.add(datetime.now(), "visits")
+        counts.write()
+        counts.close()
         subprocess.run(["sync", "--file-system", folder], check=True)
         yield
     finally:
@@ -70,7 +81,7 @@ def hanging(stage: Stage) -> Iterator[None]:
     """Have the card keep a save of the setup page waiting."""
     old, new = stage.config.read_bytes(), as_saved(stage)
     with ThreadPoolExecutor(1) as pool:
-        with traced(stage, "fsync:delay_enter=600s"):
+        with traced(stage, part_of(stage), "fsync:delay_enter=600s"):
             saving = pool.submit(save, stage)
             wait_for(lambda: part_of(stage).exists() or None, "the save")
             yield
@@ -81,24 +92,13 @@ def hanging(stage: Stage) -> Iterator[None]:
     put_back(stage, old, new)
 
 
-def power_cut(call: str) -> Fault:
-    """Cut the power when a save of the setup page comes to a system call: what isn't on the card by then is lost."""
+def cut_save(call: str) -> Fault:
+    """Cut the power when a save of the setup page comes to a system call."""
 
     @contextmanager
     def fault(stage: Stage) -> Iterator[None]:
-        folder, old, new = stage.config.parent, stage.config.read_bytes(), as_saved(stage)
-        mounted = os.open(folder, os.O_RDONLY)
-        with traced(stage, f"{call}:signal=KILL") as tracer:
-            if found := save(stage):
-                raise AssertionError(f"saving was answered with {found}")
-            tracer.wait()  # it never ends if it is told to while the program ends
-        fcntl.ioctl(mounted, SHUTDOWN, WITHOUT_FLUSH)
-        os.close(mounted)
-        # The first one itself may still be mounted for a program with a namespace of its own.
-        left = shutil.copyfile(stage.folder / "card", stage.folder / "card-left")
-        stage.service.stop()
-        subprocess.run(["umount", folder], check=True)
-        subprocess.run(["mount", "-o", "loop", left, folder], check=True)
+        old, new = stage.config.read_bytes(), as_saved(stage)
+        cut_power(stage, part_of(stage), call, lambda: save(stage))
         put_back(stage, old, new if call == SYNCED else old)
         yield
         stage.service.start()
@@ -106,14 +106,48 @@ def power_cut(call: str) -> Fault:
     return fault
 
 
+def cut_counts(call: str) -> Fault:
+    """Cut the power when the program, as it ends, adds to its counts and comes to a system call."""
+
+    @contextmanager
+    def fault(stage: Stage) -> Iterator[None]:
+        path = stage.config.with_name("counts.db")
+        old = counted(path)
+        cut_power(stage, path.with_name("counts.db-wal"), call, lambda: stage.kill(signal.SIGTERM))
+        if (found := counted(path)) != old:
+            raise AssertionError(f"counts.db has {found}, expected {old}")
+        yield
+        stage.service.start()
+
+    return fault
+
+
+def cut_power(stage: Stage, path: Path, call: str, write: Callable[[], object]) -> None:
+    """Have something written; at a call for a file the program is killed, and what isn't on the card then is lost."""
+    folder = stage.config.parent
+    mounted = os.open(folder, os.O_RDONLY)
+    with traced(stage, path, f"{call}:signal=KILL") as tracer:
+        write()
+        tracer.wait()  # it never ends if it is told to while the program ends
+    fcntl.ioctl(mounted, SHUTDOWN, WITHOUT_FLUSH)
+    os.close(mounted)
+    # The first one itself may still be mounted for a program with a namespace of its own.
+    left = shutil.copyfile(stage.folder / "card", stage.folder / "card-left")
+    stage.service.stop()
+    if not stage.service.when(f"ended {-signal.SIGKILL}"):
+        raise AssertionError(f"the program hasn't come to {call} of {path.name}")
+    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["mount", "-o", "loop", left, folder], check=True)
+
+
 @contextmanager
-def traced(stage: Stage, inject: str) -> Iterator[subprocess.Popen[str]]:
-    """Have strace do something to the program's calls that have to do with the file that is to become kiosk.toml."""
+def traced(stage: Stage, path: Path, inject: str) -> Iterator[subprocess.Popen[str]]:
+    """Have strace do something to the program's calls that have to do with a file."""
     if not shutil.which("strace"):
         raise Missing("needs strace")
     with subprocess.Popen(
         ["strace", "--follow-forks", f"--attach={stage.service.pid}", f"--output={stage.folder / 'trace'}",
-         f"--trace-path={part_of(stage)}", f"--inject={inject}"], stderr=subprocess.PIPE, text=True,
+         f"--trace-path={path}", f"--inject={inject}"], stderr=subprocess.PIPE, text=True,
     ) as tracer:  # fmt: skip
         assert tracer.stderr
         if "attached" not in (line := tracer.stderr.readline()):
@@ -141,6 +175,14 @@ def put_back(stage: Stage, old: bytes, expected: bytes) -> None:
     if (found := stage.config.read_bytes()) != expected:
         raise AssertionError(f"kiosk.toml is {found!r}, expected {expected!r}")
     stage.config.write_bytes(old)
+
+
+def counted(path: Path) -> list[tuple[object, ...]]:
+    """Return what a file of counts holds; it is whole."""
+    with closing(sqlite3.connect(path)) as file:
+        if (said := file.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
+            raise AssertionError(f"{path.name} is damaged: {said}")
+        return file.execute("SELECT * FROM hours").fetchall()
 
 
 def part_of(stage: Stage) -> Path:

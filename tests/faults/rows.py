@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .disk import CUTS, card, hanging, power_cut, unwritable
+from .disk import COUNT_CUTS, SAVE_CUTS, card, cut_counts, cut_save, hanging, unwritable
 from .network import SILENT_VIEWERS, SLOW_CLIENTS, broker, broker_gone, flood
 from .row import BACK_SECONDS, OFF_SECONDS, Fault, Missing, Row
 from .service import seconds
@@ -140,8 +140,10 @@ ROWS = (
     Row("the card's disk is full while the setup page saves", unwritable("full"), goes_on=True, prepare=card),
     Row("the disk is read-only while the setup page saves", unwritable("ro"), goes_on=True, prepare=card),
     Row("the disk is slow: a save of the setup page hangs", hanging, goes_on=True, prepare=card),
-    *(Row(f"power cut while the setup page saves, at its {call}", power_cut(call), lamp=("dark",),
-          safe_seconds=OFF_SECONDS, prepare=card) for call in CUTS),
+    *(Row(f"power cut while the setup page saves, at its {call}", cut_save(call), lamp=("dark",),
+          safe_seconds=OFF_SECONDS, prepare=card) for call in SAVE_CUTS),
+    *(Row(f"power cut while counts are written, at their {call}", cut_counts(call), lamp=("dark",),
+          safe_seconds=OFF_SECONDS, prepare=card) for call in COUNT_CUTS),
     Row("there is no more memory than the kiosk has", no_more_memory, goes_on=True),
     Row("the clock jumps back by a year", clock(-A_YEAR), goes_on=True, prepare=own_clock),
     Row("the clock jumps forward by a year", clock(A_YEAR), "bare", goes_on=True, prepare=own_clock),
