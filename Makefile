@@ -109,7 +109,7 @@ bench: .venv/ready  ## what the device costs, 3 minutes: start-up, memory, a fra
 	@$(venv) -m trainer bench --models "$(MODELS)" --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
-soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
+soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/faults.md: make soak [FRAMES=1000000]; Ctrl-C ends it early
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
 fuzz: .venv/fuzz  ## broken input for every reader, hours -> docs/fuzz.md: make fuzz [TRIES=1000000 ONLY="page card"]; x86-64, Linux
 	@PYTHONPATH=.:tests $(venv) -m fuzz --runs $(TRIES) --folder "$(RUNS)/fuzz" $(ONLY)
