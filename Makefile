@@ -97,7 +97,7 @@ judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL= C
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
 	@$(venv) -m device judge "$(PICTURES)" $(model) $(config)
 test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
-	@$(venv) -m pytest
+	@$(venv) -m pytest --numprocesses auto --dist loadfile
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
@@ -105,7 +105,7 @@ bench: .venv/ready  ## what everything costs beside others, 8 minutes, best on a
 	@PYTHONPATH=.:tests $(venv) -m bench --models "$(MODELS)" $(if $(YUNET),--yunet "$(YUNET)")
 faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
-soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/soak.svg: make soak [FRAMES=1000000]; Ctrl-C ends it early
+soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/faults.md: make soak [FRAMES=1000000]; Ctrl-C ends it early
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
 fuzz: .venv/fuzz  ## broken input for every reader, hours -> docs/fuzz.md: make fuzz [TRIES=1000000 ONLY="page card"]; x86-64, Linux
 	@PYTHONPATH=.:tests $(venv) -m fuzz --runs $(TRIES) --folder "$(RUNS)/fuzz" $(ONLY)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.figures import Sample, Soak, summary
+from faults.figures import Sample, Soak, figures, keep, well
+from faults.network import untold
 from faults.row import Row, play
 from faults.rows import ROWS
-from faults.soak import run, untold
+from faults.soak import run
 from footprint import TREE
 from mosquitto import Broker, needs_mosquitto
 
@@ -48,9 +49,25 @@ def test_a_soak_counts_a_visit_of_which_the_broker_missed_an_event(lost: int) ->
     missed = list(untold(log, events[:lost] + events[lost + 1 :]))
     visit, kind, _, words = told[lost]
     assert missed == [f"the kiosk's visit {visit}: {kind}{words}: not at the broker"]
-    said, well = summary(Soak([Sample(1000, 100.0, 20, 8)], 2, 100, len(told) - 1, missed))
-    assert "2 visits, 1 of them not told whole; 100 pictures sent to the page, 6 events to the broker;" in said
-    assert not well
+    soak = Soak([Sample(60.0, 1000, 100.0, 20, 8)], 2, 100, len(told), len(told) - 1, missed)
+    assert figures(soak)["visits"] == "2, 1 of them not told whole"
+    assert not well(soak)
+
+
+def test_a_soak_puts_its_figures_between_the_marks_of_a_page_and_its_samples_beside_it(tmp_path: Path) -> None:
+    page = tmp_path / "faults.md"
+    page.write_text("before\n<!-- written by make soak -->\nformer\n<!-- until here -->\nafter\n")
+    samples = [Sample(2.0 * i, 100 * i, 100.0 + (0.5 if i >= 10 else 0), 20 + i % 3, 8) for i in range(1, 101)]
+    keep(Soak(samples, 5, 40, 15, 15, []), page)
+    before, *lines, after = page.read_text().splitlines()
+    assert (before, after) == ("before", "after")
+    assert "former" not in lines
+    assert {"| frames | 10,000 |", "| events in the log | 15 |", "| events at the broker | 15 |",
+            "| resident memory at the end | 100.5 MB (+0.00%) |", "| threads after the first tenth | 8 to 8 |",
+            } <= set(lines)  # fmt: skip
+    table = (tmp_path / "soak.csv").read_text().splitlines()
+    assert (len(table), table[1]) == (101, "2,100,100.00,21,8")
+    assert (tmp_path / "soak.svg").exists()
 
 
 def test_a_soak_without_a_broker_says_what_to_install(tmp_path: Path) -> None:

@@ -365,7 +365,7 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
 
 def test_the_pin_test_says_that_there_are_no_pins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Device, "pin_factory", None)
-    monkeypatch.setattr("device.signals.pins.BOARD", Path("/no/such/file"))
+    monkeypatch.setattr("device.signals.pins.ROOT", Path("/no/such/root"))
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
     with Signals(SignalSettings()) as signals, served(card_of(), self_test=signals.self_test) as (_, server):
         line = "no GPIO here, so no lamp lights up and nothing sounds: test them on the Raspberry Pi"

@@ -24,7 +24,7 @@ def main() -> int:
     for row in rows:
         try:
             outcome = play(row)
-        except (Missing, Late, AssertionError) as error:
+        except (Missing, Late, AssertionError, OSError) as error:
             print(f"{row.name}: {error}", flush=True)
             failed = failed or not isinstance(error, Missing)
             continue

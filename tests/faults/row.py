@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .stage import GREEN, RED, Stage, safe, wait_for
 
+Fault = Callable[[Stage], AbstractContextManager[object]]
 SHOWN = {"both": "FAULT", "green": "CLEAR", "red": "ALARM", "dark": "dark"}
 NOTICED_SECONDS = 2.0  # of what the program notices itself: buzzer and door relay are off by then
 OFF_SECONDS = 5.0  # of a killed one, once `python -m device off` has switched its outputs
@@ -21,14 +22,14 @@ class Row:
     """A way of breaking the kiosk, and what is to come of it."""
 
     name: str
-    fault: Callable[[Stage], AbstractContextManager[object]]  # there within, gone behind
+    fault: Fault  # there within, gone behind
     standing: str = "masked"  # who stands at the door: the door is released then; bare: the buzzer sounds
     says: str = ""  # pattern of the error line; nothing: the kiosk ends without one, or goes on
     lamp: tuple[str, ...] = ("FAULT", "dark")  # what it comes to show before it works again
     safe_seconds: float = NOTICED_SECONDS
     back_seconds: float = BACK_SECONDS
     goes_on: bool = False  # the kiosk is to notice nothing
-    prepare: Callable[[Stage], AbstractContextManager[object]] = nullcontext  # before the kiosk is started
+    prepare: Fault = nullcontext  # before the kiosk is started
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _play(row: Row, stage: Stage) -> Outcome:
     _follows(stage)
     lost += tuple(name for name, content in kept.items() if stage.kept().get(name) != content)
     log = service.log.read_text()[told:]
-    lines = re.findall(r"^(?:error|screen): (?!http)(.*)$", log, re.MULTILINE)
+    lines = re.findall(r"^(?:error|screen|mqtt): (?!http)(.*)$", log, re.MULTILINE)
     return Outcome(
         row, (lines or [""])[0], lamps, None if row.goes_on else until_safe, back, by_hand, lost,
         tuple(_wrong(row, lamps, lost, log, len([n for n in service.notes if n.what == "started"]))),

@@ -3,22 +3,19 @@
 import fcntl
 import resource
 import signal
-import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from .row import BACK_SECONDS, OFF_SECONDS, Missing, Row
+from .disk import COUNT_CUTS, SAVE_CUTS, card, cut_counts, cut_save, hanging, unwritable
+from .network import SILENT_VIEWERS, SLOW_CLIENTS, broker, broker_gone, flood
+from .row import BACK_SECONDS, OFF_SECONDS, Fault, Missing, Row
 from .service import seconds
-from .stage import BUZZER, TOKEN, TREE, Stage, wait_for
+from .stage import BUZZER, TREE, Stage, wait_for
 
-Fault = Callable[[Stage], AbstractContextManager[object]]
 WATCHDOG_SECONDS = seconds("WatchdogSec")
 STOP_SECONDS = seconds("TimeoutStopSec")
-SLOW_CLIENTS, SILENT_VIEWERS = 500, 250
 A_YEAR = 365 * 24 * 3600
 
 
@@ -112,76 +109,6 @@ def clock(jump: int) -> Fault:
 
 
 @contextmanager
-def flood(stage: Stage) -> Iterator[None]:
-    """Open connections that ask a byte at a time, and viewers that never read."""
-    upgrade = (
-        f"GET /mirror HTTP/1.1\r\nHost: 127.0.0.1:{stage.port}\r\nOrigin: http://127.0.0.1:{stage.port}\r\n"
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-        "Sec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
-    ended = threading.Event()
-
-    def drip(clients: list[socket.socket]) -> None:
-        while not ended.wait(0.2):
-            for client in clients:
-                try:
-                    client.send(b"G")
-                except OSError:
-                    continue
-
-    with ExitStack() as clients:
-        slow = []
-        for number in range(SLOW_CLIENTS + SILENT_VIEWERS):
-            client = clients.enter_context(socket.create_connection(("127.0.0.1", stage.port), 60))
-            if number % 3 == 2:
-                client.sendall(upgrade)
-            else:
-                slow.append(client)
-        thread = threading.Thread(target=drip, args=[slow])
-        thread.start()
-        yield
-        ended.set()
-        thread.join()
-    wait_for(lambda: status_of(stage, b"GET / HTTP/1.1") == 200 or None, "the page")
-
-
-def unwritable(how: str) -> Fault:
-    """Have the setup page save on a full or read-only card: it says so, and nothing is changed."""
-
-    @contextmanager
-    def fault(stage: Stage) -> Iterator[None]:
-        filler = stage.config.with_name("filler")
-        if how == "full":
-            with suppress(OSError), filler.open("wb", buffering=0) as file:
-                while file.write(bytes(4096)):
-                    pass
-        else:
-            subprocess.run(["mount", "-o", "remount,ro", stage.config.parent], check=True)
-        body = b'{"model": {"threshold": 0.5, "release": 0.4}}'
-        found = status_of(stage, b"POST /setup/save HTTP/1.1", body)
-        if found != 400:
-            raise AssertionError(f"saving was answered with {found}")
-        yield
-        subprocess.run(["mount", "-o", "remount,rw", stage.config.parent], check=True)
-        filler.unlink(missing_ok=True)
-
-    return fault
-
-
-@contextmanager
-def small_card(stage: Stage) -> Iterator[None]:
-    """Put the settings on a file system of their own, of 64 KiB."""
-    folder, content = stage.config.parent, stage.config.read_text()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False).returncode:
-        raise Missing("needs root, and leave to mount")
-    try:
-        stage.config.write_text(content)
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-@contextmanager
 def own_clock(stage: Stage) -> Iterator[None]:
     """Let the program see the clock that a file says."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
@@ -193,19 +120,6 @@ def own_clock(stage: Stage) -> Iterator[None]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1",
     }  # fmt: skip
     yield
-
-
-def status_of(stage: Stage, line: bytes, body: bytes = b"") -> int:
-    """Ask the page; return the status, or 0 where there is no answer."""
-    host = f"127.0.0.1:{stage.port}"
-    head = f"Host: {host}\r\nOrigin: http://{host}\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}"
-    with socket.create_connection(("127.0.0.1", stage.port), 60) as client:
-        try:
-            client.sendall(line + b"\r\n" + head.encode() + b"\r\n\r\n" + body)
-            words = client.recv(4096).split()
-        except ConnectionError:
-            return 0
-    return int(words[1]) if words else 0
 
 
 ROWS = (
@@ -223,12 +137,19 @@ ROWS = (
     Row("the card was edited: a threshold above 1",
         file("door.json", lambda old: old.replace(b'"threshold": ', b'"threshold": 1')), says="expected 0 < release"),
     Row("one bit of the face network is flipped", file("faces.tflite", flipped), says="has SHA-256"),
-    Row("the card's disk is full while the setup page saves", unwritable("full"), goes_on=True, prepare=small_card),
-    Row("the disk is read-only while the setup page saves", unwritable("ro"), goes_on=True, prepare=small_card),
+    Row("the card's disk is full while the setup page saves", unwritable("full"), goes_on=True, prepare=card),
+    Row("the disk is read-only while the setup page saves", unwritable("ro"), goes_on=True, prepare=card),
+    Row("the disk is slow: a save of the setup page hangs", hanging, goes_on=True, prepare=card),
+    *(Row(f"power cut while the setup page saves, at its {call}", cut_save(call), lamp=("dark",),
+          safe_seconds=OFF_SECONDS, prepare=card) for call in SAVE_CUTS),
+    *(Row(f"power cut while counts are written, at their {call}", cut_counts(call), lamp=("dark",),
+          safe_seconds=OFF_SECONDS, prepare=card) for call in COUNT_CUTS),
     Row("there is no more memory than the kiosk has", no_more_memory, goes_on=True),
     Row("the clock jumps back by a year", clock(-A_YEAR), goes_on=True, prepare=own_clock),
     Row("the clock jumps forward by a year", clock(A_YEAR), "bare", goes_on=True, prepare=own_clock),
     Row(f"the page is flooded: {SLOW_CLIENTS} slow clients, {SILENT_VIEWERS} that never read", flood, goes_on=True),
+    Row("the MQTT broker is gone, and comes back", broker_gone, says="the door goes on, events wait", goes_on=True,
+        prepare=broker),
     Row("SIGTERM", sent(signal.SIGTERM), lamp=("dark",)),
     Row("SIGKILL, as by the OOM killer", sent(signal.SIGKILL), lamp=("dark",), safe_seconds=OFF_SECONDS),
     Row("SIGKILL while the buzzer sounds", sent(signal.SIGKILL), "bare", lamp=("dark",), safe_seconds=OFF_SECONDS),

@@ -1,4 +1,4 @@
-"""Runs the real kiosk for a million frames, with page and broker attached, and draws what it holds in memory meanwhile.
+"""Runs the real kiosk for a million frames, with page and broker attached, and writes down what it holds in memory.
 
 Frames are the stage's drawn ones, as fast as the kiosk takes them. Somebody comes every few seconds, now with a mask
 and now without, and each visit has to be told whole: in the log, on the page, and to a Mosquitto. Ctrl-C ends it early,
@@ -7,7 +7,6 @@ with its figures.
 
 import argparse
 import asyncio
-import dataclasses
 import itertools
 import json
 import re
@@ -16,22 +15,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mosquitto import CAN_RUN, Broker, Subscriber
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
-from .figures import SAMPLE_SECONDS, Sample, Soak, draw, summary
+from .figures import SAMPLE_SECONDS, Sample, Soak, figures, keep, well
+from .network import LOGGED, WORDS, attach, untold
 from .stage import Late, Stage, wait_for
 
 EMPTY_SECONDS, VISIT_SECONDS = 8.0, 4.0
-WORDS = {"bare": ("without a mask", "ALARM"), "masked": ("with a mask", "CLEAR")}
-SAID = {look: f" {words}" for words, look in WORDS.values()}
-LOGGED = re.compile(r"visit (\d+): (enter|leave|(?:verdict|change) with(?:out)? a mask)")
 
 
 def sample(stage: Stage) -> Sample:
@@ -39,7 +34,8 @@ def sample(stage: Stage) -> Sample:
     process = Path(f"/proc/{stage.service.pid}")
     said = dict(re.findall(r"^(\w+):\s+(\d+)", (process / "status").read_text(), re.MULTILINE))
     frames = int(np.frombuffer((stage.folder / "count").read_bytes(), np.uint64)[0])
-    return Sample(frames, int(said["VmRSS"]) / 1024, len(list((process / "fd").iterdir())), int(said["Threads"]))
+    files, seconds = len(list((process / "fd").iterdir())), time.monotonic() - stage.service.notes[0].at
+    return Sample(seconds, frames, int(said["VmRSS"]) / 1024, files, int(said["Threads"]))
 
 
 class Client:
@@ -79,29 +75,14 @@ def visit(stage: Stage, client: Client, scene: str) -> None:
     wait_for(lambda: look in client.looks[looks:] or None, f"{scene}: {look} on the page")
 
 
-def untold(log: str, events: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield a line for each visit of the log of which the broker wasn't told all."""
-    heard = set[tuple[str, str]]()
-    for event in events:
-        words = SAID[event["state"]] if event["event"] in {"verdict", "change"} else ""
-        heard.add((str(event["visit"]), event["event"] + words))
-    lacking: dict[str, list[str]] = {}
-    for visit, what in LOGGED.findall(log):
-        if (visit, what) not in heard:
-            lacking.setdefault(visit, []).append(what)
-    for visit, whats in lacking.items():
-        yield f"the kiosk's visit {visit}: {', '.join(whats)}: not at the broker"
-
-
 def run(frames: int, broker: Broker) -> Soak:
     """Run it for at least so many frames, and one visit; KeyboardInterrupt ends it early."""
     samples, missed, visits = list[Sample](), list[str](), 0
     with tempfile.TemporaryDirectory() as folder, Subscriber(broker) as listener:
         stage = Stage(Path(folder), frames_per_second=0)
-        mqtt = dataclasses.asdict(broker.settings())
         with stage.config.open("a") as config:
-            config.write("mirror = true\n\n[mqtt]\n")
-            config.writelines(f"{key} = {json.dumps(value)}\n" for key, value in mqtt.items())
+            config.write("mirror = true\n")
+        attach(stage, broker)
         with stage:
             wait_for(lambda: stage.service.when("READY=1"), "READY=1")
             client, ended = Client(stage.port), threading.Event()
@@ -135,14 +116,14 @@ def run(frames: int, broker: Broker) -> Soak:
     missed.extend(untold(log, listener.events()))
     if (starts := [note for note in stage.service.notes if note.what == "started"])[1:]:
         missed.append(f"the kiosk was started {len(starts)} times: {log[-2000:]}")
-    return Soak(samples, visits, client.pictures, len(listener.events()), missed)
+    return Soak(samples, visits, client.pictures, len(LOGGED.findall(log)), len(listener.events()), missed)
 
 
 def main() -> int:
     """Run, draw and say; 1 if memory grew or something was missed."""
     parser = argparse.ArgumentParser(prog="make soak")
     parser.add_argument("--frames", type=int, default=1_000_000)
-    parser.add_argument("--plot", type=Path, default=Path("docs/soak.svg"))
+    parser.add_argument("--page", type=Path, default=Path("docs/faults.md"))
     options = parser.parse_args()
     if not CAN_RUN:
         print("error: mosquitto or openssl is missing: sudo apt-get install mosquitto openssl", file=sys.stderr)
@@ -151,10 +132,9 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
         soak = run(options.frames, broker)
-    draw(soak.samples, options.plot)
-    lines, well = summary(soak)
-    print(*lines, *soak.missed, sep="\n")
-    return not well
+    keep(soak, options.page)
+    print(*(f"{name}: {value}" for name, value in figures(soak).items()), *soak.missed, sep="\n")
+    return not well(soak)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 import cv2
 import numpy as np
+from mosquitto import Broker
 
 from trainer.practice import draw_background, draw_face
 
@@ -49,6 +50,8 @@ class Late(AssertionError):
 
 class Stage:
     """A kiosk that runs; changes of the world are made through its methods."""
+
+    broker: Broker  # where one is attached
 
     def __init__(self, folder: Path, frames_per_second: int = 15) -> None:
         """Lay everything out in an empty folder; nothing runs yet."""

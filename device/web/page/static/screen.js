@@ -54,7 +54,7 @@ function listen(path, patience, heard, lost) {
     socket.onclose = socket.onmessage = null;
     socket.close();
     lost();
-    setTimeout(() => listen(path, heard, lost), RETRY_MS);
+    setTimeout(() => listen(path, patience, heard, lost), RETRY_MS);
   };
   let silence = setTimeout(end, patience);
   socket.onclose = end;
