@@ -110,7 +110,7 @@ def test_folds_of_photos_that_another_finder_cut_are_others(folders: list[str], 
     for place in (0, 40):
         dataset = load_dataset(Path(folders[0]), 24, finder=Corner(place))
         groups = np.arange(len(dataset.names))
-        digests.add(_digest(Material(dataset, groups, {}, {}), [], asked))
+        digests.add(_digest(Material(dataset, groups, {}, ()), [], asked))
     assert len(digests) == 2
 
 

@@ -1,6 +1,7 @@
 """The appliance's own classifier: its material, its training, its calibration, and what it costs."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -91,7 +92,7 @@ def test_a_copy_of_a_measuring_photo_is_not_trained_on(tmp_path: Path) -> None:
     assert "with_mask/copy.jpg" not in material.dataset.names
     assert sum(material.dropped.values()) == len(everything.dataset.names) - len(material.dataset.names)
     assert len(material.groups) == len(material.dataset.names) == len(material.dataset.wide)
-    assert material.measuring == {"measure": load_dataset(apart, SIZE).sha256}
+    assert [(of.folder.name, of.sha256) for of in material.apart] == [("measure", load_dataset(apart, SIZE).sha256)]
 
 
 def test_batches_are_repeatable_and_a_source_without_masks_shows_both_classes(photos: Dataset) -> None:
@@ -167,7 +168,7 @@ def test_the_temperature_undoes_overconfidence() -> None:
 
 
 def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(NETWORKS, "door", replace(NETWORKS["door"], batches=12))
     data, extra = drawn_photos(tmp_path / "photos", 40), drawn_photos(tmp_path / "more", 20, seed=2)
@@ -198,6 +199,13 @@ def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
         'EXTRA="more" APART="apart"'
     )
     assert card.measured.parity >= 0.995
+    told = re.findall(r"apart: same verdict as Keras on (.*)% of 24, balanced accuracy (.*)%, Keras's (.*)%",
+                      capsys.readouterr().out)
+    assert len(told) == 2  # both conversions
+    assert told[0] == told[1]
+    same, rounded, exact = map(float, told[0])
+    assert same >= 95
+    assert abs(rounded - exact) <= 5
 
     train("b", 8)
     resumed = load_run(None, tmp_path / "b").state

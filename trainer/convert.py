@@ -45,6 +45,8 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     compared = np.concatenate([split.test, split.validation, split.train])[: max(COMPARED, len(split.test))]
     exact, rounded = predict(network, dataset.crops, compared), run_tflite(content, dataset.crops, compared)
     require_parity(exact, rounded, plan.name, level)
+    for apart in material.apart:
+        print(_parity_on(apart, predict(network, apart.crops), run_tflite(content, apart.crops), level))
     of_test = slice(len(split.test))
     measured = _measure(dataset, split, verdicts(rounded[of_test], level), verdicts(exact[of_test], level))
     card = ModelCard(
@@ -92,6 +94,16 @@ def require_parity(
               f"{COMPARED}: add photos", file=sys.stderr)
 
 
+def _parity_on(
+    dataset: Dataset, exact: npt.NDArray[np.float32], rounded: npt.NDArray[np.float32], level: float
+) -> str:
+    """Say how alike both judge a set to measure with: Keras's scores, float32 (n, labels), and the .tflite's."""
+    kept, judged = (verdicts(scores, level) for scores in (exact, rounded))
+    balanced, keras_balanced = (score(dataset.labels, found).balanced_accuracy for found in (judged, kept))
+    return (f"{dataset.folder.name}: same verdict as Keras on {np.mean(judged == kept):.2%} of {len(kept)}, balanced "
+            f"accuracy {balanced:.2%}, Keras's {keras_balanced:.2%}")
+
+
 def _measure(
     dataset: Dataset, split: Split, found: npt.NDArray[np.intp], expected: npt.NDArray[np.intp]
 ) -> Measured:
@@ -129,7 +141,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         photos={label: int((dataset.labels == i).sum()) for i, label in enumerate(LABELS)},
         sources=dict(sorted(Counter(dataset.sources).items())),
         near_copies=material.dropped,
-        measuring=material.measuring,
+        measuring={dataset.folder.name: dataset.sha256 for dataset in material.apart},
         no_face=int(dataset.no_face.sum()),
         refused=len(dataset.refused),
         dataset_sha256=dataset.sha256,

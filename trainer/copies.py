@@ -35,7 +35,7 @@ class Material:
     dataset: Dataset
     groups: npt.NDArray[np.intp]  # (n,): copies and photos of one person share a number
     dropped: dict[str, int]  # photos left out, by source, because a measuring folder holds a copy
-    measuring: dict[str, str]  # SHA-256 over the photos of each measuring folder
+    apart: tuple[Dataset, ...]  # of the measuring folders
 
 
 def gather(
@@ -47,8 +47,8 @@ def gather(
     Faces are found by `finder`, by default our own.
     """
     dataset = load_dataset(folders, size, finder=finder)
-    others = [load_dataset(folder, size, finder=finder) for folder in measuring]
-    together = (dataset, *others)
+    apart = tuple(load_dataset(folder, size, finder=finder) for folder in measuring)
+    together = (dataset, *apart)
     found = known_groups(
         [part.descriptions for part in together], [name for part in together for name in part.names]
     )
@@ -57,13 +57,12 @@ def gather(
     require_enough(dataset.labels[kept].tolist(), dataset.folder, "photos that resemble none of APART")
     dropped = Counter(dataset.sources[i] for i in np.setdiff1d(np.arange(n), kept))
     groups = np.unique(found[kept], return_inverse=True)[1].astype(np.intp)
-    return Material(part_of(dataset, kept) if dropped else dataset, groups, dict(sorted(dropped.items())),
-                    {other.folder.name: other.sha256 for other in others})
+    return Material(part_of(dataset, kept) if dropped else dataset, groups, dict(sorted(dropped.items())), apart)
 
 
 def alone(dataset: Dataset) -> Material:
     """Return a dataset with its groups, nothing left out."""
-    return Material(dataset, known_groups([dataset.descriptions], dataset.names), {}, {})
+    return Material(dataset, known_groups([dataset.descriptions], dataset.names), {}, ())
 
 
 def gather_again(plan: Plan) -> Material:
