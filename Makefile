@@ -173,7 +173,7 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 		--no-emit-index-url --no-emit-find-links tests/mutate.in --output-file tests/mutate.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links tests/fuzz.in --output-file tests/fuzz.lock
-clean:  ## remove the environment and the training runs; models/ stays
+clean:  ## remove the environments, the training runs and what make compare has trained; models/ stays
 	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.

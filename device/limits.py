@@ -40,6 +40,7 @@ def is_crop(shares: tuple[Any, ...]) -> bool:
 
 
 Zone = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture's
+SLIVER = 1e-3  # share of the picture's width or height, in which nobody is seen, as between zones drawn side by side
 MOST_ZONES = 50  # whether they leave anything takes the cube of their number
 SOME_ZONES = (
     f" of at most {MOST_ZONES} zones, each [left, top, width, height] in shares from 0 to 1 of the picture, width and "
@@ -57,9 +58,9 @@ def are_zones(zones: tuple[Any, ...]) -> bool:
 
 
 def _cover(zones: tuple[Zone, ...]) -> bool:
-    """Tell whether zones leave nothing of the picture."""
+    """Tell whether zones leave nothing of the picture that is wider and higher than SLIVER."""
     lines = [sorted({0.0, 1.0, *(side for zone in zones for side in (zone[i], zone[i] + zone[i + 2]))}) for i in (0, 1)]
-    columns, rows = ([(low + high) / 2 for low, high in pairwise(sides)] for sides in lines)
+    columns, rows = ([(a + b) / 2 for a, b in pairwise(sides) if b - a > SLIVER] for sides in lines)
     return all(
         any(left < x < left + width and top < y < top + height for left, top, width, height in zones)
         for x in columns for y in rows

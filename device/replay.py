@@ -54,7 +54,7 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
 def require_recordings(sources: Iterable[Path]) -> None:
     """Raise CameraError for what is no video file and no folder of pictures, before anything is played."""
     for source in sources:
-        if is_live(str(source)) or not source.exists():
+        if is_live(str(source)) or not (source.is_dir() or source.is_file()):
             raise CameraError(f"{shown(str(source))}: no such recording, expected a video file or a folder of pictures")
         require_source(str(source))
 

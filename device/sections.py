@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import textwrap
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Any, Literal
 
 from device.errors import SettingsError
 
+LONGEST_TOLD = 200  # characters of a list that a refusal repeats
 SECRET = {"token", "read_token", "url", "source"}  # may hold what no log may tell
 
 
 def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
     """Turn one section of a kiosk.toml into its settings; `where` begins the line of a SettingsError."""
     if not isinstance(table, dict):
-        raise SettingsError(f"{where} is {table!r}, expected a section")
+        raise SettingsError(f"{where} is no section, expected its name in a line of its own and its keys below")
     fields = {item.name: item for item in dataclasses.fields(wanted)}
     kinds = typing.get_type_hints(wanted)
     check_names(table, fields, f"{where} key")
@@ -31,7 +33,8 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
     if typing.get_origin(kind) is tuple:
         rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
         if rows is None or not limits["check"](rows):
-            raise SettingsError(f"{where} is {value!r}, expected a list{limits['expected']}")
+            told = textwrap.shorten(repr(value), LONGEST_TOLD, placeholder=" …")
+            raise SettingsError(f"{where} is {told}, expected a list{limits['expected']}")
         return rows
     kinds = typing.get_args(kind) or (kind,)
     if float in kinds and type(value) is int and limits["check"](value):  # else it may be too large for a float

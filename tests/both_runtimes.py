@@ -66,14 +66,20 @@ def spread(pictures: Sequence[Path]) -> Spread:
     return Spread(np.array(pixels), np.array(shares), alone)
 
 
-def main() -> None:
-    """Print how the boxes of a folder's pictures differ."""
-    found = spread(list(picture_files(Path(sys.argv[1]))))
+def main() -> int:
+    """Print how the boxes of a folder's pictures differ; return 2 where there are none."""
+    folder = Path(sys.argv[1])
+    pictures = list(picture_files(folder)) if folder.is_dir() else []
+    if not pictures:
+        print(f"error: {folder}: holds no pictures, expected a folder of some", file=sys.stderr)
+        return 2
+    found = spread(pictures)
     print(f"faces that both runtimes find: {len(found.pixels)}; that only one finds: {found.alone}")
     for unit, values in (("px of the network's picture", found.pixels), ("share of the face's height", found.shares)):
         middle, most = np.quantile(values, (0.5, 0.95))
         print(f"{unit}: half within {middle:.3f}, 95 % within {most:.3f}, all within {values.max():.3f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -137,6 +137,7 @@ def test_what_is_no_source_is_refused_in_one_line_without_what_it_holds(
     ("{folder}", "{folder}: holds no pictures, expected a folder with JPEG, PNG or WebP files"),
     ("{folder}/kiosk.toml", "{folder}/kiosk.toml: is damaged or no video, expected one of .avi, .m4v, .mkv, .mov, "
      ".mp4, .mpeg, .mpg, .webm"),
+    ("/" + 256 * "a", "/" + 256 * "a" + ": can't be read (File name too long): check its name and rights"),
 ])  # fmt: skip
 def test_a_camera_that_run_would_refuse_without_opening_one_is_refused_in_the_same_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, line: str
@@ -313,14 +314,15 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
 
 
+@pytest.mark.parametrize("name", ["absent", "a\0b"])
 @pytest.mark.parametrize("unusable", ["password_path", "ca_path"])
-def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable: str) -> None:
+def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable: str, name: str) -> None:
     password = tmp_path / "password"
     password.touch(0o600)
     password.write_text("secret")
-    paths: dict[str, Any] = {"password_path": str(password), unusable: str(tmp_path / "absent")}
+    paths: dict[str, Any] = {"password_path": str(password), unusable: str(tmp_path / name)}
     mqtt = MqttSettings(enabled=True, **paths)
-    with pytest.raises(SettingsError, match="absent: ") as refused:
+    with pytest.raises(SettingsError, match=f"{name}: ") as refused:
         Mqtt(mqtt, Discovery("door-1", "toy"))
     line = f"mqtt                none; WARNING: {refused.value}; the door goes on without it"
     assert line in list(table(Settings(mqtt=mqtt), card_of(), has_golden=True))

@@ -100,6 +100,7 @@ def test_the_command_plays_folders_and_compares(
         ("{folder}/a.avi", "{folder}/a.avi: no such recording, expected a video file or a folder of pictures"),
         ("{folder}", "{folder}: holds no pictures, expected a folder with JPEG, PNG or WebP files"),
         ("usb:0", "usb:0: no such recording, expected a video file or a folder of pictures"),
+        ("/dev/null", "/dev/null: no such recording, expected a video file or a folder of pictures"),
     ],
 )  # fmt: skip
 def test_what_is_no_recording_is_refused_before_any_is_played(

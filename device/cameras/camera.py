@@ -59,10 +59,15 @@ def require_source(source: str) -> None:
 
 def _open_recording(source: str) -> VideoFile | PictureFolder:
     path = Path(source)
-    if path.is_dir():
-        return PictureFolder(path)
-    if path.is_file():
-        return VideoFile(path)
+    try:
+        if path.is_dir():
+            return PictureFolder(path)
+        if path.is_file():
+            return VideoFile(path)
+    except CameraError:  # an OSError too
+        raise
+    except OSError as error:
+        raise CameraError(f"{shown(source)}: can't be read ({error.strerror}): check its name and rights") from error
     raise CameraError(
         f"{shown(source)}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
     )

@@ -135,7 +135,7 @@ def client_of(settings: MqttSettings, name: str) -> "Client":
     if settings.tls:
         try:
             client.tls_set(None if settings.ca_path == SYSTEM else settings.ca_path)
-        except OSError as error:  # an ssl.SSLError is one
+        except (OSError, ValueError) as error:  # an ssl.SSLError is one of the former
             raise SettingsError(f"{settings.ca_path}: is no certificate ({error}): see docs/telemetry.md") from error
     return client
 

@@ -17,6 +17,8 @@ def read_secret(path: str) -> str:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): see docs/telemetry.md") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is no UTF-8 text, expected one line") from error
+    except ValueError as error:
+        raise SettingsError(f"{path}: is no path ({error}): see docs/telemetry.md") from error
     if mode & stat.S_IRWXO:
         raise SettingsError(f"{path}: its mode is {mode:04o}, expected nothing for others: run `chmod o= {path}`")
     if not text or "\n" in text:
