@@ -22,6 +22,14 @@ def _pipes() -> Iterator[None]:
     signal.signal(signal.SIGPIPE, before)
 
 
+@pytest.fixture(scope="module")
+def one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Photos that are cut for one test of a module serve the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy model's .tflite, its card beside it; not to be changed by a test."""

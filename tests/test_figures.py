@@ -1,7 +1,6 @@
 """What README, models/README and docs/faces.md say was measured on real pictures is what the commands give on them."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from real_data import real_data
 from trainer.__main__ import main
 from trainer.finder.page import comparison
 
+pytestmark = pytest.mark.usefixtures("one_cache")
 README, CARD, FACES = (
     (TREE / name).read_text(encoding="utf-8") for name in ("README.md", "models/README.md", "docs/faces.md")
 )
@@ -37,13 +37,6 @@ SLICES = {  # as models/README.md calls them
     "glasses, on real and on drawn people": ["glasses", "people_glasses"],
     "head tilted by 12 to 22 degrees": ["tilt_12_to_22_degrees"],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import csv
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from trainer.quantize import run_tflite
 from trainer.scores import score, verdicts
 from trainer.split import split_photos
 
+pytestmark = pytest.mark.usefixtures("one_cache")
 OTHER_RUNTIME = Path(__file__).parent.parent / ".venv-tflite-runtime" / "bin" / "python"
 TIE = 0.02  # the runtimes round differently: so far apart may their scores be, so near the threshold a verdict may flip
 RUN_THERE = """
@@ -35,13 +35,6 @@ from device.tflite import TFLite
 network = TFLite(Path(sys.argv[1]).read_bytes())
 np.save(sys.argv[3], np.stack([network.run(crop) for crop in np.load(sys.argv[2])]))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")
