@@ -124,6 +124,17 @@ def test_a_poster_that_is_framed_otherwise_for_a_moment_is_still_a_poster(framed
     assert happened(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move) == []
 
 
+def test_a_poster_that_is_framed_otherwise_where_somebody_has_just_left_is_still_a_poster() -> None:
+    def scene(t: float) -> list[Verdict]:  # they hide it for a moment, and are lost before it
+        if 30 <= t < 30.8:
+            return [verdict(0.1, Box(260 + round(60 * (t - 30)), 0, 100, 100))]
+        return [poster(t, Box(300, 12, 104, 108) if 32 <= t < 32.4 else RIGHT)]
+
+    alerts = play(scene, 10, 40, background_seconds=10.0, least_move=DecisionSettings().least_move)
+    assert State.CLEAR in states(alerts)
+    assert [alert for alert in alerts if alert.at >= 32] == []
+
+
 def test_who_comes_to_stand_before_a_poster_beside_somebody_is_seen() -> None:
     def scene(t: float) -> list[Verdict]:  # and is framed much as the poster is
         masked = verdict(0.1, Box(200 + round(20 * math.sin(3 * t)), 20, 110, 120))
