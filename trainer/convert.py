@@ -98,10 +98,10 @@ def _parity_on(
     dataset: Dataset, exact: npt.NDArray[np.float32], rounded: npt.NDArray[np.float32], level: float
 ) -> str:
     """Say how alike both judge a set to measure with: Keras's scores, float32 (n, labels), and the .tflite's."""
-    kept, judged = (verdicts(scores, level) for scores in (exact, rounded))
-    balanced, keras_balanced = (score(dataset.labels, found).balanced_accuracy for found in (judged, kept))
-    return (f"{dataset.folder.name}: same verdict as Keras on {np.mean(judged == kept):.2%} of {len(kept)}, balanced "
-            f"accuracy {balanced:.2%}, Keras's {keras_balanced:.2%}")
+    expected, found = (verdicts(scores, level) for scores in (exact, rounded))
+    keras_balanced, balanced = (score(dataset.labels, of).balanced_accuracy for of in (expected, found))
+    same = f"same verdict as Keras on {np.mean(found == expected):.2%} of {len(found)}"
+    return f"{dataset.folder.name}: {same}, balanced accuracy {balanced:.2%}, Keras's {keras_balanced:.2%}"
 
 
 def _measure(
