@@ -41,9 +41,9 @@ def draw_glasses(rng: np.random.Generator, wide: Luma) -> Luma:
 
 
 def draw_headwear(rng: np.random.Generator, wide: Luma) -> Luma:
-    """Return a face under a cap, a woollen hat or a hood."""
+    """Return a face under a cap, a woollen hat, a hood or a helmet."""
     face, cloth, rim = LitFace(rng, wide), rng.uniform(10, 235), rng.uniform(0.02, 0.16)
-    kind, half = rng.choice(("cap", "hat", "hood")), HALF_WIDTH * rng.uniform(1.08, 1.25)
+    kind, half = rng.choice(("cap", "hat", "hood", "helmet")), HALF_WIDTH * rng.uniform(1.08, 1.25)
     if kind == "hood":
         for side in (-1, 1):
             face.paint([(0, -0.3), (side * half, -0.2), (side * half * 1.35, 0.4), (side * half * 1.3, 1.5),
@@ -51,6 +51,9 @@ def draw_headwear(rng: np.random.Generator, wide: Luma) -> Luma:
                        cloth)
             face.paint([(0, rim - 0.1), (side * half * 0.95, 0.2), (side * half, 0.8)], cloth * 0.5, 0.6,
                        stroke=face.height * 0.04)
+        return face.done()
+    if kind == "helmet":
+        _helmet(face, cloth, rim, half * rng.uniform(1.05, 1.25))
         return face.done()
     face.paint(rounded([(0, -0.45), (half * 0.8, -0.4), (half, -0.1), (half, rim), (0, rim - 0.03)]), cloth)
     if kind == "hat":
@@ -62,3 +65,22 @@ def draw_headwear(rng: np.random.Generator, wide: Luma) -> Luma:
     face.paint(rounded([(0, rim - 0.06), (half * 0.9, rim - 0.04), (half * 0.95, rim + reach * 0.6),
                         (0, rim + reach)]), cloth * 0.7)
     return face.done()
+
+
+def _helmet(face: LitFace, shell: float, rim: float, half: float) -> None:
+    """Draw a hard shell with its brim, and now and then straps under the chin or a clear visor before the face."""
+    rng, shine = face.rng, min(shell * 1.3 + 30, 255.0)
+    if rng.random() < 0.4:
+        visor = rounded([(0, rim), (half, rim), (half * 0.95, 0.8), (half * 0.5, 1.05), (0, 1.08)])
+        face.paint(visor, 200.0, rng.uniform(0.05, 0.3))
+        x = rng.uniform(-0.6, 0.4) * half
+        face.paint([(x, rim + 0.1), (x + rng.normal(0, 0.1), 0.9)], 250.0, 0.5, stroke=face.height * 0.04)
+    if rng.random() < 0.5:
+        for side in (-1, 1):
+            face.paint([(side * half * 0.85, rim), (side * HALF_WIDTH * 0.6, 1.0)], 30.0, 0.85,
+                       stroke=face.height * 0.035)
+    face.paint(rounded([(0, -0.5), (half * 0.7, -0.44), (half, -0.15), (half, rim), (0, rim)]), shell)
+    face.paint([(-half * 0.4, -0.35), (-half * 0.15, -0.42)], shine, 0.6, stroke=face.height * rng.uniform(0.03, 0.09))
+    for x in (-0.3, 0, 0.3)[: int(rng.integers(4))]:
+        face.paint([(x * half, -0.42), (x * half, rim - 0.03)], shell * 0.8, 0.6, stroke=face.height * 0.02)
+    face.paint([(-half * 1.08, rim), (half * 1.08, rim)], shell * 0.7, stroke=face.height * rng.uniform(0.03, 0.08))

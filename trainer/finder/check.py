@@ -6,9 +6,10 @@ in more pixels than the finder has of them.
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import cv2
@@ -21,7 +22,7 @@ from device.crop import crop_face
 from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH
-from trainer.cache import whole_folder
+from trainer.cache import GrowingArray, whole_folder
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE
@@ -33,8 +34,9 @@ from trainer.training import StateKeeper, best_checkpoint, falling_rate
 
 SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
 FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
-LEARNED_FROM_SCORE = 0.08  # the same, to learn from: more of what is no face
+LEARNED_FROM_SCORE = 0.06  # the same, to learn from: more of what is no face
 PICTURES, WATCHED_PICTURES, AT_ONCE = 300_000, 6_000, 200
+LUMAS, ANSWERS = "lumas.npy", "is_face.npy"  # files of a folder of crops
 # Sides of a composed picture in those of the face network's, and how often: cameras give more pixels than it sees.
 LARGER, SHARES = (1.0, 1.5, 2.0), (0.25, 0.25, 0.5)
 # Intersection over union with a true face's box, from which a place is one, and below which it is none.
@@ -78,37 +80,52 @@ def check() -> keras.Model:
     return keras.Model(luma, layers.Dense(1, name="logit")(x), name="check")
 
 
-def cut_crops(composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
-    """Compose pictures, and cut out what a face network, by its .tflite, names there; a seed gives the same again."""
+def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
+    """Return the crops that lie in a folder; where there is none yet, they are cut and put there.
+
+    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again. They stay
+    on the disk, where millions of them have room.
+    """
+    if not folder.is_dir():
+        with whole_folder(folder) as partial:
+            _cut(partial, composer, model, pictures, seed, threads)
+    return Crops(np.load(folder / LUMAS, mmap_mode="r"), np.load(folder / ANSWERS).astype(np.float32))
+
+
+def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> None:
     parts = range(pictures // AT_ONCE)
-    cv2.setNumThreads(1)
-    with ThreadPoolExecutor(threads) as pool:
+    free = SimpleQueue[OwnFaceFinder]()  # one for each thread
+    for _ in range(threads):
+        free.put(OwnFaceFinder(model))
+
+    def cut_part(part: int) -> list[tuple[Luma, bool]]:
+        finder = free.get()
         try:
-            cut = pool.map(lambda part: list(_named(composer, model, np.random.default_rng([seed, part]))), parts)
-            found = [one for some in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None)
-                     for one in some]  # fmt: skip
-        except KeyboardInterrupt:
+            return list(_named(composer, finder, np.random.default_rng([seed, part])))
+        finally:
+            free.put(finder)
+
+    with (
+        GrowingArray(folder / LUMAS, (SIZE, SIZE)) as lumas,
+        GrowingArray(folder / ANSWERS, ()) as answers,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        try:
+            cut = pool.map(cut_part, parts)
+            for some in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None):
+                for luma, is_face in some:
+                    lumas.append(luma)
+                    answers.append(np.array(is_face, np.uint8))
+        except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return Crops(np.stack([luma for luma, _ in found]), np.array([is_face for _, is_face in found], np.float32))
 
 
-def kept(folder: Path, cut: Callable[[], Crops]) -> Crops:
-    """Return the crops that lie in a folder; where there is none yet, they are cut and put there."""
-    if not folder.is_dir():
-        crops = cut()
-        with whole_folder(folder) as partial:
-            for name, array in crops._asdict().items():
-                np.save(partial / f"{name}.npy", array)
-    return Crops(*(np.load(folder / f"{name}.npy") for name in Crops._fields))
-
-
-def _named(composer: Composer, model: Path, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:
-    finder = OwnFaceFinder(model)
+def _named(composer: Composer, finder: OwnFaceFinder, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:
     for _ in range(AT_ONCE):
         larger = rng.choice(LARGER, p=SHARES)
         canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
-        luma = photograph(rng, canvas)
+        luma = photograph(rng, canvas, faces)
         for place in finder.places(luma, LEARNED_FROM_SCORE):
             box = np.array(place.box, np.float32)
             fits, unsure = (float(intersection_over_union(of, box).max(initial=0)) for of in (faces, ignored))

@@ -3,7 +3,7 @@
 All pictures are uint8 luma (height, width); boxes are float32 (n, 4): left, top, width, height in px.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
+from trainer.accessories import draw_glasses, draw_headwear
 from trainer.covers import draw_cover
 from trainer.cutting import CONTEXT, CROP_MARGIN
 from trainer.fitted import draw_mask, draw_worn_wrong
@@ -27,7 +28,9 @@ TILT_DEGREES = 8.0  # standard deviation, at most three of them
 ENLARGED = 3.0  # at most: a face of few pixels has no more to show
 CUT_OFF = 0.1  # share of faces whose middle may lie at the edge
 SEEN = 0.5  # share of a face that must be in the picture for it to count
-DRESSED, UNDRESSED_SIDE = 0.3, 36  # share of bare faces that get something drawn on, and from which side in px
+LEAST_SIDE = 36  # px of a face that something is drawn on
+DRESSED = 0.3  # share of bare faces that get a mask, right or wrong, or something before the mouth
+GLASSES, HEADWEAR = 0.06, 0.1  # shares of all faces that get them
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ def lay(
     ratio = np.array(source.shape[::-1]) / np.array(chosen.levels[0].shape[::-1])
     centre = face[:2] + face[2:] / 2
     there = np.concatenate([face[:2] * ratio, face[2:] * ratio])
-    if chosen.bare[which] and min(there[2:]) >= UNDRESSED_SIDE and rng.random() < DRESSED:
-        source = _dressed(rng, source, there)
+    if min(there[2:]) >= LEAST_SIDE:
+        source = _dressed(rng, source, there, bool(chosen.bare[which]))
     reach = np.array([0.0, 0.0, *chosen.levels[0].shape[::-1]])
     if tile:
         around = face[2:].max() * rng.uniform(*TILE, 2)
@@ -129,16 +132,28 @@ def warp(source: Luma, matrix: npt.NDArray[np.float64], centre: npt.NDArray[np.f
     return np.asarray(moved, np.uint8)
 
 
-def _dressed(rng: np.random.Generator, luma: Luma, face: Floats) -> Luma:
-    """Return a copy of a picture with a mask, a mask worn wrong, or something before the mouth drawn on a bare face."""
+def _dressed(rng: np.random.Generator, luma: Luma, face: Floats, bare: bool) -> Luma:
+    """Return a picture, or a copy of it in which something is drawn on a face.
+
+    A bare one may get a mask, worn right or wrong, or something before the mouth; any face glasses, or a cap, hat, hood
+    or helmet.
+    """
+    draws = list[Callable[[np.random.Generator, Luma], Luma]]()
+    if bare and rng.random() < DRESSED:
+        kind = rng.random()
+        draws.append(draw_mask if kind < 0.75 else draw_cover if kind < 0.9 else draw_worn_wrong)
+    draws += [draw for share, draw in ((GLASSES, draw_glasses), (HEADWEAR, draw_headwear)) if rng.random() < share]
+    if not draws:
+        return luma
     side = round(float(max(face[2:])) * (1 + 2 * CROP_MARGIN) * CONTEXT)
     left, top = np.round(face[:2] + face[2:] / 2 - side / 2).astype(int)
     height, width = luma.shape
     edges = max(0, -top), max(0, top + side - height), max(0, -left), max(0, left + side - width)
     inside = np.s_[max(0, top) : min(height, top + side), max(0, left) : min(width, left + side)]
     wide = np.asarray(cv2.copyMakeBorder(luma[inside], *edges, cv2.BORDER_REPLICATE), np.uint8)
-    draw = draw_mask if (kind := rng.random()) < 0.75 else draw_cover if kind < 0.9 else draw_worn_wrong
-    drawn = draw(rng, wide)
+    drawn = wide
+    for draw in draws:
+        drawn = draw(rng, drawn)
     copy = luma.copy()
     copy[inside] = drawn[edges[0] : side - edges[1], edges[2] : side - edges[3]]
     return copy

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 
@@ -21,8 +22,7 @@ from trainer.finder.check import (
     SIZE,
     WATCHED_PICTURES,
     Crops,
-    cut_crops,
-    kept,
+    crops_in,
     train_check,
 )
 from trainer.finder.contenders import LOWEST_SCORE
@@ -53,15 +53,12 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
+    cv2.setNumThreads(1)  # crops are cut and changed in several threads already
     folder = run_folder("face-check", plan, [material.sha256, card.sha256, PICTURES], runs)
     keras.utils.clear_session()
     with only_one(folder):
-        learned = kept(
-            folder / "learned", lambda: cut_crops(material.composer, model, PICTURES, plan.seed, plan.threads)
-        )
-        watched = kept(
-            folder / "watched", lambda: cut_crops(material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
-        )
+        learned = crops_in(folder / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
+        watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
     plot_loss(state, folder, "cross-entropy")
     network = keras.saving.load_model(folder / state.best, compile=False)

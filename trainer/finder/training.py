@@ -53,7 +53,7 @@ class Compositions(keras.utils.PyDataset):  # type: ignore[misc]
             canvas, *boxes = self._composer.compose(rng, width, height)
             # Twice, once mirrored: composing costs as much as learning, and light and noise differ.
             for luma, (faces, ignored) in ((canvas, boxes), (canvas[:, ::-1], [_mirrored(b, width) for b in boxes])):
-                photos.append(photograph(rng, luma))
+                photos.append(photograph(rng, luma, faces))
                 answers.append(target(faces, ignored, width // STRIDE, height // STRIDE))
         return np.stack(photos)[..., np.newaxis], np.stack(answers)
 
