@@ -11,6 +11,7 @@ from device.limits import Zone
 from device.model_card import ModelCard
 from device.seal import fingerprint, owners_key
 from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings, SignalSettings
+from device.signals.beeps import beep_lengths
 from device.signals.wiring import ACTIVE_HIGH, CONSOLE_PINS, NOT_WIRED, PARTS, active_high
 from device.telemetry.counts import counts_path
 from device.telemetry.mqtt import client_of, id_of
@@ -95,7 +96,10 @@ def _wiring(signals: SignalSettings, key: str) -> str:
 def _beeps(signals: SignalSettings) -> str:
     if signals.beeps == 0 or signals.buzzer_pin == NOT_WIRED:
         return "no beeps"
-    return f"{signals.beeps} beeps of {signals.beep_seconds} s, {signals.pause_seconds} s apart"
+    if signals.beeps == 1:
+        return f"1 beep of {signals.beep_seconds} s"
+    first, *_, last = beep_lengths(signals)
+    return f"{signals.beeps} beeps of {first:g} to {last:g} s, {signals.pause_seconds} s apart"
 
 
 def _quiet_hours(signals: SignalSettings) -> str:

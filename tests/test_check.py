@@ -43,7 +43,7 @@ who counts          seen for 0.15 s, until not seen for 0.7 s
 who is judged       {judged}
 same visit          if back where they were lost within 2.5 s
 poster              a face that hasn't moved for 300.0 s
-alarm               1.5 s at least; 3 beeps of 0.2 s, 0.2 s apart
+alarm               1.5 s at least; 3 beeps of 0.2 to 0.4 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
 door                released for 3.0 s at most when everybody wears a mask
 fault               shown for 2.0 s before the kiosk ends

@@ -58,14 +58,14 @@ def test_every_state_is_shown_and_everything_is_off_at_the_end() -> None:
     assert [Device.pin_factory.pin(pin).function for pin in (17, 27, 22)] == ["input"] * 3  # closed
 
 
-def test_the_buzzer_beeps_its_number_and_stays_quiet_until_the_next_alarm() -> None:
+def test_the_buzzers_beeps_rise_to_twice_as_long_and_stay_away_until_the_next_alarm() -> None:
     settings = SignalSettings(beeps=2, beep_seconds=0.2, pause_seconds=0.3)
     shown = []
     with Signals(settings, "mock") as signals:
         for tick in range(40):
             signals.show(State.CLEAR if tick == 30 else State.ALARM, 100 + tick / 10, NOON)
             shown.append(Device.pin_factory.pin(22).state)
-    assert [tick for tick, on in enumerate(shown) if on] == [0, 1, 5, 6, 31, 32, 36, 37]
+    assert [tick for tick, on in enumerate(shown) if on] == [0, 1, 5, 6, 7, 8, 31, 32, 36, 37, 38, 39]
     assert history(22) == [False, *[True, False] * 4]
     assert history(17) == [False, True, False, True, False]
 

@@ -15,6 +15,7 @@ from device.decision import State
 from device.errors import WiringError
 from device.model_card import ModelCard
 from device.settings import SignalSettings
+from device.signals.beeps import beeping
 from device.signals.button import Press, PushButton
 from device.signals.lamp import DARK, Lamp
 from device.signals.pins import choose_pins, open_output
@@ -122,7 +123,8 @@ class Signals:
                 self._relay.show(state, now, self._real)
             if not self._test(now):
                 self._light(state)
-                _switch(self._buzzer, self._beeping(now) and not self._silenced and not self._quiet.hold(moment))
+                sounds = self._alarm_since is not None and beeping(self._settings, now - self._alarm_since)
+                _switch(self._buzzer, sounds and not self._silenced and not self._quiet.hold(moment))
 
     def self_test(self) -> None:
         """Show each light and then the buzzer, from the next state on; may be called from any thread.
@@ -181,13 +183,6 @@ class Signals:
         self._lamp.light(lights[step] if step < len(lights) else DARK)
         _switch(self._buzzer, step == len(lights))
         return True
-
-    def _beeping(self, now: float) -> bool:
-        """Tell whether the buzzer's pattern sounds at `now`, in seconds."""
-        if self._alarm_since is None:
-            return False
-        beep, place = divmod(now - self._alarm_since, self._settings.beep_seconds + self._settings.pause_seconds)
-        return beep < self._settings.beeps and place < self._settings.beep_seconds
 
 
 def _switch(output: OutputDevice | None, on: bool) -> None:

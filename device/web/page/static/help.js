@@ -20,7 +20,7 @@ const HELP = {
   },
   signals: {
     beeps: "How often the buzzer sounds in one alarm.",
-    beep_seconds: "How long each beep lasts.",
+    beep_seconds: "How long the first beep lasts; the last one lasts twice as long.",
     pause_seconds: "How long it is silent between two beeps.",
     quiet_from: "No alarm beeps from this time on, as 22:00.",
     quiet_until: "Until this time, as 06:30. Both times the same: it always may.",
