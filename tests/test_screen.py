@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.settings import ScreenSettings, Settings
 from device.web.languages import LANGUAGES, codes, preferred, read_language
+from device.web.limited_server import Asking
 from device.web.mirror import Mirror
 from device.web.screen import open_screen
 from device.web.server import Server
@@ -292,7 +294,7 @@ def test_every_answer_carries_the_security_headers(path: str) -> None:
 
 def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("device.web.server.SLOW_SECONDS", 0.5)
-    monkeypatch.setattr("device.web.doorkeeper.MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("device.web.limited_server.MOST_CONNECTIONS", 2)
     with served(card_of()) as (_, server):
         host = f"Host: 127.0.0.1:{server.port}"
         assert ask(server.port, "GET /", host, f"X-Large: {'x' * 20000}")[0] in (0, 400, 431)
@@ -305,6 +307,45 @@ def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.M
         for connection in slow:
             connection.close()
         assert ask(server.port, "GET /", host)[0] == 200
+
+
+def test_an_address_asks_at_its_pace_after_its_first_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asking, "MOST_ADDRESSES", 2)
+    asking = Asking(lambda address: address == "127.0.0.1")
+    here, there = ([asking.asks(address, 100.0) for _ in range(700)] for address in ("127.0.0.1", "192.0.2.7"))
+    assert (sum(here), sum(there), there[599:601]) == (700, 600, [True, False])
+    assert [asking.asks("192.0.2.7", now) for now in (100.04, 100.06, 100.06)] == [False, True, False]
+    assert [sum(asking.asks("192.0.2.7", now) for _ in range(700)) for now in (110.0625, 10_000.0)] == [200, 600]
+    assert asking.asks("192.0.2.8", 10_000.0)
+    assert not asking.asks("192.0.2.7", 10_000.0)
+    asking.asks("192.0.2.9", 10_000.0)  # of three addresses that which asked longest ago is forgotten
+    assert asking.asks("192.0.2.7", 10_000.0)
+
+
+def test_who_asks_too_often_is_cut_off_and_this_computer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Asking, "AT_ONCE", 3.0)
+    monkeypatch.setattr(Asking, "A_SECOND", 0.0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+        try:
+            route.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("needs an address on a network")
+        own = route.getsockname()[0]
+    with served(card_of(), host="0.0.0.0") as (_, server):  # noqa: S104
+        host = f"Host: {own}:{server.port}"
+        assert read_all(own, server.port, f"GET /none HTTP/1.1\r\n{host}\r\n\r\n" * 5).count(b"HTTP/1.1 404") == 3
+        assert read_all(own, server.port, f"GET /none HTTP/1.1\r\n{host}\r\n\r\n") == b""
+        assert ask(server.port, "GET /", f"Host: 127.0.0.1:{server.port}")[0] == 200
+
+
+def read_all(at: str, port: int, sent: str) -> bytes:
+    """Send something, and return what comes until the server closes."""
+    answer = b""
+    with suppress(ConnectionError), socket.create_connection((at, port), ANSWER_SECONDS) as connection:
+        connection.sendall(sent.encode())
+        while part := connection.recv(65536):
+            answer += part
+    return answer
 
 
 def test_no_stranger_fills_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
 if TYPE_CHECKING:
     from device.web.server import Server
 
-MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -156,13 +153,3 @@ class Static(Guarded, StaticFileHandler):
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-store")
-
-
-class LimitedServer(HTTPServer):
-    """Refuses connections beyond a number."""
-
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        if len(self._connections) >= MOST_CONNECTIONS:
-            stream.close()
-            return
-        super().handle_stream(stream, address)

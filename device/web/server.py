@@ -28,9 +28,10 @@ from device.signals.signals import LATE_SECONDS
 from device.telemetry.telemetry import Telemetry
 from device.web.address import PageAddress
 from device.web.changes import held
-from device.web.doorkeeper import Attempts, LimitedServer
+from device.web.doorkeeper import Attempts
 from device.web.edit import edit_settings
 from device.web.languages import LANGUAGES, Language, codes, preferred, read_language
+from device.web.limited_server import Asking, LimitedServer
 from device.web.mirror import Mirror
 from device.web.pages import StateStream
 from device.web.routes import PAGE, routes
@@ -149,8 +150,8 @@ class Server:
     async def serve(self) -> None:
         """Serve until `stop`."""
         server = LimitedServer(
-            routes(self), max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
-            idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
+            routes(self), asking=Asking(self.address.is_here), max_header_size=LARGEST_HEADER,
+            max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
         server.add_socket(self.address.socket)
         mirror = asyncio.create_task(self.mirror.serve())
