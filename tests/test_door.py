@@ -247,13 +247,20 @@ def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None
         evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
 
 
-def test_slices_of_scenes_are_refused_before_any_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--slices", "on which no slices are drawn, expected photos or face crops: leave out SLICES= and --slices"),
+        ("--cropped", "whole pictures in which faces are found, expected photos or face crops: leave out CROPPED= and "
+                      "--cropped"),
+    ],
+)  # fmt: skip
+def test_what_scenes_have_not_is_refused_before_any_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, line: str
+) -> None:
     (tmp_path / "boxes.csv").write_text("file,x,y,w,h,label\n")
-    assert main(["evaluate", "--data", str(tmp_path), "--slices"]) == 2
-    assert capsys.readouterr() == (
-        "", f"error: {tmp_path}: holds scenes, on which no slices are drawn, expected photos or face crops: leave out "
-        "SLICES= and --slices, or name another folder\n",
-    )  # fmt: skip
+    assert main(["evaluate", "--data", str(tmp_path), option]) == 2
+    assert capsys.readouterr() == ("", f"error: {tmp_path}: holds scenes, {line}, or name another folder\n")
 
 
 def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

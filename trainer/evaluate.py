@@ -58,9 +58,11 @@ def evaluate(
     that of the card, has to be the one that cut the model's training crops; yunet: its .onnx, where that was YuNet.
     Raises ModelError or PhotosError.
     """
-    if drawn and (data / BOXES_TABLE).exists():
-        raise PhotosError(f"{data}: holds scenes, on which no slices are drawn, expected photos or face crops: leave "
-                          "out SLICES= and --slices, or name another folder")
+    if (drawn or cropped) and (data / BOXES_TABLE).exists():
+        why = "on which no slices are drawn" if drawn else "whole pictures in which faces are found"
+        option = "SLICES= and --slices" if drawn else "CROPPED= and --cropped"
+        raise PhotosError(f"{data}: holds scenes, {why}, expected photos or face crops: leave out {option}, or name "
+                          "another folder")
     classifier = Classifier(model)
     card = classifier.card
     judged, dataset = judge_folder(classifier, data, cropped, finder, yunet)
