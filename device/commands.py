@@ -33,7 +33,7 @@ def replay(options: argparse.Namespace) -> int:
     from device.replay import as_json, as_text, compare, replay, require_recordings, tally_json
     from device.visits import read_visits, require_named
 
-    _end_with_pipe()
+    _print_whatever()
     settings, true = _settings(options), read_visits(options.visits) if options.visits else None
     if true is not None:
         require_named(options.videos, true)
@@ -60,7 +60,7 @@ def check(options: argparse.Namespace) -> int:
     from device.finders import open_finder
     from device.golden import has_golden_pictures, require_right
 
-    _end_with_pipe()
+    _print_whatever()
     settings = read_settings(options.config)
     check_wiring(settings.signals)
     require_source(settings.camera.source)
@@ -104,9 +104,7 @@ def judge(options: argparse.Namespace) -> int:
     from device.finders import open_finder
     from device.judge import as_json, as_text, draw, judge_all, require_apart
 
-    _end_with_pipe()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    _print_whatever()
     settings = _settings(options)
     classifier, finder = Classifier(settings.model.name), None
     if not options.cropped:
@@ -126,9 +124,11 @@ def judge(options: argparse.Namespace) -> int:
     return failed
 
 
-def _end_with_pipe() -> None:
-    """Let `… | head` end what holds no pin and no socket, without a word."""
+def _print_whatever() -> None:
+    """Print names of files that are no UTF-8 too, and let `… | head` end what holds no pin and no socket."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -61,8 +61,9 @@ class Tally:
     def lines(self) -> Iterator[str]:
         """Yield the figures as lines for people."""
         yield f"{self.right} of {self.visits} visits right, {self.unsure} never sure, {self.missed} not seen"
-        median, late = (percentile(self.seconds, share) for share in (0.5, 0.95))
-        yield f"verdict {median:.2f} s (median) and {late:.2f} s (95th percentile) after the face was well visible"
+        if self.seconds:
+            median, late = (percentile(self.seconds, share) for share in (0.5, 0.95))
+            yield f"verdict {median:.2f} s (median) and {late:.2f} s (95th percentile) after the face was well visible"
         yield f"{self.false_alarms} false alarms in {self.masked} visits with a mask"
         yield f"{self.once} of {self.visits} visits told once"
         yield f"{self.ghosts} visits told where nobody was, {self.ghost_alarms} of them alarms; {self.posters} posters"

@@ -65,9 +65,12 @@ class CropStore:
         return True
 
     def prune(self, now: float) -> None:
-        """Remove what was kept for as many days as it may, at `now`, in seconds since 1970. Raises OSError."""
+        """Remove what was kept for as many days as it may, at `now`, in seconds since 1970. Raises OSError.
+
+        What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept.
+        """
         for each in self.stored():
-            if now - each.kept >= self._settings.days * DAY_SECONDS:
+            if not -DAY_SECONDS <= now - each.kept < self._settings.days * DAY_SECONDS:
                 each.path.unlink(missing_ok=True)
 
     def stored(self) -> list[Stored]:

@@ -20,6 +20,6 @@ def levels(settings: ModelSettings, card: ModelCard) -> Levels:
     release = settings.release or min(card.release, threshold)
     if release > threshold:
         raise SettingsError(
-            f"[model] release is {release}, expected at most the threshold, {threshold:.2f}: lower it, or set both"
+            f"[model] release is {release:g}, expected at most the threshold, {threshold:g}: lower it, or set both"
         )
     return Levels(threshold, release)

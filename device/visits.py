@@ -71,7 +71,7 @@ def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
             visits: dict[str, list[TrueVisit]] = {}
             for row in reader:
                 found = visits.setdefault(row["video"], [])
-                if row["enter"]:
+                if row["enter"] or row["leave"] or row["answer"]:
                     found.append(_true_visit(row, f"{path}, line {reader.line_num}"))
     except OSError as error:
         raise VisitsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error

@@ -320,6 +320,21 @@ def test_a_pi_camera_in_use_is_refused_and_closed(picamera2: ModuleType, monkeyp
     assert picamera2.CALLS[-1] == "close"
 
 
+def test_a_pi_camera_that_another_program_holds_is_told_from_none(
+    picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held() -> None:  # as picamera2's constructor fails
+        try:
+            raise RuntimeError("Failed to acquire camera: Device or resource busy")
+        except RuntimeError:
+            raise RuntimeError("Camera __init__ sequence did not complete.")  # noqa: B904
+
+    monkeypatch.setattr(picamera2, "ON_OPEN", held)
+    assert refusal("pi") == (
+        "pi: the camera doesn't start (Failed to acquire camera: Device or resource busy): is another program using it?"
+    )
+
+
 def test_a_pi_without_a_camera_is_refused(picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_camera() -> None:  # as picamera2 fails
         raise IndexError("list index out of range")

@@ -159,6 +159,16 @@ def test_crops_go_after_their_days_and_others_files_stay(key: X25519PrivateKey) 
     assert [file.name for file in kept()] == ["notes.txt"]
 
 
+def test_crops_of_days_to_come_go_with_the_clock_that_was_ahead(key: X25519PrivateKey) -> None:
+    store = store_for(key, days=3)
+    store.keep(b"a year ahead", NOW + 365 * DAY)
+    store.prune(NOW + 365 * DAY)
+    store.keep(b"an hour ahead", NOW + 3600)
+    assert [int(file.name.split("-")[0]) for file in kept()] == [NOW + 3600]
+    store.prune(NOW)
+    assert len(kept()) == 1
+
+
 def test_a_waiting_door_prunes_too(door: Settings, key: X25519PrivateKey, toy: Path, monkeypatch: pytest.MonkeyPatch
                                    ) -> None:  # fmt: skip
     monkeypatch.setattr(collect, "PRUNE_SECONDS", 0.01)

@@ -186,3 +186,13 @@ def test_a_file_that_could_not_be_made_is_made_once_it_can(tmp_path: Path) -> No
     counts.write()
     counts.close()
     assert [(row["day"], row["visits"]) for row in table(path)] == [("2026-11-27", 1)]
+
+
+def test_a_folder_that_cannot_be_reached_costs_no_count(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 300) / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    assert counts.today == {"visits": 1}
+    for read in (lambda: table(path), counts.write):
+        with pytest.raises(sqlite3.OperationalError, match="can't be reached"):
+            read()

@@ -1,10 +1,13 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from footprint import config_for
+from footprint import TREE, config_for
 from gpiozero import Device
 from real_data import real_data
 from test_classifier import with_card
@@ -12,6 +15,7 @@ from test_kiosk import EMPTY, LINES, MASKED, VISIT, SquareFinder
 
 from device.__main__ import main
 from device.classifier import MODELS, Classifier
+from device.compare_visits import Tally
 from device.decision import Kind, State
 from device.replay import as_json, as_text, compare, replay
 from device.settings import Settings
@@ -121,6 +125,8 @@ def test_what_is_no_recording_is_refused_before_any_is_played(
          "correct it"),
         (f"{HEAD}\na.mp4,1,2,masked\n", "{path}, line 2: answer is 'masked', expected with_mask, without_mask, some of "
          "them with '>' between, or poster: correct it"),
+        (f"{HEAD}\na.mp4,,2,{WITH}\n", "{path}, line 2: could not convert string to float: '', expected seconds: "
+         "correct it"),
         (f"{HEAD}\na.mp4,8,2,{WITH}\n", "{path}, line 2: enter 8.0, visible 8.0 and leave 2.0, expected seconds in "
          "this order: correct it"),
         (f"{HEAD}\na.mp4,nan,2,{WITH}\n", "{path}, line 2: enter nan, visible nan and leave 2.0, expected seconds in "
@@ -145,6 +151,19 @@ def test_a_table_is_read(tmp_path: Path) -> None:
     }
     with pytest.raises(VisitsError, match="can't be read"):
         read_visits(tmp_path / "absent.csv")
+
+
+def test_a_recordings_name_need_not_be_text(toy: Path, toy_config: Path, tmp_path: Path) -> None:
+    folder = record(tmp_path / "nobody", [EMPTY] * 5).rename(tmp_path / os.fsdecode(b"\xff"))
+    result = subprocess.run(
+        [sys.executable, "-m", "device", "replay", folder, "--config", toy_config, "--model", toy], cwd=TREE,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout.splitlines()[0]) == (0, b"\\udcff: 0.40 s")
+
+
+def test_where_no_visit_is_right_no_time_is_told() -> None:
+    assert [line for line in Tally(visits=1, missed=1).lines() if "verdict" in line] == []
 
 
 def test_real_clips_tell_of_those_who_are_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

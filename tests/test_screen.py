@@ -26,6 +26,7 @@ from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.settings import ScreenSettings, Settings
+from device.web.doorkeeper import allowed_hosts
 from device.web.languages import LANGUAGES, codes, preferred, read_language
 from device.web.limited_server import Asking
 from device.web.mirror import Mirror
@@ -263,6 +264,17 @@ def test_on_the_network_addresses_and_its_own_names_are_answered(host: str, stat
     with served(card_of(), host="0.0.0.0") as (_, server):  # noqa: S104
         line = f"Host: {host.format(port=server.port, hostname=socket.gethostname())}"
         assert ask(server.port, "GET /", line)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [("Door1", True), ("door1.local", True), ("door1.example.org", True), ("door1.example.org.local", False)],
+)
+def test_a_computer_whose_name_has_a_domain_is_asked_by_its_first_part_too(
+    host: str, is_own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "door1.example.org")
+    assert allowed_hosts("0.0.0.0", 6275)(f"{host}:6275") is is_own  # noqa: S104
 
 
 @pytest.mark.parametrize("path", ["/state", "/mirror"])

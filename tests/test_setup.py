@@ -213,7 +213,7 @@ def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
     [
         ({"decision": {"sure_seconds": 11}}, "[decision] key sure_seconds"),
         ({"decision": {"sure_second": 1}}, "[decision] key 'sure_second' is unknown: did you mean 'sure_seconds'?"),
-        ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.30"),
+        ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.3"),
         ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.0 to 0.99"),
         ({"decision": 7}, "[decision] is no section, expected its name in a line of its own"),
         ({"decision": {"zones": [[0, 0, 1, 1]]}}, "[decision] zones is [[0, 0, 1, 1]], expected a list of at most 50"),
@@ -301,7 +301,7 @@ def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
 def test_a_file_with_the_mark_that_windows_writes_is_saved_without_it(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text("[decision]\nhold_seconds = 2.0\n", encoding="utf-8-sig", newline="\r\n")
-    edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+    edit_settings(config, {"decision": {"hold_seconds": 3.0}}, bool)
     assert config.read_bytes() == b"[decision]\r\nhold_seconds = 3.0\r\n"
 
 
@@ -309,17 +309,28 @@ def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> Non
     config = tmp_path / "kiosk.toml"
     config.write_text("[signals]\nbeeps = 99\n")  # which read_settings refuses
     with pytest.raises(SettingsError, match=rf"^{config}: \[signals\] beeps is 99") as refused:
-        edit_settings(config, {"decision": {"hold_seconds": 3.0}})
+        edit_settings(config, {"decision": {"hold_seconds": 3.0}}, bool)
     assert "\n" not in str(refused.value)
     with pytest.raises(SettingsError, match=r"absent\.toml: can't be written \("):
-        edit_settings(tmp_path / "absent.toml", {})
+        edit_settings(tmp_path / "absent.toml", {}, bool)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": "[signals]\nbeeps = 99\n"}
     config.write_text("")
     link = tmp_path / "link.toml"
     link.symlink_to(config)
-    edit_settings(link, {"decision": {"hold_seconds": 3.0}})
+    edit_settings(link, {"decision": {"hold_seconds": 3.0}}, bool)
     assert link.is_symlink()
     assert tomllib.loads(config.read_text()) == {"decision": {"hold_seconds": 3.0}}
+
+
+def test_levels_that_would_be_refused_at_the_next_start_are_not_saved(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    with served(card_of(), config) as (_, server):
+        by_hand = "[model]\nrelease = 0.6\n"  # the kiosk hasn't read it yet
+        config.write_text(by_hand)
+        line = "[model] release is 0.6, expected at most the threshold, 0.55: lower it, or set both"
+        assert post(server, "save", {"model": {"threshold": 0.55}}) == (400, {"error": line})
+        assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
 
 
 def test_without_a_file_nothing_is_saved() -> None:

@@ -19,6 +19,7 @@ FRAME_MICROSECONDS = (33_333, 100_000)  # 30 frames a second, down to 10 in the 
 # libcamera's numbers: exposure counts the whole picture, not most its middle, and is raised until the darkest parts
 # show something, however white that makes the window behind a face.
 METERING_MATRIX, CONSTRAINT_SHADOWS = 2, 2
+BUSY = "the camera doesn't start ({}): is another program using it?"
 
 
 class PiCamera:
@@ -36,6 +37,9 @@ class PiCamera:
         try:
             self._camera = Picamera2()
         except (IndexError, RuntimeError) as error:  # an IndexError before picamera2 0.3.37
+            # Of a camera in use picamera2 says why in the error before this one.
+            if "acquire" in f"{error.__context__}":
+                raise CameraError(f"pi: {BUSY.format(error.__context__)}") from error
             raise CameraError(f"pi: no camera found ({error}): check the ribbon cable and restart the Pi") from error
         try:
             # The preview's colour space is full range; luma of the video one stops at 16 and 235, and models learn
@@ -52,7 +56,7 @@ class PiCamera:
             self._camera.start()
         except RuntimeError as error:
             self._camera.close()
-            raise CameraError(f"pi: the camera doesn't start ({error}): is another program using it?") from error
+            raise CameraError(f"pi: {BUSY.format(error)}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -53,11 +53,13 @@ def name_of(event: Event) -> str | None:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Have damage told as SQLite's that isn't: names that are no UTF-8, and sizes that no memory has."""
+    """Have damage told as SQLite's that isn't: names that are no UTF-8, sizes that no memory has, a card that fails."""
     try:
         yield
     except (UnicodeDecodeError, MemoryError) as error:
         raise sqlite3.DatabaseError(f"the file is damaged ({error!r})") from error
+    except OSError as error:
+        raise sqlite3.OperationalError(f"the file can't be reached ({error})") from error
 
 
 class Counts:
@@ -101,7 +103,7 @@ class Counts:
 
     @_damage_told()
     def write(self) -> None:
-        """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error or OSError."""
+        """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error."""
         if not self._path or not self._unwritten:
             return
         if self._file is None:
@@ -127,11 +129,12 @@ class Counts:
 
 def rows(path: Path, day: str = "") -> Iterator[Row]:
     """Yield day, hour and NAMES of each hour in the file, of one day or of all. Raises sqlite3.Error."""
-    if not path.exists():
-        return
-    with _damage_told(), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-        query = f"SELECT day, hour, {COLUMNS} FROM hours WHERE day = ? OR ? = '' ORDER BY day, hour"  # noqa: S608
-        found = file.execute(query, (day, day)).fetchall()
+    with _damage_told():
+        if not path.exists():
+            return
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            query = f"SELECT day, hour, {COLUMNS} FROM hours WHERE day = ? OR ? = '' ORDER BY day, hour"  # noqa: S608
+            found = file.execute(query, (day, day)).fetchall()
     for row in found:
         if [type(value) for value in row] != [str, *[int] * (1 + len(NAMES))]:  # SQLite keeps to no type
             raise sqlite3.DatabaseError(f"{path} has a row that is none of an hour: {row}")

@@ -40,7 +40,9 @@ def allowed_hosts(address: str, port: int) -> Callable[[str], bool]:
     names = {"localhost"}
     here = ipaddress.ip_address(address).is_loopback
     if not here:
-        names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        full = socket.gethostname().lower()  # some have their domain in it
+        short = full.partition(".")[0]
+        names |= {full, short, f"{short}.local"}
 
     def allowed(host: str) -> bool:
         name, _, given = host.lower().rpartition(":")

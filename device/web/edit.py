@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -14,11 +14,17 @@ from tomlkit.items import Array
 
 from device.disk import sync
 from device.errors import SettingsError
-from device.settings import read_settings
+from device.settings import Settings, read_settings
 
 
-def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set keys, section by section. Raises SettingsError if the result would be refused, or can't be written."""
+def edit_settings(
+    path: Path, changes: Mapping[str, Mapping[str, Any]], require: Callable[[Settings], object]
+) -> Settings:
+    """Set keys, section by section; return what the file says now.
+
+    require: what else raises SettingsError for settings that would be refused. Raises SettingsError then, and if the
+    file can't be written.
+    """
     path = path.resolve()  # a link to the file stays one
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:
@@ -34,9 +40,11 @@ def edit_settings(path: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
             file.flush()
             os.fsync(file.fileno())
         shutil.copymode(path, new)
-        read_settings(new)
+        settings = read_settings(new)
+        require(settings)
         new.replace(path)
         sync(path.parent)  # what was told to be saved survives a power cut
+        return settings
     except SettingsError as error:
         raise SettingsError(str(error).replace(str(new), str(path))) from error
     except (OSError, ValueError, TypeError, TOMLKitError) as error:

@@ -100,10 +100,9 @@ class Server:
         """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
         if self.config is None:
             raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`")
-        edit_settings(self.config, changes)
-        self.saved = read_settings(self.config)
+        self.saved = edit_settings(self.config, changes, lambda settings: levels(settings.model, self.card))
         settings = held(self.settings, self.saved)
-        self.mirror.threshold = levels(settings.model, self.card).threshold  # raises, rather than in the door's loop
+        self.mirror.threshold = levels(settings.model, self.card).threshold
         self.settings = settings
         self.changed.append(settings)
         self.page = _digest(settings, self.card)

@@ -166,7 +166,7 @@ def save(stage: Stage) -> int:
 def as_saved(stage: Stage) -> bytes:
     """Return the kiosk.toml that a save makes of the present one."""
     copy = Path(shutil.copy(stage.config, stage.folder))
-    edit_settings(copy, CHANGES)
+    edit_settings(copy, CHANGES, bool)
     return copy.read_bytes()
 
 
