@@ -22,6 +22,8 @@ MODELS ?= models
 networks := door simple resnet vgg19
 # Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
 compared = $(RUNS)/compared
+# Whether anything says what they are trained on and how: then each is brought to that, or is there already.
+asked = $(filter command environment,$(foreach name,DATA EXTRA SIZE EPOCHS SEED,$(origin $(name))))
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
@@ -75,7 +77,7 @@ crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw
 compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
 	@missing=$$(for name in $(networks); do \
-		test -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" || echo $$name; done); \
+		test -f "$(MODELS)/$$name.json" -o -z "$(asked)" -a -f "$(compared)/$$name.json" || echo $$name; done); \
 	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
 		--model $(foreach name,$(networks),"$$(test -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")

@@ -12,6 +12,8 @@ from test_kiosk import with_card
 from device.model_card import read_card
 from trainer.__main__ import main
 from trainer.accept import CHANCE, Line
+from trainer.dataset import digest
+from trainer.photos import find_photos
 
 SIDE = 16  # px of the toy model's crops
 # Grey levels: the toy model calls a face bare from its threshold on, 0.6, which is a grey of 153.
@@ -57,7 +59,7 @@ def test_a_model_that_is_worse_on_one_kind_is_refused_however_good_on_the_other(
     ]
     assert cells[0][3].startswith("100.0% (")
     assert cells[0][4].startswith("74.1% (")  # 20 of 27
-    assert lines[4].startswith("door: the new model's card doesn't name it among the sets it was kept apart from")
+    assert lines[4].startswith("door: the new model's card doesn't name it, as it is now, among the sets it was ")
     assert lines[5].startswith("NO: toy (")
     assert lines[5].endswith("on with_mask of door (p < 0.0250)")
     code, lines = accept(capsys, str(toy), lower, folder)
@@ -82,9 +84,14 @@ def test_the_same_model_is_no_worse_than_itself_and_sets_it_was_kept_apart_from_
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = crops(tmp_path / "door", with_mask={DARK: 10, BRIGHT: 3}, without_mask={BRIGHT: 10})
-    trained = dataclasses.replace(read_card(toy)[0].trained_on, measuring={"door": "0" * 64})
-    code, lines = accept(capsys, with_card(toy, tmp_path, trained_on=trained), str(toy), folder)
+    trained = dataclasses.replace(read_card(toy)[0].trained_on, measuring={"door": digest(find_photos(folder))})
+    new = with_card(toy, tmp_path, trained_on=trained)
+    code, lines = accept(capsys, new, str(toy), folder)
     assert (code, len(lines), lines[-1][:4]) == (0, 5, "YES:")
+    (folder / "with_mask" / f"{BRIGHT}-0.png").unlink()  # another set of that name
+    code, lines = accept(capsys, new, str(toy), folder)
+    assert (code, len(lines), lines[-1][:4]) == (0, 6, "YES:")
+    assert lines[4].startswith("door: the new model's card doesn't name it, as it is now, among the sets")
 
 
 def test_the_present_model_is_not_compared_with_itself(

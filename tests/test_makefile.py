@@ -97,7 +97,10 @@ def test_crossval_without_photos_says_so(spaced_tree: Path) -> None:
     assert refused.stderr.splitlines()[0].startswith("error: DATA is missing, expected a folder: make crossval DATA=")
 
 
-def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(tmp_path: Path) -> None:
+def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATA", raising=False)
     for name in ("my models/door.json", "requirements.lock", ".venv/ready"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -107,14 +110,17 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(tmp_p
         '#!/bin/bash\necho "${@:3}"\n[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{simple,resnet,vgg19}.json; }\n'
     )
     python.chmod(0o755)
-    asked = "compare", "DATA=photos", "ON=scenes", "MODELS=my models", "venv=./python"
-    first, again = (make(*asked, tree=tmp_path).stdout.splitlines() for _ in range(2))
+    asked = "compare", "ON=scenes", "MODELS=my models", "venv=./python"
+    first, other, again = (
+        make(*asked, *more, tree=tmp_path).stdout.splitlines() for more in (["DATA=photos"], ["EPOCHS=9"], [])
+    )
     assert "--model simple resnet vgg19 " in first[0]
     others = " ".join(f"runs/compared/{name}.tflite" for name in ("simple", "resnet", "vgg19"))
     assert first[1:] == [
         "convert --runs runs --models runs/compared",
         f"compare --data scenes --runs runs --model my models/door.tflite {others}",
     ]
+    assert ("--epochs 9 " in other[0], other[1:]) == (True, first[1:])  # the former ones had other epochs
     assert again == first[2:]
 
 

@@ -19,8 +19,9 @@ from scipy.stats import binomtest
 from device.classifier import Classifier
 from device.errors import ModelError
 from device.model_card import ModelCard
+from trainer.dataset import digest
 from trainer.evaluate import Judged, judge_folder
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError
+from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError, find_photos
 from trainer.scores import Interval, share
 
 CHANCE = 0.05  # of refusing a model that is as good as the present one
@@ -64,6 +65,7 @@ class Comparison:
     present: ModelCard
     new: ModelCard
     lines: list[Line]
+    perhaps_learned: list[str]  # names of folders which, as they are, the new one's card doesn't name as kept apart
 
     @property
     def level(self) -> float:
@@ -90,14 +92,16 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
         )
     if models[1].card.practice and not models[0].card.practice:
         raise ModelError(f"{models[1].path}: is a practice model, which is for no door: train on photos")
-    lines = []
+    lines, perhaps_learned = [], []
     for folder in folders:
+        if models[1].card.trained_on.measuring.get(folder.name) != digest(find_photos(folder)):
+            perhaps_learned.append(folder.name)
         whole = cropped and not (folder / BOXES_TABLE).exists()
         one, other = (judge_folder(model, folder, whole, yunet=yunet)[0] for model in models)
         lines += _lines(folder.name, one, other)
     if not lines:
         raise PhotosError(f"{folders[0]}: neither model found a face in it, expected labelled ones: add pictures")
-    return Comparison(models[0].card, models[1].card, lines)
+    return Comparison(models[0].card, models[1].card, lines, perhaps_learned)
 
 
 def _lines(data: str, present: Judged, new: Judged) -> list[Line]:
@@ -121,16 +125,16 @@ def _counts(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> tupl
 
 def describe(comparison: Comparison) -> str:
     """Return a comparison as a Markdown table, and a line that says what it means."""
-    new, folders = comparison.new, dict.fromkeys(line.data for line in comparison.lines)
+    new = comparison.new
     rows = [
         "| set | faces | n | present right | new right | only present | only new | difference | p | |",
         "| --- | --- |" + " ---: |" * 7 + " --- |",
         *(_row(line, line in comparison.worse) for line in comparison.lines),
     ]
     rows += [
-        f"{folder}: the new model's card doesn't name it among the sets it was kept apart from; faces that it learned "
-        "from flatter it"
-        for folder in folders if folder not in new.trained_on.measuring
+        f"{folder}: the new model's card doesn't name it, as it is now, among the sets it was kept apart from; faces "
+        "that it learned from flatter it"
+        for folder in comparison.perhaps_learned
     ]  # fmt: skip
     worse = ", ".join(f"{line.kind} of {line.data}" for line in comparison.worse)
     level = f"p < {comparison.level:.4f}"

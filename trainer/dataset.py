@@ -68,8 +68,7 @@ def load_dataset(
     """
     folders = [folders] if isinstance(folders, Path) else folders
     photos = [photo for folder in folders for photo in find_photos(folder)]
-    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
-    dataset_sha256 = hashlib.sha256(told.encode()).hexdigest()
+    dataset_sha256 = digest(photos)
     numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
     shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
@@ -104,6 +103,12 @@ def load_dataset(
         sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,
     )
+
+
+def digest(photos: Sequence[Photo]) -> str:
+    """Return a SHA-256 over the hashes and labels of photos."""
+    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:

@@ -62,7 +62,7 @@ class Material:
     pictures: dict[str, int]  # that are learned from, by source
     faces: dict[str, int]
     backgrounds: dict[str, int]
-    sha256: str  # over the names, sizes and boxes of all
+    sha256: str  # over the names, contents and boxes of all
 
 
 def gather(plan: FinderPlan) -> Material:
@@ -150,5 +150,10 @@ def _count(sources: Iterable[str]) -> dict[str, int]:
 
 
 def _digest(scenes: Sequence[Scene]) -> str:
-    told = [[s.name, s.path.stat().st_size, s.boxes.tolist(), s.labels, s.ignored.tolist()] for s in scenes]
+    told = [[s.name, _sha256(s.path), s.boxes.tolist(), s.labels, s.ignored.tolist()] for s in scenes]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
