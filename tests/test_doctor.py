@@ -97,6 +97,13 @@ def with_broker(pi: Pi, host: str = "127.0.0.1", mode: int = 0o640) -> Pi:
     return pi.config(f"[mqtt]\nenabled = true\nhost = '{host}'\nport = 9\npassword_path = '{password}'\n")
 
 
+def with_webhook(pi: Pi, url: str = "https://127.0.0.1/token", mode: int = 0o640) -> Pi:
+    pi.write("etc/mask-kiosk/webhook-secret", f"whsec_{'A' * 32}")
+    secret = pi.root / "etc/mask-kiosk/webhook-secret"
+    secret.chmod(mode)
+    return pi.config(f"[webhook]\nenabled = true\nurl = '{url}'\nsecret_path = '{secret}'\n")
+
+
 SYSTEM_ROWS = (
     Row("system", lambda pi: pi.write("etc/os-release", OS_RELEASE.format(id="debian", version="11", name="Bullseye")),
         system.OTHER_OS, {"system": "Bullseye"}),
@@ -235,6 +242,12 @@ TELEMETRY_ROWS = (
         {"place": "192.0.2.7 port 9", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
     Row("webhook", lambda pi: pi.config(f"[webhook]\nenabled = true\nsecret_path = '{pi.root}/absent'\n"),
         telemetry.BAD_FILE),
+    Row("webhook", lambda pi: with_webhook(pi, mode=0o644), telemetry.BAD_FILE),
+    Row("webhook", lambda pi: with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
+        telemetry.NOT_LET_OUT,
+        {"place": "https://192.0.2.7/…", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
+    Row("webhook", lambda pi: with_webhook(pi, "http://[fe80::1%absent]:81/token"), telemetry.NOT_FOUND,
+        {"place": "http://[fe80::1%absent]:81/…", "trouble": "Name or service not known"}),
 )
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS,
         *TELEMETRY_ROWS)  # fmt: skip
@@ -242,7 +255,7 @@ SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
     "models: {error}": ("was trained on faces found by", "has SHA-256"),
     "golden pictures: {error}": ("golden.json: can't be read",),
     "broker: {error}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
-    "webhook: {error}": ("/absent: can't be read",),
+    "webhook: {error}": ("/absent: can't be read", "etc/mask-kiosk/webhook-secret: its mode is 0644"),
 }
 
 
@@ -352,6 +365,13 @@ def test_what_else_is_well(pi: Pi) -> None:
     assert look(pi, "log").level is Level.OK
     (pi.root / "var/log/journal").mkdir(parents=True)
     assert look(pi, "log").level is Level.WARNING
+
+
+@pytest.mark.parametrize("allowed", ["127.0.0.0/8 ::1/128 192.0.2.0/24", "::/0 0.0.0.0/0", ""])
+def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str) -> None:
+    with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow=allowed)
+    found = look(pi, "webhook")
+    assert (found.level, found.found) == (Level.OK, f"only the kiosk reads {pi.root}/etc/mask-kiosk/webhook-secret")
 
 
 def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) -> None:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from urllib.parse import urlsplit
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host
@@ -31,12 +32,8 @@ def broker(host: Host) -> Case:
         return NO_BROKER
     place = f"{mqtt.host} port {mqtt.port}"
     try:
-        found = socket.getaddrinfo(mqtt.host, mqtt.port, type=socket.SOCK_STREAM)
-        addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
-        allowed = host.unit().get("IPAddressAllow", "")
-        networks = [ipaddress.ip_network(word) for word in allowed.split()]
-        if networks and not any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
-            return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
+        if barred := _barred(host, place, mqtt.host):
+            return barred
         try_broker(mqtt)
     except SettingsError as error:
         return BAD_FILE.of(error=error)
@@ -45,28 +42,50 @@ def broker(host: Host) -> Case:
     return ANSWERS.of(place=place)
 
 
+def _barred(host: Host, place: str, name: str) -> Case | None:
+    """Return the case of a service that may speak with no address of a name. Raises OSError where it has none."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
+    allowed = host.unit().get("IPAddressAllow", "")
+    networks = [ipaddress.ip_network(word) for word in allowed.split()]
+    if not networks or any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
+        return None
+    return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
+
+
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")
 NO_WEBHOOK = Case(Level.OK, "none is told: [webhook] enabled is false")
+NOT_FOUND = Case(
+    Level.WARNING, "{place}: {trouble}",
+    "Compare [webhook] url in kiosk.toml with the server's name, and see whether this computer finds other names; the "
+    "kiosk tries it again by itself.",
+)
 
 
 def webhook(host: Host) -> Case:
-    """Read the secret as the kiosk does; nothing is posted."""
+    """Read the secret as the kiosk does, and ask systemd whether the service may reach the server; post nothing."""
     from device.telemetry.secret import read_secret
-    from device.telemetry.webhook import key_of
+    from device.telemetry.webhook import key_of, shown_url
 
-    path = host.settings.webhook.secret_path
-    if not host.settings.webhook.enabled:
+    settings = host.settings.webhook
+    if not settings.enabled:
         return NO_WEBHOOK
+    place = shown_url(settings.url)
     try:
-        key_of(read_secret(path), path)
+        key_of(read_secret(settings.secret_path), settings.secret_path)
+        if barred := _barred(host, place, urlsplit(settings.url).hostname or ""):
+            return barred
     except SettingsError as error:
         return BAD_FILE.of(error=error)
-    return GOOD_SECRET.of(path=path)
+    except OSError as error:
+        return NOT_FOUND.of(place=place, trouble=error.strerror)
+    return GOOD_SECRET.of(path=settings.secret_path)
 
 
 CHECKS = (
     Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
           broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, BAD_FILE)),
-    Check("webhook", "A secret that others can read lets them forge what the kiosk posts.",
-          webhook, (GOOD_SECRET, NO_WEBHOOK, BAD_FILE)),
+    Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
+          "can read lets them forge what the kiosk posts.",
+          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NOT_FOUND, BAD_FILE)),
 )
