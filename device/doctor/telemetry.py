@@ -1,12 +1,17 @@
 """Checks of the doctor: whether those who are to be told what happens at the door can be reached."""
 
 import ipaddress
+import os
 import socket
+import stat
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host
+from device.doctor.user import service_user
 from device.errors import SettingsError
+from device.telemetry.secret import read_secret
 
 ANSWERS = Case(Level.OK, "{place} lets the kiosk in")
 NO_BROKER = Case(Level.OK, "none is told: [mqtt] enabled is false")
@@ -21,6 +26,15 @@ SILENT = Case(
     "tries it again by itself.",
 )
 BAD_FILE = Case(Level.WARNING, "{error}", "Correct that file; docs/telemetry.md shows how it is made.")
+LOCKED = Case(
+    Level.WARNING, "{user} can't read {path}: its mode is {mode}, the numbers of its owner and group are {owner}",
+    "`sudo chgrp {group} {path} && sudo chmod 640 {path}`, then `sudo systemctl restart mask-kiosk`.",
+)
+SHUT_IN = Case(
+    Level.WARNING, "{user} can't enter {folder}, so it can't read {path}",
+    "Make that file in /etc/mask-kiosk, as docs/telemetry.md shows, and say so in kiosk.toml, or, where it is there, "
+    "`sudo chmod o+x {folder}`; then `sudo systemctl restart mask-kiosk`.",
+)
 
 
 def broker(host: Host) -> Case:
@@ -32,14 +46,28 @@ def broker(host: Host) -> Case:
         return NO_BROKER
     place = f"{mqtt.host} port {mqtt.port}"
     try:
-        if barred := _barred(host, place, mqtt.host):
-            return barred
+        read_secret(mqtt.password_path)
+        if hindered := _locked(host, mqtt.password_path) or _barred(host, place, mqtt.host):
+            return hindered
         try_broker(mqtt)
     except SettingsError as error:
         return BAD_FILE.of(error=error)
     except OSError as error:
         return SILENT.of(place=place, trouble=error)
     return ANSWERS.of(place=place)
+
+
+def _locked(host: Host, path: str) -> Case | None:
+    """Return the case of a file that the service's user may not read. Raises OSError where there is none."""
+    user, file = service_user(host), Path(path)
+    if user.number is None:
+        return None
+    if not user.may(os.R_OK, file):
+        status = file.stat()
+        mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", f"{status.st_uid}:{status.st_gid}"
+        return LOCKED.of(user=user.name, path=path, mode=mode, owner=owner, group=user.group)
+    shut = [folder for folder in file.resolve().parents if not user.may(os.X_OK, folder)]
+    return SHUT_IN.of(user=user.name, folder=shut[0], path=path) if shut else None
 
 
 def _barred(host: Host, place: str, name: str) -> Case | None:
@@ -64,7 +92,6 @@ NOT_FOUND = Case(
 
 def webhook(host: Host) -> Case:
     """Read the secret as the kiosk does, and ask systemd whether the service may reach the server; post nothing."""
-    from device.telemetry.secret import read_secret
     from device.telemetry.webhook import key_of, shown_url
 
     settings = host.settings.webhook
@@ -73,8 +100,9 @@ def webhook(host: Host) -> Case:
     place = shown_url(settings.url)
     try:
         key_of(read_secret(settings.secret_path), settings.secret_path)
-        if barred := _barred(host, place, urlsplit(settings.url).hostname or ""):
-            return barred
+        name = urlsplit(settings.url).hostname or ""
+        if hindered := _locked(host, settings.secret_path) or _barred(host, place, name):
+            return hindered
     except SettingsError as error:
         return BAD_FILE.of(error=error)
     except OSError as error:
@@ -84,8 +112,8 @@ def webhook(host: Host) -> Case:
 
 CHECKS = (
     Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
-          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, BAD_FILE)),
+          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, SHUT_IN, LOCKED, BAD_FILE)),
     Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
           "can read lets them forge what the kiosk posts.",
-          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NOT_FOUND, BAD_FILE)),
+          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NOT_FOUND, SHUT_IN, LOCKED, BAD_FILE)),
 )
