@@ -1,5 +1,6 @@
 """Makes a folder that looks like a Raspberry Pi in good health: files, programs on PATH, modules of Python."""
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -139,6 +140,11 @@ class Pi:
         self.unit("mask-kiosk.service", {**SERVICE, **changes})
         return self
 
+    def kiosk_user(self, number: int, group: int) -> Self:
+        """Let the kiosk's user, and the group of its name, have other numbers."""
+        self.write("etc/passwd", f"root:x:0:0::/root:/bin/bash\nmask-kiosk:x:{number}:{group}::/:/bin/false\n")
+        return self.write("etc/group", f"video:x:44:pi,mask-kiosk\nsecrets:x:{os.getgid()}:\nmask-kiosk:x:{group}:\n")
+
     def taken_pins(self, pins: dict[int, str]) -> Self:
         """Set which pins are taken, and the label that their holder has given."""
         self.module("lgpio", LGPIO.format(taken=pins))
@@ -168,6 +174,11 @@ class Pi:
     def config(self, text: str) -> Self:
         """Write the kiosk.toml."""
         self.write("etc/mask-kiosk/kiosk.toml", text)
+        return self
+
+    def shut(self, path: str) -> Self:
+        """Let nobody but its owner enter a folder below the root."""
+        (self.root / path).chmod(0o700)
         return self
 
     def remove(self, path: str) -> Self:

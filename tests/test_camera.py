@@ -3,7 +3,7 @@ import logging
 import queue
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,8 @@ import pytest
 from device.cameras import live
 from device.cameras.camera import Camera
 from device.cameras.camera import open_camera as open_settings
+from device.cameras.frame import Frame
+from device.cameras.recordings import at_speed
 from device.cameras.view import turned_and_cropped
 from device.errors import Blind, CameraError, CameraFault
 from device.settings import CameraSettings
@@ -84,6 +86,39 @@ def test_a_recording_is_played_at_its_own_speed_and_what_comes_too_late_is_dropp
     assert shown == [*range(9), *range(16, 25)]  # up to 0.2 s late
     assert waits[:3] == pytest.approx([0.03] * 3)
     assert clock[0] - 100 == pytest.approx(24 / 25 + 0.01)
+
+
+@pytest.mark.parametrize(
+    ("decoding", "judging", "fewest", "longest"),
+    [(0.045, 0.0, 120, 0.2), (0.045, 0.1, 45, 0.2), (0.3, 0.0, 150, 0.04), (0.01, 0.3, 12, 0.5)],
+    ids=["decoding takes long", "both take long", "decoding takes very long", "judging takes long"],
+)
+def test_a_recording_is_judged_to_its_end_however_slow_the_computer_is(
+    monkeypatch: pytest.MonkeyPatch, decoding: float, judging: float, fewest: int, longest: float
+) -> None:
+    clock = [100.0]
+
+    def decoded() -> Iterator[Frame]:
+        for place in range(150):  # 30 a second
+            clock[0] += decoding
+            yield Frame(np.zeros((48, 64), np.uint8), place / 30)
+
+    def pause(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    taken, waits = list[float](), list[float]()
+    asked = clock[0]
+    for frame in at_speed(decoded(), pause):
+        taken.append(frame.taken)
+        waits.append(clock[0] - asked)
+        clock[0] += judging
+        asked = clock[0]
+    assert len(taken) >= fewest
+    apart = [later - earlier for earlier, later in itertools.pairwise([*taken, 5.0])]
+    assert min(apart) > 0
+    assert max(apart) < longest  # seconds of the recording
+    assert max(waits) < 0.21 + decoding  # seconds until the loop got its next frame
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from device.doctor.finding import Case, Finding, Level
 ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
 FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
+NOBODY = 65534
+OURS = f"{os.getuid()}:{os.getgid()}"
 OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
 
 
@@ -94,7 +97,16 @@ def with_broker(pi: Pi, host: str = "127.0.0.1", mode: int = 0o640) -> Pi:
     pi.write("etc/mask-kiosk/mqtt-password", "secret")
     password = pi.root / "etc/mask-kiosk/mqtt-password"
     password.chmod(mode)
+    pi.kiosk_user(os.getuid(), os.getgid())
     return pi.config(f"[mqtt]\nenabled = true\nhost = '{host}'\nport = 9\npassword_path = '{password}'\n")
+
+
+def with_webhook(pi: Pi, url: str = "https://127.0.0.1/token", mode: int = 0o640) -> Pi:
+    pi.write("etc/mask-kiosk/webhook-secret", f"whsec_{'A' * 32}")
+    secret = pi.root / "etc/mask-kiosk/webhook-secret"
+    secret.chmod(mode)
+    pi.kiosk_user(os.getuid(), os.getgid())
+    return pi.config(f"[webhook]\nenabled = true\nurl = '{url}'\nsecret_path = '{secret}'\n")
 
 
 SYSTEM_ROWS = (
@@ -233,8 +245,25 @@ TELEMETRY_ROWS = (
     Row("broker", lambda pi: with_broker(pi, "192.0.2.7").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
         telemetry.NOT_LET_OUT,
         {"place": "192.0.2.7 port 9", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
+    Row("broker", lambda pi: with_broker(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), telemetry.LOCKED,
+        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/mqtt-password", "mode": "0600", "owner": OURS,
+         "group": "mask-kiosk"}),
+    Row("broker", lambda pi: with_broker(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"), telemetry.SHUT_IN,
+        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/mqtt-password", "folder": "{root}/etc/mask-kiosk"}),
+    Row("webhook", lambda pi: with_webhook(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), telemetry.LOCKED,
+        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/webhook-secret", "mode": "0600", "owner": OURS,
+         "group": "mask-kiosk"}),
+    Row("webhook", lambda pi: with_webhook(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"),
+        telemetry.SHUT_IN,
+        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/webhook-secret", "folder": "{root}/etc/mask-kiosk"}),
     Row("webhook", lambda pi: pi.config(f"[webhook]\nenabled = true\nsecret_path = '{pi.root}/absent'\n"),
         telemetry.BAD_FILE),
+    Row("webhook", lambda pi: with_webhook(pi, mode=0o644), telemetry.BAD_FILE),
+    Row("webhook", lambda pi: with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
+        telemetry.NOT_LET_OUT,
+        {"place": "https://192.0.2.7/…", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
+    Row("webhook", lambda pi: with_webhook(pi, "http://[fe80::1%absent]:81/token"), telemetry.NOT_FOUND,
+        {"place": "http://[fe80::1%absent]:81/…", "trouble": "Name or service not known"}),
 )
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS,
         *TELEMETRY_ROWS)  # fmt: skip
@@ -242,7 +271,7 @@ SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
     "models: {error}": ("was trained on faces found by", "has SHA-256"),
     "golden pictures: {error}": ("golden.json: can't be read",),
     "broker: {error}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
-    "webhook: {error}": ("/absent: can't be read",),
+    "webhook: {error}": ("/absent: can't be read", "etc/mask-kiosk/webhook-secret: its mode is 0644"),
 }
 
 
@@ -278,7 +307,8 @@ def test_each_trouble_is_found(pi: Pi, row: Row) -> None:
         row = dataclasses.replace(row, values={"error": found.found})
     expected = row.case.of(**{"past": "nothing else", "now": "", **row.values})
     why = next(check.why for check in CHECKS if check.name == row.name)
-    assert found == Finding(row.name, row.case.level, expected.found.replace("{root}", str(pi.root)), why, expected.do)
+    told, do = (text.replace("{root}", str(pi.root)) for text in (expected.found, expected.do))
+    assert found == Finding(row.name, row.case.level, told, why, do)
 
 
 def test_there_is_a_row_for_each_case() -> None:
@@ -345,13 +375,46 @@ def test_what_else_is_well(pi: Pi) -> None:
     assert look(pi, "busy pins").found == "none of GPIO 17, 27, 22 is taken"
     fallen_back(pi, litert=False)
     assert look(pi, "runtime").found == "tflite-runtime 2.14.0, because ai-edge-litert isn't installed"
-    pi.write("etc/group", "")
-    pi.service(SupplementaryGroups="video render gpio")
+    pi.write("etc/group", "video:x:44:\nrender:x:106:\ngpio:x:997:\n")
+    pi.service(SupplementaryGroups="video render 997")
     assert look(pi, "groups").level is Level.OK
     pi.write("etc/systemd/journald.conf.d/40-rpi-volatile-storage.conf", "")
     assert look(pi, "log").level is Level.OK
     (pi.root / "var/log/journal").mkdir(parents=True)
     assert look(pi, "log").level is Level.WARNING
+
+
+@pytest.mark.parametrize("allowed", ["127.0.0.0/8 ::1/128 192.0.2.0/24", "::/0 0.0.0.0/0", ""])
+def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str) -> None:
+    with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow=allowed)
+    found = look(pi, "webhook")
+    assert (found.level, found.found) == (Level.OK, f"only the kiosk reads {pi.root}/etc/mask-kiosk/webhook-secret")
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "mode", "unit", "reads"),
+    [
+        (os.getuid(), NOBODY, 0o600, {}, True),
+        (NOBODY, os.getgid(), 0o640, {}, True),
+        (NOBODY, os.getgid(), 0o600, {}, False),
+        (NOBODY, NOBODY, 0o640, {}, False),
+        (NOBODY, NOBODY, 0o640, {"SupplementaryGroups": "secrets"}, True),
+        (NOBODY, NOBODY, 0o640, {"Group": "secrets"}, True),
+        (NOBODY, os.getgid(), 0o640, {"Group": "video"}, False),
+        (NOBODY, NOBODY, 0o600, {"User": "absent"}, True),  # that there is no such user is said elsewhere
+    ],
+)
+def test_a_secret_is_read_by_the_user_and_the_groups_of_the_service(
+    pi: Pi, number: int, group: int, mode: int, unit: dict[str, str], reads: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own one may only be entered by whoever tests
+        Path(folder).chmod(0o711)
+        secret = Path(folder, "webhook-secret")
+        secret.write_text(f"whsec_{'A' * 32}")
+        secret.chmod(mode)
+        pi.config(f"[webhook]\nenabled = true\nsecret_path = '{secret}'\n").kiosk_user(number, group).service(**unit)
+        found = look(pi, "webhook")
+    assert (found.level, "can't read" in found.found) == ((Level.OK, False) if reads else (Level.WARNING, True))
 
 
 def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) -> None:

@@ -19,7 +19,7 @@ FOLDER_FRAMES_PER_SECOND = 10.0
 # ffmpeg would open a text file as a video too: as a recording of a terminal.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
-LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera
+LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera; but not after as long without one
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,19 @@ class PictureFolder:
 
 
 def at_speed(frames: Iterator[Frame], pause: Callable[[float], None]) -> Iterator[Frame]:
-    """Yield a recording's frames when each is due, by the computer's clock; pause: waits so many seconds."""
-    begun: float | None = None
+    """Yield a recording's frames when each is due, by the computer's clock; pause: waits so many seconds.
+
+    What judging takes too long for is dropped. Where that doesn't help, because already decoding takes too long, the
+    recording is played slower instead.
+    """
+    begun = asked = -math.inf  # of the computer's clock: when the recording began, and when its next frame was wanted
     for frame in frames:
         now = time.monotonic()
-        begun = now - frame.taken if begun is None else begun
-        ahead = begun + frame.taken - now
-        if ahead > 0:
+        if now - begun - frame.taken >= LATE_SECONDS:
+            if now - asked < LATE_SECONDS:
+                continue
+            begun = now - frame.taken
+        if (ahead := begun + frame.taken - now) > 0:
             pause(ahead)
-        if ahead > -LATE_SECONDS:
-            yield frame
+        yield frame
+        asked = time.monotonic()

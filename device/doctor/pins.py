@@ -2,10 +2,10 @@
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
+from device.doctor.user import known_unit, service_user
 from device.guard import CHIPS
 from device.signals.wiring import NOT_WIRED, PARTS
 
-USER = "mask-kiosk"
 GROUPS = {"video": "the camera", "render": "the camera's memory", "gpio": "the pins"}
 FACTORY = "GPIOZERO_PIN_FACTORY"
 HELD = "anon_inode:gpio-line"  # what a program that holds lines has open; or -linehandle, -event
@@ -21,19 +21,12 @@ NO_MEMBER = Case(
 
 def groups(host: Host) -> Case:
     """Compare the groups of the service's user with those that devices belong to."""
-    unit = _unit(host)
-    user = unit.get("User") or USER
-    entries = {line.split(":")[0]: line.split(":") for line in (host.text("etc/passwd") or "").splitlines()}
-    if user not in entries:
-        return NO_USER.of(user=user)
-    has = set(unit.get("SupplementaryGroups", "").split())
-    for line in (host.text("etc/group") or "").splitlines():
-        name, _, number, members = (*line.split(":"), "", "", "")[:4]
-        if user in members.split(",") or number == entries[user][3]:
-            has.add(name)
-    missing = [f"{name} ({what})" for name, what in GROUPS.items() if name not in has]
-    return NO_MEMBER.of(user=user, missing=", ".join(missing)) if missing else MEMBER.of(
-        user=user, groups=", ".join(GROUPS)
+    user = service_user(host)
+    if user.number is None:
+        return NO_USER.of(user=user.name)
+    missing = [f"{name} ({what})" for name, what in GROUPS.items() if name not in user.groups]
+    return NO_MEMBER.of(user=user.name, missing=", ".join(missing)) if missing else MEMBER.of(
+        user=user.name, groups=", ".join(GROUPS)
     )
 
 
@@ -69,7 +62,7 @@ def pins(host: Host) -> Case:
     chips = [number for number in CHIPS if (host.root / f"dev/gpiochip{number}").exists()]
     if not chips:
         return NO_CHIP
-    variables = dict(part.partition("=")[::2] for part in _unit(host).get("Environment", "").split())
+    variables = dict(part.partition("=")[::2] for part in known_unit(host).get("Environment", "").split())
     if variables.get(FACTORY, "lgpio") != "lgpio":
         return OTHER_FACTORY.of(factory=variables[FACTORY])
     ran = host.python(PINS, **{FACTORY: "lgpio"})
@@ -124,13 +117,6 @@ def _who(holders: list[str], host: Host) -> str:
     if any(process.open_files is None for process in host.processes()):
         return "by whom, only root may see: run it with sudo"
     return "no program has any, so it is the kernel"
-
-
-def _unit(host: Host) -> dict[str, str]:
-    try:
-        return host.unit()
-    except CantTellError:
-        return {}
 
 
 CHECKS = (

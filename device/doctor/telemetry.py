@@ -1,11 +1,17 @@
 """Checks of the doctor: whether those who are to be told what happens at the door can be reached."""
 
 import ipaddress
+import os
 import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host
+from device.doctor.user import service_user
 from device.errors import SettingsError
+from device.telemetry.secret import read_secret
 
 ANSWERS = Case(Level.OK, "{place} lets the kiosk in")
 NO_BROKER = Case(Level.OK, "none is told: [mqtt] enabled is false")
@@ -20,6 +26,15 @@ SILENT = Case(
     "tries it again by itself.",
 )
 BAD_FILE = Case(Level.WARNING, "{error}", "Correct that file; docs/telemetry.md shows how it is made.")
+LOCKED = Case(
+    Level.WARNING, "{user} can't read {path}: its mode is {mode}, the numbers of its owner and group are {owner}",
+    "`sudo chgrp {group} {path} && sudo chmod 640 {path}`, then `sudo systemctl restart mask-kiosk`.",
+)
+SHUT_IN = Case(
+    Level.WARNING, "{user} can't enter {folder}, so it can't read {path}",
+    "Make that file in /etc/mask-kiosk, as docs/telemetry.md shows, and say so in kiosk.toml, or, where it is there, "
+    "`sudo chmod o+x {folder}`; then `sudo systemctl restart mask-kiosk`.",
+)
 
 
 def broker(host: Host) -> Case:
@@ -31,12 +46,9 @@ def broker(host: Host) -> Case:
         return NO_BROKER
     place = f"{mqtt.host} port {mqtt.port}"
     try:
-        found = socket.getaddrinfo(mqtt.host, mqtt.port, type=socket.SOCK_STREAM)
-        addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
-        allowed = host.unit().get("IPAddressAllow", "")
-        networks = [ipaddress.ip_network(word) for word in allowed.split()]
-        if networks and not any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
-            return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
+        read_secret(mqtt.password_path)
+        if hindered := _locked(host, mqtt.password_path) or _barred(host, place, mqtt.host):
+            return hindered
         try_broker(mqtt)
     except SettingsError as error:
         return BAD_FILE.of(error=error)
@@ -45,28 +57,63 @@ def broker(host: Host) -> Case:
     return ANSWERS.of(place=place)
 
 
+def _locked(host: Host, path: str) -> Case | None:
+    """Return the case of a file that the service's user may not read. Raises OSError where there is none."""
+    user, file = service_user(host), Path(path)
+    if user.number is None:
+        return None
+    if not user.may(os.R_OK, file):
+        status = file.stat()
+        mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", f"{status.st_uid}:{status.st_gid}"
+        return LOCKED.of(user=user.name, path=path, mode=mode, owner=owner, group=user.group)
+    shut = [folder for folder in file.resolve().parents if not user.may(os.X_OK, folder)]
+    return SHUT_IN.of(user=user.name, folder=shut[0], path=path) if shut else None
+
+
+def _barred(host: Host, place: str, name: str) -> Case | None:
+    """Return the case of a service that may speak with no address of a name. Raises OSError where it has none."""
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
+    allowed = host.unit().get("IPAddressAllow", "")
+    networks = [ipaddress.ip_network(word) for word in allowed.split()]
+    if not networks or any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
+        return None
+    return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
+
+
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")
 NO_WEBHOOK = Case(Level.OK, "none is told: [webhook] enabled is false")
+NOT_FOUND = Case(
+    Level.WARNING, "{place}: {trouble}",
+    "Compare [webhook] url in kiosk.toml with the server's name, and see whether this computer finds other names; the "
+    "kiosk tries it again by itself.",
+)
 
 
 def webhook(host: Host) -> Case:
-    """Read the secret as the kiosk does; nothing is posted."""
-    from device.telemetry.secret import read_secret
-    from device.telemetry.webhook import key_of
+    """Read the secret as the kiosk does, and ask systemd whether the service may reach the server; post nothing."""
+    from device.telemetry.webhook import key_of, shown_url
 
-    path = host.settings.webhook.secret_path
-    if not host.settings.webhook.enabled:
+    settings = host.settings.webhook
+    if not settings.enabled:
         return NO_WEBHOOK
+    place = shown_url(settings.url)
     try:
-        key_of(read_secret(path), path)
+        key_of(read_secret(settings.secret_path), settings.secret_path)
+        name = urlsplit(settings.url).hostname or ""
+        if hindered := _locked(host, settings.secret_path) or _barred(host, place, name):
+            return hindered
     except SettingsError as error:
         return BAD_FILE.of(error=error)
-    return GOOD_SECRET.of(path=path)
+    except OSError as error:
+        return NOT_FOUND.of(place=place, trouble=error.strerror)
+    return GOOD_SECRET.of(path=settings.secret_path)
 
 
 CHECKS = (
     Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
-          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, BAD_FILE)),
-    Check("webhook", "A secret that others can read lets them forge what the kiosk posts.",
-          webhook, (GOOD_SECRET, NO_WEBHOOK, BAD_FILE)),
+          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, SHUT_IN, LOCKED, BAD_FILE)),
+    Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
+          "can read lets them forge what the kiosk posts.",
+          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NOT_FOUND, SHUT_IN, LOCKED, BAD_FILE)),
 )

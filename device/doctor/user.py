@@ -1,0 +1,53 @@
+"""Says as whom the kiosk's service runs, and what that user may do with files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.doctor.host import CantTellError, Host
+
+USER = "mask-kiosk"
+
+
+@dataclass(frozen=True)
+class ServiceUser:
+    """The user that the service runs as."""
+
+    name: str
+    number: int | None  # None: this computer has no such user
+    group: str  # its own one
+    groups: dict[str, int]  # all that it is in, that one too, and their numbers
+
+    def may(self, right: int, path: Path) -> bool:
+        """Tell whether owner, group and mode of a file or folder give a right, as os.R_OK. Raises OSError."""
+        status = path.stat()
+        shift = 6 if status.st_uid == self.number else 3 if status.st_gid in self.groups.values() else 0
+        return bool(status.st_mode >> shift & right)
+
+
+def service_user(host: Host) -> ServiceUser:
+    """Return the user that systemd names, or the one that a deployment makes where systemd doesn't answer."""
+    unit = known_unit(host)
+    name = unit.get("User") or USER
+    row = next((row for row in _rows(host, "etc/passwd") if row[0] == name), None)
+    own = unit.get("Group") or (row[3] if row else "")  # a name or a number, as each of the others
+    wanted = {own, *unit.get("SupplementaryGroups", "").split()}
+    groups = {
+        group: int(number) for group, _, number, members in _rows(host, "etc/group")
+        if name in members.split(",") or {group, number} & wanted
+    }  # fmt: skip
+    group = next((group for group, number in groups.items() if own in {group, str(number)}), own)
+    return ServiceUser(name, int(row[2]) if row else None, group, groups)
+
+
+def known_unit(host: Host) -> dict[str, str]:
+    """Return systemd's properties of the service; none where systemd doesn't answer."""
+    try:
+        return host.unit()
+    except CantTellError:
+        return {}
+
+
+def _rows(host: Host, path: str) -> list[list[str]]:
+    """Return what stands between the colons of each line that is a user's or a group's: its third part is a number."""
+    rows = [line.split(":") for line in (host.text(path) or "").splitlines()]
+    return [row for row in rows if len(row) >= 4 and row[2].isdigit()]
