@@ -20,7 +20,7 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, read_lock, wheels_of
-from deploy.pi.facts import settings
+from deploy.pi.facts import facts, settings
 from deploy.pi.hold import held
 from deploy.release import plan, shipped
 from deploy.remote import Remote
@@ -263,6 +263,24 @@ def test_settings_with_the_mark_that_windows_writes_are_read(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (tmp_path / "kiosk.toml").write_text('[camera]\nsource = "usb:1"\n', encoding="utf-8-sig")
     assert settings() == ({"camera": {"source": "usb:1"}}, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ('camera = "usb:97"', []),
+        ("camera = [1]", []),
+        ("[camera]\nsource = 0", []),
+        ('[[camera]]\nsource = ["usb:97"]\n[[camera]]\nsource = "usb:98"', ["usb:98"]),
+    ],
+)
+def test_settings_of_another_shape_do_not_hide_the_other_facts(
+    text: str, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
+    (tmp_path / "kiosk.toml").write_text(text)
+    found = facts()  # what is wrong there `device check` says
+    assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
