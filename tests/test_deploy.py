@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from toy_release import behave, make_tree
+from toy_release import behave, index_of, make_tree
 
+from deploy import wheels
 from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
-from deploy.lock import RUNTIMES, read_lock, wheels_of
+from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.facts import facts, settings
 from deploy.pi.hold import held
 from deploy.release import plan, shipped
@@ -160,6 +161,22 @@ def test_a_venv_holds_one_runtime_and_never_numpy(debian: str, runtime: str) -> 
     assert runtime in names
     assert names & {"numpy", *RUNTIMES} == {runtime}
     assert all(pin.hashes for pin in pins)
+
+
+def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = make_tree(tmp_path)
+    for name, value in (index_of(tree) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}).items():
+        monkeypatch.setenv(name, value)
+    pins = wheels_of(pins_of(tree, "12"), RUNTIMES[0])
+    first, whole, other = wheels.fetch(pins, "12")
+    inodes = [path.stat().st_ino for path in (first, whole)]
+    other.write_bytes(other.read_bytes()[:9])  # as a power cut leaves it
+    damaged = whole.with_name(whole.name.replace("-py3-", "-py2.py3-"))  # comes before the whole one
+    damaged.touch()
+    found = wheels.fetch(pins, "12")
+    assert [path.read_bytes() for path in found] == [(tmp_path / "index" / path.name).read_bytes() for path in found]
+    assert (found, [path.stat().st_ino for path in (first, whole)]) == ([first, whole, other], inodes)
+    assert not damaged.exists()
 
 
 FACTS: Facts = {
