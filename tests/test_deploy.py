@@ -182,7 +182,7 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
 FACTS: Facts = {
     "user": "pi", "architecture": "arm64", "system": "debian 12", "systemd": True, "sudo": True, "groups_missing": [],
     "free_mb": 9000, "time": 0.0, "packages_missing": [], "pip": True, "numpy": "1.24.2", "settings_wrong": "",
-    "usb_missing": [],
+    "usb_missing": [], "wheels": {},
 }  # fmt: skip
 
 
@@ -191,6 +191,14 @@ def test_a_wrong_clock_matters_only_to_what_needs_the_network() -> None:
     assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == [
         "its clock says 1970-01-01 00:00 UTC, expected today: connect it to a network, or set it with `sudo date -s`"
     ]
+
+
+def test_wheels_that_came_before_take_no_room_from_the_release_they_are_for() -> None:
+    pins, there = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n"), "gpiozero-2.0.1-py3-none-any.whl"
+    narrow = FACTS | {"free_mb": 880, "wheels": {there: 19_500_000}}
+    assert shortages(narrow, venv=True, pins=pins, online=False) == []
+    no_room = ["has 880 MB free under /opt, expected 900: remove something, or use a larger card"]
+    assert shortages(narrow, venv=True, pins=[], online=False) == no_room
 
 
 def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -291,6 +292,24 @@ def test_nothing_is_fetched_where_the_card_is_full(case: Case, monkeypatch: pyte
     assert (limited.returncode, case.kiosk.said()[0]) == (2, 2)
     assert case.kiosk.said()[1] == "[Errno 27] File too large; nothing has changed"
     assert (case.kiosk.runs(), case.kiosk.leftovers()) == (OLD.version, [])
+
+
+def test_what_was_fetched_before_takes_no_room_from_what_is_to_come(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = case.kiosk.home / "fetched"
+    fetched.mkdir()
+    (fetched / "of-another-release.zip").write_bytes(bytes(2_000_000))
+    card = 1_000_000  # bytes, which is just what is wanted
+    monkeypatch.setattr(pull, "FREE_MB", {"update": 1, "venv": 1})
+    monkeypatch.setattr(
+        pull, "disk_usage", lambda at: SimpleNamespace(free=card - sum(path.stat().st_size for path in at.iterdir()))
+    )
+    case.server.tricks[".whl"] = lambda handler: half_then(handler, wait=False)
+    assert re.fullmatch(r"http://\S+\.whl is \d+ of \d+ bytes, .+", case.look()[1]), case.kiosk.said()
+    assert [path.name for path in fetched.iterdir()] == [case.new.archive.name]
+    case.server.tricks.clear()
+    assert case.look() == (0, f"{case.new.release.version} runs")
 
 
 def test_a_kiosk_waits_for_its_ring(case: Case) -> None:
