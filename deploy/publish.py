@@ -1,11 +1,10 @@
 """Writes releases and their signed manifest into a folder that any web server can show, for kiosks that fetch them."""
 
+import io
 import json
 import math
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 import zipfile
 from hashlib import sha256
@@ -98,26 +97,20 @@ def _serial_before(to: Path) -> int:
 def _bundle(to: Path, debian: str, runtime: str) -> Bundle:
     release = plan(TREE, debian, runtime)
     fetched = wheels.fetch(wheels_of(pins_of(TREE, debian), runtime), debian)
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / f"{release.version}.zip"
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path in shipped(TREE):
-                member = zipfile.ZipInfo(path.as_posix(), EPOCH)
-                packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
-        return Bundle(
-            release, _put(archive, to / "releases"), tuple(_put(wheel, to / "wheels") for wheel in fetched)
-        )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in shipped(TREE):
+            member = zipfile.ZipInfo(path.as_posix(), EPOCH)
+            packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
+    return Bundle(
+        release,
+        _put(to / "releases" / f"{release.version}.zip", archive.getvalue()),
+        tuple(_put(to / "wheels" / wheel.name, wheel.read_bytes()) for wheel in fetched),
+    )
 
 
-def _put(source: Path, folder: Path) -> File:
-    """Copy a file into a folder in one step, unless it is there; return how the manifest names it."""
-    content = source.read_bytes()
-    target = folder / source.name
+def _put(target: Path, content: bytes) -> File:
+    """Write a file, unless it is there; return how the manifest names it."""
     if not target.exists() or target.read_bytes() != content:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f".{source.name}.new"
-        shutil.copyfile(source, fresh)
-        with fresh.open("rb") as copy:
-            os.fsync(copy.fileno())
-        fresh.replace(target)
-    return File(source.name, len(content), sha256(content).hexdigest())
+        write(target, content)
+    return File(target.name, len(content), sha256(content).hexdigest())

@@ -33,6 +33,12 @@ class Publisher:
         for name in ("update", "next", "stranger"):
             assert self.run("keys", "--key", str(self.keys / name))[0] == 0
 
+    @property
+    def publishing(self) -> list[str]:
+        """What publishes the tree as it is, for all at once, as a process of its own."""
+        where = ["--to", str(self.www), "--key", str(self.keys / "update")]
+        return [sys.executable, "-m", "deploy", "publish", *where, "--debian", "12", "--rings", "100@0"]
+
     def run(self, *words: str) -> tuple[int, str]:
         """Run `python -m deploy WORDS`; return its exit code and what it printed."""
         done = subprocess.run(

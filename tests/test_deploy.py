@@ -310,7 +310,8 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def kiosk(last: str) -> Remote:
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\necho Welcome to the door!\n{last}\n")
+        latin = "printf 'T\\374r\\n'"  # Tür, in Latin-1
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
         (tmp_path / "ssh").chmod(0o700)
         return Remote("pi@kiosk.local")
 

@@ -19,12 +19,15 @@ from typing import Any
 
 import pytest
 from fleet import OLD, Handler, Kiosk, Publisher, Server, copy_of
-from toy_release import TREE
+from pi_box import script
+from toy_release import TREE, behave
 
 from deploy.errors import DeployError
+from deploy.lock import RUNTIMES
 from deploy.manifest import NAMESPACE, Bundle, Ring, public_key
 from deploy.pi import fetch, pull
 from deploy.publish import rings
+from deploy.release import plan
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keygen", "/usr/bin/python3"))), reason="needs ssh-keygen and Debian's Python"
@@ -459,6 +462,37 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
     code, printed = publisher.run("publish", *words)
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
+def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:
+    behave(case.publisher.tree, "is published on a full disk")
+    before = sorted(case.publisher.www.rglob("*"))
+    archive = case.publisher.www / "releases" / f"{plan(case.publisher.tree, '12', RUNTIMES[0]).version}.zip"
+    done = subprocess.run(
+        case.publisher.publishing, cwd=case.publisher.tree, env=case.publisher.environment, capture_output=True,
+        text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, f"error: {archive}: can't be used (File too large): give another path\n"
+    )  # fmt: skip
+    assert sorted(case.publisher.www.rglob("*")) == before
+
+
+def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:
+    begun, manifest = tmp_path / "begun", (case.publisher.www / "manifest").read_bytes()
+    script(tmp_path / "ssh-keygen", f"#!/bin/sh\ntouch '{begun}'\nexec sleep 1000\n")
+    running = subprocess.Popen(
+        case.publisher.publishing, cwd=case.publisher.tree, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=case.publisher.environment | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    with running:
+        while not begun.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        errors = running.communicate(timeout=60)[1]
+    assert (running.returncode, errors) == (130, "error: was stopped here: the same command begins anew\n")
+    assert (case.publisher.www / "manifest").read_bytes() == manifest
 
 
 @pytest.mark.parametrize(
