@@ -116,6 +116,7 @@ def test_a_file_of_hosts_in_another_encoding_is_refused_in_one_line(tmp_path: Pa
 
 
 def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
+    tmp_path /= ".work"  # where the tree lies doesn't matter
     for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "practice.tflite", "practice.json",
                  "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
         path = tmp_path / "models" / name
@@ -124,6 +125,9 @@ def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     (tmp_path / "device" / "__pycache__").mkdir(parents=True)
     (tmp_path / "device" / "kiosk.py").touch()
     (tmp_path / "device" / "__pycache__" / "kiosk.pyc").touch()
+    for name in (".DS_Store", ".kiosk.py.swp", ".ruff_cache/0.1/kiosk"):
+        (tmp_path / "device" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "device" / name).touch()
     assert [path.as_posix() for path in shipped(tmp_path)] == [
         "device/kiosk.py", "models/door.json", "models/door.tflite", "models/faces.tflite", "models/golden/door/a.png",
     ]  # fmt: skip
