@@ -326,6 +326,32 @@ def test_a_kiosk_waits_for_its_ring(case: Case) -> None:
     assert case.look(73 * 3600) == (0, f"{version} runs already")
 
 
+RINGS = "50@0 100@48"
+
+
+def test_rings_go_on_where_the_same_release_is_published_again(case: Case) -> None:
+    publisher, version = case.publisher, case.new.release.version
+    publisher.publish(rings=RINGS)
+    began = publisher.manifest.made
+    assert publisher.manifest.rings == rings(RINGS)
+    publisher.sign(made=began - 47 * 3600)
+    publisher.publish(rings=RINGS)
+    publisher.publish(rings=RINGS)
+    assert publisher.manifest.made >= began
+    assert case.look(1800) == (0, f"{version} waits: this kiosk's place is 0.752, and the first 0.500 have their turn")
+    assert case.look(2 * 3600) == (0, f"{version} runs")
+    publisher.publish(rings="50@24 100@72")
+    assert publisher.manifest.rings == rings("50@24 100@72")
+
+
+def test_rings_begin_anew_where_a_stranger_says_when_they_began_and_for_another_release(case: Case) -> None:
+    publisher = case.publisher
+    for key, behaviour in (("stranger", "works"), ("update", "works better")):
+        publisher.sign(key, rings=rings(RINGS), made=publisher.manifest.made - 30 * 3600)
+        publisher.publish(behaviour, rings=RINGS)
+        assert publisher.manifest.rings == rings(RINGS)
+
+
 def test_a_release_before_is_not_installed_again_by_its_old_manifest(case: Case) -> None:
     assert case.look()[0] == 0
     newer = case.publisher.publish("works better").release.version
@@ -469,8 +495,9 @@ def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:
     before = sorted(case.publisher.www.rglob("*"))
     archive = case.publisher.www / "releases" / f"{plan(case.publisher.tree, '12', RUNTIMES[0]).version}.zip"
     done = subprocess.run(
-        case.publisher.publishing, cwd=case.publisher.tree, env=case.publisher.environment, capture_output=True,
-        text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree, env=case.publisher.environment,
+        capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (
         2, f"error: {archive}: can't be used (File too large): give another path\n"
@@ -482,7 +509,8 @@ def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:
     begun, manifest = tmp_path / "begun", (case.publisher.www / "manifest").read_bytes()
     script(tmp_path / "ssh-keygen", f"#!/bin/sh\ntouch '{begun}'\nexec sleep 1000\n")
     running = subprocess.Popen(
-        case.publisher.publishing, cwd=case.publisher.tree, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
         env=case.publisher.environment | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
     )  # fmt: skip
     with running:
