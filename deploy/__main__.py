@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.code
     except OSError as error:
-        print(f"error: {error.filename}: can't be used ({error.strerror}): give another path", file=sys.stderr)
+        print(f"error: {_refusal(error)}", file=sys.stderr)
         return DeployError.code
+    except KeyboardInterrupt:
+        print("error: was stopped here: the same command begins anew", file=sys.stderr)
+        return INTERRUPTED
     parts = batches(names) if options.command == "deploy" else [names]
     results: dict[str, Result] = {}
     stopped = False
@@ -81,6 +84,16 @@ def _result(verb: Verb, name: str) -> Result:
         return 0, verb(Remote(name), sayer(name))
     except DeployError as error:
         return error.code, str(error)
+    except OSError as error:
+        return DeployError.code, _refusal(error)
+
+
+def _refusal(error: OSError) -> str:
+    """Return what this computer refused, and what to do."""
+    if error.filename is None:  # as where a disk is full
+        reason = error.strerror or error
+        return f"a file can't be written here ({reason}), expected a disk with room: look with `df -h`"
+    return f"{error.filename}: can't be used ({error.strerror}): give another path"
 
 
 def _deploy(wish: steps.Wish, remote: Remote, say: Say) -> str:

@@ -1,6 +1,7 @@
 """Tells what keeps a host from being a kiosk, one line each, from the facts that deploy/pi/facts.py found there."""
 
 import time
+from math import ceil
 from typing import Any
 
 from deploy.lock import Pin
@@ -45,7 +46,8 @@ def refusals(facts: Facts) -> list[str]:
 def shortages(facts: Facts, venv: bool, pins: list[Pin], online: bool) -> list[str]:
     """Return a line for each thing that a release lacks there. venv: it needs a new one, with these pins."""
     found = []
-    free, wanted = facts["free_mb"], FREE_MB["venv" if venv else "update"]
+    sent = sum(size for name, size in facts["wheels"].items() if any(pin.names_wheel(name) for pin in pins))
+    free, wanted = facts["free_mb"], FREE_MB["venv"] - ceil(sent / 1e6) if venv else FREE_MB["update"]
     if free < wanted:
         found.append(f"has {free} MB free under /opt, expected {wanted}: remove something, or use a larger card")
     system = next((pin.version for pin in pins if pin.name == "numpy"), "")

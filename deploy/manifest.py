@@ -52,7 +52,7 @@ class Ring:
     """A share of all kiosks, and when it is their turn."""
 
     share: float  # 0-1, those of the rings before included
-    after_hours: float  # since the manifest was made
+    after_hours: float  # since the manifest was made; less than 0: an earlier one began with the same rings
 
 
 @dataclass(frozen=True)

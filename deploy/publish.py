@@ -1,22 +1,36 @@
 """Writes releases and their signed manifest into a folder that any web server can show, for kiosks that fetch them."""
 
+import io
 import json
 import math
 import os
-import shutil
 import subprocess
 import tempfile
 import time
 import zipfile
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from deploy import wheels
 from deploy.errors import DeployError
 from deploy.lock import pins_of, wheels_of
-from deploy.manifest import FORMAT, MOST_BYTES, NAME, PRODUCT, Bundle, File, Manifest, Ring, public_key, signed
+from deploy.manifest import (
+    FORMAT,
+    MOST_BYTES,
+    NAME,
+    PRODUCT,
+    Bundle,
+    File,
+    Manifest,
+    Ring,
+    public_key,
+    signed,
+    signers_file,
+    verified,
+)
 from deploy.pi.files import write
-from deploy.release import TREE, plan, shipped
+from deploy.release import TREE, Release, plan, shipped
 
 RINGS = "5@0 25@24 100@72"
 MOST_DAYS = 3650
@@ -77,7 +91,8 @@ def publish(
     serial = max(now, _serial_before(to) + 1)
     bundles = tuple(_bundle(to, debian, runtime) for debian in debians)
     expires = now + round(days * 86400)
-    text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, ringed, signers, bundles), key)
+    turns = _going_on(to, ringed, [bundle.release for bundle in bundles], signers, now)
+    text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)
     if len(text) > MOST_BYTES:
         raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
     write(to / NAME, text)
@@ -95,29 +110,55 @@ def _serial_before(to: Path) -> int:
         raise DeployError(f"{path} isn't a manifest, expected one or none: choose another folder with TO=") from error
 
 
+def _going_on(
+    to: Path, wished: tuple[Ring, ...], releases: list[Release], signers: tuple[str, ...], now: int
+) -> tuple[Ring, ...]:
+    """Return the rings in hours since `now`: where the folder's manifest has the same, of these releases, they go on.
+
+    One of other signers counts for nothing: who has the web server could have every kiosk take its turn at once.
+    """
+    before = _believed(to / NAME, signers)
+    if before is None or [bundle.release for bundle in before.bundles] != releases:
+        return wished
+    began = min([0.0, *(ring.after_hours for ring in before.rings)])  # said by a ring of nobody, below
+    rest = [(ring.share, round(ring.after_hours - began, 6)) for ring in before.rings if ring.share]
+    passed = (now - before.made) / 3600 - began
+    if rest != [(ring.share, round(ring.after_hours, 6)) for ring in wished] or passed <= 0:
+        return wished
+    # A key of its own would be refused by kiosks that don't know it.
+    return (Ring(0.0, -passed), *(replace(ring, after_hours=ring.after_hours - passed) for ring in wished))
+
+
+def _believed(path: Path, signers: tuple[str, ...]) -> Manifest | None:
+    """Return the manifest in a file, if there is one and one of these keys has signed it."""
+    if not path.exists():
+        return None
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as names:
+        names.write(signers_file(signers))
+        names.flush()
+        try:
+            return verified(path.read_bytes(), Path(names.name))
+        except DeployError:
+            return None
+
+
 def _bundle(to: Path, debian: str, runtime: str) -> Bundle:
     release = plan(TREE, debian, runtime)
     fetched = wheels.fetch(wheels_of(pins_of(TREE, debian), runtime), debian)
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / f"{release.version}.zip"
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path in shipped(TREE):
-                member = zipfile.ZipInfo(path.as_posix(), EPOCH)
-                packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
-        return Bundle(
-            release, _put(archive, to / "releases"), tuple(_put(wheel, to / "wheels") for wheel in fetched)
-        )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in shipped(TREE):
+            member = zipfile.ZipInfo(path.as_posix(), EPOCH)
+            packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
+    return Bundle(
+        release,
+        _put(to / "releases" / f"{release.version}.zip", archive.getvalue()),
+        tuple(_put(to / "wheels" / wheel.name, wheel.read_bytes()) for wheel in fetched),
+    )
 
 
-def _put(source: Path, folder: Path) -> File:
-    """Copy a file into a folder in one step, unless it is there; return how the manifest names it."""
-    content = source.read_bytes()
-    target = folder / source.name
+def _put(target: Path, content: bytes) -> File:
+    """Write a file, unless it is there; return how the manifest names it."""
     if not target.exists() or target.read_bytes() != content:
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f".{source.name}.new"
-        shutil.copyfile(source, fresh)
-        with fresh.open("rb") as copy:
-            os.fsync(copy.fileno())
-        fresh.replace(target)
-    return File(source.name, len(content), sha256(content).hexdigest())
+        write(target, content)
+    return File(target.name, len(content), sha256(content).hexdigest())

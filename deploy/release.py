@@ -26,12 +26,13 @@ class Release:
 
 
 def shipped(tree: Path) -> list[Path]:
-    """Return the files that a kiosk gets, relative to the tree, in order."""
+    """Return the files that a kiosk gets, relative to the tree, in order; hidden ones are of editors and the like."""
     files: list[Path] = []
     for part in PARTS:
         found = [tree / part] if (tree / part).is_file() else (tree / part).rglob("*")
-        files += (path.relative_to(tree) for path in found if path.is_file() and "__pycache__" not in path.parts)
-    kept = [path for path in files if path.parts[0] != "models" or _is_model(path)]
+        files += (path.relative_to(tree) for path in found if path.is_file())
+    seen = [path for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)]
+    kept = [path for path in seen if path.parts[0] != "models" or _is_model(path)]
     if all(path.stem.startswith("faces") for path in kept if path.parts[0] == "models"):
         raise DeployError(
             "models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"

@@ -32,7 +32,10 @@ class Remote:
 
     def ask(self, command: str, script: str) -> tuple[int, str]:
         """Run a command with `script` as its input; return its exit code and what it printed. Raises UnreachedError."""
-        done = subprocess.run([*SSH, self.host, command], input=script, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*SSH, self.host, command], input=script, capture_output=True, check=False,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
         if done.returncode < 0:
             raise UnreachedError(STOPPED)
         if done.returncode == UNREACHED:

@@ -6,14 +6,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, requirements
+from device.disk import sync
 
 PYTHONS = {"12": "3.11", "13": "3.13"}  # of each Debian release
 GLIBC = {"12": 36, "13": 41}  # the minor version of glibc 2; a wheel for an older one runs too
 OLDEST_GLIBC = 17
+ONE = Lock()  # hosts side by side want the same wheels: the first has them fetched for all
 
 
 def cache() -> Path:
@@ -22,21 +26,39 @@ def cache() -> Path:
 
 
 def fetch(pins: list[Pin], debian: str) -> list[Path]:
-    """Return the wheels of these pins for a Pi with that Debian release; those that are missing come from the index."""
+    """Return the wheels of these pins for a Pi with that Debian release, as the lock has them.
+
+    Those that are missing or damaged come from the index. Raises DeployError.
+    """
     folder = cache() / f"debian-{debian}"
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [pin for pin in pins if not any(pin.names_wheel(file.name) for file in folder.glob("*.whl"))]
-    if missing:
-        if importlib.util.find_spec("pip") is None:
-            raise DeployError(
-                f"{sys.executable} has no pip, expected it to fetch wheels: `sudo apt install python3-pip`, "
-                "or let the Pi fetch them with ONLINE=1"
-            )
-        with tempfile.TemporaryDirectory(dir=folder) as fresh:
-            download(sys.executable, missing, Path(fresh), *_platform(debian))
-            for wheel in Path(fresh).glob("*.whl"):
-                wheel.replace(folder / wheel.name)
-    return chosen(folder, pins)
+    with ONE:
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = [pin for pin in pins if not _has(folder, pin)]
+        if missing:
+            _fetch(missing, debian, folder)
+        return chosen(folder, pins)
+
+
+def _has(folder: Path, pin: Pin) -> bool:
+    """Tell whether a folder has a wheel of a pin; remove what bears its name and isn't one of the lock's."""
+    named = [file for file in folder.glob("*.whl") if pin.names_wheel(file.name)]
+    good = [file for file in named if sha256(file.read_bytes()).hexdigest() in pin.hashes]
+    for file in set(named) - set(good):
+        file.unlink()
+    return bool(good)
+
+
+def _fetch(pins: list[Pin], debian: str, folder: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise DeployError(
+            f"{sys.executable} has no pip, expected it to fetch wheels: `sudo apt install python3-pip`, "
+            "or let the Pi fetch them with ONLINE=1"
+        )
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        download(sys.executable, pins, Path(fresh), *_platform(debian))
+        for wheel in Path(fresh).glob("*.whl"):
+            sync(wheel)
+            wheel.replace(folder / wheel.name)
 
 
 def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None:

@@ -33,20 +33,30 @@ class Publisher:
         for name in ("update", "next", "stranger"):
             assert self.run("keys", "--key", str(self.keys / name))[0] == 0
 
+    def command(self, *words: str) -> list[str]:
+        """Return what runs `python -m deploy WORDS`, in the tree."""
+        return [sys.executable, "-m", "deploy", *words]
+
+    def publishing(self, key: str = "update", rings: str = "100@0") -> list[str]:
+        """Return the words that publish the tree as it is."""
+        where = ("--to", str(self.www), "--key", str(self.keys / key))
+        return ["publish", *where, "--debian", "12", "--rings", rings]
+
     def run(self, *words: str) -> tuple[int, str]:
         """Run `python -m deploy WORDS`; return its exit code and what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "deploy", *words], cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL,
+            self.command(*words), cwd=self.tree, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, start_new_session=True,
         )  # fmt: skip
         return done.returncode, done.stdout.strip()
 
-    def publish(self, behaviour: str = "works", *, key: str = "update", trust: str = "") -> Bundle:
+    def publish(
+        self, behaviour: str = "works", *, key: str = "update", trust: str = "", rings: str = "100@0"
+    ) -> Bundle:
         """Publish the tree, whose device does something of its own; return the release."""
         behave(self.tree, behaviour)
         more = ["--trust", str(self.keys / f"{trust}.pub")] if trust else []
-        where = ("--to", str(self.www), "--key", str(self.keys / key))
-        code, printed = self.run("publish", *where, "--debian", "12", "--rings", "100@0", *more)
+        code, printed = self.run(*self.publishing(key, rings), *more)
         assert code == 0, printed
         return self.manifest.bundles[0]
 

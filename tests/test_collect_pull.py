@@ -1,8 +1,11 @@
 """Fetching what a kiosk kept, with an ssh that runs its commands here: nothing is lost, whenever it stops."""
 
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,6 +19,17 @@ from device.seal import fingerprint, seal
 from trainer.collect_key import PRIVATE, make_pair, read_private_key
 
 HOST = "pi@kiosk"
+
+
+@contextmanager
+def limited_files(size: int) -> Iterator[None]:
+    """Let programs that are started here write files of so many bytes at most."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class Kiosk:
@@ -117,6 +131,24 @@ def test_what_another_key_opens_or_is_damaged_stays_there(kiosk: Kiosk) -> None:
         f"{fingerprint(kiosk.key.public_key())}: name its private key with KEY="
     ])  # fmt: skip
     assert (kiosk.here(), kiosk.left()) == ({}, other)
+
+
+def test_a_folder_that_can_not_be_is_told_in_the_table(kiosk: Kiosk, tmp_path: Path) -> None:
+    kiosk.keep(1)
+    (tmp_path / "a file").touch()
+    kiosk.faces = tmp_path / "a file" / "north"
+    assert kiosk.fetch() == (2, [f"{HOST}  error  {kiosk.faces}: can't be used (Not a directory): give another path"])
+    assert len(kiosk.left()) == 1
+
+
+def test_a_disk_that_is_full_here_is_told_in_the_table(kiosk: Kiosk) -> None:
+    kiosk.keep(1)
+    with limited_files(1000):
+        code, lines = kiosk.fetch()
+    assert (code, lines) == (2, [
+        f"{HOST}  error  a file can't be written here (File too large), expected a disk with room: look with `df -h`"
+    ])  # fmt: skip
+    assert len(kiosk.left()) == 1
 
 
 def test_a_key_that_others_may_read_is_refused_before_anything(kiosk: Kiosk) -> None:

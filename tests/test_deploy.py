@@ -14,13 +14,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from toy_release import behave, make_tree
+from toy_release import behave, index_of, make_tree
 
+from deploy import wheels
 from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
-from deploy.lock import RUNTIMES, read_lock, wheels_of
-from deploy.pi.facts import settings
+from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
+from deploy.pi.facts import facts, settings
 from deploy.pi.hold import held
 from deploy.release import plan, shipped
 from deploy.remote import Remote
@@ -115,6 +116,7 @@ def test_a_file_of_hosts_in_another_encoding_is_refused_in_one_line(tmp_path: Pa
 
 
 def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
+    tmp_path /= ".work"  # where the tree lies doesn't matter
     for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "practice.tflite", "practice.json",
                  "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
         path = tmp_path / "models" / name
@@ -123,6 +125,9 @@ def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     (tmp_path / "device" / "__pycache__").mkdir(parents=True)
     (tmp_path / "device" / "kiosk.py").touch()
     (tmp_path / "device" / "__pycache__" / "kiosk.pyc").touch()
+    for name in (".DS_Store", ".kiosk.py.swp", ".ruff_cache/0.1/kiosk"):
+        (tmp_path / "device" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "device" / name).touch()
     assert [path.as_posix() for path in shipped(tmp_path)] == [
         "device/kiosk.py", "models/door.json", "models/door.tflite", "models/faces.tflite", "models/golden/door/a.png",
     ]  # fmt: skip
@@ -162,10 +167,26 @@ def test_a_venv_holds_one_runtime_and_never_numpy(debian: str, runtime: str) -> 
     assert all(pin.hashes for pin in pins)
 
 
+def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = make_tree(tmp_path)
+    for name, value in (index_of(tree) | {"XDG_CACHE_HOME": str(tmp_path / "cache")}).items():
+        monkeypatch.setenv(name, value)
+    pins = wheels_of(pins_of(tree, "12"), RUNTIMES[0])
+    first, whole, other = wheels.fetch(pins, "12")
+    inodes = [path.stat().st_ino for path in (first, whole)]
+    other.write_bytes(other.read_bytes()[:9])  # as a power cut leaves it
+    damaged = whole.with_name(whole.name.replace("-py3-", "-py2.py3-"))  # comes before the whole one
+    damaged.touch()
+    found = wheels.fetch(pins, "12")
+    assert [path.read_bytes() for path in found] == [(tmp_path / "index" / path.name).read_bytes() for path in found]
+    assert (found, [path.stat().st_ino for path in (first, whole)]) == ([first, whole, other], inodes)
+    assert not damaged.exists()
+
+
 FACTS: Facts = {
     "user": "pi", "architecture": "arm64", "system": "debian 12", "systemd": True, "sudo": True, "groups_missing": [],
     "free_mb": 9000, "time": 0.0, "packages_missing": [], "pip": True, "numpy": "1.24.2", "settings_wrong": "",
-    "usb_missing": [],
+    "usb_missing": [], "wheels": {},
 }  # fmt: skip
 
 
@@ -174,6 +195,14 @@ def test_a_wrong_clock_matters_only_to_what_needs_the_network() -> None:
     assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == [
         "its clock says 1970-01-01 00:00 UTC, expected today: connect it to a network, or set it with `sudo date -s`"
     ]
+
+
+def test_wheels_that_came_before_take_no_room_from_the_release_they_are_for() -> None:
+    pins, there = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n"), "gpiozero-2.0.1-py3-none-any.whl"
+    narrow = FACTS | {"free_mb": 880, "wheels": {there: 19_500_000}}
+    assert shortages(narrow, venv=True, pins=pins, online=False) == []
+    no_room = ["has 880 MB free under /opt, expected 900: remove something, or use a larger card"]
+    assert shortages(narrow, venv=True, pins=[], online=False) == no_room
 
 
 def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
@@ -265,9 +294,28 @@ def test_settings_with_the_mark_that_windows_writes_are_read(
     assert settings() == ({"camera": {"source": "usb:1"}}, "")
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ('camera = "usb:97"', []),
+        ("camera = [1]", []),
+        ("[camera]\nsource = 0", []),
+        ('[[camera]]\nsource = ["usb:97"]\n[[camera]]\nsource = "usb:98"', ["usb:98"]),
+    ],
+)
+def test_settings_of_another_shape_do_not_hide_the_other_facts(
+    text: str, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
+    (tmp_path / "kiosk.toml").write_text(text)
+    found = facts()  # what is wrong there `device check` says
+    assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def kiosk(last: str) -> Remote:
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\necho Welcome to the door!\n{last}\n")
+        latin = "printf 'T\\374r\\n'"  # Tür, in Latin-1
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
         (tmp_path / "ssh").chmod(0o700)
         return Remote("pi@kiosk.local")
 

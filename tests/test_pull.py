@@ -14,16 +14,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fleet import OLD, Handler, Kiosk, Publisher, Server, copy_of
-from toy_release import TREE
+from pi_box import script
+from toy_release import TREE, behave
 
 from deploy.errors import DeployError
+from deploy.lock import RUNTIMES
 from deploy.manifest import NAMESPACE, Bundle, Ring, public_key
 from deploy.pi import fetch, pull
 from deploy.publish import rings
+from deploy.release import plan
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keygen", "/usr/bin/python3"))), reason="needs ssh-keygen and Debian's Python"
@@ -293,6 +297,24 @@ def test_nothing_is_fetched_where_the_card_is_full(case: Case, monkeypatch: pyte
     assert (case.kiosk.runs(), case.kiosk.leftovers()) == (OLD.version, [])
 
 
+def test_what_was_fetched_before_takes_no_room_from_what_is_to_come(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = case.kiosk.home / "fetched"
+    fetched.mkdir()
+    (fetched / "of-another-release.zip").write_bytes(bytes(2_000_000))
+    card = 1_000_000  # bytes, which is just what is wanted
+    monkeypatch.setattr(pull, "FREE_MB", {"update": 1, "venv": 1})
+    monkeypatch.setattr(
+        pull, "disk_usage", lambda at: SimpleNamespace(free=card - sum(path.stat().st_size for path in at.iterdir()))
+    )
+    case.server.tricks[".whl"] = lambda handler: half_then(handler, wait=False)
+    assert re.fullmatch(r"http://\S+\.whl is \d+ of \d+ bytes, .+", case.look()[1]), case.kiosk.said()
+    assert [path.name for path in fetched.iterdir()] == [case.new.archive.name]
+    case.server.tricks.clear()
+    assert case.look() == (0, f"{case.new.release.version} runs")
+
+
 def test_a_kiosk_waits_for_its_ring(case: Case) -> None:
     version = case.new.release.version
     case.publisher.sign(rings=(Ring(0.05, 0), Ring(0.5, 24), Ring(1.0, 72)))
@@ -302,6 +324,32 @@ def test_a_kiosk_waits_for_its_ring(case: Case) -> None:
     assert case.kiosk.runs() == OLD.version
     assert case.look(72 * 3600) == (0, f"{version} runs")
     assert case.look(73 * 3600) == (0, f"{version} runs already")
+
+
+RINGS = "50@0 100@48"
+
+
+def test_rings_go_on_where_the_same_release_is_published_again(case: Case) -> None:
+    publisher, version = case.publisher, case.new.release.version
+    publisher.publish(rings=RINGS)
+    began = publisher.manifest.made
+    assert publisher.manifest.rings == rings(RINGS)
+    publisher.sign(made=began - 47 * 3600)
+    publisher.publish(rings=RINGS)
+    publisher.publish(rings=RINGS)
+    assert publisher.manifest.made >= began
+    assert case.look(1800) == (0, f"{version} waits: this kiosk's place is 0.752, and the first 0.500 have their turn")
+    assert case.look(2 * 3600) == (0, f"{version} runs")
+    publisher.publish(rings="50@24 100@72")
+    assert publisher.manifest.rings == rings("50@24 100@72")
+
+
+def test_rings_begin_anew_where_a_stranger_says_when_they_began_and_for_another_release(case: Case) -> None:
+    publisher = case.publisher
+    for key, behaviour in (("stranger", "works"), ("update", "works better")):
+        publisher.sign(key, rings=rings(RINGS), made=publisher.manifest.made - 30 * 3600)
+        publisher.publish(behaviour, rings=RINGS)
+        assert publisher.manifest.rings == rings(RINGS)
 
 
 def test_a_release_before_is_not_installed_again_by_its_old_manifest(case: Case) -> None:
@@ -440,6 +488,39 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
     code, printed = publisher.run("publish", *words)
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
+def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:
+    behave(case.publisher.tree, "is published on a full disk")
+    before = sorted(case.publisher.www.rglob("*"))
+    archive = case.publisher.www / "releases" / f"{plan(case.publisher.tree, '12', RUNTIMES[0]).version}.zip"
+    done = subprocess.run(
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree, env=case.publisher.environment,
+        capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2, f"error: {archive}: can't be used (File too large): give another path\n"
+    )  # fmt: skip
+    assert sorted(case.publisher.www.rglob("*")) == before
+
+
+def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:
+    begun, manifest = tmp_path / "begun", (case.publisher.www / "manifest").read_bytes()
+    script(tmp_path / "ssh-keygen", f"#!/bin/sh\ntouch '{begun}'\nexec sleep 1000\n")
+    running = subprocess.Popen(
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+        env=case.publisher.environment | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    with running:
+        while not begun.exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        errors = running.communicate(timeout=60)[1]
+    assert (running.returncode, errors) == (130, "error: was stopped here: the same command begins anew\n")
+    assert (case.publisher.www / "manifest").read_bytes() == manifest
 
 
 @pytest.mark.parametrize(

@@ -92,9 +92,10 @@ def settings() -> tuple[dict[str, Any], str]:
 
 
 def sources(found: dict[str, Any]) -> list[str]:
-    """Return where the frames come from with these settings."""
+    """Return where the frames come from with these settings; sections and sources of another shape name nothing."""
     section = found.get("camera", {})
-    return [camera.get("source", "pi") for camera in (section if isinstance(section, list) else [section])]
+    tables = [each for each in (section if isinstance(section, list) else [section]) if isinstance(each, dict)]
+    return [source for source in (table.get("source", "pi") for table in tables) if isinstance(source, str)]
 
 
 def device(usb: str) -> Path:

@@ -12,16 +12,22 @@ CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
 
 
-def write(path: Path, text: str) -> None:
-    """Replace a file, readable by everybody."""
+def write(path: Path, content: str | bytes) -> None:
+    """Replace a file, readable by everybody. Raises OSError, which names it; then it is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.chmod(0o644)
-    fresh.replace(path)
+    try:
+        with fresh.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.chmod(0o644)
+        fresh.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names none
+        raise
+    finally:
+        fresh.unlink(missing_ok=True)
     sync(path.parent)
 
 

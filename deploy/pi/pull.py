@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from shutil import disk_usage
 
@@ -140,11 +141,12 @@ def _fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None
         raise DeployError(f"the release has {megabytes:.0f} MB, expected {MOST_MEGABYTES} at most")
     folder = computer.at(FETCHED)
     folder.mkdir(parents=True, exist_ok=True)
-    free, wanted = disk_usage(folder).free // 1_000_000, FREE_MB["venv" if wheels else "update"]
-    if free < wanted:
-        raise DeployError(f"has {free} MB free under {HOME}, expected {wanted}: remove something there")
     for old in {path.name for path in folder.iterdir()} - {file.name for group in files.values() for file in group}:
         remove(folder / old)
+    there = ceil(sum(path.stat().st_size for path in folder.iterdir()) / 1e6)  # MB
+    free, wanted = disk_usage(folder).free // 1_000_000, FREE_MB["venv" if wheels else "update"] - there
+    if free < wanted:
+        raise DeployError(f"has {free} MB free under {HOME}, expected {wanted}: remove something there")
     say(f"fetches {bundle.release.version}, {megabytes:.1f} MB")
     for place, group in files.items():
         for file in group:
