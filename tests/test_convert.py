@@ -170,6 +170,24 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
     assert not (tmp_path / "models").exists()
 
 
+def test_a_card_that_cannot_be_written_leaves_the_model_that_was_there(
+    trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, _ = trained
+    copy, models = shutil.copytree(run.folder, tmp_path / "run"), tmp_path / "models"
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.symlink_to(trained[1] / "photos")
+    plan = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**plan, "data": str(odd)}))  # as an older version trained
+    models.mkdir()
+    (models / "simple.tflite").write_text("the old one")
+
+    with pytest.raises(UnicodeEncodeError):
+        main(["convert", "--run", str(copy), "--models", str(models)])
+
+    assert [(path.name, path.read_text()) for path in models.iterdir()] == [("simple.tflite", "the old one")]
+
+
 @pytest.mark.parametrize(("photos", "others", "line"), [
     (20, 1, ""), (20, 2, "agrees with Keras on 90.00% of 20 photos"),
     (400, 2, ""), (400, 3, "agrees with Keras on 99.25% of 400 photos"),

@@ -66,9 +66,10 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
         trained_on=_trained_on(run, material, split, temperature, miss_cost),
         measured=measured,
     )
+    told = card_json(card).encode()  # before anything is replaced
     # The device refuses a pair that doesn't belong together, so a power cut between these two is noticed.
     write_whole(models / f"{plan.name}.tflite", content)
-    write_whole(models / f"{plan.name}.json", card_json(card).encode())
+    write_whole(models / f"{plan.name}.json", told)
     return card
 
 

@@ -80,10 +80,11 @@ def convert_finder(
         measured=measured,
         check=None,
     )
+    told = card_json(card).encode()  # before anything is replaced
     network.save(folder / f"{NAME}.keras")  # what a training on other pictures may start from
     write_whole(models / f"{NAME}.keras", (folder / f"{NAME}.keras").read_bytes())
     write_whole(models / f"{NAME}.tflite", content)
-    write_whole(models / f"{NAME}.json", card_json(card).encode())
+    write_whole(models / f"{NAME}.json", told)
     return card
 
 

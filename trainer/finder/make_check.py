@@ -68,8 +68,9 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     exact, rounded = (_finder(model, FaceCheck(run, check)) for run in (as_run(network), TFLite(content).run))
     threshold, measured = settle("faces-check", exact, rounded, material, {**held_of(material), **extra})
     both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
+    told = card_json(both).encode()  # before anything is replaced
     write_whole(check_path(model), content)
-    write_whole(model.with_suffix(".json"), card_json(both).encode())
+    write_whole(model.with_suffix(".json"), told)
     return said(state, check_path(model), both)
 
 
