@@ -127,6 +127,24 @@ def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> No
     assert set(run.plan.calibration) <= {dataset.names[i] for i in split.train}
 
 
+def test_photos_of_two_folders_may_have_the_same_names(tmp_path: Path) -> None:
+    photos, extra = drawn_photos(tmp_path / "photos", 20), drawn_photos(tmp_path / "extra", 20, seed=1)
+    renamed = {path.with_name(f"extra-{path.name}"): path for path in extra.glob("*/*.png")}
+    for unique, same in renamed.items():
+        same.rename(unique)
+    wanted = ["--data", str(photos), "--extra", str(extra), "--size", str(SIZE), "--epochs", "1"]
+    assert main(["train", "--model", "simple", *wanted, "--runs", str(tmp_path / "runs")]) == 0
+    assert convert(tmp_path, tmp_path / "unique") == 0
+
+    for unique, same in renamed.items():
+        unique.rename(same)
+    plan = load_run(None, tmp_path / "runs").folder / "run.json"
+    plan.write_text(plan.read_text().replace("/extra-", "/"))
+    assert convert(tmp_path, tmp_path / "same") == 0
+
+    assert (tmp_path / "same/simple.tflite").read_bytes() == (tmp_path / "unique/simple.tflite").read_bytes()
+
+
 def test_the_line_of_a_conversion_tells_the_classes_apart(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

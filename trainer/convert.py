@@ -22,7 +22,7 @@ from trainer.quantize import ConversionError, quantize, run_tflite
 from trainer.runs import Run
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.sources import PRACTICE
-from trainer.split import Split
+from trainer.split import Split, calibration_photos
 from trainer.training import predict
 
 LEAST_PARITY = 0.995  # share of photos, ties left out, on which .tflite and Keras give the same verdict
@@ -39,8 +39,8 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
     network = keras.saving.load_model(run.folder / run.state.best)
     temperature = calibrate(network, dataset, split.validation, plan.seed)
-    places = {name: i for i, name in enumerate(dataset.names)}
-    content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
+    # Not by the plan's names: photos of several folders may share one.
+    content = quantize(network, dataset.crops[calibration_photos(split, plan.seed)])
     # Unlike accuracy, this can be seen on photos that were learned from.
     compared = np.concatenate([split.test, split.validation, split.train])[: max(COMPARED, len(split.test))]
     exact, rounded = predict(network, dataset.crops, compared), run_tflite(content, dataset.crops, compared)
