@@ -133,6 +133,22 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     assert (stopped.folder / "report.html").exists()
 
 
+def test_the_run_whose_training_ended_last_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    photos, runs = drawn_photos(tmp_path / "photos", 12), tmp_path / "runs"
+    with training(tmp_path, 500) as longer:
+        next(line for line in longer.stdout or () if line.startswith("Epoch 2/"))
+        shorter = ["train", "--model", "simple", "--data", str(photos), "--size", str(SIZE), "--runs", str(runs)]
+        (first,) = current(runs)
+        assert main([*shorter, "--epochs", "1", "--seed", "1"]) == 0
+        assert current(runs) != [first]
+        longer.send_signal(signal.SIGINT)
+
+    assert current(runs) == [first]
+
+
 def test_a_run_with_nothing_left_to_train_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

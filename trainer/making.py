@@ -87,7 +87,9 @@ def _train(options: argparse.Namespace) -> None:
     set_threads(options.threads)
     with ExitStack() as held:
         jobs = [_job(options, name, folder, practice, held) for name in options.model]
-        make_current([job.run.folder for job in jobs], options.runs)
+        folders = [job.run.folder for job in jobs]
+        make_current(folders, options.runs)
+        held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile
         for job, run in train_each(jobs, options.threads):
             dataset, split = job.dataset, job.split
             best = keras.saving.load_model(run.folder / run.state.best)

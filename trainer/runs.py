@@ -89,12 +89,12 @@ def open_run(plan: Plan, runs: Path) -> Run:
 
 
 def make_current(folders: Sequence[Path], runs: Path) -> None:
-    """Note which runs were asked for last."""
+    """Note which runs are trained last."""
     write_whole(runs / "current", "\n".join(folder.name for folder in folders).encode())
 
 
 def current(runs: Path) -> list[Path]:
-    """Return the folders of the runs that were asked for last. Raises RunError where there is none."""
+    """Return the folders of the runs that were trained last. Raises RunError where there is none."""
     try:
         return [runs / name for name in (runs / "current").read_text(encoding="utf-8").split()]
     except FileNotFoundError:
