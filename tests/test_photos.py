@@ -218,6 +218,21 @@ def test_links_to_photos_are_followed_and_other_links_named(tmp_path: Path) -> N
     ]
 
 
+def test_a_folder_below_a_class_that_is_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_photos(tmp_path / "photos", 12)
+    for name in ("more", ".hidden"):
+        (tmp_path / "photos/with_mask" / name).mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # for another user, the way to here may be closed
+    me = os.geteuid()
+    os.seteuid(me or 65534)  # no folder is closed to root
+    try:
+        with pytest.raises(PhotosError, match=r"^photos/with_mask/more: can't be read \(Permission denied\), expected"):
+            find_photos(Path("photos"))
+    finally:
+        os.seteuid(me)
+
+
 class Corner:
     """A finder that sees a face in one corner of every picture."""
 
