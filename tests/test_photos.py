@@ -171,6 +171,20 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 
 
+def test_what_is_left_out_is_named_where_it_lies_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / "with_mask" / "empty.jpg").touch()
+    load_dataset(folder, 24)
+    capsys.readouterr()
+
+    moved = folder.rename(tmp_path / "moved")
+    dataset = load_dataset(moved, 24)
+
+    line = f"left out: {moved / 'with_mask/empty.jpg'}: is empty, expected a picture: copy it again or remove it"
+    assert dataset.refused == (line,)
+    assert capsys.readouterr().err == f"{line}\n"
+
+
 def test_pictures_beside_the_classes_are_counted_as_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,7 +241,7 @@ def test_a_folder_below_a_class_that_is_closed_is_refused(tmp_path: Path, monkey
     me = os.geteuid()
     os.seteuid(me or 65534)  # no folder is closed to root
     try:
-        with pytest.raises(PhotosError, match=r"^photos/with_mask/more: can't be read \(Permission denied\), expected"):
+        with pytest.raises(PhotosError, match=r"^photos/with_mask/more: can't be read \(Permission denied\): open it"):
             find_photos(Path("photos"))
     finally:
         os.seteuid(me)

@@ -106,8 +106,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    told = f"{error.filename}: can't be read ({error.strerror}), expected a folder: make it readable or move it away"
-    raise PhotosError(told) from error
+    raise PhotosError(f"{error.filename}: can't be read ({error.strerror}): open it, or move it away") from error
 
 
 def _crops(folder: Path) -> list[Photo]:
