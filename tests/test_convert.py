@@ -168,10 +168,7 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, _ = trained
-    copy = tmp_path / "runs" / run.folder.name
-    copy.mkdir(parents=True)
-    for name in ("run.json", "state.json"):
-        (copy / name).write_bytes((run.folder / name).read_bytes())
+    copy = shutil.copytree(run.folder, tmp_path / "run")
     network = keras.saving.load_model(run.folder / run.state.best)
     # A unit that never fires, with weights so large that eight bits have nothing left for the others of the matrix.
     hidden = network.layers[-2]

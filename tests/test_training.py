@@ -19,7 +19,7 @@ from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
 from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
 from trainer.split import Split, split_photos
-from trainer.training import predict, train
+from trainer.training import predict, read_network, train
 
 SIZE = 24  # px
 
@@ -245,9 +245,18 @@ def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
     [
         ("{", "is damaged"),
         ('{"epochs": 1, "best": "best-001.keras", "last": "last-001.keras"}', "best-001.keras: is missing"),
+        ('{"epochs": 2, "best": "best-002.keras", "last": "last-002.keras"}', "last-002.keras: is missing"),
     ],
 )
 def test_a_damaged_run_is_refused_in_one_line(tmp_path: Path, state: str, line: str) -> None:
     (tmp_path / "state.json").write_text(state)
+    (tmp_path / "best-002.keras").touch()
     with pytest.raises(RunError, match=line):
         load_state(tmp_path)
+
+
+def test_damaged_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "last-001.keras").write_bytes(b"half a file")
+
+    with pytest.raises(RunError, match=r"last-001.keras: Keras can't read it, expected a network: remove .* train aga"):
+        read_network(tmp_path / "last-001.keras")

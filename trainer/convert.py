@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -23,7 +22,7 @@ from trainer.runs import Run
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.sources import PRACTICE
 from trainer.split import Split, calibration_photos
-from trainer.training import predict
+from trainer.training import predict, read_network
 
 LEAST_PARITY = 0.995  # share of photos, ties left out, on which .tflite and Keras give the same verdict
 COMPARED = 200  # photos at least, where there are so many: of fewer, one other verdict alone would be too many
@@ -37,7 +36,7 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     Raises ConversionError.
     """
     plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
-    network = keras.saving.load_model(run.folder / run.state.best)
+    network = read_network(run.folder / run.state.best)
     temperature = calibrate(network, dataset, split.validation, plan.seed)
     # Not by the plan's names: photos of several folders may share one.
     content = quantize(network, dataset.crops[calibration_photos(split, plan.seed)])

@@ -76,13 +76,11 @@ def _train(options: argparse.Namespace) -> None:
     folder, practice = photos_folder(options.data)
     check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
     with native_code_quiet():
-        import keras
-
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
     from trainer.report import write_report
     from trainer.runs import make_current, nothing_left
-    from trainer.training import predict, set_threads
+    from trainer.training import predict, read_network, set_threads
 
     set_threads(options.threads)
     with ExitStack() as held:
@@ -92,7 +90,7 @@ def _train(options: argparse.Namespace) -> None:
         held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile
         for job, run in train_each(jobs, options.threads):
             dataset, split = job.dataset, job.split
-            best = keras.saving.load_model(run.folder / run.state.best)
+            best = read_network(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
             report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
             if run.state.epochs == job.run.state.epochs:

@@ -135,8 +135,9 @@ def load_state(folder: Path) -> State:
         state = State(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise RunError(f"{path}: is damaged ({error}): remove {folder}, and train again") from error
-    if state.best and not (folder / state.best).exists():
-        raise RunError(f"{folder / state.best}: is missing, {path} names it: remove {folder}, and train again")
+    for name in filter(None, (state.best, state.last)):
+        if not (folder / name).exists():
+            raise RunError(f"{folder / name}: is missing, {path} names it: remove {folder}, and train again")
     return state
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from device.cards import card_json
@@ -25,6 +24,7 @@ from trainer.finder.training import samples
 from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize
 from trainer.runs import State
+from trainer.training import read_network
 
 NAME = "faces"
 CALIBRATION_PICTURES = 400
@@ -61,7 +61,7 @@ def convert_finder(
     measured_on: sets of scenes by name, none of which was learned from or watched. Raises ConversionError, and then
     nothing is written.
     """
-    network = keras.saving.load_model(folder / state.best, compile=False)
+    network = read_network(folder / state.best, compiled=False)
     rng = np.random.default_rng(plan.seed)
     chosen = rng.permutation(len(material.calibration))[:CALIBRATION_PICTURES]
     shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]

@@ -33,7 +33,7 @@ from trainer.photos import PhotosError
 from trainer.provenance import commit, versions
 from trainer.quantize import quantize
 from trainer.runs import State, load_state, only_one
-from trainer.training import set_threads
+from trainer.training import read_network, set_threads
 
 
 def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
@@ -61,7 +61,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
         watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
     plot_loss(state, folder, "cross-entropy")
-    network = keras.saving.load_model(folder / state.best, compile=False)
+    network = read_network(folder / state.best, compiled=False)
     chosen = np.random.default_rng(plan.seed).permutation(len(learned.lumas))[:CALIBRATION_PICTURES]
     content = quantize(network, learned.lumas[chosen])
     check = _check_card(plan, state, learned, content, command("face-check", plan, measured_on))
