@@ -24,6 +24,7 @@ from trainer.convert import LEAST_PARITY, require_parity
 from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
+from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, run_tflite
 from trainer.runs import Run, load_run, only_one, save_state
 from trainer.scores import threshold, verdicts
@@ -104,6 +105,25 @@ def test_the_card_tells_the_epochs_done_and_the_command_that_made_them(
     assert made.epochs == 3
     assert told in made.command
     assert made.command.endswith("THREADS=2" + ("  # stopped after 3 epochs" if asked == 9 and not rests else ""))
+
+
+@pytest.mark.parametrize(("kept", "told"), [
+    ({"commit": "0" * 40, "versions": {"keras": "3.0.0"}}, f"commit {'0' * 40}, now {commit()}; keras 3.0.0, now 3."),
+    ({}, f"commit unknown, now {commit()}: the card tells of then\n"),
+])
+def test_the_card_tells_the_code_that_trained_whatever_converts(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: dict[str, object], told: str
+) -> None:
+    copy = shutil.copytree(trained[0].folder, tmp_path / "run")
+    state = json.loads((copy / "state.json").read_text())
+    assert (state.pop("commit"), state.pop("versions")) == (commit(), versions())
+    (copy / "state.json").write_text(json.dumps({**state, **kept}))  # without either, as older versions wrote it
+
+    assert main(["convert", "--run", str(copy), "--models", str(tmp_path)]) == 0
+
+    card = Classifier(str(tmp_path / "simple.tflite")).card.trained_on
+    assert (card.commit, card.versions) == (kept.get("commit", "unknown"), kept.get("versions", {}))
+    assert f"{copy}: its best epoch was trained by {told}" in capsys.readouterr().err
 
 
 def test_a_model_can_be_trained_on_the_crops_of_another_finder(tmp_path: Path) -> None:

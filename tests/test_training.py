@@ -17,6 +17,7 @@ from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
+from trainer.provenance import commit
 from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
 from trainer.split import Split, split_photos
 from trainer.training import predict, read_network, train
@@ -169,6 +170,27 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert main([*command, "9"]) == 0
     line = "nothing was left to train, its validation loss no longer fell after 2 epochs: set another SEED"
     assert f"{folder}: {line}" in capsys.readouterr().out
+
+
+def test_a_run_keeps_the_code_that_trained_its_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = tmp_path / "runs"
+    command = ["train", "--model", "simple", "--data", str(drawn_photos(tmp_path / "photos", 12)), "--size", str(SIZE)]
+    command += ["--runs", str(runs), "--epochs"]
+    assert main([*command, "1"]) == 0
+    (folder,) = current(runs)
+    assert "its best epoch" not in capsys.readouterr().err
+
+    for epochs, loss, kept in ((2, -1.0, "0" * 40), (3, 99.0, commit())):  # nothing is better than -1
+        state = json.loads((folder / "state.json").read_text())
+        state["history"]["val_loss"] = [loss] * (epochs - 1)
+        (folder / "state.json").write_text(json.dumps({**state, "commit": "0" * 40}))
+        assert main([*command, str(epochs)]) == 0
+        line = f"{folder}: its best epoch was trained by commit {'0' * 40}, now {commit()}: the card tells of then\n"
+        assert line in capsys.readouterr().err
+        assert load_state(folder).commit == kept
 
 
 def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(

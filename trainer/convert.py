@@ -16,9 +16,8 @@ from trainer.copies import Material
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.photos import ALARM_LABEL, LABELS
-from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize, run_tflite
-from trainer.runs import Run
+from trainer.runs import Run, tell_changes
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.sources import PRACTICE
 from trainer.split import Split, calibration_photos
@@ -36,6 +35,7 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     Raises ConversionError.
     """
     plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
+    tell_changes(run.state, run.folder)
     network = read_network(run.folder / run.state.best)
     temperature = calibrate(network, dataset, split.validation, plan.seed)
     # Not by the plan's names: photos of several folders may share one.
@@ -158,7 +158,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         miss_cost=miss_cost,
         seed=plan.seed,
         threads=plan.threads,
-        versions=versions(),
-        commit=commit(),
+        versions=state.versions,
+        commit=state.commit,
         command=f"{drawing}make train convert {asked}",
     )

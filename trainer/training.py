@@ -12,6 +12,7 @@ import numpy.typing as npt
 from device.faces import Luma
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS, Recipe
+from trainer.provenance import commit, versions
 from trainer.runs import Plan, Run, RunError, State, save_state
 from trainer.sampling import Batches, InOrder
 from trainer.split import Split
@@ -122,6 +123,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.state = state
         self._folder = folder
         self._others = others
+        self._commit, self._versions = commit(), versions()  # of the code that is loaded, whatever is written meanwhile
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Give the other callbacks what they knew."""
@@ -147,5 +149,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             callbacks={
                 name: {"best": float(callback.best), "wait": callback.wait} for name, callback in self._others.items()
             },
+            commit=self._commit if improved else self.state.commit,
+            versions=self._versions if improved else self.state.versions,
         )
         save_state(self.state, self._folder)

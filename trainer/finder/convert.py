@@ -21,7 +21,6 @@ from trainer.finder.material import FinderPlan, Material
 from trainer.finder.measure import QUIET, Contender, Figures, measure
 from trainer.finder.scenes import Scene
 from trainer.finder.training import samples
-from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize
 from trainer.runs import State
 from trainer.training import read_network
@@ -150,7 +149,7 @@ def _trained_on(plan: FinderPlan, state: State, material: Material, command: str
         seed=plan.seed,
         threads=plan.threads,
         teacher=hashlib.sha256(Path(plan.teacher).read_bytes()).hexdigest() if plan.teacher else "",
-        versions=versions(),
-        commit=commit(),
+        versions=state.versions,
+        commit=state.commit,
         command=command,
     )

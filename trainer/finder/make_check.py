@@ -30,9 +30,8 @@ from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, settle
 from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.material import FinderPlan, gather
 from trainer.photos import PhotosError
-from trainer.provenance import commit, versions
 from trainer.quantize import quantize
-from trainer.runs import State, load_state, only_one
+from trainer.runs import State, load_state, only_one, tell_changes
 from trainer.training import read_network, set_threads
 
 
@@ -59,7 +58,9 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     with only_one(folder):
         learned = crops_in(folder / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
         watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
-        state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
+        state = load_state(folder)
+        tell_changes(state, folder)
+        state = train_check(folder, state, learned, watched, plan.epochs, plan.seed)
     plot_loss(state, folder, "cross-entropy")
     network = read_network(folder / state.best, compiled=False)
     chosen = np.random.default_rng(plan.seed).permutation(len(learned.lumas))[:CALIBRATION_PICTURES]
@@ -88,5 +89,5 @@ def _check_card(plan: FinderPlan, state: State, learned: Crops, content: bytes, 
     return CheckCard(
         sha256=hashlib.sha256(content).hexdigest(), size=SIZE, margin=MARGIN, from_score=FROM_SCORE, pictures=PICTURES,
         faces=faces, others=len(learned.is_face) - faces, epochs=state.epochs, seed=plan.seed, threads=plan.threads,
-        versions=versions(), commit=commit(), command=asked,
+        versions=state.versions, commit=state.commit, command=asked,
     )  # fmt: skip
