@@ -24,6 +24,7 @@ from trainer.convert import LEAST_PARITY, require_parity
 from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
+from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, run_tflite
 from trainer.runs import Run, load_run, only_one, save_state
 from trainer.scores import threshold, verdicts
@@ -106,6 +107,25 @@ def test_the_card_tells_the_epochs_done_and_the_command_that_made_them(
     assert made.command.endswith("THREADS=2" + ("  # stopped after 3 epochs" if asked == 9 and not rests else ""))
 
 
+@pytest.mark.parametrize(("kept", "told"), [
+    ({"commit": "0" * 40, "versions": {"keras": "3.0.0"}}, f"commit {'0' * 40}, now {commit()}; keras 3.0.0, now 3."),
+    ({}, f"commit unknown, now {commit()}: the card tells of then\n"),
+])
+def test_the_card_tells_the_code_that_trained_whatever_converts(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: dict[str, object], told: str
+) -> None:
+    copy = shutil.copytree(trained[0].folder, tmp_path / "run")
+    state = json.loads((copy / "state.json").read_text())
+    assert (state.pop("commit"), state.pop("versions")) == (commit(), versions())
+    (copy / "state.json").write_text(json.dumps({**state, **kept}))  # without either, as older versions wrote it
+
+    assert main(["convert", "--run", str(copy), "--models", str(tmp_path)]) == 0
+
+    card = Classifier(str(tmp_path / "simple.tflite")).card.trained_on
+    assert (card.commit, card.versions) == (kept.get("commit", "unknown"), kept.get("versions", {}))
+    assert f"{copy}: its best epoch was trained by {told}" in capsys.readouterr().err
+
+
 def test_a_model_can_be_trained_on_the_crops_of_another_finder(tmp_path: Path) -> None:
     photos, runs, models = drawn_photos(tmp_path / "photos", 40), tmp_path / "runs", tmp_path / "models"
     wanted = ["--data", str(photos), "--size", str(SIZE), "--epochs", "2", "--runs", str(runs), "--finder", "haar"]
@@ -125,6 +145,24 @@ def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> No
 
     assert len(run.plan.calibration) == len(set(run.plan.calibration)) == len(split.train)
     assert set(run.plan.calibration) <= {dataset.names[i] for i in split.train}
+
+
+def test_photos_of_two_folders_may_have_the_same_names(tmp_path: Path) -> None:
+    photos, extra = drawn_photos(tmp_path / "photos", 20), drawn_photos(tmp_path / "extra", 20, seed=1)
+    renamed = {path.with_name(f"extra-{path.name}"): path for path in extra.glob("*/*.png")}
+    for unique, same in renamed.items():
+        same.rename(unique)
+    wanted = ["--data", str(photos), "--extra", str(extra), "--size", str(SIZE), "--epochs", "1"]
+    assert main(["train", "--model", "simple", *wanted, "--runs", str(tmp_path / "runs")]) == 0
+    assert convert(tmp_path, tmp_path / "unique") == 0
+
+    for unique, same in renamed.items():
+        unique.rename(same)
+    plan = load_run(None, tmp_path / "runs").folder / "run.json"
+    plan.write_text(plan.read_text().replace("/extra-", "/"))
+    assert convert(tmp_path, tmp_path / "same") == 0
+
+    assert (tmp_path / "same/simple.tflite").read_bytes() == (tmp_path / "unique/simple.tflite").read_bytes()
 
 
 def test_the_line_of_a_conversion_tells_the_classes_apart(
@@ -150,10 +188,7 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, _ = trained
-    copy = tmp_path / "runs" / run.folder.name
-    copy.mkdir(parents=True)
-    for name in ("run.json", "state.json"):
-        (copy / name).write_bytes((run.folder / name).read_bytes())
+    copy = shutil.copytree(run.folder, tmp_path / "run")
     network = keras.saving.load_model(run.folder / run.state.best)
     # A unit that never fires, with weights so large that eight bits have nothing left for the others of the matrix.
     hidden = network.layers[-2]
@@ -168,6 +203,24 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
     assert line.startswith("error: simple.tflite agrees with Keras on ")
     assert "nothing was written" in line
     assert not (tmp_path / "models").exists()
+
+
+def test_a_card_that_cannot_be_written_leaves_the_model_that_was_there(
+    trained: tuple[Run, Path], tmp_path: Path
+) -> None:
+    run, _ = trained
+    copy, models = shutil.copytree(run.folder, tmp_path / "run"), tmp_path / "models"
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.symlink_to(trained[1] / "photos")
+    plan = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**plan, "data": str(odd)}))  # as an older version trained
+    models.mkdir()
+    (models / "simple.tflite").write_text("the old one")
+
+    with pytest.raises(UnicodeEncodeError):
+        main(["convert", "--run", str(copy), "--models", str(models)])
+
+    assert [(path.name, path.read_text()) for path in models.iterdir()] == [("simple.tflite", "the old one")]
 
 
 @pytest.mark.parametrize(("photos", "others", "line"), [

@@ -90,6 +90,24 @@ def test_folders_of_one_name_are_refused_before_any_photo_is_cut(
 
 
 @pytest.mark.parametrize("command", [
+    "train --data {1}", "train --data {0} --extra {1}", "train --data {0} --apart {1}", "crossval --data {1}",
+    "faces --scenes {1} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0} --measure {1}",
+])
+def test_a_folder_whose_name_no_card_can_tell_is_refused_before_any_photo_is_cut(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = drawn_photos(tmp_path / "photos", 12)
+    odd = shutil.copytree(good, tmp_path / os.fsdecode(b"caf\xe9"))
+
+    assert main([*command.format(good, odd).split(), "--epochs", "1", "--runs", str(tmp_path / "runs")]) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/caf\\xe9: its name isn't UTF-8, expected one that the model's card can tell: rename it\n"
+    )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("command", [
     "train --data {0}", "crossval --data {0}", "compare --data {0} --model a.tflite",
     "faces --scenes {0} --backgrounds {0}", "face-check --scenes {0} --backgrounds {0}", "compare-faces --scenes {0}",
 ])
@@ -153,6 +171,20 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 
 
+def test_what_is_left_out_is_named_where_it_lies_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / "with_mask" / "empty.jpg").touch()
+    load_dataset(folder, 24)
+    capsys.readouterr()
+
+    moved = folder.rename(tmp_path / "moved")
+    dataset = load_dataset(moved, 24)
+
+    line = f"left out: {moved / 'with_mask/empty.jpg'}: is empty, expected a picture: copy it again or remove it"
+    assert dataset.refused == (line,)
+    assert capsys.readouterr().err == f"{line}\n"
+
+
 def test_pictures_beside_the_classes_are_counted_as_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,6 +230,21 @@ def test_links_to_photos_are_followed_and_other_links_named(tmp_path: Path) -> N
     assert [line.split(": ")[1] for line in dataset.refused] == [
         str(folder / "with_mask" / name) for name in ("more", "unplugged.png")
     ]
+
+
+def test_a_folder_below_a_class_that_is_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn_photos(tmp_path / "photos", 12)
+    for name in ("more", ".hidden"):
+        (tmp_path / "photos/with_mask" / name).mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # for another user, the way to here may be closed
+    me = os.geteuid()
+    os.seteuid(me or 65534)  # no folder is closed to root
+    try:
+        with pytest.raises(PhotosError, match=r"^photos/with_mask/more: can't be read \(Permission denied\): open it"):
+            find_photos(Path("photos"))
+    finally:
+        os.seteuid(me)
 
 
 class Corner:

@@ -17,9 +17,10 @@ from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.networks import simple
+from trainer.provenance import commit
 from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
 from trainer.split import Split, split_photos
-from trainer.training import predict, train
+from trainer.training import predict, read_network, train
 
 SIZE = 24  # px
 
@@ -133,6 +134,22 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     assert (stopped.folder / "report.html").exists()
 
 
+def test_the_run_whose_training_ended_last_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    photos, runs = drawn_photos(tmp_path / "photos", 12), tmp_path / "runs"
+    with training(tmp_path, 500) as longer:
+        next(line for line in longer.stdout or () if line.startswith("Epoch 2/"))
+        shorter = ["train", "--model", "simple", "--data", str(photos), "--size", str(SIZE), "--runs", str(runs)]
+        (first,) = current(runs)
+        assert main([*shorter, "--epochs", "1", "--seed", "1"]) == 0
+        assert current(runs) != [first]
+        longer.send_signal(signal.SIGINT)
+
+    assert current(runs) == [first]
+
+
 def test_a_run_with_nothing_left_to_train_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +170,27 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert main([*command, "9"]) == 0
     line = "nothing was left to train, its validation loss no longer fell after 2 epochs: set another SEED"
     assert f"{folder}: {line}" in capsys.readouterr().out
+
+
+def test_a_run_keeps_the_code_that_trained_its_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runs = tmp_path / "runs"
+    command = ["train", "--model", "simple", "--data", str(drawn_photos(tmp_path / "photos", 12)), "--size", str(SIZE)]
+    command += ["--runs", str(runs), "--epochs"]
+    assert main([*command, "1"]) == 0
+    (folder,) = current(runs)
+    assert "its best epoch" not in capsys.readouterr().err
+
+    for epochs, loss, kept in ((2, -1.0, "0" * 40), (3, 99.0, commit())):  # nothing is better than -1
+        state = json.loads((folder / "state.json").read_text())
+        state["history"]["val_loss"] = [loss] * (epochs - 1)
+        (folder / "state.json").write_text(json.dumps({**state, "commit": "0" * 40}))
+        assert main([*command, str(epochs)]) == 0
+        line = f"{folder}: its best epoch was trained by commit {'0' * 40}, now {commit()}: the card tells of then\n"
+        assert line in capsys.readouterr().err
+        assert load_state(folder).commit == kept
 
 
 def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(
@@ -229,9 +267,18 @@ def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
     [
         ("{", "is damaged"),
         ('{"epochs": 1, "best": "best-001.keras", "last": "last-001.keras"}', "best-001.keras: is missing"),
+        ('{"epochs": 2, "best": "best-002.keras", "last": "last-002.keras"}', "last-002.keras: is missing"),
     ],
 )
 def test_a_damaged_run_is_refused_in_one_line(tmp_path: Path, state: str, line: str) -> None:
     (tmp_path / "state.json").write_text(state)
+    (tmp_path / "best-002.keras").touch()
     with pytest.raises(RunError, match=line):
         load_state(tmp_path)
+
+
+def test_damaged_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "last-001.keras").write_bytes(b"half a file")
+
+    with pytest.raises(RunError, match=r"last-001.keras: Keras can't read it, expected a network: remove .* train aga"):
+        read_network(tmp_path / "last-001.keras")

@@ -1,7 +1,11 @@
 """Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
 
+import contextlib
+import fcntl
+import glob
 import math
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +19,8 @@ import numpy.typing as npt
 
 from device.disk import sync
 
+LOCK = ".lock"  # a file in a folder that is being filled
+
 
 def cache_folder() -> Path:
     """Return $XDG_CACHE_HOME/mask-kiosk, by default ~/.cache/mask-kiosk."""
@@ -22,14 +28,18 @@ def cache_folder() -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a power cut leaves either the old content or the new."""
+    """Write a file so that a power cut leaves either the old content or the new, whoever else writes it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")  # tempfile's is for its owner alone
+    try:
+        with partial.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     sync(path.parent)  # the name too
 
 
@@ -44,12 +54,31 @@ def read_array(path: Path) -> npt.NDArray[Any] | None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `path` only if the block ends without an error."""
+    """Give an empty folder to fill; it becomes `path` only if the block ends without an error.
+
+    What processes that were killed have left of the same folder is removed; those that live hold a lock in theirs.
+    """
     path = path.absolute()  # the parent of `.` is not `.`
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent))
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        _remove_left(left)
+    made = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent))
+    with (made / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        partial = made.rename(made.with_suffix(".partial"))  # not before it is locked
+        yield from _filled(partial, path)
+
+
+def _remove_left(partial: Path) -> None:
+    with contextlib.suppress(OSError), (partial / LOCK).open("r+") as lock:  # BlockingIOError of one that lives
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(partial)
+
+
+def _filled(partial: Path, path: Path) -> Iterator[Path]:
     try:
         yield partial
+        (partial / LOCK).unlink()
         if path.is_dir() and not any(path.iterdir()):  # not replaced: it may be a link, or somebody's working directory
             for made in list(partial.iterdir()):
                 shutil.move(made, path)

@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -17,13 +16,12 @@ from trainer.copies import Material
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.photos import ALARM_LABEL, LABELS
-from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize, run_tflite
-from trainer.runs import Run
+from trainer.runs import Run, tell_changes
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.sources import PRACTICE
-from trainer.split import Split
-from trainer.training import predict
+from trainer.split import Split, calibration_photos
+from trainer.training import predict, read_network
 
 LEAST_PARITY = 0.995  # share of photos, ties left out, on which .tflite and Keras give the same verdict
 COMPARED = 200  # photos at least, where there are so many: of fewer, one other verdict alone would be too many
@@ -37,10 +35,11 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     Raises ConversionError.
     """
     plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
-    network = keras.saving.load_model(run.folder / run.state.best)
+    tell_changes(run.state, run.folder)
+    network = read_network(run.folder / run.state.best)
     temperature = calibrate(network, dataset, split.validation, plan.seed)
-    places = {name: i for i, name in enumerate(dataset.names)}
-    content = quantize(network, dataset.crops[[places[name] for name in plan.calibration]])
+    # Not by the plan's names: photos of several folders may share one.
+    content = quantize(network, dataset.crops[calibration_photos(split, plan.seed)])
     # Unlike accuracy, this can be seen on photos that were learned from.
     compared = np.concatenate([split.test, split.validation, split.train])[: max(COMPARED, len(split.test))]
     exact, rounded = predict(network, dataset.crops, compared), run_tflite(content, dataset.crops, compared)
@@ -66,9 +65,10 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
         trained_on=_trained_on(run, material, split, temperature, miss_cost),
         measured=measured,
     )
+    told = card_json(card).encode()  # before anything is replaced
     # The device refuses a pair that doesn't belong together, so a power cut between these two is noticed.
     write_whole(models / f"{plan.name}.tflite", content)
-    write_whole(models / f"{plan.name}.json", card_json(card).encode())
+    write_whole(models / f"{plan.name}.json", told)
     return card
 
 
@@ -158,7 +158,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
         miss_cost=miss_cost,
         seed=plan.seed,
         threads=plan.threads,
-        versions=versions(),
-        commit=commit(),
+        versions=state.versions,
+        commit=state.commit,
         command=f"{drawing}make train convert {asked}",
     )

@@ -24,6 +24,8 @@ CONTEXT = 1.25  # sides of a wide crop in those of the crop itself: what augment
 def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, folder: Path) -> None:
     """Write a folder: crops, wide crops and descriptions of the usable photos, which those are, and why not the others.
 
+    index.json names photos by their places among `photos`: {"kept": [place], "refused": [[place, reason]]}.
+
     Raises PhotosError where a photo can no longer be read.
     """
     kept, refused, no_face = [], [], []
@@ -45,7 +47,7 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
                 except PictureError as error:
                     if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
                         raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
-                    refused.append(f"left out: {error}")
+                    refused.append((i, str(error).removeprefix(f"{photo.path}: ")))  # the folder may be moved
                     continue
                 box = photo.box
                 if not (box or photo.cropped) and finder and (found := finder.find(luma)):

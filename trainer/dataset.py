@@ -84,7 +84,8 @@ def load_dataset(
         cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    for line in (*itertools.chain(*map(beside_classes, folders)), *index["refused"]):
+    refused = tuple(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"])
+    for line in (*itertools.chain(*map(beside_classes, folders)), *refused):
         print(line, file=sys.stderr)
     require_enough([photo.label for photo in kept], folders[0])
     return Dataset(
@@ -98,7 +99,7 @@ def load_dataset(
         labels=np.array([photo.label for photo in kept], dtype=np.intp),
         no_face=np.load(arrays / "no_face.npy"),
         descriptions=_mapped(arrays / "descriptions.npy"),
-        refused=tuple(index["refused"]),
+        refused=refused,
         sha256=dataset_sha256,
         sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,

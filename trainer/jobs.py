@@ -10,7 +10,8 @@ from pathlib import Path
 from trainer.cache import write_whole
 from trainer.cluster import each
 from trainer.dataset import Dataset
-from trainer.runs import Run, State, save_state
+from trainer.provenance import commit
+from trainer.runs import Run, State, save_state, tell_changes
 from trainer.split import Split
 from trainer.training import train
 
@@ -33,6 +34,8 @@ def train_each(jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Run]]:
     On a cluster a run goes on from its last epoch, but new ones come back only when it is done: a worker that is killed
     costs those.
     """
+    for job in jobs:
+        tell_changes(job.run.state, job.run.folder)
     if not os.environ.get("RAY_ADDRESS"):
         for job in jobs:
             yield job, train(job.run, job.dataset, job.split, job.epochs)
@@ -40,8 +43,11 @@ def train_each(jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Run]]:
     # Nobody finds faces any more, and some finders can't be sent.
     parts = [(dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, finder=None)),
               _weights(job.run.state, job.run.folder)) for job in jobs]
-    for number, (state, weights) in each(_train_away, parts, (), threads):
+    sent = commit()
+    for number, (done, weights) in each(_train_away, parts, (), threads):
         run = jobs[number].run
+        # A worker has the code, but no checkout that would tell its commit.
+        state = dataclasses.replace(done, commit=run.state.commit if done.best == run.state.best else sent)
         for name, content in weights.items():
             write_whole(run.folder / name, content)
         save_state(state, run.folder)

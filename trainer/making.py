@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from trainer.runs import Run
 
 PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
-CALIBRATION_PHOTOS = 1000  # at most, of the training part
 
 
 def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -77,21 +76,21 @@ def _train(options: argparse.Namespace) -> None:
     folder, practice = photos_folder(options.data)
     check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
     with native_code_quiet():
-        import keras
-
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
     from trainer.report import write_report
     from trainer.runs import make_current, nothing_left
-    from trainer.training import predict, set_threads
+    from trainer.training import predict, read_network, set_threads
 
     set_threads(options.threads)
     with ExitStack() as held:
         jobs = [_job(options, name, folder, practice, held) for name in options.model]
-        make_current([job.run.folder for job in jobs], options.runs)
+        folders = [job.run.folder for job in jobs]
+        make_current(folders, options.runs)
+        held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile
         for job, run in train_each(jobs, options.threads):
             dataset, split = job.dataset, job.split
-            best = keras.saving.load_model(run.folder / run.state.best)
+            best = read_network(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
             report = write_report(run, dataset, split, predict(best, dataset.crops, split.test), best)
             if run.state.epochs == job.run.state.epochs:
@@ -101,13 +100,11 @@ def _train(options: argparse.Namespace) -> None:
 
 def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, held: ExitStack) -> "Job":
     """Return a training as far as it has come; its run is held, so that no other process goes on with it meanwhile."""
-    import numpy as np
-
     from trainer.copies import gather, named_finder
     from trainer.jobs import Job
     from trainer.networks import NETWORKS
     from trainer.runs import Plan, only_one, open_run
-    from trainer.split import split_photos
+    from trainer.split import calibration_photos, split_photos
 
     recipe = NETWORKS[name]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
@@ -124,7 +121,6 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
         print(f"{sum(material.dropped.values())} left out because a measuring folder holds a copy: {material.dropped}")
     if split.kind == "random":
         print("SPLIT=random repeats the notebook's split on purpose: its test score flatters")
-    chosen = np.random.default_rng(options.seed).permutation(split.train)[:CALIBRATION_PHOTOS]
     plan = Plan(
         network=name,
         size=size,
@@ -134,7 +130,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
         practice=practice,
         dataset_sha256=dataset.sha256,
         data=str(folder),
-        calibration=tuple(dataset.names[i] for i in sorted(chosen)),
+        calibration=tuple(dataset.names[i] for i in calibration_photos(split, options.seed)),
         extra=extra,
         apart=apart,
         finder=options.finder,
@@ -164,11 +160,12 @@ def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError
-    from trainer.split import split_photos
+    from trainer.split import calibration_photos, split_photos
 
     material = gather_again(run.plan)
     split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
-    if not set(run.plan.calibration) <= {material.dataset.names[i] for i in split.train}:
+    calibration = [material.dataset.names[i] for i in calibration_photos(split, run.plan.seed)]
+    if sorted(calibration) != sorted(run.plan.calibration):
         raise RunError(
             f"{run.plan.name}: its photos are divided otherwise than in the training, which would measure it with some "
             "that it learned from: a folder of APART or the code has changed: run `make train`"

@@ -98,12 +98,15 @@ def beside_classes(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if (path.is_file() or path.is_symlink())  # one that leads to a folder, or nowhere, is named as left out
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    found = list[Path]()
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in (*folders, *files) if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file() or path.is_symlink())  # one to a folder is named as left out
+
+
+def _refuse(error: OSError) -> None:
+    raise PhotosError(f"{error.filename}: can't be read ({error.strerror}): open it, or move it away") from error
 
 
 def _crops(folder: Path) -> list[Photo]:
@@ -194,6 +197,4 @@ def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos
     counts = Counter(labels)
     for label, name in enumerate(LABELS):
         if counts[label] < FEWEST:
-            raise PhotosError(
-                f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos"
-            )
+            raise PhotosError(f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos")

@@ -8,6 +8,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from device.disk import sync
 from device.errors import KioskError
 from trainer.cache import write_whole
+from trainer.provenance import commit, versions
 
 
 class RunError(KioskError, ValueError):
@@ -69,6 +71,8 @@ class State:
     stopped: bool = False  # validation loss has stopped falling
     history: dict[str, list[float]] = field(default_factory=dict)
     callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
+    commit: str = "unknown"  # the code that trained the best epoch; runs of older versions don't say
+    versions: dict[str, str] = field(default_factory=dict)  # and what it ran on
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,12 @@ def open_run(plan: Plan, runs: Path) -> Run:
 
 
 def make_current(folders: Sequence[Path], runs: Path) -> None:
-    """Note which runs were asked for last."""
+    """Note which runs are trained last."""
     write_whole(runs / "current", "\n".join(folder.name for folder in folders).encode())
 
 
 def current(runs: Path) -> list[Path]:
-    """Return the folders of the runs that were asked for last. Raises RunError where there is none."""
+    """Return the folders of the runs that were trained last. Raises RunError where there is none."""
     try:
         return [runs / name for name in (runs / "current").read_text(encoding="utf-8").split()]
     except FileNotFoundError:
@@ -135,9 +139,19 @@ def load_state(folder: Path) -> State:
         state = State(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise RunError(f"{path}: is damaged ({error}): remove {folder}, and train again") from error
-    if state.best and not (folder / state.best).exists():
-        raise RunError(f"{folder / state.best}: is missing, {path} names it: remove {folder}, and train again")
+    for name in filter(None, (state.best, state.last)):
+        if not (folder / name).exists():
+            raise RunError(f"{folder / name}: is missing, {path} names it: remove {folder}, and train again")
     return state
+
+
+def tell_changes(state: State, folder: Path) -> None:
+    """Print one line on stderr where code or packages aren't those any more that trained a run's best epoch."""
+    now = {"commit": commit(), **versions()}
+    then = {"commit": state.commit, **state.versions}
+    changed = [f"{name} {then[name]}, now {now.get(name, 'none')}" for name in then if then[name] != now.get(name)]
+    if state.best and changed:
+        print(f"{folder}: its best epoch was trained by {'; '.join(changed)}: the card tells of then", file=sys.stderr)
 
 
 def nothing_left(run: Run, epochs: int) -> str:

@@ -3,8 +3,9 @@
 Folders that can't be trained on are refused before anything that takes long.
 """
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
@@ -39,12 +40,27 @@ def photos_folder(data: str | None) -> tuple[Path, bool]:
 
 
 def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
-    """Raise PhotosError as reading these folders would in the end, or where their names would make two of them one."""
+    """Raise PhotosError as reading these folders would in the end, or where their names can't stand in a card.
+
+    Nor may two of them have one name.
+    """
+    require_utf8([*folders, *measuring])
     require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
     for folder in measuring:
         find_photos(folder)
     _require_names([folder for folder in folders if not has_table(folder)])  # tables name their sources themselves
     _require_names(measuring)
+
+
+def require_utf8(paths: Iterable[Path]) -> None:
+    """Raise PhotosError for a name that isn't UTF-8: a card names what a model was made of, and is UTF-8."""
+    for named in paths:
+        try:
+            named.name.encode()
+        except UnicodeEncodeError as error:
+            shown = os.fsencode(named).decode(errors="backslashreplace")
+            raise PhotosError(f"{shown}: its name isn't UTF-8, expected one that the model's card can tell: rename it"
+                              ) from error
 
 
 def _require_names(folders: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from trainer.groups import shared_group_fraction
 
 TEST_PARTS = 10  # a tenth is the test part, as in the original
 VALIDATION_PARTS = 5  # a fifth of the rest is the validation part, as in the original
+CALIBRATION_PHOTOS = 1000  # at most
 
 Indices = npt.NDArray[np.intp]
 
@@ -62,6 +63,11 @@ def split_photos(material: Material, kind: str, seed: int, validation_parts: int
         leak=leak,
         random_leak=shared_group_fraction(groups, np.isin(everything, at_random[2])),
     )
+
+
+def calibration_photos(split: Split, seed: int) -> Indices:
+    """Return which photos of the training part set the ranges of the integers: indices, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(split.train)[:CALIBRATION_PHOTOS])
 
 
 def _grouped_parts(labels: Indices, groups: Indices, seed: int, parts: int) -> tuple[Indices, Indices, Indices]:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from device.faces import Luma
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS, Recipe
-from trainer.runs import Plan, Run, State, save_state
+from trainer.provenance import commit, versions
+from trainer.runs import Plan, Run, RunError, State, save_state
 from trainer.sampling import Batches, InOrder
 from trainer.split import Split
 
@@ -34,7 +35,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         return run
     keras.utils.clear_session()  # layers' names end up in the .tflite: count them from the start in every training
     keras.utils.set_random_seed(plan.seed + state.epochs)  # a resumed run must not see the first epochs' order again
-    network = keras.saving.load_model(folder / state.last) if state.last else _compiled(plan)
+    network = read_network(folder / state.last) if state.last else _compiled(plan)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
@@ -50,6 +51,16 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
         verbose=1 if sys.stdout.isatty() else 2,
     )
     return Run(plan, keeper.state, folder)
+
+
+def read_network(path: Path, compiled: bool = True) -> Any:  # noqa: ANN401
+    """Return the Keras network of a run's file, with its optimizer if `compiled`. Raises RunError if it is damaged."""
+    try:
+        return keras.saving.load_model(path, compile=compiled)
+    except Exception as error:  # Keras names none for what it can't read
+        raise RunError(
+            f"{path}: Keras can't read it, expected a network: remove {path.parent}, and train again"
+        ) from error
 
 
 def batches(dataset: Dataset, chosen: npt.NDArray[np.intp], recipe: Recipe, seed: int, epoch: int) -> Any:  # noqa: ANN401
@@ -112,6 +123,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
         self.state = state
         self._folder = folder
         self._others = others
+        self._commit, self._versions = commit(), versions()  # of the code that is loaded, whatever is written meanwhile
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Give the other callbacks what they knew."""
@@ -137,5 +149,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             callbacks={
                 name: {"best": float(callback.best), "wait": callback.wait} for name, callback in self._others.items()
             },
+            commit=self._commit if improved else self.state.commit,
+            versions=self._versions if improved else self.state.versions,
         )
         save_state(self.state, self._folder)

@@ -30,7 +30,7 @@ from trainer.finder.photograph import photograph
 from trainer.finder.scenes import intersection_over_union
 from trainer.runs import State
 from trainer.space_to_depth import SpaceToDepth
-from trainer.training import StateKeeper, best_checkpoint, falling_rate
+from trainer.training import StateKeeper, best_checkpoint, falling_rate, read_network
 
 SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
 FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
@@ -183,7 +183,7 @@ def train_check(folder: Path, state: State, learned: Crops, watched: Crops, epoc
     if state.epochs >= epochs:
         return state
     keras.utils.set_random_seed(seed + state.epochs)
-    network: Any = keras.saving.load_model(folder / state.last) if state.last else _compiled()
+    network: Any = read_network(folder / state.last) if state.last else _compiled()
     keeper = StateKeeper(state, folder, {})
     network.fit(
         Changed(learned, seed, state.epochs), validation_data=(watched.lumas[..., np.newaxis], watched.is_face),

@@ -87,7 +87,9 @@ def _face_check(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace, start: str) -> "FinderPlan":
     from trainer.photos import PhotosError
+    from trainer.sources import require_utf8
 
+    require_utf8([*options.scenes, *options.backgrounds, *options.unlabelled, *options.measure])
     if options.unlabelled and not (options.teacher and options.teacher.is_file()):
         raise PhotosError(
             f"{options.teacher or 'no teacher'}: no such file, expected YuNet's .onnx, which marks the faces of "

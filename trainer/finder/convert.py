@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from device.cards import card_json
@@ -22,9 +21,9 @@ from trainer.finder.material import FinderPlan, Material
 from trainer.finder.measure import QUIET, Contender, Figures, measure
 from trainer.finder.scenes import Scene
 from trainer.finder.training import samples
-from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, quantize
 from trainer.runs import State
+from trainer.training import read_network
 
 NAME = "faces"
 CALIBRATION_PICTURES = 400
@@ -61,7 +60,7 @@ def convert_finder(
     measured_on: sets of scenes by name, none of which was learned from or watched. Raises ConversionError, and then
     nothing is written.
     """
-    network = keras.saving.load_model(folder / state.best, compile=False)
+    network = read_network(folder / state.best, compiled=False)
     rng = np.random.default_rng(plan.seed)
     chosen = rng.permutation(len(material.calibration))[:CALIBRATION_PICTURES]
     shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]
@@ -80,10 +79,11 @@ def convert_finder(
         measured=measured,
         check=None,
     )
+    told = card_json(card).encode()  # before anything is replaced
     network.save(folder / f"{NAME}.keras")  # what a training on other pictures may start from
     write_whole(models / f"{NAME}.keras", (folder / f"{NAME}.keras").read_bytes())
     write_whole(models / f"{NAME}.tflite", content)
-    write_whole(models / f"{NAME}.json", card_json(card).encode())
+    write_whole(models / f"{NAME}.json", told)
     return card
 
 
@@ -149,7 +149,7 @@ def _trained_on(plan: FinderPlan, state: State, material: Material, command: str
         seed=plan.seed,
         threads=plan.threads,
         teacher=hashlib.sha256(Path(plan.teacher).read_bytes()).hexdigest() if plan.teacher else "",
-        versions=versions(),
-        commit=commit(),
+        versions=state.versions,
+        commit=state.commit,
         command=command,
     )

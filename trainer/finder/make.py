@@ -16,7 +16,7 @@ from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
 from trainer.finder.scenes import Scene
 from trainer.finder.training import read_start, train_finder
 from trainer.photos import PhotosError
-from trainer.runs import State, load_state, only_one
+from trainer.runs import State, load_state, only_one, tell_changes
 from trainer.training import set_threads
 
 
@@ -33,7 +33,9 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     material = gather(plan)
     folder = run_folder("faces", plan, [material.sha256], runs)
     with only_one(folder):
-        state = train_finder(folder, load_state(folder), material, plan.epochs, plan.seed, start)
+        state = load_state(folder)
+        tell_changes(state, folder)
+        state = train_finder(folder, state, material, plan.epochs, plan.seed, start)
     plot_loss(state, folder, "focal loss + boxes")
     sets = {**held_of(material), **extra}
     card = convert_finder(plan, state, folder, material, sets, models, command("faces", plan, measured_on))

@@ -30,10 +30,9 @@ from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, settle
 from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.material import FinderPlan, gather
 from trainer.photos import PhotosError
-from trainer.provenance import commit, versions
 from trainer.quantize import quantize
-from trainer.runs import State, load_state, only_one
-from trainer.training import set_threads
+from trainer.runs import State, load_state, only_one, tell_changes
+from trainer.training import read_network, set_threads
 
 
 def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
@@ -59,17 +58,20 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     with only_one(folder):
         learned = crops_in(folder / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
         watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
-        state = train_check(folder, load_state(folder), learned, watched, plan.epochs, plan.seed)
+        state = load_state(folder)
+        tell_changes(state, folder)
+        state = train_check(folder, state, learned, watched, plan.epochs, plan.seed)
     plot_loss(state, folder, "cross-entropy")
-    network = keras.saving.load_model(folder / state.best, compile=False)
+    network = read_network(folder / state.best, compiled=False)
     chosen = np.random.default_rng(plan.seed).permutation(len(learned.lumas))[:CALIBRATION_PICTURES]
     content = quantize(network, learned.lumas[chosen])
     check = _check_card(plan, state, learned, content, command("face-check", plan, measured_on))
     exact, rounded = (_finder(model, FaceCheck(run, check)) for run in (as_run(network), TFLite(content).run))
     threshold, measured = settle("faces-check", exact, rounded, material, {**held_of(material), **extra})
     both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
+    told = card_json(both).encode()  # before anything is replaced
     write_whole(check_path(model), content)
-    write_whole(model.with_suffix(".json"), card_json(both).encode())
+    write_whole(model.with_suffix(".json"), told)
     return said(state, check_path(model), both)
 
 
@@ -87,5 +89,5 @@ def _check_card(plan: FinderPlan, state: State, learned: Crops, content: bytes, 
     return CheckCard(
         sha256=hashlib.sha256(content).hexdigest(), size=SIZE, margin=MARGIN, from_score=FROM_SCORE, pictures=PICTURES,
         faces=faces, others=len(learned.is_face) - faces, epochs=state.epochs, seed=plan.seed, threads=plan.threads,
-        versions=versions(), commit=commit(), command=asked,
+        versions=state.versions, commit=state.commit, command=asked,
     )  # fmt: skip
