@@ -83,8 +83,7 @@ def check() -> keras.Model:
 def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
     """Return the crops that lie in a folder; where there is none yet, they are cut and put there.
 
-    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again. They stay
-    on the disk, where millions of them have room.
+    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again.
     """
     if not folder.is_dir():
         with whole_folder(folder) as partial:

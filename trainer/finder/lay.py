@@ -18,6 +18,7 @@ from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL
 
 Floats = npt.NDArray[np.float32]
+Draw = Callable[[np.random.Generator, Luma], Luma]  # on a wide crop around a face
 
 SMALLEST_FACE = 14.0  # px, the height: smaller ones are neither asked for nor held against the network
 LARGEST_FACE = 0.97  # of the picture's height
@@ -138,13 +139,16 @@ def _dressed(rng: np.random.Generator, luma: Luma, face: Floats, bare: bool) -> 
     A bare one may get a mask, worn right or wrong, or something before the mouth; any face glasses, or a cap, hat, hood
     or helmet.
     """
-    draws = list[Callable[[np.random.Generator, Luma], Luma]]()
+    draws = list[Draw]()
     if bare and rng.random() < DRESSED:
         kind = rng.random()
         draws.append(draw_mask if kind < 0.75 else draw_cover if kind < 0.9 else draw_worn_wrong)
     draws += [draw for share, draw in ((GLASSES, draw_glasses), (HEADWEAR, draw_headwear)) if rng.random() < share]
-    if not draws:
-        return luma
+    return draw_on(rng, luma, face, draws) if draws else luma
+
+
+def draw_on(rng: np.random.Generator, luma: Luma, face: Floats, draws: Sequence[Draw]) -> Luma:
+    """Return a copy of a picture in which all of this is drawn on a face, by its box."""
     side = round(float(max(face[2:])) * (1 + 2 * CROP_MARGIN) * CONTEXT)
     left, top = np.round(face[:2] + face[2:] / 2 - side / 2).astype(int)
     height, width = luma.shape

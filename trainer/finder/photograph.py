@@ -50,7 +50,7 @@ def photograph(rng: np.random.Generator, canvas: Luma, faces: Floats) -> Luma:
         down = np.linspace(-1, 1, height, dtype=np.float32) * np.float32(np.sin(turn) * depth)
         lit = lit * (1 + np.add.outer(down, across))
     if len(faces) and rng.random() < FROM_BEHIND:
-        lit = _from_behind(rng, lit, faces)
+        lit = lit_from_behind(rng, lit, faces)
     if rng.random() < 0.45:
         noise = np.float32(np.exp(rng.uniform(*np.log(NOISE))))
         start = rng.integers(NOISE_BANK - width * height)
@@ -62,7 +62,7 @@ def photograph(rng: np.random.Generator, canvas: Luma, faces: Floats) -> Luma:
     return photo
 
 
-def _from_behind(rng: np.random.Generator, lit: cv2.typing.MatLike, faces: Floats) -> cv2.typing.MatLike:
+def lit_from_behind(rng: np.random.Generator, lit: cv2.typing.MatLike, faces: Floats) -> cv2.typing.MatLike:
     """Darken heads and shoulders, brighten what is behind them, and let some of that haze the whole picture."""
     coarse = 4  # px to a cell: the edge between both is soft
     people = np.zeros((-(-lit.shape[0] // coarse), -(-lit.shape[1] // coarse)), np.float32)
