@@ -27,11 +27,12 @@ from device.classifier import MODELS
 from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
-from device.kiosk import StopRequest, run
+from device.kiosk import run
 from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
 from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
+from device.stop import StopRequest
 
 TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
