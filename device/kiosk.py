@@ -4,12 +4,14 @@ import logging
 import os
 import signal
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from device.cameras.camera import open_camera
+from device.cameras.camera import Camera, open_camera
 from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
@@ -28,7 +30,7 @@ from device.signals.signals import Signals
 from device.stop import StopRequest
 from device.telemetry.telemetry import Telemetry
 from device.terminal import block
-from device.web.screen import open_screen
+from device.web.screen import Screen, open_screen
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +58,7 @@ def run(
         devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        devices.enter_context(signals.camera_on())
-        # A network camera may be waited for, and nothing of one is open yet.
-        with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
-            camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
+        watched = devices.enter_context(ExitStack())  # the camera, opened last
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         devices.push(show_fault)
         classifier = Classifier(settings.model.name)
@@ -75,6 +74,8 @@ def run(
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
             signals.collecting_on()
+        with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
+            camera = watched.enter_context(_opened(settings, signals, stop, at_speed))
         started: float | None = None  # seconds on the camera's clock
         for frame in stop.before_each(camera.frames()):
             started = frame.taken if started is None else started
@@ -105,6 +106,32 @@ def run(
         log.info("%s: the recording has ended", settings.camera.source)
         screen.end()
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+
+
+@contextmanager
+def _opened(settings: Settings, signals: Signals, stop: StopRequest, at_speed: bool) -> Iterator[Camera]:
+    """Open the camera, with its LED lit from before until behind."""
+    with signals.camera_on(), ExitStack() as camera:
+        # A network camera may be waited for, and nothing of one is open yet.
+        with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
+            opened = camera.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
+        yield opened
+
+
+@contextmanager
+def _told(
+    screen: Screen, telemetry: Telemetry, signals: Signals, pause: Callable[[float], None], seconds: float
+) -> Iterator[None]:
+    """Show an exception everywhere, and for so many seconds: page and broker need time, no browser was there yet."""
+    try:
+        yield
+    except Exception as error:
+        screen.fail(error)
+        telemetry.note(State.FAULT, [], datetime.now(UTC))
+        until = time.monotonic() + seconds
+        signals.leave(type(error), error, None)
+        pause(max(0.0, until - time.monotonic()))  # where no lamp has taken that long
+        raise
 
 
 def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
