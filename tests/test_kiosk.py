@@ -324,6 +324,23 @@ def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_w
     ]
 
 
+def test_a_lens_that_is_covered_at_the_start_is_a_fault_before_anything_is_decided(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch, listener: Listener,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    picamera2.FRAMES.extend(np.random.default_rng(0).integers(0, 6, (20, 720, 640), np.uint8))  # a sensor's noise
+    clock = itertools.count(5000, 0.25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with pytest.raises(CameraFault) as fault:
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert fault.value.word is Blind.COVERED
+    assert capfd.readouterr().out == ""
+    assert histories() == FAULT | {"buzzer": [False]}
+    (status, stopping) = listener.heard()  # it was never ready
+    assert status.startswith(b"STATUS=FAULT pi: camera covered: nothing but black for 3.0 s")
+    assert stopping == b"STOPPING=1"
+
+
 def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settings, toy: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
