@@ -2,19 +2,16 @@
 
 import logging
 import os
-import select
 import signal
-import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Self
+from types import TracebackType
 
-from device.cameras.camera import open_camera
-from device.cameras.frame import Frame
+from device.cameras.camera import Camera, open_camera
 from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
@@ -30,9 +27,10 @@ from device.motion import Motion
 from device.notify import Notifier
 from device.settings import Settings
 from device.signals.signals import Signals
+from device.stop import StopRequest
 from device.telemetry.telemetry import Telemetry
 from device.terminal import block
-from device.web.screen import open_screen
+from device.web.screen import Screen, open_screen
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +58,7 @@ def run(
         devices.enter_context(Guard(settings.signals, pins))
         # First, because a kiosk that was killed has left its outputs as they were, and the camera may be what failed.
         signals = devices.enter_context(Signals(settings.signals, pins, stop.pause))
-        devices.enter_context(signals.camera_on())
-        # A network camera may be waited for, and nothing of one is open yet.
-        with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
-            camera = devices.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
+        watched = devices.enter_context(ExitStack())  # the camera, opened last
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         devices.push(show_fault)
         classifier = Classifier(settings.model.name)
@@ -79,6 +74,8 @@ def run(
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
             signals.collecting_on()
+        with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
+            camera = watched.enter_context(_opened(settings, signals, stop, at_speed))
         started: float | None = None  # seconds on the camera's clock
         for frame in stop.before_each(camera.frames()):
             started = frame.taken if started is None else started
@@ -111,6 +108,32 @@ def run(
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
 
 
+@contextmanager
+def _opened(settings: Settings, signals: Signals, stop: StopRequest, at_speed: bool) -> Iterator[Camera]:
+    """Open the camera, with its LED lit from before until behind."""
+    with signals.camera_on(), ExitStack() as camera:
+        # A network camera may be waited for, and nothing of one is open yet.
+        with stop.at_once() if is_rtsp(settings.camera.source) else nullcontext():
+            opened = camera.enter_context(open_camera(settings.camera, stop.pause if at_speed else None))
+        yield opened
+
+
+@contextmanager
+def _told(
+    screen: Screen, telemetry: Telemetry, signals: Signals, pause: Callable[[float], None], seconds: float
+) -> Iterator[None]:
+    """Show an exception everywhere, and for so many seconds: page and broker need time, no browser was there yet."""
+    try:
+        yield
+    except Exception as error:
+        screen.fail(error)
+        telemetry.note(State.FAULT, [], datetime.now(UTC))
+        until = time.monotonic() + seconds
+        signals.leave(type(error), error, None)
+        pause(max(0.0, until - time.monotonic()))  # where no lamp has taken that long
+        raise
+
+
 def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
     """Show an exception as FAULT on a terminal, below the last state, which is no longer true."""
     with suppress(OSError):  # it may be the terminal that is gone
@@ -136,62 +159,3 @@ def _line(seconds: float, text: str, state: State, score: float | None, card: Mo
     if score is not None and state is not State.CHECKING:
         line += f" {1 - score if state is State.CLEAR else score:.2f}"
     return card.marked(line)
-
-
-class Stopped(BaseException):
-    """A signal came while the camera was waited for."""
-
-
-class StopRequest:
-    """Notes SIGTERM and SIGINT, so that the loop ends between two frames and never while a device is being closed."""
-
-    received: signal.Signals | None = None
-
-    def __init__(self) -> None:
-        self._at_once = False
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raise Stopped as soon as a signal comes, or has come, in a block that leaves nothing half done."""
-        self._at_once = True
-        try:
-            if self.received:
-                raise Stopped
-            yield
-        finally:
-            self._at_once = False
-
-    def before_each(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Yield frames. Raises Stopped where one would be waited for after a signal."""
-        while True:
-            with self.at_once():
-                frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not after a signal."""
-        select.select([self._heard], [], [], seconds)
-
-    def __enter__(self) -> Self:
-        # Readable from a signal on: a lock's wait isn't ended by one that came just before it, or to another thread.
-        self._heard, self._sound = socket.socketpair()
-        self._sound.setblocking(False)
-        self._previous_sound = signal.set_wakeup_fd(self._sound.fileno(), warn_on_full_buffer=False)
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._previous_sound)
-        self._heard.close()
-        self._sound.close()
-        return isinstance(error, Stopped)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.received = signal.Signals(number)
-        if self._at_once:
-            self._at_once = False  # what ends then isn't to be interrupted by another signal
-            raise Stopped

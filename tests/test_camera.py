@@ -209,12 +209,12 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Capture:
 def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None:
     with open_camera("usb:0") as camera:
         frames = camera.frames()
-        for grey in (1, 2, 3):
+        for grey in (101, 102, 103):
             capture.pictures.put(np.full((48, 64, 3), grey, np.uint8))
         for _ in range(4):  # by the fourth time three frames have been kept
             capture.asked.get(timeout=10)
         first = next(frames)
-        capture.pictures.put(np.full((48, 64, 3), 4, np.uint8))
+        capture.pictures.put(np.full((48, 64, 3), 104, np.uint8))
         second = next(frames)
         capture.pictures.put(None)
         with pytest.raises(CameraFault) as ended:
@@ -224,7 +224,7 @@ def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None
         "usb:0: camera stalled: it gives no more frames: check its cable, then start again"
     )
     assert capture.settings == {cv2.CAP_PROP_BUFFERSIZE: 1, cv2.CAP_PROP_BACKLIGHT: 0}
-    assert [int(frame.luma.mean()) for frame in (first, second)] == [3, 4]
+    assert [int(frame.luma.mean()) for frame in (first, second)] == [103, 104]
     assert first.luma.shape == (48, 64)
     assert first.taken < second.taken
     assert capture.released.qsize() == 1
@@ -308,6 +308,21 @@ def test_the_pi_camera_gives_the_luma_plane_until_it_stalls(picamera2: ModuleTyp
     }
     calls = list(picamera2.CALLS)
     assert calls == ["open", asked, "start", "release", "cancel", "stop", "close"]
+
+
+def test_what_is_black_at_the_start_is_no_frame_and_what_turns_black_later_is(
+    picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(100.0, 0.25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    black = list(np.random.default_rng(0).integers(0, 6, (8, 720, 640), np.uint8))  # with a sensor's noise
+    room = black[3].copy()
+    room[:40, :40] = 90  # a lamp in the dark, which then goes out
+    picamera2.FRAMES.extend([*black[:3], room, *black[4:]])
+    seen: list[int] = []
+    with open_camera("pi") as camera, pytest.raises(CameraFault, match="camera stalled"):
+        seen.extend(int(frame.luma.max()) for frame in camera.frames())
+    assert seen == [90, 5, 5, 5, 5]
 
 
 def test_the_pi_camera_is_told_how_to_expose(picamera2: ModuleType) -> None:

@@ -27,11 +27,12 @@ from device.classifier import MODELS
 from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
-from device.kiosk import StopRequest, run
+from device.kiosk import run
 from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
 from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
+from device.stop import StopRequest
 
 TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
@@ -276,8 +277,26 @@ def test_the_camera_led_is_lit_before_the_camera_starts_and_out_when_it_does_not
     monkeypatch.setattr(picamera2, "START_ERROR", RuntimeError("Failed to acquire camera"))
     with pytest.raises(CameraError, match=r"^pi: the camera doesn't start"):
         run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
-    assert lit == [[False, True], OFF_ON]
+    assert lit[0] == [False, True]
+    assert len(lit) > 1
+    assert all(history == OFF_ON for history in lit[1:])
     assert histories()["camera"] == OFF_ON
+
+
+def test_a_start_without_a_camera_is_told_to_systemd_and_shown_as_any_fault(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    def no_camera() -> None:  # as picamera2 fails
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(picamera2, "Picamera2", no_camera)
+    with pytest.raises(CameraError, match=r"^pi: no camera found"):
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert histories() == FAULT | {"buzzer": [False]}
+    assert listener.heard() == [
+        b"STATUS=FAULT pi: no camera found (list index out of range): check the ribbon cable and restart the Pi",
+        b"STOPPING=1",
+    ]
 
 
 def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_within_2_s(
@@ -305,6 +324,23 @@ def test_a_pi_camera_that_repeats_its_picture_ends_the_run_with_everything_off_w
     ]
 
 
+def test_a_lens_that_is_covered_at_the_start_is_a_fault_before_anything_is_decided(
+    door: Settings, picamera2: ModuleType, monkeypatch: pytest.MonkeyPatch, listener: Listener,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    picamera2.FRAMES.extend(np.random.default_rng(0).integers(0, 6, (20, 720, 640), np.uint8))  # a sensor's noise
+    clock = itertools.count(5000, 0.25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with pytest.raises(CameraFault) as fault:
+        run(dataclasses.replace(door, camera=CameraSettings("pi")), SquareFinder(), "mock")
+    assert fault.value.word is Blind.COVERED
+    assert capfd.readouterr().out == ""
+    assert histories() == FAULT | {"buzzer": [False]}
+    (status, stopping) = listener.heard()  # it was never ready
+    assert status.startswith(b"STATUS=FAULT pi: camera covered: nothing but black for 3.0 s")
+    assert stopping == b"STOPPING=1"
+
+
 def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settings, toy: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
@@ -323,10 +359,10 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
             run(settings, SquareFinder(), "mock")
         assert part in str(error.value)
         assert "\n" not in str(error.value)
-        high_low_high = [False, True, False, True]  # high is dark; FAULT is shown
+        high, high_low_high = [False, True], [False, True, False, True]  # high is dark; FAULT is shown
         assert histories() == {
-            "red": high_low_high, "green": high_low_high, "buzzer": [False, True], "relay": [False],
-            "camera": high_low_high,
+            "red": high_low_high, "green": high_low_high, "buzzer": high, "relay": [False],
+            "camera": high_low_high if kind is CameraError else high,  # which isn't touched with a model that's refused
         }  # fmt: skip
 
 

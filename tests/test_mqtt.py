@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import logging
@@ -19,13 +20,14 @@ from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict
 from device.decision import Decision, Event, State
-from device.errors import BrokerError
+from device.errors import BrokerError, CameraError
 from device.faces import Box
 from device.kiosk import run
 from device.levels import Levels
-from device.settings import DecisionSettings, Settings, SignalSettings
+from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings
+from device.stop import StopRequest
 from device.telemetry import mqtt
-from device.telemetry.counts import rows
+from device.telemetry.counts import Row, rows
 from device.telemetry.discovery import COMPONENTS, Discovery
 from device.telemetry.mqtt import Mqtt, try_broker
 from device.telemetry.settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
@@ -135,6 +137,41 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
     with Subscriber(broker) as later:  # who asks only now hears it as well
         later.until(lambda: later.of(AVAILABLE))
         assert later.of(AVAILABLE) == ["offline"]
+
+
+@needs_mosquitto
+def test_a_start_without_a_camera_is_a_problem_that_stays_until_a_frame_is_decided(
+    broker: Broker, door: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    settings = dataclasses.replace(door, mqtt=broker.settings(), counts=CountsSettings(enabled=True))
+    with Subscriber(broker) as heard:
+
+        def reached() -> bool:
+            return bool(heard.of(AVAILABLE) and heard.snapshot())
+
+        monkeypatch.setattr(StopRequest, "pause", lambda *_: heard.until(reached))  # while FAULT is shown
+        for _ in range(2):  # as systemd starts it
+            heard.messages.clear()
+            with pytest.raises(CameraError, match=r"^usb:99: "):
+                run(dataclasses.replace(settings, camera=CameraSettings("usb:99")), SquareFinder(), "mock")
+            assert (heard.snapshot()["state"], heard.snapshot()["problem"]) == ("FAULT", "ON")
+        assert rows_of(tmp_path) == []  # a start that decides nothing isn't counted, nor written to the card
+        heard.messages.clear()
+        with Telemetry(settings, card_of()) as told:
+            heard.until(lambda: heard.of(AVAILABLE))
+            with Subscriber(broker) as later:  # what Home Assistant sees meanwhile
+                later.until(lambda: later.of(AVAILABLE) and later.snapshot())
+                assert (later.of(AVAILABLE), later.snapshot()["problem"]) == (["online"], "ON")
+            told.note(State.IDLE, [], datetime.now(UTC))
+            heard.until(lambda: heard.snapshot().get("problem") == "OFF")
+        heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["offline"])
+        assert heard.of(AVAILABLE) == ["online", "offline"]  # it was never offline before
+    assert [starts for *_, starts in rows_of(tmp_path)] == [1]
+
+
+def rows_of(folder: Path) -> list[Row]:
+    return list(rows(folder / "counts.db"))
 
 
 def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_it_is_back(

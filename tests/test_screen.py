@@ -25,7 +25,8 @@ from device.decision import State
 from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.faces import Box, Face, Luma
 from device.kiosk import run
-from device.settings import ScreenSettings, Settings
+from device.settings import CameraSettings, ScreenSettings, Settings
+from device.stop import StopRequest
 from device.web.doorkeeper import allowed_hosts
 from device.web.languages import LANGUAGES, codes, preferred, read_language
 from device.web.limited_server import Asking
@@ -85,8 +86,13 @@ class PacedFinder(SquareFinder):
         return super().find(luma)
 
 
-def run_watched(door: Settings, act: str = "") -> tuple[list[tuple[str, str | None]], BaseException | None]:  # noqa: F811
-    """Run the kiosk with a viewer; return what it was told, and what ended the kiosk."""
+def run_watched(
+    door: Settings, act: str = "", monkeypatch: pytest.MonkeyPatch | None = None  # noqa: F811
+) -> tuple[list[tuple[str, str | None]], BaseException | None]:
+    """Run the kiosk with a viewer; return what it was told, and what ended the kiosk.
+
+    monkeypatch: has a fault be shown until somebody has looked at the screen.
+    """
     settings = dataclasses.replace(door, screen=ScreenSettings(port=free_port(), open_browser=False))
     looked, viewers, failure = threading.Event(), [], None
 
@@ -100,12 +106,15 @@ def run_watched(door: Settings, act: str = "") -> tuple[list[tuple[str, str | No
             viewers[0].wait()
             looked.set()
 
+    if monkeypatch:
+        monkeypatch.setattr(StopRequest, "pause", lambda *_: looked.wait(ANSWER_SECONDS))
     thread = threading.Thread(target=look)
     thread.start()
     try:
         assert run(settings, PacedFinder(looked, act), "mock") == 0
     except (CameraError, ZeroDivisionError) as error:
         failure = error
+    looked.set()
     thread.join(ANSWER_SECONDS)
     return viewers[0].ended(), failure
 
@@ -126,6 +135,14 @@ def test_a_fault_reaches_the_page_with_its_reason(
     told, failure = run_watched(door, act)
     assert isinstance(failure, kind)
     assert told[-2:] == [("ALARM", None), ("FAULT", reason)]
+
+
+def test_a_start_without_a_camera_reaches_the_page_with_its_reason(
+    door: Settings, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    told, failure = run_watched(dataclasses.replace(door, camera=CameraSettings("usb:99")), "", monkeypatch)
+    assert isinstance(failure, CameraError)
+    assert told[-1] == ("FAULT", "camera")
 
 
 def test_a_taken_port_leaves_the_door_without_a_screen(

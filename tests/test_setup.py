@@ -26,7 +26,7 @@ from device.classifier import Verdict
 from device.decision import State
 from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
-from device.kiosk import StopRequest, run
+from device.kiosk import run
 from device.levels import Levels, levels
 from device.limits import SHORTEST_TOKEN
 from device.look import Look
@@ -40,6 +40,7 @@ from device.settings import (
     read_settings,
 )
 from device.signals.signals import Signals
+from device.stop import StopRequest
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
 from device.web.changes import changed

@@ -1,22 +1,12 @@
-"""Finds the kiosk's own page; run as a program, it shows it in a browser that fills the screen."""
+"""Finds the kiosk's own page, and asks whether it is served."""
 
-import os
-import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 from deploy.pi.facts import CONFIG
 from device.settings import read_settings
 
 ANSWER_SECONDS = 10.0
-BROWSER = "/usr/bin/chromium"
-PROFILE = Path(os.environ.get("XDG_RUNTIME_DIR") or "/run/mask-kiosk-screen") / "profile"
-OPTIONS = (
-    "--kiosk", "--ozone-platform=wayland", "--no-first-run", "--noerrdialogs", "--disable-infobars",
-    "--disable-session-crashed-bubble", "--disable-features=Translate", "--disable-component-update",
-    "--password-store=basic", f"--user-data-dir={PROFILE}",
-)  # fmt: skip
 
 
 def address() -> str:
@@ -31,18 +21,14 @@ def address() -> str:
 def silence() -> str:
     """Return why the page doesn't answer, or nothing if it does or there is none."""
     url = address()
-    if not url:
-        return ""
+    return silence_at(url) if url else ""
+
+
+def silence_at(url: str) -> str:
+    """Return why a page doesn't answer, or nothing if it does."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         direct.open(url, timeout=ANSWER_SECONDS).close()
     except (OSError, urllib.error.URLError) as error:
         return f"its page at {url} doesn't answer: {error}"
     return ""
-
-
-if __name__ == "__main__":
-    url = address()
-    if not url:
-        sys.exit(f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it, or remove cage")
-    os.execv(BROWSER, [BROWSER, *OPTIONS, url])  # noqa: S606

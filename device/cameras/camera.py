@@ -89,9 +89,14 @@ class _Watched:
         self._camera.__exit__(kind, error, _)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the camera's frames; raise CameraFault when they show that it doesn't see any more."""
+        """Yield the camera's frames, of a live one from the first that isn't black.
+
+        Raises CameraFault when they show that it doesn't see any more.
+        """
         frames = self._camera.frames()
         for frame in at_speed(frames, self._pause) if self._pause else frames:
             if self._sight:
                 self._sight.check(frame)
+                if not self._sight.has_seen:  # the lens may be covered: nothing is decided until that is known
+                    continue
             yield Frame(turned_and_cropped(frame.luma, self._settings), frame.taken)

@@ -43,6 +43,7 @@ class Sight:
     def __init__(self, name: str, repeats: bool = False) -> None:
         """Take the camera's name for its error lines, and whether its coding may repeat a still scene to the bit."""
         self._name, self._repeats = name, repeats
+        self.has_seen = False  # anything but black
         self._begun: float | None = None  # seconds: when the first picture came
         self._repeated = self._longest = 0.0  # seconds for which it repeats itself, and for which it did at most
         self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
@@ -71,7 +72,7 @@ class Sight:
             self._see(frame.taken, blocks)
 
     def _see(self, now: float, blocks: Blocks) -> None:
-        self._black = None
+        self._black, self.has_seen = None, True
         self._before.append((now, blocks))
         while now - self._before[0][0] > BEFORE_SECONDS:
             self._before.popleft()

@@ -48,6 +48,7 @@ class Mqtt:
         self._client.on_message = self._born
         self._client.connect_async(settings.host, settings.port)
         self._newest: str | None = None
+        self._goodbye = discovery.availability_topic, OFFLINE  # a topic, and the last that is said on it
         self._present_at: float | None = None  # seconds of time.monotonic(): when Home Assistant is to hear all again
         self._told = ""  # the trouble that the log knows
         self.lost = 0  # events that found the queue full
@@ -62,15 +63,19 @@ class Mqtt:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._client.is_connected():
-            goodbye = self._client.publish(self._discovery.availability_topic, OFFLINE, qos=1, retain=True)
+        connected, gone = self._client.is_connected(), threading.Event()
+        if connected:
+            goodbye = self._client.publish(*self._goodbye, qos=1, retain=True)
             if not goodbye.rc:
                 goodbye.wait_for_publish(GOODBYE_SECONDS)
         if self.waiting:
             log.warning("mqtt: ends with %d events that %s hasn't acknowledged", self.waiting, self._place)
         client = self._client
-        client.on_connect = client.on_connect_fail = client.on_disconnect = client.on_message = None
+        client.on_connect = client.on_connect_fail = client.on_message = None
+        client.on_disconnect = lambda *_: gone.set()
         client.disconnect()  # its thread isn't waited for: it may be about to connect
+        if connected:
+            gone.wait(GOODBYE_SECONDS)  # a process that ends before that was said leaves its last will, offline
 
     def event(self, message: str) -> None:
         """Send an event, now or when the broker is there again; it is lost if too many wait already."""
@@ -80,8 +85,10 @@ class Mqtt:
         if sent.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self.lost += 1
 
-    def show(self, snapshot: str) -> None:
-        """Tell the present state, unless it is known."""
+    def show(self, snapshot: str, fault: bool) -> None:
+        """Tell the present state, unless it is known; after a fault it stays online, or nobody would see the fault."""
+        topics = self._discovery
+        self._goodbye = (topics.state_topic, snapshot) if fault else (topics.availability_topic, OFFLINE)
         if snapshot != self._newest:
             self._newest = snapshot
             self._client.publish(self._discovery.state_topic, snapshot, retain=True)  # without a connection: told then

@@ -114,7 +114,6 @@ class Telemetry:
             log.exception("telemetry: has failed; the door goes on without it")
 
     def _work(self) -> None:
-        self.counts.add(self._local(datetime.now(UTC)), "starts")
         written, looked = time.monotonic(), time.monotonic() - BOARD_SECONDS
         while True:
             with suppress(queue.Empty):
@@ -132,10 +131,12 @@ class Telemetry:
             if self._mqtt:
                 self._mqtt.tick()
                 if self._shown:
-                    self._mqtt.show(self._snapshot(self._shown))
+                    self._mqtt.show(self._snapshot(self._shown), self._shown is State.FAULT)
 
     def _tell(self, happened: Happened) -> None:
         """Count the events, and hand them on."""
+        if self._shown is None and happened.state is not State.FAULT:  # else a camera's absence counts thousands a day
+            self.counts.add(self._local(datetime.now(UTC)), "starts")
         self._shown, moment = happened.state, self._local(happened.moment)
         for event in happened.events:
             if counted := name_of(event):

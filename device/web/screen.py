@@ -56,6 +56,14 @@ class Screen:
             self._state = state
             self._tell(self._server.show, state)
 
+    def fail(self, error: Exception) -> None:
+        """Show FAULT, and why."""
+        reason = "camera" if isinstance(error, CameraError) else "device"
+        if isinstance(error, CameraFault):
+            reason = error.word.name.lower()
+        if self._server:
+            self._tell(self._server.show, State.FAULT, reason)
+
     def end(self) -> None:
         """Show that the recording has ended, and not that the kiosk doesn't answer any more."""
         if self._server:
@@ -73,11 +81,8 @@ class Screen:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._server is None:
             return
-        reason = "camera" if isinstance(error, CameraError) else "device"
-        if isinstance(error, CameraFault):
-            reason = error.word.name.lower()
         if isinstance(error, Exception):
-            self._tell(self._server.show, State.FAULT, reason)
+            self.fail(error)
         self._tell(self._server.stop)
         self._thread.join(CLOSE_SECONDS)
 

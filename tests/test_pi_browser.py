@@ -1,0 +1,104 @@
+"""What a Pi's screen shows while the kiosk doesn't answer, and how it comes back to the kiosk's page."""
+
+import html
+import queue
+import re
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from browser import Browser, needs_chromium
+from footprint import TREE
+from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
+
+from deploy.pi import browser as pi_browser
+from device.decision import State
+from device.web.languages import LANGUAGES, read_language
+
+GONE = "document.querySelector('section:not([hidden]) .words').textContent"
+
+
+@contextmanager
+def shown(port: int, folder: Path, language: str = "de") -> Iterator["queue.SimpleQueue[int]"]:
+    """The program that a Pi starts, its browser being one that shows nothing; what it returns comes into the queue."""
+    end, ended = folder / "end", queue.SimpleQueue[int]()
+    browser = ["sh", "-c", f"until test -e {shlex.quote(str(end))}; do sleep 0.1; done"]
+
+    def run() -> None:
+        ended.put(pi_browser.show(f"http://127.0.0.1:{port}/", language, browser, folder))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        while not (folder / "go.js").exists():  # it has begun
+            assert thread.is_alive()
+        yield ended
+    finally:
+        end.touch()
+        thread.join(ANSWER_SECONDS)
+
+
+@needs_chromium
+def test_a_screen_shows_fault_until_the_kiosk_answers_and_then_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 3600.0)  # of a door that has decided no more for so long
+    port = free_port()
+    with Browser(tmp_path / "profile") as page, shown(port, tmp_path):
+        page.open((tmp_path / "waiting.html").as_uri())
+        page.until("document.body.dataset.look === 'FAULT'")
+        said = read_language(LANGUAGES / "de.toml")
+        assert page.run(GONE) == said.looks["FAULT"].word + said.looks["FAULT"].prompt + said.faults["gone"]
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 198, 41)"
+        assert page.run("document.querySelector('section svg').getBBox().width") > 50
+        for _ in range(2):  # from there on, the page itself comes back
+            with served(card_of(), port=port) as (screen, _):
+                page.until("location.protocol === 'http:' && document.readyState === 'complete'")
+                show(screen, State.IDLE)
+                page.until("document.body.dataset.look === 'IDLE'")
+            page.until("document.body.dataset.look === 'FAULT'")
+        assert page.run("location.port") == str(port)
+        assert page.complaints() == [text for text in page.complaints() if "ERR_CONNECTION_REFUSED" in text]
+
+
+def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pi_browser, "MOST_ALONE_SECONDS", 0.1)
+    with served(card_of()) as (_, server), shown(server.port, tmp_path) as ended:
+        assert ended.get(timeout=ANSWER_SECONDS) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/net is Linux's")
+def test_a_page_is_up_while_somebody_is_connected_with_its_server() -> None:
+    with served(card_of()) as (_, server):
+        assert not pi_browser.is_up(server.url)
+        viewer = Viewer(server.port)
+        viewer.wait()
+        assert pi_browser.is_up(server.url)
+    viewer.ended()
+    assert not pi_browser.is_up(server.url)
+
+
+@pytest.mark.parametrize(
+    ("language", "system", "code"),
+    [("es", "de_DE.UTF-8", "es"), ("auto", "de_DE.UTF-8", "de"), ("auto", "ar", "ar"), ("auto", "C.UTF-8", "en")],
+)
+def test_the_waiting_page_speaks_the_language_of_the_settings_or_the_system(
+    language: str, system: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", system)
+    page, said = pi_browser.waiting_page(language), read_language(LANGUAGES / f"{code}.toml")
+    assert f'<html lang="{code}" dir="{said.direction}">' in page
+    assert html.escape(said.faults["gone"]) in page
+
+
+def test_the_unit_starts_it() -> None:
+    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^ExecStart=.* -m (\S+)$", unit, re.MULTILINE)
+    assert program == pi_browser.__name__
