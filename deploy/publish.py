@@ -115,7 +115,8 @@ def _going_on(
 ) -> tuple[Ring, ...]:
     """Return the rings in hours since `now`: where the folder's manifest has the same, of these releases, they go on.
 
-    One of other signers counts for nothing: who has the web server could have every kiosk take its turn at once.
+    One of other signers counts for nothing: who has the web server could have every kiosk take its turn at once. An
+    older one of the same releases counts, which is why a release that was withdrawn is better published as another.
     """
     before = _believed(to / NAME, signers)
     if before is None or [bundle.release for bundle in before.bundles] != releases:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from device.cameras.camera import Camera, open_camera
+from device.cameras.camera import Camera, open_camera, require_source
 from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
@@ -61,6 +61,7 @@ def run(
         watched = devices.enter_context(ExitStack())  # the camera, opened last
         devices.push(signals.leave)  # runs before the camera is closed, which may hang
         devices.push(show_fault)
+        require_source(settings.camera.source)
         classifier = Classifier(settings.model.name)
         finder = finder or open_finder(settings.faces)
         classifier.require_crops_of(finder)

@@ -361,8 +361,7 @@ def test_what_cannot_be_used_is_refused_with_the_outputs_driven_off(door: Settin
         assert "\n" not in str(error.value)
         high, high_low_high = [False, True], [False, True, False, True]  # high is dark; FAULT is shown
         assert histories() == {
-            "red": high_low_high, "green": high_low_high, "buzzer": high, "relay": [False],
-            "camera": high_low_high if kind is CameraError else high,  # which isn't touched with a model that's refused
+            "red": high_low_high, "green": high_low_high, "buzzer": high, "relay": [False], "camera": high,
         }  # fmt: skip
 
 

@@ -5,9 +5,10 @@ import queue
 import re
 import shlex
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from footprint import TREE
 from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
 
 from deploy.pi import browser as pi_browser
+from deploy.pi.page import silence_at
 from device.decision import State
 from device.web.languages import LANGUAGES, read_language
 
@@ -24,13 +26,17 @@ GONE = "document.querySelector('section:not([hidden]) .words').textContent"
 
 
 @contextmanager
-def shown(port: int, folder: Path, language: str = "de") -> Iterator["queue.SimpleQueue[int]"]:
+def shown(
+    port: int, folder: Path, refused: Sequence[str] = (), language: str = "de"
+) -> Iterator["queue.SimpleQueue[int]"]:
     """The program that a Pi starts, its browser being one that shows nothing; what it returns comes into the queue."""
     end, ended = folder / "end", queue.SimpleQueue[int]()
     browser = ["sh", "-c", f"until test -e {shlex.quote(str(end))}; do sleep 0.1; done"]
 
+    waits = iter(refused)  # as long as kiosk.toml is refused
+
     def run() -> None:
-        ended.put(pi_browser.show(f"http://127.0.0.1:{port}/", language, browser, folder))
+        ended.put(pi_browser.show(lambda: next(waits, f"http://127.0.0.1:{port}/"), language, browser, folder))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -72,6 +78,26 @@ def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
     monkeypatch.setattr(pi_browser, "MOST_ALONE_SECONDS", 0.1)
     with served(card_of()) as (_, server), shown(server.port, tmp_path) as ended:
         assert ended.get(timeout=ANSWER_SECONDS) == -signal.SIGKILL
+
+
+def test_the_browser_is_led_to_the_page_once_its_address_can_be_told(tmp_path: Path) -> None:
+    with served(card_of()) as (_, server), shown(server.port, tmp_path, refused=["", ""]):
+        while server.url not in (tmp_path / "go.js").read_text():
+            pass
+
+
+def test_what_answers_otherwise_than_a_page_does_is_silence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+                connection.recv(1000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert "doesn't answer: SSH-2.0" in silence_at(f"http://127.0.0.1:{other.getsockname()[1]}/")
+        thread.join()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/net is Linux's")

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
 from deploy.pi.page import address, silence_at
+from device.errors import KioskError
 from device.settings import read_settings
 from device.web.languages import LANGUAGES, codes, preferred, read_language
 
@@ -29,29 +31,31 @@ STATIC = LANGUAGES.parent / "static"
 ESTABLISHED = "01"  # in /proc/net/tcp
 
 
-def show(url: str, language: str, browser: Sequence[str], folder: Path) -> int:
-    """Have a browser show the page at `url` as soon as it is served; return its exit code once it has ended.
+def show(wished: Callable[[], str], language: str, browser: Sequence[str], folder: Path) -> int:
+    """Have a browser show the kiosk's page as soon as it is served; return its exit code once it has ended.
 
-    It begins with a page in `folder`, because Chromium itself tries one that didn't come less and less often, every
-    half hour in the end. Where the page isn't up after a minute in which it was served, the browser is ended, for
-    systemd to start it anew.
+    wished: gives the page's address as it is now, or nothing while none can be told. The browser begins with a page in
+    `folder`, because Chromium itself tries one that didn't come less and less often, every half hour in the end. Where
+    the page isn't up after a minute in which it was served, the browser is ended, for systemd to start it anew.
     """
     waiting = folder / "waiting.html"
     waiting.write_text(waiting_page(language), encoding="utf-8")
     lead(folder, "")
     with subprocess.Popen([*browser, waiting.as_uri()]) as process:
-        since = time.monotonic()  # when the page was up, or wasn't served
-        while process.poll() is None:
-            if is_up(url):  # and isn't asked for: its server is the door's own program
-                since = time.monotonic()
-            elif silence_at(url):
-                lead(folder, "")
-                since = time.monotonic()
-            else:
-                lead(folder, url)
-                if time.monotonic() - since > MOST_ALONE_SECONDS:
-                    process.kill()
-            time.sleep(LOOK_SECONDS)
+        try:
+            since = time.monotonic()  # when the page was up, or wasn't served
+            while process.poll() is None and time.monotonic() - since <= MOST_ALONE_SECONDS:
+                url = wished()
+                if url and is_up(url):  # and isn't asked for: its server is the door's own program
+                    since = time.monotonic()
+                elif not url or silence_at(url):
+                    lead(folder, "")
+                    since = time.monotonic()
+                else:
+                    lead(folder, url)
+                time.sleep(LOOK_SECONDS)
+        finally:
+            process.kill()
     return process.returncode
 
 
@@ -84,8 +88,17 @@ def is_up(url: str) -> bool:
     return (ESTABLISHED, urlsplit(url).port, os.getuid()) in found
 
 
+def address_or_none() -> str:
+    """Return the page's address, or nothing while kiosk.toml is refused, which the kiosk's journal says."""
+    with suppress(KioskError):
+        return address()
+    return ""
+
+
 if __name__ == "__main__":
-    url = address()
-    if not url:
-        sys.exit(f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it, or remove cage")
-    sys.exit(show(url, read_settings(CONFIG).screen.language, [BROWSER, *OPTIONS], FOLDER))
+    language = "auto"
+    with suppress(KioskError):
+        if not address():
+            sys.exit(f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it, or remove cage")
+        language = read_settings(CONFIG).screen.language
+    sys.exit(show(address_or_none, language, [BROWSER, *OPTIONS], FOLDER))

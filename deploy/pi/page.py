@@ -1,6 +1,6 @@
 """Finds the kiosk's own page, and asks whether it is served."""
 
-import urllib.error
+import http.client
 import urllib.request
 
 from deploy.pi.facts import CONFIG
@@ -29,6 +29,6 @@ def silence_at(url: str) -> str:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         direct.open(url, timeout=ANSWER_SECONDS).close()
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:  # as of a port at which something else answers
         return f"its page at {url} doesn't answer: {error}"
     return ""

@@ -1,5 +1,6 @@
 """Limits how many connections there are at once, and how often each address may ask."""
 
+import ipaddress
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +14,13 @@ MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the 
 
 
 class Asking:
-    """Counts requests by the address they come from: a token bucket for each.
+    """Counts requests by the address they come from, of IPv6 by its network of 64 bits: a token bucket for each.
 
     What comes from this computer isn't counted: a proxy there asks for many.
     """
 
-    AT_ONCE, A_SECOND = 600.0, 20.0  # requests: fifty pages loaded at once, and then one or two a second
+    # Requests: as many viewers as there may be load the page at once, twelve each, and then one or two a second.
+    AT_ONCE, A_SECOND = 2400.0, 20.0
     MOST_ADDRESSES = 2000  # remembered; whoever asked longest ago is forgotten first
 
     def __init__(self, is_here: Callable[[str], bool]) -> None:
@@ -32,16 +34,20 @@ class Asking:
         if left < 1:
             return False
         if not self._is_here(address):
-            self._left.pop(address, None)
-            self._left[address] = left - 1, now
+            self._left.pop(_network(address), None)
+            self._left[_network(address)] = left - 1, now
             if len(self._left) > self.MOST_ADDRESSES:
                 del self._left[next(iter(self._left))]
         return True
 
     def left(self, address: str, now: float) -> float:
         """Return how many more an address may ask at `now`, in seconds."""
-        left, counted = self._left.get(address, (self.AT_ONCE, now))
+        left, counted = self._left.get(_network(address), (self.AT_ONCE, now))
         return min(self.AT_ONCE, left + (now - counted) * self.A_SECOND)
+
+
+def _network(address: str) -> str:
+    return str(ipaddress.ip_network((address, 64), strict=False)) if ":" in address else address
 
 
 class LimitedServer(HTTPServer):
