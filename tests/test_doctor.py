@@ -13,7 +13,7 @@ import pytest
 from footprint import TREE
 from healthy_pi import Pi
 
-from deploy.checks import shortages
+from deploy.checks import Facts, shortages
 from device.classifier import MODELS
 from device.doctor import camera, models, packages, pins, service, storage, system, telemetry
 from device.doctor.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
@@ -421,7 +421,7 @@ def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) ->
     found = {}
     for megabytes in (99, 100, 899, 900):
         pi.program("df", f"echo Avail; echo {megabytes}")
-        facts = {"free_mb": megabytes, "numpy": "", "time": time.time()}
+        facts: Facts = {"free_mb": megabytes, "numpy": "", "time": time.time(), "wheels": {}}
         short = [len(shortages(facts, venv, [], online=False)) for venv in (False, True)]
         found[megabytes] = look(pi, "space").level, short
     assert found == {

@@ -15,7 +15,8 @@ from trainer.cache import write_whole
 
 OLD, NEW = "[decision]\nhold_seconds = 1\n", "[decision]\nhold_seconds = 3.0\n"
 WRITERS = {
-    "setup page": "from device.web.edit import edit_settings as edit\nedit(path, {'decision': {'hold_seconds': 3.0}})",
+    "setup page": "from device.web.edit import edit_settings\nedit_settings(path, {'decision': {'hold_seconds': 3.0}}, "
+                  "bool)",
     "trainer": f"from trainer.cache import write_whole\nwrite_whole(path, {NEW.encode()!r})",
 }
 SAVE_STATE = """from trainer.runs import State, save_state
