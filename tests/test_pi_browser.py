@@ -32,7 +32,6 @@ def shown(
     """The program that a Pi starts, its browser being one that shows nothing; what it returns comes into the queue."""
     end, ended = folder / "end", queue.SimpleQueue[int]()
     browser = ["sh", "-c", f"until test -e {shlex.quote(str(end))}; do sleep 0.1; done"]
-
     waits = iter(refused)  # as long as kiosk.toml is refused
 
     def run() -> None:
@@ -81,9 +80,10 @@ def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
 
 
 def test_the_browser_is_led_to_the_page_once_its_address_can_be_told(tmp_path: Path) -> None:
-    with served(card_of()) as (_, server), shown(server.port, tmp_path, refused=["", ""]):
-        while server.url not in (tmp_path / "go.js").read_text():
-            pass
+    with served(card_of()) as (_, server), shown(server.port, tmp_path, refused=["", ""]) as ended:
+        while not (led := (tmp_path / "go.js").read_text()):
+            assert ended.empty()
+        assert led == f'location.replace("{server.url}");'
 
 
 def test_what_answers_otherwise_than_a_page_does_is_silence() -> None:

@@ -43,12 +43,11 @@ def show(wished: Callable[[], str], language: str, browser: Sequence[str], folde
     lead(folder, "")
     with subprocess.Popen([*browser, waiting.as_uri()]) as process:
         try:
-            since = time.monotonic()  # when the page was up, or wasn't served
+            url, since = "", time.monotonic()  # since: when the page was up, or wasn't served
             while process.poll() is None and time.monotonic() - since <= MOST_ALONE_SECONDS:
-                url = wished()
                 if url and is_up(url):  # and isn't asked for: its server is the door's own program
                     since = time.monotonic()
-                elif not url or silence_at(url):
+                elif not (url := wished()) or silence_at(url):
                     lead(folder, "")
                     since = time.monotonic()
                 else:
