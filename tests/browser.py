@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +21,13 @@ START_SECONDS, ANSWER_SECONDS = 120.0, 60.0  # a busy computer takes its time
 POLL_SECONDS = 0.02
 LARGEST_MESSAGE = 64 << 20  # bytes: screenshots come in one
 
+LOADS_ANEW = -32000  # the protocol's error of a page that goes while it is asked something
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
+
+
+class LoadsAnew(Exception):
+    """The page went while it was asked something."""
 
 
 class Browser:
@@ -71,6 +78,8 @@ class Browser:
             message = json.loads(self._wait(self._socket.read_message) or "{}")
             assert message, "Chromium has closed the tab"
             if message.get("id") == self._number:
+                if message.get("error", {}).get("code") == LOADS_ANEW:
+                    raise LoadsAnew(message)
                 assert "error" not in message, message
                 return dict(message["result"])
             self.events.append(message)
@@ -87,7 +96,12 @@ class Browser:
 
     def until(self, condition: str) -> None:
         """Wait until JavaScript gives something true."""
-        self._poll(lambda: bool(self.run(condition)), condition)
+        def met() -> bool:
+            with suppress(LoadsAnew):
+                return bool(self.run(condition))
+            return False
+
+        self._poll(met, condition)
 
     def size(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

@@ -247,6 +247,20 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
 
 
 @needs_chromium
+@pytest.mark.parametrize(("name", "token"), [("setup", SETUP_TOKEN), ("today", READ_TOKEN)])
+def test_an_open_page_takes_the_token_of_an_address_that_it_is_led_to(
+    counted: Path, browser: Browser, name: str, token: str
+) -> None:
+    with serving() as (screen, server):
+        show(screen, State.IDLE)
+        page = f"{server.url}{name}"
+        browser.open(f"{page}#of-before")
+        browser.until("said.textContent === said.dataset.wrong")
+        browser.open(f"{page}#{token}")  # its fragment alone is another
+        browser.until("document.querySelector('#opened')?.hidden === false && location.hash === ''")
+
+
+@needs_chromium
 def test_a_day_of_nobody_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, browser: Browser) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))  # without a file
     with serving() as (_, server):

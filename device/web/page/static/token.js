@@ -47,9 +47,9 @@ function enter(open) {
   entry.addEventListener("submit", (event) => {
     event.preventDefault();
     token = entry.elements.token.value.trim();
-    if (opened.hidden) return open();
-    location.hash = token;
-    location.reload(); // the device has started anew, maybe as another version
+    if (opened.hidden) open();
+    else location.hash = token; // the device has started anew, maybe as another version
   });
+  addEventListener("hashchange", () => location.reload()); // a browser that goes to another token loads nothing by itself
   if (token) open();
 }
