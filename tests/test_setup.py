@@ -442,6 +442,84 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
     assert (settings.screen.language, settings.camera.rotation) == ("de", 180)
 
 
+HOLD = "document.querySelector('#decision-hold_seconds').value"
+# A page whose answers to `path` are kept back, once they have come, until they are let go.
+KEEP_BACK = """(() => {
+  const answers = fetch;
+  window.kept = [];
+  window.fetch = async (path, asked) => {
+    const answer = await answers(path, asked);
+    if (path === window.keeps) await new Promise((done) => kept.push(done));
+    return answer;
+  };
+})()"""
+
+
+@needs_chromium
+def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_changed_in_it(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run("document.querySelector('#signals-beeps').value = '7'")
+        others = {
+            "decision": {"zones": [STREET], "hold_seconds": 2.5}, "signals": {"beeps": 1}, "screen": {"speech": True},
+        }  # fmt: skip
+        assert post(server, "save", others)[0] == 200
+        Zones(browser).are(STREET)
+        assert browser.run(HOLD) == "2.5"
+        assert browser.run("document.querySelector('#screen-speech').checked")
+        assert browser.run("document.querySelector('#signals-beeps').value") == "7"
+        browser.run("document.querySelector('#add').click(); values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+        assert read_settings(config).decision.zones == (tuple(STREET), (0.4, 0.4, 0.2, 0.2))
+        assert read_settings(config).signals.beeps == 7
+        browser.run("document.querySelector('#add').click()")
+        assert post(server, "save", {"decision": {"zones": [MIRROR]}})[0] == 200
+        browser.until("zoneSaid.textContent === 'Another page has saved other zones: Save replaces them by these.'")
+        assert browser.run("zonesNow().length") == 3
+        assert browser.complaints() == []
+
+
+@needs_chromium
+def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(f"{KEEP_BACK}; window.keeps = '/setup/save'; {HOLD} = '3'; values.requestSubmit()")
+        browser.until("kept.length > 0")
+        browser.run(f"{HOLD} = '4'; window.keeps = ''; kept.pop()()")
+        browser.until(f"saved.textContent === 'Saved in {config}, but for what was changed since.'")
+        browser.run("saved.textContent = ''; values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+        assert browser.run(HOLD) == "4"
+    assert read_settings(config).decision.hold_seconds == 4.0
+
+
+@needs_chromium
+def test_an_answer_that_a_later_one_has_overtaken_changes_nothing(tmp_path: Path) -> None:
+    config, waiting = tmp_path / "kiosk.toml", "!document.querySelector('#waiting').hidden"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(f"{KEEP_BACK}; window.keeps = '/setup/minute'")
+        browser.until("kept.length > 0")
+        browser.run(f"window.keeps = ''; {HOLD} = '3'; document.querySelector('#camera-rotation').value = '180'")
+        browser.run("values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.' && {waiting}")
+        seen = "window.answers = fetch; window.seen = []; window.fetch = async (path, asked) => {"
+        seen += f"const answer = await answers(path, asked); seen.push([{waiting}, {HOLD}]); return answer; }}"
+        browser.run(f"{seen}; kept.pop()(); lastMinute()")
+        assert browser.run("[...new Set(seen.map(String))]") == ["true,3"]
+
+
 @needs_chromium
 def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_anew(tmp_path: Path) -> None:
     config, port, opened = tmp_path / "kiosk.toml", free_port(), "!opened.hidden && values.elements.beeps !== undefined"

@@ -13,6 +13,7 @@ const tested = document.querySelector("#tested");
 const image = document.querySelector("figure img");
 const { gone, ended } = said.dataset;
 let minute = null;
+let asked = 0; // how often the last minute was: an answer that a later one has overtaken is old
 const changed = new Map(); // input to its value as the device has it
 let zonesBefore = "[]";
 
@@ -28,11 +29,21 @@ const TITLES = { model: "Levels", decision: "Times and sizes", signals: "Sounds"
 function control(key, value) {
   const choice = document.createElement(key === "language" ? "select" : "input");
   if (key === "language") choice.append(...minute.languages.map((code) => new Option(code)));
-  if (typeof value === "boolean") Object.assign(choice, { type: "checkbox", checked: value });
-  else if (typeof value === "number")
-    Object.assign(choice, { type: "number", step: "any", required: true, value: Number(value.toFixed(3)) });
-  else Object.assign(choice, { required: true, value });
+  if (typeof value === "boolean") choice.type = "checkbox";
+  else if (typeof value === "number") Object.assign(choice, { type: "number", step: "any", required: true });
+  else choice.required = true;
+  show(choice, shown(value));
   return choice;
+}
+
+function shown(value) {
+  return typeof value === "number" ? Number(value.toFixed(3)) : value;
+}
+
+function show(input, value) {
+  if (input.type === "checkbox") input.checked = value;
+  else input.value = value;
+  changed.set(input, value);
 }
 
 function valueOf(input) {
@@ -62,14 +73,30 @@ function fields() {
     }
     document.querySelector("#fields").append(set);
   }
-  showZones(minute.decision.zones);
-  remember();
+  takeOver();
 }
 
-// What is there now is what the device has.
-function remember() {
-  for (const input of document.querySelectorAll("#fields [name]")) changed.set(input, valueOf(input));
-  zonesBefore = JSON.stringify(zonesNow());
+// Shows what the device has meanwhile, by another page perhaps, where nothing was changed here.
+function takeOver() {
+  for (const [input, before] of changed) {
+    const value = shown(minute[input.dataset.section][input.name]);
+    if (value !== before && valueOf(input) === before) show(input, value);
+  }
+  const zones = JSON.stringify(minute.decision.zones.map(rounded));
+  const now = JSON.stringify(zonesNow());
+  if (zones === zonesBefore || drag) return;
+  if (now === zonesBefore) showZones(minute.decision.zones);
+  else if (now !== zones) zoneSaid.textContent = "Another page has saved other zones: Save replaces them by these.";
+  zonesBefore = zones;
+}
+
+// What was posted is what the device has.
+function remember(posted) {
+  for (const input of changed.keys()) {
+    const value = posted[input.dataset.section]?.[input.name];
+    if (value !== undefined) changed.set(input, value);
+  }
+  if (posted.decision?.zones) zonesBefore = JSON.stringify(posted.decision.zones);
 }
 
 function changes() {
@@ -89,14 +116,18 @@ function offerRestart() {
 }
 
 async function lastMinute() {
+  const mine = ++asked;
   const found = await told(() => ask("minute"));
+  if (mine !== asked) return;
   if (found) {
     minute = found;
+    takeOver();
     const notice = minute.config ? "" : UNSAVED;
     document.querySelector("#values button").disabled = !minute.config;
     if (said.textContent !== notice) said.textContent = notice; // what was said of a device that is back is over
   }
   const tried = Object.keys(changes()).length ? await told(() => ask("try", changes()), saved) : null;
+  if (mine !== asked) return;
   const rows = [["values in use", minute.states], ["values below", (tried ?? minute).states]];
   grey.textContent = minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "";
   drawMinute(LEVELS.map((key) => [key, Number(values.elements[key].value)]), minute.scores, rows);
@@ -143,11 +174,13 @@ for (const place of [values, layer]) {
 }
 values.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const done = await told(() => ask("save", changes()), saved);
+  const posted = changes();
+  const done = await told(() => ask("save", posted), saved);
   if (!done) return;
-  remember();
+  remember(posted);
   await lastMinute();
-  saved.textContent = `Saved in ${done.saved}.`;
+  const since = Object.keys(changes()).length ? ", but for what was changed since" : "";
+  saved.textContent = `Saved in ${done.saved}${since}.`;
 });
 document.querySelector("#restart").addEventListener("click", async () => {
   if (!(await told(() => ask("restart", {}), saved))) return;

@@ -15,10 +15,15 @@ let drag = null; // what is being dragged: the button, where it began, and wheth
 
 const within = (value, low, high) => Math.min(high, Math.max(low, value));
 
-function place(button, [left, top, width, height]) {
-  const shares = [left, top, width, height].map((share) => Number(share.toFixed(3)));
+function rounded(exact) {
+  const shares = exact.map((share) => Number(share.toFixed(3)));
   // Up to the edge: both halves may have been rounded up.
   for (const side of [0, 1]) shares[side + 2] = Math.min(shares[side + 2], Number((1 - shares[side]).toFixed(3)));
+  return shares;
+}
+
+function place(button, exact) {
+  const shares = rounded(exact);
   rectangles.set(button, shares);
   ["left", "top", "width", "height"].forEach((side, index) => (button.style[side] = `${shares[index] * 100}%`));
   const [x, y, wide, high] = shares.map((share) => Math.round(share * 100));
@@ -61,6 +66,7 @@ function zonesChanged(text) {
 function showZones(zones) {
   for (const button of rectangles.keys()) button.remove();
   rectangles.clear();
+  chosen = null;
   zones.forEach(addZone);
 }
 
