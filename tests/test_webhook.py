@@ -3,6 +3,8 @@ import hashlib
 import hmac
 import json
 import logging
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from device.telemetry.secret import read_secret
 from device.telemetry.settings import WebhookSettings
 from device.telemetry.telemetry import Telemetry
 from device.telemetry.webhook import key_of, signature
+from device.web.address import is_there
 
 KEY = b"a key of more than 24 bytes"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
@@ -138,6 +141,48 @@ def test_an_address_without_a_path_is_asked_at_its_root(secret: Path, given: str
         told.note(State.ALARM, visit(1), START)
         receiver.wait(1)
     assert receiver.paths == [asked]
+
+
+def read_post(connection: socket.socket) -> bytes:
+    """Return a request whose body is a JSON object."""
+    connection.settimeout(ANSWER_SECONDS)
+    read = b""
+    while not read.endswith(b"}"):
+        read += connection.recv(10_000)
+    return read
+
+
+@pytest.mark.skipif(not is_there("::1"), reason="needs IPv6")
+def test_an_ipv6_address_needs_no_port(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        server.settimeout(ANSWER_SECONDS)
+        monkeypatch.setattr("http.client.HTTPConnection.default_port", server.getsockname()[1])
+        with Telemetry(Settings(webhook=WebhookSettings(True, "http://[::1]/hook", str(secret))), card_of()) as told:
+            told.note(State.ALARM, visit(1), START)
+            connection, _ = server.accept()
+            with connection:
+                assert b"\r\nHost: [::1]\r\n" in read_post(connection)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def test_an_answer_that_comes_byte_by_byte_is_cut_off(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.telemetry.webhook.ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(ANSWER_SECONDS)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with Telemetry(Settings(webhook=WebhookSettings(True, url, str(secret))), card_of()) as told:
+            told.note(State.ALARM, visit(1), START)
+            slow, _ = server.accept()
+            with slow:
+                read_post(slow)
+                bytes_sent = 0
+                while not select.select([slow], [], [], 0.02)[0]:  # until it is cut off
+                    bytes_sent += slow.send(b"x")
+                    assert bytes_sent < 500
+            again, _ = server.accept()
+            with again:
+                read_post(again)
+                again.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
 def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:

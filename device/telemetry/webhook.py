@@ -10,9 +10,11 @@ import http.client
 import logging
 import queue
 import random
+import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -92,16 +94,33 @@ class Webhook:
             "webhook-timestamp": stamp, "webhook-signature": signature(self._key, name, stamp, body),
         }  # fmt: skip
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=ANSWER_SECONDS)
+        port = self._parts.port or kind.default_port  # which it would look for in an IPv6 address
+        query = f"?{self._parts.query}" if self._parts.query else ""
         try:
-            query = f"?{self._parts.query}" if self._parts.query else ""
-            connection.request("POST", f"{self._parts.path or '/'}{query}", body, headers)
-            status = connection.getresponse().status
+            with closing(kind(self._parts.hostname or "", port, timeout=ANSWER_SECONDS)) as connection:
+                connection.request("POST", f"{self._parts.path or '/'}{query}", body, headers)
+                with _cut_off(connection.sock):
+                    status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             return f"can't be reached ({error!r})"
-        finally:
-            connection.close()
         return "" if 200 <= status < 300 else f"answers {status}"
+
+
+@contextmanager
+def _cut_off(connected: socket.socket) -> Iterator[None]:
+    """End a connection in ANSWER_SECONDS: its own timeout begins anew with each byte of an answer."""
+
+    def cut() -> None:
+        with suppress(OSError):  # it is closed
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # TLS's own would take it away from who reads
+
+    timer = threading.Timer(ANSWER_SECONDS, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def shown_url(url: str) -> str:
