@@ -15,6 +15,7 @@ class Notifier:
     def __init__(self, address: str | None) -> None:
         """Take the value of NOTIFY_SOCKET: a path, or @NAME for an abstract socket."""
         self._socket: socket.socket | None = None
+        self._ready = False  # READY=1 was sent
         self._alive_at: float | None = None  # seconds: when WATCHDOG=1 was last sent
         if address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -33,16 +34,21 @@ class Notifier:
 
     def decided(self, now: float) -> None:
         """Say that the frame taken at `now`, in seconds, was decided; the first one makes the service ready."""
-        if self._alive_at is None:
-            self._send("READY=1")
-        if self._alive_at is None or now - self._alive_at >= ALIVE_SECONDS:
+        if not self._ready:
+            self._ready = self._send("READY=1")
+        if (self._alive_at is None or now - self._alive_at >= ALIVE_SECONDS) and self._send("WATCHDOG=1"):
             self._alive_at = now
-            self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         """Show one line in `systemctl status`."""
         self._send(f"STATUS={' '.join(text.split())}")
 
-    def _send(self, message: str) -> None:
-        if self._socket is not None:
-            self._socket.send(message.encode())
+    def _send(self, message: str) -> bool:
+        """Return False if it is lost: a systemd that reads nothing, or is gone, neither delays the door nor ends it."""
+        if self._socket is None:
+            return True
+        try:
+            self._socket.send(message.encode(), socket.MSG_DONTWAIT)
+        except OSError:
+            return False
+        return True

@@ -20,6 +20,7 @@ import pytest
 from footprint import config_for
 from gpiozero import Device
 from real_data import real_data
+from screens import ANSWER_SECONDS
 
 from device.cameras.frame import Frame
 from device.cards import card_json
@@ -201,6 +202,31 @@ def test_an_abstract_socket_is_spoken_to_as_well() -> None:
         for now in (7.0, 7.5, 8.0):
             notifier.decided(now)
     assert listener.heard() == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"STOPPING=1"]
+
+
+def test_a_systemd_that_reads_nothing_or_is_gone_holds_nothing_up(tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(address)
+        systemd.setblocking(False)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others, suppress(BlockingIOError):
+            others.setblocking(False)
+            others.connect(address)
+            while True:  # until the queue is full
+                others.send(b"of others")
+        notifier = Notifier(address)
+        door = threading.Thread(target=notifier.decided, args=[0.0], daemon=True)
+        door.start()
+        door.join(ANSWER_SECONDS)
+        assert not door.is_alive()
+        with suppress(BlockingIOError):
+            while systemd.recv(100) == b"of others":
+                pass
+        notifier.decided(0.1)
+        assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+    with notifier:
+        notifier.decided(2.0)
+        notifier.status("ALARM")
 
 
 def test_a_practice_model_says_so_on_every_line(
