@@ -204,6 +204,31 @@ def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_i
                     assert b"mask-kiosk-door-1" in kiosk.recv(1000)
 
 
+def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_acknowledge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a secret")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(ANSWER_SECONDS)
+        host, port = broker.getsockname()
+        settings = MqttSettings(True, host=host, port=port, tls=False, password_path=str(secret))
+        with Mqtt(settings, Discovery("door-1", "a model")) as told:
+            kiosk, _ = broker.accept()
+            kiosk.settimeout(ANSWER_SECONDS)
+            kiosk.sendall(b"\x20\x02\0\0")  # CONNACK: accepted
+            heard = b""
+            while b"online" not in heard:
+                heard += kiosk.recv(10_000)
+            for _ in range(30):  # of which paho sends twenty, and the rest after their acknowledgement
+                told.event("an event")
+        with kiosk, kiosk.makefile("rb") as rest:
+            said = f"\0{chr(len(AVAILABLE))}{AVAILABLE}offline".encode()
+            assert rest.read().endswith(b"\x31" + bytes([len(said)]) + said + b"\xe0\0")  # retained, then DISCONNECT
+
+
 @needs_mosquitto
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves a refused socket to Python
 def test_the_doctor_is_let_in_or_told_why_not(broker: Broker, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ class Mqtt:
             goodbye = self._client.publish(*self._goodbye, qos=1, retain=True)
             if not goodbye.rc:
                 goodbye.wait_for_publish(GOODBYE_SECONDS)
+            if goodbye.rc or not goodbye.is_published():  # behind events that wait, and there would be no last will
+                self._client.publish(*self._goodbye, retain=True)
         if self.waiting:
             log.warning("mqtt: ends with %d events that %s hasn't acknowledged", self.waiting, self._place)
         client = self._client
