@@ -196,6 +196,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 BARS = "[...document.querySelectorAll('#plot > svg rect')].map((bar) => [bar.getAttribute('class'), "
 BARS += "Math.round(bar.getBBox().x / 40 - 0.3), bar.getBBox().height])"
+CUT_OFF = """[...document.querySelectorAll('#plot > svg text')].filter((text) => {
+  const [inner, outer] = [text, text.ownerSVGElement].map((part) => part.getBoundingClientRect());
+  return inner.left < outer.left || inner.right > outer.right; }).map((text) => text.textContent)"""
 CELLS = "[...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
 
 
@@ -220,6 +223,7 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
             assert browser.run("document.dir") == words.direction
             assert browser.run("document.querySelector('h1').textContent") == words.today["title"]
             assert browser.run("document.querySelector('#plot svg').getAttribute('aria-label')") == words.today["plot"]
+            wrong += [(code, "", "cut off", text) for text in browser.run(CUT_OFF)]
             axe_script(browser)
             for scheme in ("light", "dark"):
                 browser.media(prefers_color_scheme=scheme)
