@@ -16,9 +16,11 @@ def is_pi(root: Path = ROOT) -> bool:
 
 
 def degrees(root: Path = ROOT) -> float | None:
-    """Return the processor's temperature in °C, to a tenth; None where Linux knows of no sensor."""
-    text = _text(root / "sys/class/thermal/thermal_zone0/temp")
-    return None if text is None else round(int(text) / 1000, 1)
+    """Return the processor's temperature in °C, to a tenth; None where Linux knows of no sensor, or it says nothing."""
+    try:
+        return round(int(_text(root / "sys/class/thermal/thermal_zone0/temp") or "") / 1000, 1)
+    except ValueError:
+        return None
 
 
 def undervoltage(root: Path = ROOT) -> bool | None:

@@ -26,3 +26,8 @@ def test_a_raspberry_pi_tells_its_name_its_heat_and_its_voltage(tmp_path: Path, 
 def test_what_another_computer_does_not_say_is_not_known(tmp_path: Path) -> None:
     assert (board.name(tmp_path), board.is_pi(tmp_path)) == (None, False)
     assert (board.degrees(tmp_path), board.undervoltage(tmp_path)) == (None, None)
+
+
+def test_a_sensor_that_says_nothing_tells_no_temperature(tmp_path: Path) -> None:
+    below(tmp_path, "sys/class/thermal/thermal_zone0/temp", "\n")
+    assert board.degrees(tmp_path) is None
