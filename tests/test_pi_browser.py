@@ -71,6 +71,23 @@ def test_a_screen_shows_fault_until_the_kiosk_answers_and_then_its_page(
         assert page.complaints() == [text for text in page.complaints() if "ERR_CONNECTION_REFUSED" in text]
 
 
+@needs_chromium
+def test_a_screen_that_nobody_touches_is_allowed_to_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 3600.0)
+    allowed = [option for option in pi_browser.OPTIONS if "autoplay" in option]
+    with served(card_of(), speech=True) as (screen, server), Browser(tmp_path / "profile", *allowed) as page:
+        page.ask(
+            "Page.addScriptToEvaluateOnNewDocument",
+            source="window.told = []; window.really = SpeechSynthesis.prototype.speak;"
+            "SpeechSynthesis.prototype.speak = function (speech) {"
+            " really.call(this, speech); told.push(this.speaking || this.pending); }",
+        )
+        page.open(server.url)
+        show(screen, State.ALARM)
+        page.until("told.length > 0")
+        assert page.run("told[0]")  # what isn't allowed is thrown away at once
+
+
 def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,8 @@ FOLDER = Path(os.environ.get("XDG_RUNTIME_DIR") or "/run/mask-kiosk-screen")
 OPTIONS = (
     "--kiosk", "--ozone-platform=wayland", "--no-first-run", "--noerrdialogs", "--disable-infobars",
     "--disable-session-crashed-bubble", "--disable-features=Translate", "--disable-component-update",
-    "--password-store=basic", f"--user-data-dir={FOLDER / 'profile'}",
+    "--password-store=basic", "--autoplay-policy=no-user-gesture-required",  # speaks without ever being touched
+    "--enable-speech-dispatcher", f"--user-data-dir={FOLDER / 'profile'}",
 )  # fmt: skip
 STATIC = LANGUAGES.parent / "static"
 ESTABLISHED = "01"  # in /proc/net/tcp
