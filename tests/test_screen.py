@@ -266,7 +266,10 @@ def test_only_its_own_host_is_answered_on_loopback(host: str, status: int) -> No
             found, headers, body = ask(server.port, f"GET {path}", line)
             assert found == (404 if path == "/absent" and status == 200 else status)
             if status == 421:
-                assert body == b"421 Misdirected Request\n"
+                assert body == (
+                    b"421 Misdirected Request\nAsk for this computer by its own name or address, and for the kiosk's "
+                    b"own port, through a tunnel too.\n"
+                )
                 assert "Server" not in headers
 
 

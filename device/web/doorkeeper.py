@@ -28,6 +28,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+# What a browser shows to who took another port of their own, as ssh -L does.
+MISDIRECTED = "Ask for this computer by its own name or address, and for the kiosk's own port, through a tunnel too.\n"
+
 log = logging.getLogger(__name__)
 
 
@@ -113,7 +116,7 @@ class Guarded(RequestHandler):
 
     def write_error(self, status_code: int, **_: Any) -> None:  # noqa: ANN401
         self.set_header("Content-Type", "text/plain")
-        self.finish(f"{status_code} {self._reason}\n")
+        self.finish(f"{status_code} {self._reason}\n{MISDIRECTED if status_code == 421 else ''}")
 
     def log_exception(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Log each kind of failure once; refusals are the business of who was refused."""
