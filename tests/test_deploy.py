@@ -312,6 +312,20 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
 
 
+def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.facts.HOME", tmp_path)
+    monkeypatch.setattr("deploy.pi.facts.PULLED", tmp_path / "last.json")
+    for name, content in (("current", b'{"version": "0.1'), ("former", b'["\xff"]')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "release.json").write_bytes(content)
+    (tmp_path / "last.json").write_bytes(b"\xff")
+    found = facts()
+    assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
+    assert found["name"] == socket.gethostname()
+
+
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def kiosk(last: str) -> Remote:
         latin = "printf 'T\\374r\\n'"  # Tür, in Latin-1
