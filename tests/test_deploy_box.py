@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,31 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
         line for line in before if not line.startswith(folders)
     ]
+
+
+MUTE = "/usr/local/bin/systemctl"  # found before the real one
+MUTE_TEXT = '#!/bin/sh\ncase $* in *Watchdog*) echo no bus >&2; exit 1;; esac; exec /usr/bin/systemctl "$@"\n'
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "reason"),
+    [
+        ("mkdir /opt/mask-kiosk/.former.new", "rmdir /opt/mask-kiosk/.former.new",
+         r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.former.new'"),
+        (f"printf '%b' {shlex.quote(MUTE_TEXT)} >{MUTE}; chmod +x {MUTE}", f"rm {MUTE}",
+         "systemd doesn't answer: no bus"),
+    ],
+)  # fmt: skip
+def test_a_release_that_cannot_be_kept_is_taken_back(box: Box, tree: Path, begin: str, end: str, reason: str) -> None:
+    before, (_, old) = everything(box), running(box)
+    behave(tree, "works, for a while")
+    with in_box(box, begin, end):
+        code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert re.fullmatch(rf"{PI}  error  \S+ didn't come up \({reason}\); {re.escape(old)} runs again", errors[0])
+    assert running(box) == ("active", old)
+    kept = [line.split()[0] for line in before.splitlines()]
+    assert [line.split()[0] for line in everything(box).splitlines()][:-1] == kept[:-1]  # without the process
 
 
 def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -> None:
@@ -519,6 +545,15 @@ def test_a_first_deployment_that_fails_leaves_nothing(box: Box, tree: Path) -> N
     assert (code, len(errors)) == (1, 1)
     assert errors[0].endswith("didn't come up (FAULT no camera); nothing runs, as before")
     assert not (box.root / "opt/mask-kiosk").exists()
+    behave(tree, "works")
+    blocked = "/etc/systemd/system.conf.d/.90-mask-kiosk.conf.new"
+    with in_box(box, f"mkdir --parents {blocked}", f"rmdir {blocked}"):
+        code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].endswith(f"didn't come up ([Errno 21] Is a directory: '{blocked}'); nothing runs, as before")
+    assert not (box.root / "opt/mask-kiosk").exists()
+    left = box.ssh("find /etc /usr/local/lib /run/systemd/system -name '*mask-kiosk*' ! -path '/etc/mask-kiosk*'")
+    assert left.stdout == ""
     assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
 
 
