@@ -22,7 +22,7 @@ from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.facts import facts, settings
-from deploy.pi.hold import held
+from deploy.pi.hold import held, lines_for_config_txt
 from deploy.release import plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
@@ -60,6 +60,7 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
         (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
         (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy publish "),
         (["keys", "--key", "/dev/null/key"], "error: /dev/null: can't be used (File exists): give another path"),
+        (["publish", "--to", "~nobody-here/x", "--key", "~nobody-here/k"], "error: ~nobody-here/k.pub: no public key"),
         (["rollback", "pi@kiosk", "--online"], "error: unrecognized arguments: --online: see python -m deploy --help"),
     ],
 )
@@ -91,7 +92,7 @@ def test_hosts_are_named_or_stand_in_files_each_once(tmp_path: Path) -> None:
     assert hosts(["pi@c", str(file), "pi@d"]) == ["pi@c", "pi@a", "pi@b", "pi@d"]
 
 
-@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "./doors"])
+@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "~nobody-here/doors.txt", "./doors"])
 def test_a_file_of_hosts_that_is_missing_is_not_taken_for_a_host(named: str) -> None:
     assert deploy("status", "pi@kiosk.local", named) == (
         2, [f"error: {named}: no such file, expected one with a host a line, or USER@NAME: correct HOST="],
@@ -217,6 +218,20 @@ def test_the_lines_of_config_txt_hold_each_output_off() -> None:
     assert held(SignalSettings(relay_pin=16)) == ["gpio=17,27,22,16=op,dl"]
     assert held(SignalSettings(lamps_active_high=False, camera_pin=25)) == ["gpio=22=op,dl", "gpio=17,27,25=op,dh"]
     assert held(SignalSettings(red_pin=0, green_pin=0, buzzer_pin=0)) == []
+
+
+@pytest.mark.parametrize("text", ["# T\u00fcr\ngpio=17,27,22=op,dl\n", "# T\u00fcr\n", None])
+def test_lines_are_offered_whatever_config_txt_holds(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.hold.CONFIG", tmp_path / "kiosk.toml")
+    monkeypatch.setattr("deploy.pi.hold.BOOT", tmp_path / "config.txt")
+    (tmp_path / "kiosk.toml").write_text("")
+    if text is None:  # nothing that can be read
+        (tmp_path / "config.txt").mkdir()
+    else:
+        (tmp_path / "config.txt").write_bytes(text.encode("latin-1"))
+    assert lines_for_config_txt()[1:] == (["  gpio=17,27,22=op,dl"] if text == "# T\u00fcr\n" else [])
 
 
 @needs_ssh
