@@ -23,6 +23,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.facts import facts, settings
 from deploy.pi.hold import held, lines_for_config_txt
+from deploy.pi.page import silence
 from deploy.release import plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
@@ -232,6 +233,24 @@ def test_lines_are_offered_whatever_config_txt_holds(
     else:
         (tmp_path / "config.txt").write_bytes(text.encode("latin-1"))
     assert lines_for_config_txt()[1:] == (["  gpio=17,27,22=op,dl"] if text == "# T\u00fcr\n" else [])
+
+
+def test_only_a_page_at_an_address_of_this_computer_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.pi.page.CONFIG", tmp_path / "kiosk.toml")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        said = {}
+        for host in ("192.0.2.7", "2001:db8::7", "127.0.0.1"):
+            (tmp_path / "kiosk.toml").write_text(f'[screen]\nhost = "{host}"\nport = {port}\n')
+            said[host] = silence()
+    here = f"its page at http://127.0.0.1:{port}/ doesn't answer: <urlopen error [Errno 111] Connection refused>"
+    assert said == {"192.0.2.7": "", "2001:db8::7": "", "127.0.0.1": here}
+
+
+def test_a_screen_is_started_again_as_often_as_it_takes() -> None:
+    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text().splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always"} <= set(unit)
 
 
 @needs_ssh
