@@ -10,7 +10,7 @@ from shlex import join
 from deploy import bundle, publish, steps
 from deploy.doctor import doctor
 from deploy.errors import DeployError
-from deploy.hosts import hosts
+from deploy.hosts import hosts, path_of
 from deploy.lock import RUNTIMES
 from deploy.manifest import public_key
 from deploy.pi.facts import HOME, PYTHON, UNIT
@@ -147,10 +147,6 @@ def _logs(remote: Remote, say: Say) -> str:
     return f"the last {SHOWN_LINES} lines"
 
 
-def _path(text: str) -> Path:
-    return Path(text).expanduser()
-
-
 def parser() -> Parser:
     """Return the command line."""
     made = Parser("python -m deploy", description=__doc__)
@@ -167,8 +163,8 @@ def parser() -> Parser:
     examining.add_argument("--json", action="store_true", help="one JSON object a host, each on a line")
     reading = verbs.add_parser("logs", help=f"print the last {SHOWN_LINES} lines of the kiosk's journal")
     collecting = verbs.add_parser("collect", help="fetch and open the faces that kiosks kept")
-    collecting.add_argument("--to", type=_path, help="the folder of faces")
-    collecting.add_argument("--key", type=_path, help="the private key (default: in ~/.config)")
+    collecting.add_argument("--to", type=path_of, help="the folder of faces")
+    collecting.add_argument("--key", type=path_of, help="the private key (default: in ~/.config)")
     following = verbs.add_parser("follow", help="have kiosks fetch their releases themselves (docs/fleet.md)")
     following.add_argument("--from", dest="server", default="", help="the address of the published folder")
     leaving = verbs.add_parser("unfollow", help="have them no longer do so")
@@ -179,13 +175,13 @@ def parser() -> Parser:
     packing.add_argument("--debian", choices=list(PYTHONS), default=LATEST, help="12 Bookworm, 13 Trixie (%(default)s)")
     making = verbs.add_parser("keys", help="make the pair of keys that signs releases")
     publishing = verbs.add_parser("publish", help="write signed releases for a web server")
-    publishing.add_argument("--to", type=_path, help="the folder that a web server shows")
+    publishing.add_argument("--to", type=path_of, help="the folder that a web server shows")
     publishing.add_argument("--debian", choices=list(PYTHONS), help="12 Bookworm, 13 Trixie (default: both)")
-    publishing.add_argument("--trust", type=_path, nargs="+", default=[], help="more public keys to believe")
+    publishing.add_argument("--trust", type=path_of, nargs="+", default=[], help="more public keys to believe")
     publishing.add_argument("--days", type=float, default=30.0, help="how long the manifest is believed")
     publishing.add_argument("--rings", default=publish.RINGS, help="percent of the kiosks @ hours (%(default)s)")
     for each in (making, publishing, following):
-        each.add_argument("--key", type=_path, default=publish.default_key(), help="the private key (%(default)s)")
+        each.add_argument("--key", type=path_of, default=publish.default_key(), help="the private key (%(default)s)")
     for each in (putting, packing, publishing):
         each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
     return made

@@ -76,13 +76,16 @@ class Manifest:
 def signed(manifest: Manifest, key: Path) -> str:
     """Return a manifest's file, signed by a private key; ssh-keygen asks for its passphrase. Raises DeployError."""
     line = json.dumps(asdict(manifest)) + "\n"
-    done = subprocess.run(
-        ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE],
-        input=line, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise DeployError(f"{key} can't sign ({_first(done.stderr)}), expected a private key: run `make keys`")
-    return line + done.stdout
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        path.write_text(line, encoding="utf-8")
+        done = subprocess.run(  # its input stays the terminal: else it asks a window for the passphrase, or nobody
+            ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(path)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise DeployError(f"{key} can't sign ({_first(done.stderr)}), expected a private key: run `make keys`")
+        return line + path.with_name(f"{NAME}.sig").read_text(encoding="utf-8")
 
 
 def verified(content: bytes, signers: Path) -> Manifest:

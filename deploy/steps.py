@@ -11,13 +11,13 @@ from pathlib import Path
 from deploy import checks, wheels
 from deploy.errors import DeployError, error_of
 from deploy.lock import RUNTIMES, pins_of, wheels_of
-from deploy.pi.facts import PYTHON
+from deploy.pi.facts import HOME, PYTHON
 from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.say import Say
 
-FACTS, RECEIVE = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py"))
+FACTS, RECEIVE, SOUND = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py", "sound.py"))
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,13 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     refuse(checks.refusals(facts))
     debian = facts["system"].split()[1]
     release = _planned(debian, wish.runtime)
-    if facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
+    same_venv = facts["current"].get("lock") == release.lock
+    venv = not (same_venv and _is_sound(remote))
+    if same_venv and venv:
+        say(f"{facts['current']['version']} isn't what was built: its packages are installed anew")
+    elif facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
         return f"{release.version} runs already"
     pins = pins_of(TREE, debian)
-    venv = facts["current"].get("lock") != release.lock
     refuse(checks.shortages(facts, venv, pins, wish.online))
     say(f"{facts['system']}, {facts['free_mb']} MB free, now {facts['current'].get('version', 'without a release')}")
     packages = checks.packages(facts, wish.online and venv)
@@ -83,6 +86,12 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
         return f"would become {release.version}"
     send(remote, files, release, say)
     return f"{release.version} runs"
+
+
+def _is_sound(remote: Remote) -> bool:
+    """Tell whether the current release of a host is what was built there."""
+    code, _ = remote.ask(f"cd {HOME}/current && venv/bin/python -B -", SOUND.read_text(encoding="utf-8"))
+    return code == 0
 
 
 @cache  # every host of a command gets the same one

@@ -22,7 +22,8 @@ from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.facts import facts, settings
-from deploy.pi.hold import held
+from deploy.pi.hold import held, lines_for_config_txt
+from deploy.pi.page import silence
 from deploy.release import plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
@@ -60,6 +61,7 @@ def deploy(*words: str | Path, path: Path | None = None) -> tuple[int, list[str]
         (["deploy", "--nope"], "error: unrecognized arguments: --nope: see python -m deploy --help"),
         (["publish", "--days", "x"], "error: argument --days: invalid float value: 'x': see python -m deploy publish "),
         (["keys", "--key", "/dev/null/key"], "error: /dev/null: can't be used (File exists): give another path"),
+        (["publish", "--to", "~nobody-here/x", "--key", "~nobody-here/k"], "error: ~nobody-here/k.pub: no public key"),
         (["rollback", "pi@kiosk", "--online"], "error: unrecognized arguments: --online: see python -m deploy --help"),
     ],
 )
@@ -91,7 +93,7 @@ def test_hosts_are_named_or_stand_in_files_each_once(tmp_path: Path) -> None:
     assert hosts(["pi@c", str(file), "pi@d"]) == ["pi@c", "pi@a", "pi@b", "pi@d"]
 
 
-@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "./doors"])
+@pytest.mark.parametrize("named", ["doors.txt", "lists/doors", "~/doors.txt", "~nobody-here/doors.txt", "./doors"])
 def test_a_file_of_hosts_that_is_missing_is_not_taken_for_a_host(named: str) -> None:
     assert deploy("status", "pi@kiosk.local", named) == (
         2, [f"error: {named}: no such file, expected one with a host a line, or USER@NAME: correct HOST="],
@@ -219,6 +221,38 @@ def test_the_lines_of_config_txt_hold_each_output_off() -> None:
     assert held(SignalSettings(red_pin=0, green_pin=0, buzzer_pin=0)) == []
 
 
+@pytest.mark.parametrize("text", ["# T\u00fcr\ngpio=17,27,22=op,dl\n", "# T\u00fcr\n", None])
+def test_lines_are_offered_whatever_config_txt_holds(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.hold.CONFIG", tmp_path / "kiosk.toml")
+    monkeypatch.setattr("deploy.pi.hold.BOOT", tmp_path / "config.txt")
+    (tmp_path / "kiosk.toml").write_text("")
+    if text is None:  # nothing that can be read
+        (tmp_path / "config.txt").mkdir()
+    else:
+        (tmp_path / "config.txt").write_bytes(text.encode("latin-1"))
+    assert lines_for_config_txt()[1:] == (["  gpio=17,27,22=op,dl"] if text == "# T\u00fcr\n" else [])
+
+
+def test_only_a_page_at_an_address_of_this_computer_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.pi.page.CONFIG", tmp_path / "kiosk.toml")
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        said = {}
+        for host in ("192.0.2.7", "2001:db8::7", "127.0.0.1"):
+            (tmp_path / "kiosk.toml").write_text(f'[screen]\nhost = "{host}"\nport = {port}\n')
+            said[host] = silence()
+    here = f"its page at http://127.0.0.1:{port}/ doesn't answer: <urlopen error [Errno 111] Connection refused>"
+    assert said == {"192.0.2.7": "", "2001:db8::7": "", "127.0.0.1": here}
+
+
+def test_a_screen_is_started_again_as_often_as_it_takes() -> None:
+    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text().splitlines()
+    assert {"StartLimitIntervalSec=0", "Restart=always"} <= set(unit)
+
+
 @needs_ssh
 @pytest.mark.parametrize("verb", ["deploy", "doctor", "status", "logs", "rollback"])
 def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None:
@@ -310,6 +344,20 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     (tmp_path / "kiosk.toml").write_text(text)
     found = facts()  # what is wrong there `device check` says
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
+def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.pi.facts.HOME", tmp_path)
+    monkeypatch.setattr("deploy.pi.facts.PULLED", tmp_path / "last.json")
+    for name, content in (("current", b'{"version": "0.1'), ("former", b'["\xff"]')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "release.json").write_bytes(content)
+    (tmp_path / "last.json").write_bytes(b"\xff")
+    found = facts()
+    assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
+    assert found["name"] == socket.gethostname()
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

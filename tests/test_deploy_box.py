@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -111,6 +112,29 @@ def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(box: Box, tree: P
     assert everything(box) == before
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "printf x >>models/door.tflite",
+        "printf '#' >>venv/lib/python3.11/site-packages/cv2.py",
+        "rm venv/lib/python3.11/site-packages/ai_edge_litert/interpreter.py",
+        "rm venv/bin/python",
+        "echo [ >release.json",
+    ],
+)
+def test_a_release_that_was_damaged_on_the_card_is_built_anew(box: Box, tree: Path, damage: str) -> None:
+    files = "find . -path ./venv/lib64 -prune -o ! -name '*.pyc' ! -type d -print0 | sort -z"
+    hashes = f"cd /opt/mask-kiosk/current && {files} | xargs -0 sha256sum"
+    before = box.ssh(hashes).stdout, running(box), box.ssh("readlink /opt/mask-kiosk/former").stdout
+    assert box.ssh(f"cd /opt/mask-kiosk/current && {damage}").returncode == 0
+    assert box.ssh(hashes).stdout != before[0]
+    code, lines, errors = deploy(box, tree)
+    assert (code, errors) == (0, []), lines
+    assert (box.ssh(hashes).stdout, running(box), box.ssh("readlink /opt/mask-kiosk/former").stdout) == before
+    assert [path.name for path in (box.root / "opt/mask-kiosk/releases").glob(".*")] == []
+    assert deploy(box, tree)[1] == [f"{PI}  ok  {before[1][1]} runs already"]
+
+
 def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
     config = box.root / "etc/mask-kiosk/kiosk.toml"
     config.write_text(config.read_text() + "[signals]\nbeeps = 1\n" * ("[signals]" not in config.read_text()))
@@ -164,6 +188,31 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
         line for line in before if not line.startswith(folders)
     ]
+
+
+MUTE = "/usr/local/bin/systemctl"  # found before the real one
+MUTE_TEXT = '#!/bin/sh\ncase $* in *Watchdog*) echo no bus >&2; exit 1;; esac; exec /usr/bin/systemctl "$@"\n'
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "reason"),
+    [
+        ("mkdir /opt/mask-kiosk/.former.new", "rmdir /opt/mask-kiosk/.former.new",
+         r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.former.new'"),
+        (f"printf '%b' {shlex.quote(MUTE_TEXT)} >{MUTE}; chmod +x {MUTE}", f"rm {MUTE}",
+         "systemd doesn't answer: no bus"),
+    ],
+)  # fmt: skip
+def test_a_release_that_cannot_be_kept_is_taken_back(box: Box, tree: Path, begin: str, end: str, reason: str) -> None:
+    before, (_, old) = everything(box), running(box)
+    behave(tree, "works, for a while")
+    with in_box(box, begin, end):
+        code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert re.fullmatch(rf"{PI}  error  \S+ didn't come up \({reason}\); {re.escape(old)} runs again", errors[0])
+    assert running(box) == ("active", old)
+    kept = [line.split()[0] for line in before.splitlines()]
+    assert [line.split()[0] for line in everything(box).splitlines()][:-1] == kept[:-1]  # without the process
 
 
 def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -> None:
@@ -427,8 +476,8 @@ def test_online_the_kiosk_fetches_its_packages_itself(box: Box, tree: Path) -> N
     state, version = running(box)
     packages = box.root / f"opt/mask-kiosk/releases/{version}/venv/lib/python3.11/site-packages"
     assert state == "active"
-    assert (packages / "tflite_runtime.py").exists()
-    assert not (packages / "ai_edge_litert.py").exists()
+    assert (packages / "tflite_runtime").exists()
+    assert not (packages / "ai_edge_litert").exists()
 
 
 def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
@@ -496,6 +545,15 @@ def test_a_first_deployment_that_fails_leaves_nothing(box: Box, tree: Path) -> N
     assert (code, len(errors)) == (1, 1)
     assert errors[0].endswith("didn't come up (FAULT no camera); nothing runs, as before")
     assert not (box.root / "opt/mask-kiosk").exists()
+    behave(tree, "works")
+    blocked = "/etc/systemd/system.conf.d/.90-mask-kiosk.conf.new"
+    with in_box(box, f"mkdir --parents {blocked}", f"rmdir {blocked}"):
+        code, _, errors = deploy(box, tree)
+    assert (code, len(errors)) == (1, 1)
+    assert errors[0].endswith(f"didn't come up ([Errno 21] Is a directory: '{blocked}'); nothing runs, as before")
+    assert not (box.root / "opt/mask-kiosk").exists()
+    left = box.ssh("find /etc /usr/local/lib /run/systemd/system -name '*mask-kiosk*' ! -path '/etc/mask-kiosk*'")
+    assert left.stdout == ""
     assert box.ssh(f"systemctl show --property=LoadState --value {UNIT}").stdout == "not-found\n"
 
 

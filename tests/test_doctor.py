@@ -15,7 +15,7 @@ from healthy_pi import Pi
 
 from deploy.checks import Facts, shortages
 from device.classifier import MODELS
-from device.doctor import camera, models, packages, pins, service, storage, system, telemetry
+from device.doctor import camera, models, packages, pins, screen, service, storage, system, telemetry
 from device.doctor.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
 from device.doctor.finding import Case, Finding, Level
 
@@ -23,6 +23,7 @@ ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
 FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
 NOBODY = 65534
+LOCAL, SCREEN = "127.0.0.0/8 ::1/128", "mask-kiosk-screen.service"
 OURS = f"{os.getuid()}:{os.getgid()}"
 OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
 
@@ -175,10 +176,17 @@ MODEL_ROWS = (
         {"error": "{root}/etc/mask-kiosk/kiosk.toml: [signals] key 'red_pim' is unknown: did you mean 'red_pin'?"}),
     Row("settings", lambda pi: pi.config("[signals]\nred_pin = 27\n"), models.INVALID,
         {"error": "[signals] red_pin and green_pin are both 27: give each part a pin of its own"}),
+    Row("settings", lambda pi: pi.config("[collect]\npublic_key = '/absent.pub'\n"), models.INVALID,
+        {"error": "[collect] public_key is set and [signals] collect_pin is 0, expected an LED that is lit while faces "
+                  'are kept: wire one and set its pin, or set public_key = "off"'}),
+    Row("settings", lambda pi: pi.config("[signals]\ncollect_pin = 26\n[collect]\npublic_key = '/absent.pub'\n"),
+        models.INVALID, {"error": "/absent.pub: can't be read (No such file or directory), expected the public key "
+                                  "that `make collect-key` made: put it there"}),
     Row("settings", lambda pi: pi.remove("etc/mask-kiosk/kiosk.toml"), models.DEFAULTS),
     Row("models", practice_model, models.PRACTICE, {"model": "door"}),
     Row("models", lambda pi: pi.config("[faces]\nfinder = 'haar'\n"), models.UNFIT),
     Row("models", damaged_model, models.UNFIT),
+    Row("models", lambda pi: pi.config("[model]\nthreshold = 0.2\nrelease = 0.8\n"), models.UNFIT),
     Row("models", lambda pi: pi.module("ai_edge_litert", "import os\nos.kill(os.getpid(), 4)"), models.CRASHED,
         {"error": "signal 4"}),
     Row("golden pictures", practice_model, models.MISSING),
@@ -207,6 +215,11 @@ PIN_ROWS = (
         {"factory": "rpigpio"}),
     Row("pins", lambda pi: pi.module("lgpio", 'raise ImportError("No module named _lgpio")'), pins.NO_LGPIO,
         {"error": "ImportError: No module named _lgpio"}),
+    Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\n"), pins.OTHERWISE,
+        {"held": "GPIO 17, 27, 22", "free": "GPIO 16 (door relay)"}),
+    Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\ncamera_pin = 4\n").taken_pins(
+        {4: "w1", 17: "lg"}), pins.BUSY, {"pins": "GPIO 4 (camera LED) is taken as 'w1'",
+                                          "who": "no program has any, so it is the kernel"}),
     Row("busy pins", lambda pi: pi.service(MainPID="0").taken_pins({22: "lg"}).process(
         92, "fan.py", "anon_inode:gpio-line"), pins.BUSY,
         {"pins": "GPIO 22 (buzzer) is taken as 'lg'", "who": "programs that hold pins: fan.py (92), python (812)"}),
@@ -220,18 +233,31 @@ SERVICE_ROWS = (
         {"state": "activating, start"}),
     Row("service", lambda pi: pi.service(ActiveState="inactive", SubState="dead"), service.STOPPED,
         {"state": "inactive, dead"}),
+    Row("service", lambda pi: pi.service(NRestarts="1"), service.RESTARTED_ONCE),
     Row("service", lambda pi: pi.service(NRestarts="3"), service.RESTARTED, {"restarts": 3}),
     Row("service", lambda pi: pi.service(LoadState="not-found"), service.NOT_INSTALLED),
     Row("watchdog", lambda pi: pi.service(LoadState="not-found"), service.NOT_INSTALLED),
     Row("watchdog", lambda pi: pi.service(WatchdogUSec="0"), service.FORGOTTEN, {"service": "0"}),
     Row("watchdog", lambda pi: pi.unit("manager", {"RuntimeWatchdogUSec": "0"}), service.UNWATCHED, {"hardware": "0"}),
-    Row("page", lambda pi: pi.config("[screen]\nenabled = false\n"), service.NO_PAGE),
-    Row("page", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n"), service.NOT_REACHED, {"address": "192.0.2.7"}),
-    Row("page", lambda pi: pi.write("proc/net/tcp", ""), service.NOT_SERVED, {"port": 6275}),
+    Row("page", lambda pi: pi.config("[screen]\nenabled = false\n"), screen.NO_PAGE),
+    Row("page", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n"), screen.NOT_REACHED, {"address": "192.0.2.7"}),
+    Row("page", lambda pi: pi.write("proc/net/tcp", ""), screen.NOT_SERVED, {"port": 6275}),
     Row("page", lambda pi: pi.config("[screen]\nport = 8080\n").listens(8080, 77).process(95, "nginx", "socket:[77]"),
-        service.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),
+        screen.PORT_TAKEN, {"port": 8080, "owner": "nginx (95)"}),
+    Row("page", lambda pi: pi.config("[screen]\nhost = '0.0.0.0'\n").service(IPAddressAllow=LOCAL), screen.SHUT_IN,
+        {"address": "0.0.0.0", "allowed": LOCAL}),  # noqa: S104
+    Row("screen", lambda pi: pi.unit(SCREEN, FAILED), screen.BROKEN,
+        {"state": "failed, failed", "result": "exit-code", "restarts": 5}),
+    Row("screen", lambda pi: pi.unit(SCREEN, FAILED | {"ActiveState": "activating", "SubState": "auto-restart"}),
+        screen.BROKEN, {"state": "activating, auto-restart", "result": "exit-code", "restarts": 5}),
+    Row("screen", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n").unit(SCREEN, {
+        "ActiveState": "active", "IPAddressAllow": LOCAL}), screen.BARRED, {"address": "192.0.2.7", "allowed": LOCAL}),
     Row("updates", lambda pi: looked(pi, 0, 0), service.LOOKED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/"), service.NOT_LOOKED),
+    Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/").write("proc/uptime", "1801.5 9.9"),
+        service.NOT_LOOKED),
+    Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/").write("proc/uptime", "1799.5 9.9"),
+        service.NOT_YET),
     Row("updates", lambda pi: looked(pi, 2, 0), service.NOT_FETCHED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: looked(pi, 0, 25), service.LATE, {"hours": 25, "line": "0.1.0-a runs already"}),
 )
@@ -262,13 +288,16 @@ TELEMETRY_ROWS = (
     Row("webhook", lambda pi: with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
         telemetry.NOT_LET_OUT,
         {"place": "https://192.0.2.7/…", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
+    Row("webhook", lambda pi: with_webhook(pi, "https://localhost/token").service(IPAddressAllow=LOCAL).write(
+        "etc/resolv.conf", "search lan\nnameserver 192.0.2.53\n"), telemetry.NO_NAMES,
+        {"server": "192.0.2.53", "name": "localhost", "allowed": LOCAL}),
     Row("webhook", lambda pi: with_webhook(pi, "http://[fe80::1%absent]:81/token"), telemetry.NOT_FOUND,
         {"place": "http://[fe80::1%absent]:81/…", "trouble": "Name or service not known"}),
 )
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS,
         *TELEMETRY_ROWS)  # fmt: skip
 SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
-    "models: {error}": ("was trained on faces found by", "has SHA-256"),
+    "models: {error}": ("was trained on faces found by", "has SHA-256", "[model] release is 0.8, expected at most"),
     "golden pictures: {error}": ("golden.json: can't be read",),
     "broker: {error}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
     "webhook: {error}": ("/absent: can't be read", "etc/mask-kiosk/webhook-secret: its mode is 0644"),
@@ -382,6 +411,35 @@ def test_what_else_is_well(pi: Pi) -> None:
     assert look(pi, "log").level is Level.OK
     (pi.root / "var/log/journal").mkdir(parents=True)
     assert look(pi, "log").level is Level.WARNING
+
+
+def test_another_program_at_the_port_of_another_address_takes_nothing(pi: Pi) -> None:
+    row = "1: 0501A8C0:1883 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7000 1"
+    pi.write("proc/net/tcp6", f"  sl\n   {row}\n").process(400, "other", "socket:[7000]")
+    found = look(pi, "page")
+    assert (found.level, found.found) == (Level.OK, "served at 127.0.0.1, port 6275")
+
+
+def test_a_screen_of_its_own_is_well(pi: Pi) -> None:
+    assert look(pi, "screen").found == "none of its own: mask-kiosk-screen is inactive"
+    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104
+        pi.config(f"[screen]\nhost = '{host}'\n").unit(SCREEN, {"ActiveState": "active", "IPAddressAllow": LOCAL})
+        assert (look(pi, "screen").level, look(pi, "screen").found) == (Level.OK, "mask-kiosk-screen runs")
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ("etc/resolv.conf", "nameserver 127.0.0.53\n"),
+        ("etc/resolv.conf", "nameserver 192.0.2.53\nnameserver ::1\n"),
+        ("etc/hosts", "127.0.0.1 localhost\n"),
+        ("etc/resolv.conf", "# none\n"),
+    ],
+)
+def test_a_name_that_the_service_may_ask_for_is_well(pi: Pi, place: str, text: str) -> None:
+    pi.write("etc/resolv.conf", "nameserver 192.0.2.53\n").write(place, text)
+    with_webhook(pi, "https://localhost/token").service(IPAddressAllow=LOCAL)
+    assert look(pi, "webhook").level is Level.OK
 
 
 @pytest.mark.parametrize("allowed", ["127.0.0.0/8 ::1/128 192.0.2.0/24", "::/0 0.0.0.0/0", ""])

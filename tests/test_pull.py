@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from toy_release import TREE, behave
 
 from deploy.errors import DeployError
 from deploy.lock import RUNTIMES
-from deploy.manifest import NAMESPACE, Bundle, Ring, public_key
+from deploy.manifest import NAMESPACE, Bundle, Ring, public_key, signers_file, verified
 from deploy.pi import fetch, pull
 from deploy.publish import rings
 from deploy.release import plan
@@ -503,6 +504,28 @@ def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:
         2, f"error: {archive}: can't be used (File too large): give another path\n"
     )  # fmt: skip
     assert sorted(case.publisher.www.rglob("*")) == before
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="needs setsid")
+def test_a_passphrase_is_asked_for_on_the_terminal_also_where_there_are_windows(case: Case, tmp_path: Path) -> None:
+    key, said = tmp_path / "update", b""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a secret", "-f", key], check=True)
+    ours, its = os.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *case.publisher.command(*case.publisher.publishing(str(key)))],
+        cwd=case.publisher.tree, env=case.publisher.environment | {"DISPLAY": ":9"}, stdin=its, stdout=its, stderr=its,
+    ) as running:  # fmt: skip
+        os.close(its)
+        while b"Enter passphrase" not in said:
+            said += os.read(ours, 4096)
+        os.write(ours, b"a secret\n")
+        with suppress(OSError):  # nobody has the other end open any more
+            while piece := os.read(ours, 4096):
+                said += piece
+    os.close(ours)
+    assert running.returncode == 0, said.decode()
+    (tmp_path / "signers").write_text(signers_file((public_key(key.with_suffix(".pub")),)))
+    assert verified((case.publisher.www / "manifest").read_bytes(), tmp_path / "signers").bundles
 
 
 def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:

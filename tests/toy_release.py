@@ -1,5 +1,6 @@
 """A tree to deploy: ours, but for a device that only tells systemd that it decides frames, and wheels of one module."""
 
+import base64
 import hashlib
 import shutil
 import subprocess
@@ -11,10 +12,10 @@ TREE = Path(__file__).parent.parent
 NUMPY = "1.24.2"
 EVERYWHERE = "manylinux_2_34_aarch64.manylinux_2_34_x86_64"  # the box is one, says it is the other
 WHEELS = {
-    "opencv-python-headless": (f"opencv_python_headless-4.11.0.86-cp37-abi3-{EVERYWHERE}.whl", "cv2"),
-    "gpiozero": ("gpiozero-2.0.1-py3-none-any.whl", "gpiozero"),
-    "ai-edge-litert": ("ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", "ai_edge_litert"),
-    "tflite-runtime": (f"tflite_runtime-2.14.0-cp311-cp311-{EVERYWHERE}.whl", "tflite_runtime"),
+    "opencv-python-headless": (f"opencv_python_headless-4.11.0.86-cp37-abi3-{EVERYWHERE}.whl", "cv2.py"),
+    "gpiozero": ("gpiozero-2.0.1-py3-none-any.whl", "gpiozero.py"),
+    "ai-edge-litert": ("ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_aarch64.whl", "ai_edge_litert/interpreter.py"),
+    "tflite-runtime": (f"tflite_runtime-2.14.0-cp311-cp311-{EVERYWHERE}.whl", "tflite_runtime/interpreter.py"),
 }
 DEVICE = '''\
 """Behaves as the kiosk does towards systemd and the command line; BEHAVIOUR says how well."""
@@ -71,6 +72,8 @@ def main(words, locked=False):
     if not release.exists():
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(home / "incoming" / version, fresh)
+        (fresh / "venv/bin").mkdir(parents=True)
+        (fresh / "venv/bin/python").symlink_to("/usr/bin/true")  # finds everything as it was built
         fresh.rename(release)
     link.unlink(missing_ok=True)
     link.symlink_to(release.relative_to(home))
@@ -105,7 +108,10 @@ def make_tree(folder: Path) -> Path:
     for name, (file, module) in WHEELS.items():
         with zipfile.ZipFile(index / file, "w") as wheel:
             package, version = file.split("-")[:2]
-            wheel.writestr(f"{module}.py", f'"""A stand-in of {name}."""\n')
+            code = f'"""A stand-in of {name}."""\n'
+            digest = base64.urlsafe_b64encode(hashlib.sha256(code.encode()).digest()).decode().rstrip("=")
+            wheel.writestr(module, code)
+            wheel.writestr(f"{package}-{version}.dist-info/RECORD", f"{module},sha256={digest},{len(code)}\n")
             wheel.writestr(
                 f"{package}-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             )

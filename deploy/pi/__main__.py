@@ -106,14 +106,20 @@ def switch(release: Path) -> None:
         service.prune() if CURRENT.exists() else remove(release)
         raise
     say(f"starts {release.name}")
-    reason = service.start_on_trial(release)
+    try:
+        reason = service.start_on_trial(release)
+        if not reason:
+            service.keep(release)
+    except (DeployError, OSError) as error:  # systemd doesn't answer, or the card has no room for a link
+        if CURRENT.resolve() == release:
+            raise
+        reason = str(error)
     if reason:
         for line in service.last_lines():
             say(f"journal: {line}")
         now = service.take_back()
         service.prune() if CURRENT.exists() else remove(release)
         raise TakenBackError(f"{release.name} didn't come up ({reason}); {now}")
-    service.keep(release)
 
 
 def rollback() -> None:
@@ -126,8 +132,8 @@ def rollback() -> None:
 def undeploy() -> None:
     """Remove the kiosk, outputs off; its settings and state stay."""
     service.systemctl("stop", service.PULL_TIMER, service.SCREEN, UNIT)
-    for path in (*service.WANTS, *service.LINKS, service.TRIAL):
-        remove(path)
+    service.remove_links()
+    remove(service.TRIAL)
     service.systemctl("daemon-reload")
     remove(HOME)
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")

@@ -10,26 +10,44 @@ from shutil import copy2, copytree
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import PYTHON, missing
-from deploy.pi.files import CURRENT, RELEASES, remove
+from deploy.pi.files import CURRENT, RELEASES, exchange, remove
 from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
-from deploy.release import Release, from_json, plan, shipped
+from deploy.release import TREE, Release, from_json, plan, shipped
 from deploy.wheels import download
 from device.disk import sync
 
 WHEELS = INCOMING / "wheels"
-PROOF = "import cv2, gpiozero, numpy; assert numpy.__file__.startswith('/usr/lib/python3'), numpy.__file__"
+SOUND = (TREE / "deploy" / "pi" / "sound.py").read_text(encoding="utf-8")
 
 
 def release_of(folder: Path) -> Release:
-    """Return what a release's folder holds."""
-    return from_json((folder / "release.json").read_text(encoding="utf-8"))
+    """Return what a release's folder holds. Raises DeployError where it doesn't say."""
+    try:
+        return from_json((folder / "release.json").read_text(encoding="utf-8"))
+    except (TypeError, ValueError) as error:
+        raise DeployError(f"{folder}/release.json is damaged ({error}): run `make deploy`") from error
+
+
+def is_sound(release: Path) -> bool:
+    """Tell whether a release on the card is what was built: a card loses bytes, and people change files."""
+    try:
+        done = subprocess.run(
+            [release / "venv" / "bin" / "python", "-B", "-c", SOUND],
+            cwd=release, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except OSError:  # it has no Python
+        return False
+    return done.returncode == 0
 
 
 def build(version: str) -> Path:
-    """Return the folder of a release, complete and on the card. Raises DeployError; then there is none."""
+    """Return the folder of a release, complete and on the card: the one that is there, unless it isn't what was built.
+
+    Raises DeployError; then nothing has changed.
+    """
     done, sent = RELEASES / version, INCOMING / version
-    if done.exists():
+    if is_sound(done):
         return done
     release = release_of(sent)
     if plan(sent, release.debian, release.runtime).version != version:
@@ -44,18 +62,23 @@ def build(version: str) -> Path:
         python = fresh / "venv" / "bin" / "python"
         # The service can't write __pycache__.
         _run([str(python), "-m", "compileall", "-q", str(fresh / "device")], "compile device/")
-        _run([str(python), "-c", PROOF], "import its packages")
+        _run([str(python), "-B", "-c", SOUND], "import its packages", fresh)
     except BaseException:
         remove(fresh)
         raise
     os.sync()  # everything, before the name says that it is complete
-    fresh.rename(done)
+    if done.exists():
+        say(f"{version} was damaged on the card: it is replaced")
+        exchange(fresh, done)
+    else:
+        fresh.rename(done)
     sync(RELEASES)
+    remove(fresh)
     return done
 
 
 def _add_venv(fresh: Path, release: Release) -> None:
-    if CURRENT.exists() and release_of(CURRENT).lock == release.lock:
+    if is_sound(CURRENT) and release_of(CURRENT).lock == release.lock:
         say("Python packages: as before")
         # The same files under a second name: nothing in a venv is ever changed.
         copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
@@ -89,8 +112,8 @@ def _unpack(pin: Pin, wheel: Path, site: Path) -> None:
         archive.extractall(site)  # its hash was checked
 
 
-def _run(command: list[str], purpose: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         found = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"code {done.returncode}")
         raise DeployError(f"the release can't {purpose} ({found})")

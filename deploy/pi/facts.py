@@ -47,9 +47,9 @@ def facts() -> dict[str, Any]:
         "numpy": version("numpy"),
         "settings_wrong": wrong,
         "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
-        "current": release("current"),
-        "former": release("former"),
-        "pulled": dict(json.loads("\n".join(lines(PULLED)) or "{}")),
+        "current": said(HOME / "current" / "release.json"),
+        "former": said(HOME / "former" / "release.json"),
+        "pulled": said(PULLED),
         "wheels": {path.name: path.stat().st_size for path in wheels.glob("*.whl")},
         "unit": dict(line.split("=", 1) for line in unit.splitlines() if "=" in line),
     }
@@ -72,7 +72,15 @@ def output(*command: str) -> str:
 
 def lines(path: Path) -> list[str]:
     """Return the lines of a file; none where it isn't."""
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+
+
+def said(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; nothing where there is none, or a damaged one."""
+    try:
+        return dict(json.loads("\n".join(lines(path))))
+    except (TypeError, ValueError):
+        return {}
 
 
 def settings() -> tuple[dict[str, Any], str]:
@@ -115,12 +123,6 @@ def version(module: str) -> str:
         return importlib.metadata.version(module)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def release(link: str) -> dict[str, str]:
-    """Return what lies beside the release that a link leads to; nothing where none does."""
-    text = lines(HOME / link / "release.json")
-    return dict(json.loads("\n".join(text))) if text else {}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Changes of files that a power cut leaves either undone or done, and where things lie on the Pi."""
 
+import ctypes
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from device.disk import sync
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux's, which Python doesn't name
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -39,6 +41,14 @@ def point(link: Path, target: Path) -> None:
     fresh.symlink_to(target)
     fresh.replace(link)
     sync(link.parent)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two files or folders have each other's names, in one step. Raises OSError."""
+    names = os.fsencode(one), os.fsencode(other)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
 
 
 def remove(path: Path) -> None:

@@ -15,9 +15,9 @@ def lines_for_config_txt() -> list[str]:
     """Return what to add to config.txt, one line each with what leads to it; nothing where it stands there."""
     try:
         wanted = held(read_settings(CONFIG).signals)
-    except KioskError:  # the kiosk said so already
+        there = [line.strip() for line in lines(BOOT)]
+    except (KioskError, OSError):  # the kiosk said so already; what is only offered fails no deployment
         return []
-    there = [line.strip() for line in lines(BOOT)]
     missing = [line for line in wanted if line not in there]
     if not BOOT.exists() or not missing:
         return []

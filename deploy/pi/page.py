@@ -2,9 +2,11 @@
 
 import http.client
 import urllib.request
+from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
 from device.settings import read_settings
+from device.web.address import is_there
 
 ANSWER_SECONDS = 10.0
 
@@ -19,9 +21,12 @@ def address() -> str:
 
 
 def silence() -> str:
-    """Return why the page doesn't answer, or nothing if it does or there is none."""
+    """Return why the page doesn't answer, or nothing if it does or there is none to ask.
+
+    One at an address that DHCP has taken away, or not given yet, says nothing of a release.
+    """
     url = address()
-    return silence_at(url) if url else ""
+    return silence_at(url) if url and is_there(urlsplit(url).hostname or "") else ""
 
 
 def silence_at(url: str) -> str:

@@ -44,9 +44,11 @@ def systemctl(*words: str) -> bool:
 
 
 def show(*names: str) -> list[str]:
-    """Return properties of the kiosk's unit."""
+    """Return properties of the kiosk's unit. Raises DeployError where systemd doesn't answer."""
     command = ["systemctl", "show", f"--property={','.join(names)}", UNIT]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DeployError(f"systemd doesn't answer: {done.stderr.strip() or done.returncode}")
     values = dict(line.split("=", 1) for line in done.stdout.splitlines())
     return [values.get(name, "") for name in names]
 
@@ -94,18 +96,28 @@ def _is_fed() -> bool:
 
 
 def keep(release: Path) -> None:
-    """Make the release on trial the current one, and the one before it the former; a third is removed."""
+    """Make the release on trial the current one, and the one before it the former; a third is removed.
+
+    The link `current` comes last of what may fail on a full card: until it leads to the release, the trial can be taken
+    back.
+    """
     if CURRENT.exists() and CURRENT.resolve() != release:
         point(FORMER, CURRENT.resolve())
-    point(CURRENT, release)
     for link, name in LINKS.items():
         point(link, CURRENT / "systemd" / name)
     for link, target in WANTS.items():
         point(link, target)
+    point(CURRENT, release)
     remove(TRIAL)
     systemctl("daemon-reload")
     systemctl("start", PULL_TIMER)  # which stays off where no server is followed
     prune()
+
+
+def remove_links() -> None:
+    """Remove what has the kiosk start with the computer."""
+    for path in (*WANTS, *LINKS):
+        remove(path)
 
 
 def take_back() -> str:
@@ -113,6 +125,7 @@ def take_back() -> str:
     remove(TRIAL)
     if not CURRENT.exists():
         systemctl("stop", UNIT)
+        remove_links()
         systemctl("daemon-reload")
         systemctl("reset-failed", UNIT)
         return "nothing runs, as before"

@@ -5,7 +5,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from device.doctor import camera, models, packages, pins, service, storage, system, telemetry
+from device.doctor import camera, models, packages, pins, screen, service, storage, system, telemetry
 from device.doctor.finding import Check, Finding, Level
 from device.doctor.host import Host
 
@@ -17,6 +17,7 @@ CHECKS: tuple[Check, ...] = (
     *camera.CHECKS,
     *pins.CHECKS,
     *service.CHECKS,
+    *screen.CHECKS,
     *telemetry.CHECKS,
 )
 URGENCY = tuple(Level)  # least urgent first

@@ -1,5 +1,6 @@
 """Reads the computer that the doctor looks at: files below a root, programs on PATH, modules of this Python."""
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from device.settings import Settings, read_settings
 TREE = Path(__file__).parent.parent.parent
 CONFIG = "etc/mask-kiosk/kiosk.toml"
 UNIT, SCREEN_UNIT = "mask-kiosk.service", "mask-kiosk-screen.service"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PROGRAM_SECONDS, PYTHON_SECONDS = 20, 90  # a program that takes longer hangs; importing picamera2 is slow
 
 
@@ -120,6 +122,13 @@ class Host:
     def unit(self, name: str = UNIT) -> dict[str, str]:
         """Return systemd's properties of a unit. Raises CantTellError where systemd doesn't answer."""
         return self._systemd(name)
+
+    def allowed(self, name: str = UNIT) -> list[Network]:
+        """Return the networks that systemd lets a unit speak with, none where it may with all.
+
+        Raises CantTellError where systemd doesn't answer.
+        """
+        return [ipaddress.ip_network(word) for word in self.unit(name).get("IPAddressAllow", "").split()]
 
     @property
     def kiosk_pid(self) -> int:

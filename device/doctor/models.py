@@ -3,6 +3,7 @@
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host, Ran
 from device.errors import SettingsError, WiringError
+from device.seal import owners_key
 from device.signals.wiring import check_wiring
 
 VALID = Case(Level.OK, "{path}")
@@ -11,9 +12,10 @@ INVALID = Case(Level.TROUBLE, "{error}", "Correct that line; `python -m device c
 
 
 def config(host: Host) -> Case:
-    """Read the settings and look at the wiring in them."""
+    """Read the settings, and look at the wiring and the collector's key as the kiosk does before it starts."""
     try:
         check_wiring(host.settings.signals)
+        owners_key(host.settings)
     except (SettingsError, WiringError) as error:
         return INVALID.of(error=error)
     return VALID.of(path=host.config_path) if host.config_path else DEFAULTS
@@ -29,8 +31,10 @@ settings = read_settings(Path(sys.argv[1]) if sys.argv[1] else None)
 try:
     from device.classifier import Classifier
     from device.finders import open_finder
+    from device.levels import levels
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
+    levels(settings.model, classifier.card)
 except KioskError as error:
     print(error, file=sys.stderr)
     sys.exit(3)
@@ -46,8 +50,8 @@ PRACTICE = Case(
 )
 UNFIT = Case(
     Level.TROUBLE, "{error}",
-    "Do what the line says on the workstation, then `make deploy`, which brings models and cards together. Where a "
-    "hash is wrong, the copy was cut or the card has lost bytes.",
+    "Levels: correct [model] in kiosk.toml. Else do what the line says on the workstation, then `make deploy`, which "
+    "brings models and cards together. Where a hash is wrong, the copy was cut or the card has lost bytes.",
 )
 CRASHED = Case(
     Level.TROUBLE, "loading the models ends Python ({error})",

@@ -9,6 +9,7 @@ from device.signals.wiring import NOT_WIRED, PARTS
 GROUPS = {"video": "the camera", "render": "the camera's memory", "gpio": "the pins"}
 FACTORY = "GPIOZERO_PIN_FACTORY"
 HELD = "anon_inode:gpio-line"  # what a program that holds lines has open; or -linehandle, -event
+LABEL = "lg"  # what lgpio has the kernel say of a line that it holds
 
 MEMBER = Case(Level.OK, "{user} is in {groups}")
 NO_USER = Case(Level.NOTE, "no user {user}: the kiosk isn't installed here")
@@ -84,6 +85,10 @@ print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
 
 ALL_FREE = Case(Level.OK, "none of {pins} is taken")
 OURS = Case(Level.OK, "{pins} held by the kiosk")
+OTHERWISE = Case(
+    Level.WARNING, "the kiosk holds {held}, and kiosk.toml names {free} too",
+    "`sudo systemctl restart mask-kiosk`: it takes the pins that kiosk.toml named when it was started.",
+)
 BUSY = Case(
     Level.TROUBLE, "{pins}; {who}",
     "End that program, or wire the part to another pin and say so in kiosk.toml. A name like w1 or spi is the "
@@ -105,10 +110,17 @@ def busy_pins(host: Host) -> Case:
     processes = list(host.processes())
     holders = [p for p in processes if any(file.startswith(HELD) for file in p.open_files or ())]
     kiosk = host.kiosk_pid
-    if kiosk and busy.keys() == wired.keys() and kiosk in {p.pid for p in processes}:
-        return OURS.of(pins="GPIO " + ", ".join(busy))
+    others = [str(p) for p in holders if p.pid != kiosk]
+    if kiosk and kiosk in {p.pid for p in processes}:
+        if busy.keys() == wired.keys():
+            return OURS.of(pins="GPIO " + ", ".join(busy))
+        strange = {pin: label for pin, label in busy.items() if label != LABEL}
+        if not others and not strange:
+            free = [f"GPIO {pin} ({part})" for pin, part in wired.items() if pin not in busy]
+            return OTHERWISE.of(held="GPIO " + ", ".join(busy), free=", ".join(free))
+        busy = strange or busy
     named = [f"GPIO {pin} ({wired[pin]}) is taken{f' as {label!r}' if label else ''}" for pin, label in busy.items()]
-    return BUSY.of(pins=", ".join(named), who=_who([str(p) for p in holders if p.pid != kiosk], host))
+    return BUSY.of(pins=", ".join(named), who=_who(others, host))
 
 
 def _who(holders: list[str], host: Host) -> str:
@@ -125,5 +137,5 @@ CHECKS = (
     Check("pins", "Only lgpio drives the pins of every Pi; gpiozero falls back to other drivers with no more than a "
           "warning.", pins, (LGPIO, NO_BOARD, NO_CHIP, OTHER_FACTORY, NO_LGPIO)),
     Check("busy pins", "A pin that another program or the kernel holds can't be switched, and the kiosk doesn't start.",
-          busy_pins, (ALL_FREE, OURS, BUSY)),
+          busy_pins, (ALL_FREE, OURS, OTHERWISE, BUSY)),
 )

@@ -4,8 +4,7 @@ import json
 import time
 
 from device.doctor.finding import Case, Check, Level
-from device.doctor.host import CantTellError, Host
-from device.web.address import is_there
+from device.doctor.host import Host
 
 OFF = {"", "0", "infinity", "off"}
 
@@ -16,6 +15,10 @@ STOPPED = Case(
 )
 STARTING = Case(
     Level.WARNING, "{state}: no frame is decided yet", "Look again in a minute; then `journalctl -u mask-kiosk -n 30`.",
+)
+RESTARTED_ONCE = Case(
+    Level.NOTE, "running, started again once by systemd since the last start by hand",
+    "Where nobody pressed *Start again* on the setup page, `journalctl -u mask-kiosk` says why.",
 )
 RESTARTED = Case(
     Level.WARNING, "running, started again {restarts} times by systemd since the last start by hand",
@@ -40,7 +43,9 @@ def service(host: Host) -> Case:
         return FAILED.of(**values)
     if active != "active":
         return (STARTING if active == "activating" else STOPPED).of(**values)
-    return RESTARTED.of(**values) if restarts != "0" else RUNNING.of(status=unit.get("StatusText") or "no state yet")
+    if restarts == "0":
+        return RUNNING.of(status=unit.get("StatusText") or "no state yet")
+    return RESTARTED_ONCE if restarts == "1" else RESTARTED.of(**values)
 
 
 def _is_installed(unit: dict[str, str]) -> bool:
@@ -70,51 +75,9 @@ def watchdog(host: Host) -> Case:
     return (UNWATCHED if hardware in OFF else WATCHED).of(service=service_time, hardware=hardware or "unset")
 
 
-SERVED = Case(Level.OK, "served at {address}, port {port}")
-NOT_REACHED = Case(
-    Level.WARNING, "{address} is no address of this computer, so nobody reaches the page",
-    "`ip address` says which it has. The page comes up with the address by itself; if it never will, set [screen] host "
-    "in kiosk.toml, then `sudo systemctl restart mask-kiosk`.",
-)
-NO_PAGE = Case(Level.NOTE, "none is served: [screen] enabled is false")
-PORT_FREE = Case(Level.OK, "port {port} is free")
-NOT_SERVED = Case(
-    Level.WARNING, "the kiosk runs and doesn't serve port {port}",
-    "`journalctl -u mask-kiosk | grep screen` says why; then `sudo systemctl restart mask-kiosk`.",
-)
-PORT_TAKEN = Case(
-    Level.WARNING, "port {port} is taken by {owner}",
-    "Stop that program, or set [screen] port in kiosk.toml to another one, then `sudo systemctl restart mask-kiosk`.",
-)
-LISTENS = "0A"  # in /proc/net/tcp
-
-
-def page(host: Host) -> Case:
-    """Ask the kernel who listens at the port of the screen's page."""
-    screen = host.settings.screen
-    if not screen.enabled:
-        return NO_PAGE
-    unit = host.unit()
-    inodes = _listening(host, screen.port)
-    if not inodes:
-        return (NOT_SERVED if unit.get("ActiveState") == "active" else PORT_FREE).of(port=screen.port)
-    sockets = {f"socket:[{inode}]" for inode in inodes}
-    for process in host.processes():
-        if sockets & set(process.open_files or ()):
-            if process.pid != host.kiosk_pid:
-                return PORT_TAKEN.of(port=screen.port, owner=process)
-            return (SERVED if is_there(screen.host) else NOT_REACHED).of(address=screen.host, port=screen.port)
-    raise CantTellError(f"which program listens at port {screen.port} is only shown to root: try with `sudo`")
-
-
-def _listening(host: Host, port: int) -> set[str]:
-    """Return the inodes of the sockets that listen at a port."""
-    rows = [line.split() for name in ("tcp", "tcp6") for line in (host.text(f"proc/net/{name}") or "").splitlines()[1:]]
-    return {row[9] for row in rows if row[3] == LISTENS and int(row[1].rpartition(":")[2], 16) == port}
-
-
 BY_HAND = Case(Level.OK, "come from a workstation: no server is followed")
 LOOKED = Case(Level.OK, "{line}")
+NOT_YET = Case(Level.OK, "not looked for yet: the first look comes within half an hour of the start")
 NOT_LOOKED = Case(
     Level.WARNING, "not looked for since the start",
     "`systemctl list-timers mask-kiosk-pull.timer` says when it is next; `sudo systemctl start mask-kiosk-pull` looks "
@@ -130,7 +93,7 @@ NOT_FETCHED = Case(
     "Do what the line asks for; docs/fleet.md explains manifest and keys. The release that runs goes on; `make "
     "deploy` updates it by hand.",
 )
-LATE_SECONDS = 86400.0
+FIRST_SECONDS, LATE_SECONDS = 1800.0, 86400.0  # the timer's first look takes 22 min at most, and then what it fetches
 
 
 def updates(host: Host) -> Case:
@@ -139,7 +102,8 @@ def updates(host: Host) -> Case:
         return BY_HAND
     last = host.text("run/mask-kiosk-pull/last.json")
     if last is None:
-        return NOT_LOOKED
+        up = (host.text("proc/uptime") or "").split()  # s
+        return NOT_YET if up and float(up[0]) < FIRST_SECONDS else NOT_LOOKED
     found = json.loads(last)
     age = time.time() - found["time"]
     if age > LATE_SECONDS:
@@ -149,11 +113,9 @@ def updates(host: Host) -> Case:
 
 CHECKS = (
     Check("service", "A door that nobody watches must be judged by a service that runs, and keeps running.",
-          service, (RUNNING, NOT_INSTALLED, STOPPED, STARTING, RESTARTED, FAILED)),
+          service, (RUNNING, NOT_INSTALLED, RESTARTED_ONCE, STOPPED, STARTING, RESTARTED, FAILED)),
     Check("watchdog", "Cameras stall silently after hours, and kernels hang: only a watchdog starts them again.",
           watchdog, (WATCHED, NOT_INSTALLED, UNWATCHED, FORGOTTEN)),
-    Check("page", "Whoever stands at the door reads the screen; a page that isn't served is a screen out of order.",
-          page, (SERVED, NO_PAGE, PORT_FREE, NOT_REACHED, NOT_SERVED, PORT_TAKEN)),
     Check("updates", "A door that gets no release keeps every mistake that was mended since.",
-          updates, (BY_HAND, LOOKED, NOT_LOOKED, LATE, NOT_FETCHED)),
+          updates, (BY_HAND, LOOKED, NOT_YET, NOT_LOOKED, LATE, NOT_FETCHED)),
 )

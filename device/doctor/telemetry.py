@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from device.doctor.finding import Case, Check, Level
-from device.doctor.host import Host
+from device.doctor.host import Host, Network
 from device.doctor.user import service_user
 from device.errors import SettingsError
 from device.telemetry.secret import read_secret
@@ -19,6 +19,11 @@ NOT_LET_OUT = Case(
     Level.WARNING, "the service may not speak with {place}: its IPAddressAllow is {allowed}",
     "`sudo systemctl edit mask-kiosk`, write `[Service]` and `IPAddressAllow={address}`, then `sudo systemctl restart "
     "mask-kiosk`.",
+)
+NO_NAMES = Case(
+    Level.WARNING, "the service may not ask {server} for the address of {name}: its IPAddressAllow is {allowed}",
+    "`sudo systemctl edit mask-kiosk`, write `[Service]` and `IPAddressAllow={server}`, then `sudo systemctl restart "
+    "mask-kiosk`; or write the address into kiosk.toml in place of the name.",
 )
 SILENT = Case(
     Level.WARNING, "{place}: {trouble}",
@@ -71,14 +76,33 @@ def _locked(host: Host, path: str) -> Case | None:
 
 
 def _barred(host: Host, place: str, name: str) -> Case | None:
-    """Return the case of a service that may speak with no address of a name. Raises OSError where it has none."""
+    """Return the case of a service that may speak with no address of a name, or may not ask for it.
+
+    Raises OSError where it has none.
+    """
     found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     addresses = [str(end[0]) for *_, end in found]  # the kiosk tries one after the other
-    allowed = host.unit().get("IPAddressAllow", "")
-    networks = [ipaddress.ip_network(word) for word in allowed.split()]
-    if not networks or any(ipaddress.ip_address(each) in network for each in addresses for network in networks):
-        return None
-    return NOT_LET_OUT.of(place=place, allowed=allowed, address=addresses[0])
+    allowed = host.allowed()
+    said = " ".join(map(str, allowed))
+    if not _among(addresses, allowed):
+        return NOT_LET_OUT.of(place=place, allowed=said, address=addresses[0])
+    servers = _name_servers(host, name, addresses)
+    return None if _among(servers, allowed) else NO_NAMES.of(server=servers[0], name=name, allowed=said)
+
+
+def _among(addresses: list[str], allowed: list[Network]) -> bool:
+    """Tell whether one of these addresses is in one of the networks; also where one of both is empty."""
+    among = any(ipaddress.ip_address(each) in network for each in addresses for network in allowed)
+    return among or not addresses or not allowed
+
+
+def _name_servers(host: Host, name: str, addresses: list[str]) -> list[str]:
+    """Return the servers that this computer asks for a name; none where it knows it itself, or asks all (mDNS)."""
+    known = (host.text("etc/hosts") or "").split()
+    if name in {*addresses, *known} or name.endswith(".local"):
+        return []
+    rows = [line.split() for line in (host.text("etc/resolv.conf") or "").splitlines()]
+    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"]
 
 
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")
@@ -112,8 +136,8 @@ def webhook(host: Host) -> Case:
 
 CHECKS = (
     Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
-          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, SILENT, SHUT_IN, LOCKED, BAD_FILE)),
+          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, NO_NAMES, SILENT, SHUT_IN, LOCKED, BAD_FILE)),
     Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
           "can read lets them forge what the kiosk posts.",
-          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NOT_FOUND, SHUT_IN, LOCKED, BAD_FILE)),
+          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NO_NAMES, NOT_FOUND, SHUT_IN, LOCKED, BAD_FILE)),
 )
