@@ -74,7 +74,7 @@ def run(
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
-            signals.collecting_on()
+            signals.collecting_on(noticed=screen.url is not None)
         with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
             camera = watched.enter_context(_opened(settings, signals, stop, at_speed))
         started: float | None = None  # seconds on the camera's clock
