@@ -82,7 +82,7 @@ def run(
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, eye.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
-            moment = datetime.now(UTC)
+            moment = _moment()
             signals.show(decision.state, frame.taken, moment)
             if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
@@ -107,6 +107,12 @@ def run(
         log.info("%s: the recording has ended", settings.camera.source)
         screen.end()
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+
+
+def _moment() -> datetime:
+    """Return the present time; quiet hours and counts by this computer's zone go by the one that it has now."""
+    time.tzset()
+    return datetime.now(UTC)
 
 
 @contextmanager
