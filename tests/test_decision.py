@@ -9,6 +9,7 @@ from device.classifier import Verdict
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import Box, overlap
 from device.levels import Levels
+from device.limits import HIGHEST_LEVEL, LOWEST_LEVEL
 from device.look import Look
 from device.people import SAME_FACE_IOU
 from device.settings import DecisionSettings
@@ -123,6 +124,17 @@ def test_an_alarm_is_held() -> None:
     assert [(alert.state, alert.at) for alert in alerts] == [
         (State.CHECKING, 0.2), (State.ALARM, 0.4), (State.IDLE, 5.4),
     ]
+
+
+@pytest.mark.parametrize("frames_per_second", [3, 30])
+def test_a_door_answers_at_the_lowest_and_at_the_highest_level(frames_per_second: int) -> None:
+    for levels, score, told in (
+        (Levels(HIGHEST_LEVEL, 0.5), 255 / 256, State.ALARM), (Levels(0.5, LOWEST_LEVEL), 0.0, State.CLEAR),
+    ):  # fmt: skip
+        decision = Decision(SETTINGS, levels)
+        for frame in range(2 * frames_per_second):
+            decision.update(frame / frames_per_second, [verdict(score)])
+        assert decision.state is told
 
 
 def test_faces_that_walk_past_each_other_keep_their_scores() -> None:

@@ -103,6 +103,11 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
         ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
         ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1, expected a number from 0.1 to 0.99"),
+        *(
+            (f"[model]\n{key} = {level}", f"[model] {key} is {level}, expected a number from 0.02 to 0.98, or 0 for "
+             "that of the model's card")
+            for key in ("threshold", "release") for level in (-0.5, 0.01, 0.99)
+        ),
         ("[camera]\nsource = 0", f"[camera] source is 0, expected a text{A_SOURCE}"),
         ("[camera]\nrotation = 45", "[camera] rotation is 45, expected a whole number of degrees: 0, 90, 180 or 270"),
         (
