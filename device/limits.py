@@ -61,8 +61,9 @@ SOME_ZONES = (
 def are_zones(zones: tuple[Any, ...]) -> bool:
     """Tell whether each zone is a rectangle that has an area and lies in the picture, and some of that is in none."""
     return len(zones) <= MOST_ZONES and all(
-        isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
-        and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
+        isinstance(zone, tuple) and len(zone) == 4
+        and all(type(share) in {int, float} and 0 <= share <= 1 for share in zone)  # else it may be no float
+        and min(zone[2:]) > 0 and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
         for zone in zones
     ) and not _cover(zones)  # fmt: skip
 
