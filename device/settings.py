@@ -67,7 +67,7 @@ class CameraSettings:
     source: str = checked("pi", is_source, A_SOURCE)
     rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
-    crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut
+    crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # after both: the rest is cut
     backlit: bool = False  # people stand before something bright: the dark parts are exposed well; pi, some USB cameras
     brighter: float = ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
 

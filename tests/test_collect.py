@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from test_setup import SavingFinder
 
 from device import collect
 from device.classifier import Classifier
-from device.collect import Collector
+from device.collect import Collector, open_collector
 from device.crop import crop_face
 from device.crop_store import CropStore, crops_folder
 from device.decision import Judged
@@ -115,6 +116,15 @@ def test_without_gpio_nothing_is_kept_unless_a_page_tells_of_it(
     page = ScreenSettings(port=free_port(), open_browser=False)
     assert run(dataclasses.replace(door, screen=page), SquareFinder()) == 0
     assert len(kept()) == 3
+
+
+def test_a_door_that_keeps_nothing_asks_for_no_folder(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)  # of nobody, who has no home
+    with open_collector(Settings(model=ModelSettings(str(toy))), Classifier(str(toy)).card) as collector:
+        collector.take(noise(), [face()], 0.0)
+    assert (collector.kept, collector.lost) == (0, 0)
 
 
 def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, toy: Path) -> None:
