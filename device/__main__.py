@@ -25,6 +25,7 @@ from device.errors import KioskError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 1 if a picture was unusable, 2 when refused with one line on stderr."""
+    _open_missing_streams()
     try:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         options = parser().parse_args(arguments)
@@ -101,6 +102,13 @@ def parser() -> argparse.ArgumentParser:
     judge.add_argument("--config", type=Path, help="a kiosk.toml, of which [model] and [faces] count here")
     judge.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     return made
+
+
+def _open_missing_streams() -> None:
+    """Let go nowhere what is written to a stream that was closed: it is None, and its number the next file's."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _end(code: int) -> NoReturn:

@@ -42,7 +42,7 @@ class Classifier:
         """
         named = not model.endswith(".tflite")
         self.path = MODELS / f"{model}.tflite" if named else Path(model)
-        if named and not self.path.exists():
+        if named and model not in {path.stem for path in MODELS.glob("*.tflite")}:
             there = ", ".join(sorted(path.stem for path in MODELS.glob("*.json") if path.stem != FACES))
             raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)

@@ -118,9 +118,10 @@ class Collector:
 
 def open_collector(settings: Settings, card: ModelCard) -> Collector:
     """Start what `[collect]` asks for. Raises SettingsError where it is on and can't be done, or people aren't told."""
-    key, folder = owners_key(settings), crops_folder()
+    key = owners_key(settings)
     if key is None:
         return Collector(settings, card)
+    folder = crops_folder()
     try:
         store = CropStore(folder, settings.collect, key)
         store.prune(time.time())

@@ -4,6 +4,7 @@ Pure: time comes in as a value, nothing is read or switched here. Who is who sta
 scores say in device.person, and which faces are posters in device.background.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,7 @@ from device.people import pair
 from device.person import Person
 from device.settings import DecisionSettings
 
+LEAST_GAP_SECONDS = 2.0  # between two frames: a shorter one is none, however soon people are forgotten
 PASSING_IOU = 0.5  # overlap from which a face in a poster's place is somebody who passes before it; 0-1
 
 
@@ -93,6 +95,7 @@ class Decision:
         self._people: list[Person] = []
         self._visits = 0  # that have begun
         self._since = 0.0  # seconds: when the state was entered
+        self._updated = -math.inf  # seconds: when the last frame was taken
         self.state = State.IDLE
 
     def adopt(self, settings: DecisionSettings, levels: Levels) -> None:
@@ -105,9 +108,11 @@ class Decision:
 
         Return an Alert if the door's state changes, and the events of the visits.
         """
-        self._see(now, [verdict for verdict in verdicts if self._counts(*verdict.look.place)])
-        events = [event for person in self._people for event in self._tell(person, now)]
-        self._people = [person for person in self._people if not self._is_gone(person, now)]
+        events = []
+        if now - self._updated > max(LEAST_GAP_SECONDS, self._kept_seconds):
+            events += self._see(now, [])  # whoever was there has left, and who is there now may be somebody else
+        events += self._see(now, [verdict for verdict in verdicts if self._counts(*verdict.look.place)])
+        self._updated = now
         counted = [person for person in self._people if person.noticed and not person.lost]
         urgent = max(counted, key=lambda person: (URGENCY.index(STATES[person.bare]), person.mean or 0), default=None)
         state = STATES[urgent.bare] if urgent else State.IDLE
@@ -136,8 +141,8 @@ class Decision:
         """Tell whether a face is large enough, and in no zone that its owner has masked out."""
         return height >= self._settings.least_height and not in_zone(x, y, self._settings.zones)
 
-    def _see(self, now: float, verdicts: Sequence[Verdict]) -> None:
-        """Give each verdict to the person it belongs to; one left over is a new person, unless it is a poster."""
+    def _see(self, now: float, verdicts: Sequence[Verdict]) -> list[Event]:
+        """Give each verdict to whom it belongs, a new person if to nobody and no poster; return what has happened."""
         self._turned = self._background.see(now, [verdict.box for verdict in verdicts])
         posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
         verdicts = [verdict for verdict in verdicts if verdict not in posters]
@@ -151,6 +156,9 @@ class Decision:
             person = self._people[pairs.get(j, -1)]
             person.see(now, verdict, self._settings)
             person.judge(now, self._settings, self._levels)
+        events = [event for person in self._people for event in self._tell(person, now)]
+        self._people = [person for person in self._people if not self._is_gone(person, now)]
+        return events
 
     def _is_poster(self, now: float, box: Box) -> bool:
         """Tell whether a face belongs to the background, rather than to somebody who passes before it."""
@@ -180,8 +188,12 @@ class Decision:
             person.told = person.bare
             yield Event(kind, now, person.visit, STATES[person.bare], person.mean, person.last_seen)
         if person.visit and self._is_gone(person, now):
-            yield Event(Kind.LEAVE, now, person.visit, STATES[person.told], person.mean, person.last_seen)
+            yield Event(Kind.LEAVE, now, person.visit, STATES[person.told], person.mean, person.last_there)
+
+    @property
+    def _kept_seconds(self) -> float:
+        return max(self._settings.return_seconds, self._settings.forget_seconds)
 
     def _is_gone(self, person: Person, now: float) -> bool:
-        kept = max(self._settings.return_seconds, self._settings.forget_seconds) if person.visit else 0.0
-        return (person.lost and now - person.last_seen > kept) or person.box in self._turned
+        kept = self._kept_seconds if person.visit else 0.0
+        return (person.lost and now - person.last_there > kept) or person.box in self._turned

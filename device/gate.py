@@ -1,5 +1,7 @@
 """Spares the face finder an empty scene that hasn't changed since it was last searched."""
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ TIMES_NOISE = 3.0
 # on drawn scenes of 640x480, a scene without a face is spared up to noise of 8 grey levels a pixel.
 LEAST_CHANGE, MOST_CHANGE = 0.6, 2.5
 SEARCH_SECONDS = 1.0  # a scene is searched at least so often, for what has no contrast at all
+# After a face was found every picture is searched for so long: a finder may miss somebody who still stands there.
+FOUND_SECONDS = 2.0
 
 Blocks = npt.NDArray[np.float32]
 
@@ -31,8 +35,9 @@ class Gate:
 
     def __init__(self, finder: FaceFinder) -> None:
         self._finder = finder
-        self._empty: Blocks | None = None  # the last searched picture, unless a face was in it
+        self._empty: Blocks | None = None  # the last searched picture, unless somebody may be in it
         self._searched = 0.0  # seconds: when that was
+        self._found = -math.inf  # seconds: when a face was found last
 
     def find(self, luma: Luma, now: float) -> list[Face]:
         """Return the faces of the luma picture, uint8 (height, width), taken at `now`, in seconds."""
@@ -41,7 +46,9 @@ class Gate:
         if self._empty is not None and now - self._searched < SEARCH_SECONDS and not _changed(self._empty, blocks):
             return []
         faces = self._finder.find(luma)
-        self._empty, self._searched = None if faces else blocks, now
+        if faces:
+            self._found = now
+        self._empty, self._searched = blocks if now - self._found >= FOUND_SECONDS else None, now
         return faces
 
 

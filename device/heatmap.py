@@ -79,10 +79,12 @@ def faces_of(
     heatmap: Floats, fitted: Fitted, size: tuple[int, int], least_score: float, most_overlap: float
 ) -> list[Face]:
     """Return the faces of a map in pixels of the picture of this size (width, height), cut to it, largest first."""
-    found = []
+    found: list[Face] = []
     for (left, top, wide, high), score in decode(heatmap, least_score, most_overlap):
         x, right = (round(min(max(edge * fitted.scale_x, 0), size[0])) for edge in (left, left + wide))
         y, bottom = (round(min(max(edge * fitted.scale_y, 0), size[1])) for edge in (top, top + high))
-        if right > x and bottom > y:
-            found.append(Face(Box(x, y, right - x, bottom - y), score))
+        box = Box(x, y, right - x, bottom - y)
+        # Two that reach over the edge may be one where they are cut.
+        if right > x and bottom > y and all(overlap(box, face.box) <= most_overlap for face in found):
+            found.append(Face(box, score))
     return largest_first(found)

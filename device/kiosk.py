@@ -74,7 +74,7 @@ def run(
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
-            signals.collecting_on()
+            signals.collecting_on(noticed=screen.url is not None)
         with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
             camera = watched.enter_context(_opened(settings, signals, stop, at_speed))
         started: float | None = None  # seconds on the camera's clock
@@ -82,7 +82,7 @@ def run(
             started = frame.taken if started is None else started
             verdicts = classifier.judge(frame.luma, eye.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
-            moment = datetime.now(UTC)
+            moment = _moment()
             signals.show(decision.state, frame.taken, moment)
             if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
@@ -107,6 +107,12 @@ def run(
         log.info("%s: the recording has ended", settings.camera.source)
         screen.end()
     return 128 + signal.SIGINT if stop.received == signal.SIGINT else 0
+
+
+def _moment() -> datetime:
+    """Return the present time; quiet hours and counts by this computer's zone go by the one that it has now."""
+    time.tzset()
+    return datetime.now(UTC)
 
 
 @contextmanager

@@ -22,6 +22,16 @@ def checked(default: object, check: Callable[[Any], bool], expected: str) -> Any
     return field(default=default, metadata={"check": check, "expected": expected})
 
 
+# Of a score: a mean is never beyond a level that is nearer to 0 or 1, because of the least error that it has with few.
+LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.98
+A_LEVEL = f" from {LOWEST_LEVEL} to {HIGHEST_LEVEL}, or 0 for that of the model's card"
+
+
+def is_level(score: float) -> bool:
+    """Tell whether a face's scores can rise to a level, and fall below it; 0 stands for another."""
+    return score == 0 or LOWEST_LEVEL <= score <= HIGHEST_LEVEL
+
+
 def is_sha256(text: str) -> bool:
     """Tell whether a text can be a SHA-256, as sha256sum prints it."""
     return re.fullmatch("[0-9a-f]{64}", text) is not None
@@ -51,8 +61,9 @@ SOME_ZONES = (
 def are_zones(zones: tuple[Any, ...]) -> bool:
     """Tell whether each zone is a rectangle that has an area and lies in the picture, and some of that is in none."""
     return len(zones) <= MOST_ZONES and all(
-        isinstance(zone, tuple) and len(zone) == 4 and all(type(share) in {int, float} for share in zone)
-        and min(zone[:2]) >= 0 < min(zone[2:]) and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
+        isinstance(zone, tuple) and len(zone) == 4
+        and all(type(share) in {int, float} and 0 <= share <= 1 for share in zone)  # else it may be no float
+        and min(zone[2:]) > 0 and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
         for zone in zones
     ) and not _cover(zones)  # fmt: skip
 

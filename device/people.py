@@ -1,7 +1,8 @@
 """Follows faces from picture to picture: says which of now is which of before.
 
 Pure: time comes in as a value. Pairs are made one after the other, best first: the boxes that overlap most, then those
-whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between.
+whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Who is lost gets what
+those who are there leave over: else whoever steps into a place would become the one who has just left it.
 """
 
 from collections.abc import Sequence
@@ -20,20 +21,18 @@ MOST_GROWTH, GROWTH_A_SECOND, GREATEST_GROWTH = 1.5, 2.0, 4.0  # the same of how
 
 def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int, int]:
     """Return for each box that belongs to somebody, by its place in the list, the place of that person."""
-    overlaps = [(overlap(person.box, box), i, j) for i, person in enumerate(people) for j, box in enumerate(boxes)]
     pairs: dict[int, int] = {}
-    for iou, i, j in sorted(overlaps, key=lambda item: -item[0]):
-        if iou >= SAME_FACE_IOU and j not in pairs and i not in pairs.values():
-            pairs[j] = i
-    ways = [
-        (way, i, j)
-        for i, person in enumerate(people)
-        for j, box in enumerate(boxes)
-        if (way := _way(person.box, box, now - person.last_seen)) is not None
-    ]
-    for _, i, j in sorted(ways):
-        if j not in pairs and i not in pairs.values():
-            pairs[j] = i
+    for lost in (False, True):
+        both = [(i, j) for i, person in enumerate(people) if person.lost is lost for j in range(len(boxes))]
+        overlaps = [(-iou, i, j) for i, j in both if (iou := overlap(people[i].box, boxes[j])) >= SAME_FACE_IOU]
+        ways = [
+            (way, i, j)
+            for i, j in both
+            if (way := _way(people[i].box, boxes[j], now - people[i].last_seen)) is not None
+        ]
+        for _, i, j in [*sorted(overlaps), *sorted(ways)]:
+            if j not in pairs and i not in pairs.values():
+                pairs[j] = i
     return pairs
 
 

@@ -12,6 +12,7 @@ from device.errors import SettingsError
 from device.limits import (
     A_CROP,
     A_LANGUAGE,
+    A_LEVEL,
     A_TIME,
     A_TIME_ZONE,
     A_TOKEN,
@@ -23,6 +24,7 @@ from device.limits import (
     checked,
     is_address,
     is_crop,
+    is_level,
     is_sha256,
     is_token,
     ranged,
@@ -40,8 +42,8 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
-    threshold: float = ranged(0.0, 0.0, 0.99)  # the score from which a face rings; 0: the one in the model's card
-    release: float = ranged(0.0, 0.0, 0.99)  # and below which it stops; 0: the card's, at most threshold
+    threshold: float = checked(0.0, is_level, A_LEVEL)  # a face rings from this score on; 0: the card's
+    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: the card's, at most threshold
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class CameraSettings:
     source: str = checked("pi", is_source, A_SOURCE)
     rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
-    crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # of the turned picture: the rest is cut
+    crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # after both: the rest is cut
     backlit: bool = False  # people stand before something bright: the dark parts are exposed well; pi, some USB cameras
     brighter: float = ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
 

@@ -81,8 +81,12 @@ def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
 
 
 def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]]) -> None:
-    """Raise VisitsError for a recording that a table of true visits doesn't name."""
+    """Raise VisitsError for a recording that a table of true visits doesn't name, or names together with another."""
+    named: dict[str, Path] = {}
     for video in videos:
+        other = named.setdefault(video.name, video)
+        if other.resolve() != video.resolve():
+            raise VisitsError(f"{other} and {video}: have one name, expected another for each in --visits: rename one")
         if video.name not in true:
             raise VisitsError(f"{video.name}: is in no line of --visits, expected one at least: add it, see --help")
 

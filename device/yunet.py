@@ -31,9 +31,10 @@ class YuNetFaceFinder:
             )
         try:
             content = path.read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError for a name that no file can have
             raise ModelError(
-                f"{path}: can't be read ({error.strerror}): put YuNet's .onnx there, or set [faces] yunet_path"
+                f"{path}: can't be read ({getattr(error, 'strerror', error)}): put YuNet's .onnx there, or set [faces] "
+                "yunet_path"
             ) from error
         self.sha256 = hashlib.sha256(content).hexdigest()
         if self.sha256 != sha256:

@@ -121,6 +121,18 @@ def test_a_recording_is_judged_to_its_end_however_slow_the_computer_is(
     assert max(waits) < 0.21 + decoding  # seconds until the loop got its next frame
 
 
+def test_a_gap_in_a_recording_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+
+    def pause(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    frames = [Frame(np.zeros((48, 64), np.uint8), taken) for taken in (0.0, 0.5, 2.5, 9000.0, 9000.5)]
+    shown = [(frame.taken, clock[0]) for frame in at_speed(iter(frames), pause)]
+    assert shown == [(0.0, 100.0), (0.5, 100.5), (2.5, 102.5), (9000.0, 102.5), (9000.5, 103.0)]
+
+
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("text.mp4", "text.txt", "empty.avi"):
         (tmp_path / name).write_bytes(b"no video\n" * (100 if name.startswith("text") else 0))
@@ -216,7 +228,8 @@ def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None
         first = next(frames)
         capture.pictures.put(np.full((48, 64, 3), 104, np.uint8))
         second = next(frames)
-        capture.pictures.put(None)
+        for _ in range(4):
+            capture.pictures.put(None)
         with pytest.raises(CameraFault) as ended:
             next(frames)
     assert ended.value.word is Blind.STALLED
@@ -228,6 +241,19 @@ def test_only_the_newest_frame_of_a_usb_camera_is_kept(capture: Capture) -> None
     assert first.luma.shape == (48, 64)
     assert first.taken < second.taken
     assert capture.released.qsize() == 1
+
+
+def test_a_few_damaged_frames_of_a_usb_camera_are_none(capture: Capture) -> None:
+    with open_camera("usb:0") as camera:
+        frames = camera.frames()
+        for grey in (101, 102, 103):
+            for _ in range(3):
+                capture.pictures.put(None)
+            capture.pictures.put(np.full((48, 64, 3), grey, np.uint8))
+            assert int(next(frames).luma.mean()) == grey
+        for _ in range(4):  # let the thread end
+            capture.pictures.put(None)
+        capture.released.get(timeout=10)
 
 
 def test_a_usb_camera_that_hangs_is_stalled(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

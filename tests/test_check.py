@@ -7,6 +7,8 @@ import typing
 from pathlib import Path
 from typing import IO, Any, Literal
 
+import cv2
+import numpy as np
 import pytest
 from footprint import TREE
 from gpiozero import Device
@@ -197,6 +199,21 @@ def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: lis
     with Path("/dev/full").open("wb") as full:
         found = ended(full, *command, "--config", config(tmp_path, str(toy)))
     assert found == (1, "error: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_ends_nothing(toy: Path, toy_config: Path, tmp_path: Path, closed: str) -> None:
+    (tmp_path / "visit").mkdir()
+    cv2.imwrite(str(tmp_path / "visit" / "0.png"), np.zeros((120, 160), np.uint8))
+    for command in (
+        ["run", "--camera", str(tmp_path / "visit"), "--pins", "mock", "--config", str(toy_config)],
+        ["judge", str(tmp_path / "visit"), "--cropped"],
+    ):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "device", *command, "--model", str(toy)],
+            cwd=TREE, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def ended(out: IO[bytes], *command: str) -> tuple[int, str]:

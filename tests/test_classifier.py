@@ -47,6 +47,8 @@ def float_model(size: int) -> bytes:
 def test_a_model_is_found_by_its_name_in_models() -> None:
     with pytest.raises(ModelError, match=r"no model 'absent' in .*, expected one of door, simple, simple-random: name"):
         Classifier("absent")
+    with pytest.raises(ModelError, match="no model 'aaa"):
+        Classifier(300 * "a")  # longer than a file's name may be
 
 
 @dataclasses.dataclass

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from test_setup import SavingFinder
 
 from device import collect
 from device.classifier import Classifier
-from device.collect import Collector
+from device.collect import Collector, open_collector
 from device.crop import crop_face
 from device.crop_store import CropStore, crops_folder
 from device.decision import Judged
-from device.errors import SettingsError
+from device.errors import SettingsError, WiringError
 from device.faces import Box, Luma
 from device.kiosk import run
 from device.seal import SealError, owners_key, unseal
@@ -103,6 +104,27 @@ def test_a_door_keeps_a_few_unsure_faces_that_only_the_key_opens(door: Settings,
     assert crops_folder().stat().st_mode & 0o077 == 0
     pin = Device.pin_factory.pin(COLLECT)
     assert [change.state for change in pin.states] == [False, True, False]
+
+
+def test_without_gpio_nothing_is_kept_unless_a_page_tells_of_it(
+    door: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
+    with pytest.raises(WiringError, match="without GPIO no LED tells that faces are kept, expected a page that does"):
+        run(door, SquareFinder())
+    assert kept() == []
+    page = ScreenSettings(port=free_port(), open_browser=False)
+    assert run(dataclasses.replace(door, screen=page), SquareFinder()) == 0
+    assert len(kept()) == 3
+
+
+def test_a_door_that_keeps_nothing_asks_for_no_folder(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)  # of nobody, who has no home
+    with open_collector(Settings(model=ModelSettings(str(toy))), Classifier(str(toy)).card) as collector:
+        collector.take(noise(), [face()], 0.0)
+    assert (collector.kept, collector.lost) == (0, 0)
 
 
 def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, toy: Path) -> None:

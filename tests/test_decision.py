@@ -9,6 +9,7 @@ from device.classifier import Verdict
 from device.decision import Alert, Decision, Event, Kind, State
 from device.faces import Box, overlap
 from device.levels import Levels
+from device.limits import HIGHEST_LEVEL, LOWEST_LEVEL
 from device.look import Look
 from device.people import SAME_FACE_IOU
 from device.settings import DecisionSettings
@@ -125,6 +126,17 @@ def test_an_alarm_is_held() -> None:
     ]
 
 
+@pytest.mark.parametrize("frames_per_second", [3, 30])
+def test_a_door_answers_at_the_lowest_and_at_the_highest_level(frames_per_second: int) -> None:
+    for levels, score, told in (
+        (Levels(HIGHEST_LEVEL, 0.5), 255 / 256, State.ALARM), (Levels(0.5, LOWEST_LEVEL), 0.0, State.CLEAR),
+    ):  # fmt: skip
+        decision = Decision(SETTINGS, levels)
+        for frame in range(2 * frames_per_second):
+            decision.update(frame / frames_per_second, [verdict(score)])
+        assert decision.state is told
+
+
 def test_faces_that_walk_past_each_other_keep_their_scores() -> None:
     def scene(t: float) -> list[Verdict]:
         step = round(t * 100)
@@ -186,6 +198,46 @@ def test_who_comes_back_is_judged_anew() -> None:
 
     assert states(play(scene, 10, 6)) == [State.CHECKING, State.CLEAR, State.IDLE, State.CHECKING, State.ALARM]
     assert happened(scene, 10, 6)[1:] == [(Kind.VERDICT, 1, State.CLEAR), (Kind.CHANGE, 1, State.ALARM)]
+
+
+def test_who_steps_into_the_place_of_somebody_who_has_gone_stays_who_they_are() -> None:
+    def scene(t: float) -> list[Verdict]:  # one in a mask turns away, the next one steps up within half a second
+        waits = Box(300 - round(400 * min(max(t - 5.8, 0.0), 0.5)), 0, 100, 100)
+        return ([verdict(0.1, Box(100, 0, 100, 100))] if t < 5 else []) + [verdict(0.9, waits)] * (t >= 2)
+
+    assert happened(scene, 10, 9) == [
+        (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR),
+        (Kind.ENTER, 2, State.CHECKING), (Kind.VERDICT, 2, State.ALARM),
+        (Kind.LEAVE, 1, State.CLEAR),
+    ]  # fmt: skip
+
+
+def test_a_ghost_where_somebody_was_lost_keeps_no_visit_open() -> None:
+    def scene(t: float) -> list[Verdict]:
+        walker = Box(round(40 * t), 0, 100, 100)
+        return [verdict(0.1, walker)] if t < 5 else [verdict(0.5, Box(200, 0, 100, 100))] * (round(t * 10) % 20 == 0)
+
+    events = events_of(scene, 10, 60, least_move=0.07)
+    assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
+    assert (events[-1].seen, events[-1].at < 8.5) == (4.9, True)
+
+
+@pytest.mark.parametrize("forgotten", [0.0, 0.7])  # seconds
+def test_a_gap_between_two_frames_ends_the_visits_before_it(forgotten: float) -> None:
+    decision = Decision(dataclasses.replace(SETTINGS, forget_seconds=forgotten), LEVELS)
+    times = [frame / 10 for frame in range(30)]
+    events = [event for now in times for event in decision.update(now, [verdict(0.125)])[1]]
+    events += [event for now in times for event in decision.update(2.9 + 2.4 + now, [verdict(0.125)])[1]]
+    assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT]
+    alert, then = decision.update(60.0, [verdict(0.9)])
+    assert (alert, then) == (Alert(State.IDLE, 60.0, None), [Event(Kind.LEAVE, 60.0, 1, State.CLEAR, 0.125, 8.2)])
+    events = [event for now in times[1:] for event in decision.update(60 + now, [verdict(0.9)])[1]]
+    assert [(event.kind, event.visit) for event in events] == [(Kind.ENTER, 2), (Kind.VERDICT, 2)]
+
+
+def test_frames_that_are_seconds_apart_are_no_gap() -> None:
+    told = happened(lambda t: [verdict(0.1)], 1, 9, forget_seconds=0.0, return_seconds=0.0)
+    assert told == [(Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR)]
 
 
 def test_two_people_have_a_visit_each() -> None:

@@ -90,6 +90,13 @@ def test_an_empty_map_has_no_faces() -> None:
     assert decode(np.zeros((ROWS, COLUMNS, CHANNELS), np.float32), 0.5, 0.5) == []
 
 
+def test_two_boxes_that_are_one_where_the_picture_cuts_them_are_one_face() -> None:
+    heatmap = written((0.9, (-40, 40, 140, 60)), (0.8, (-80, 40, 180, 60)))
+    assert [score for _, score in decode(heatmap, 0.5, 0.8)] == pytest.approx([0.9, 0.8])
+    faces = faces_of(heatmap, fit(np.zeros((448, 640), np.uint8)), (640, 448), 0.5, 0.8)
+    assert [(face.box, round(face.score, 1)) for face in faces] == [(Box(0, 80, 200, 120), 0.9)]
+
+
 def test_faces_are_cut_to_the_picture_and_the_largest_comes_first() -> None:
     luma = np.zeros((448, 640), np.uint8)
     heatmap = written((0.9, (-10, 20, 40, 40)), (0.8, (100, 40, 80, 100)))

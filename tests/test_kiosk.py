@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -159,6 +160,26 @@ def test_a_visit_is_shown_on_lamps_buzzer_and_terminal(
     }  # fmt: skip
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     assert caplog.messages == [f"{door.camera.source}: the recording has ended"]
+
+
+@pytest.fixture
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "UTC0")
+        time.tzset()
+        yield context
+    time.tzset()
+
+
+@pytest.mark.parametrize(("zone", "beeps"), [("UTC0", 3), ("FAR-12", 0)])
+def test_quiet_hours_go_by_the_zone_that_the_computer_has_meanwhile(
+    door: Settings, in_utc: pytest.MonkeyPatch, zone: str, beeps: int
+) -> None:
+    begin, end = (f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}" for hours in (11, 13))
+    signals = dataclasses.replace(door.signals, quiet_from=begin, quiet_until=end, time_zone="local")
+    in_utc.setenv("TZ", zone)
+    assert run(dataclasses.replace(door, signals=signals), SquareFinder(), "mock") == 0
+    assert histories()["buzzer"] == [False, *[True, False] * beeps]
 
 
 def test_a_video_is_judged_as_the_pictures_are(

@@ -137,6 +137,17 @@ def test_who_is_lost_is_as_if_never_seen() -> None:
     assert [scored.at for scored in person.scores] == [2.0, 2.25]
 
 
+def test_who_comes_back_is_there_again_once_noticed_and_moved() -> None:
+    person = scored([0.9] * 8)
+    assert (person.last_seen, person.last_there) == (0.875, 0.875)
+    person.visit = 1
+    person.miss(1.5, SETTINGS)
+    for now, x in ((2.0, 300), (2.25, 300), (2.5, 300)):
+        assert see(person, now, STILL, x=x).last_there == 0.875
+    assert see(person, 2.625, STILL, x=318).last_there == 0.875  # not sure that it has moved
+    assert see(person, 2.75, STILL, x=330).last_there == 2.75
+
+
 @pytest.mark.parametrize(
     ("times", "stirs", "moved"),
     [

@@ -130,7 +130,7 @@ def test_of_faces_that_are_kept_only_sealed_bytes_are_written(tmp_path: Path, mo
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     folder, config = tmp_path / "state" / "collected", tmp_path / "kiosk.toml"
     config.write_text(
-        f'[model]\nthreshold = 0.99\nrelease = 0.01\n[signals]\ncollect_pin = 24\n'
+        f'[model]\nthreshold = 0.98\nrelease = 0.02\n[signals]\ncollect_pin = 24\n'
         f'[collect]\npublic_key = "{make_pair(tmp_path / "keys")}"\n'
     )
     shown, changed = traced(tmp_path, "run", "--pins", "mock", "--camera", str(unsure), "--config", str(config))

@@ -92,6 +92,12 @@ def test_the_command_plays_folders_and_compares(
     assert plays == [{"video": "nobody", "seconds": 0.4, "visits": [], "events": [], "alerts": []}] * 2
     assert (compared["compared"]["visits"], compared["compared"]["seconds_95th"]) == (0, None)
 
+    (tmp_path / "more").mkdir()
+    other = record(tmp_path / "more" / "nobody", [EMPTY] * 5)
+    assert main(["replay", str(other), *command[1:]]) == 2
+    line = f"error: {other} and {nobody}: have one name, expected another for each in --visits: rename one\n"
+    assert capsys.readouterr() == ("", line)
+
     table.write_text(f"{HEAD}\nother.mp4,,,\n")
     assert main(command) == 2
     line = "error: nobody: is in no line of --visits, expected one at least: add it, see --help\n"

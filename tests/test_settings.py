@@ -58,6 +58,13 @@ def test_zones_leave_some_of_the_picture(tmp_path: Path, zones: str, refused: bo
         assert len(read_settings(path).decision.zones) == zones.count("[") - 1
 
 
+@pytest.mark.parametrize("share", [10**400, -(10**400)])  # more than a float holds
+def test_a_zone_that_is_far_too_large_is_refused(tmp_path: Path, share: int) -> None:
+    path = tmp_path / "kiosk.toml"
+    path.write_text(f"[decision]\nzones = [[0.5, 0.0, {share}, 0.5]]\n")
+    assert refusal(path).startswith(f"{path}: [decision] zones is [[0.5, 0.0, …, expected a list of at most 50 zones, ")
+
+
 def test_a_token_as_the_kiosk_prints_one_may_be_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     for token in ("aB3-_" * 4, *(secrets.token_urlsafe(18) for _ in range(50))):
@@ -103,6 +110,11 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
         ("[faces]\nfinder = 'hog'", "[faces] finder is 'hog', expected one of own, yunet, haar"),
         ("[faces]\nfinder = 1", "[faces] finder is 1, expected one of own, yunet, haar"),
         ("[faces]\nyunet_score = 1", "[faces] yunet_score is 1, expected a number from 0.1 to 0.99"),
+        *(
+            (f"[model]\n{key} = {level}", f"[model] {key} is {level}, expected a number from 0.02 to 0.98, or 0 for "
+             "that of the model's card")
+            for key in ("threshold", "release") for level in (-0.5, 0.01, 0.99)
+        ),
         ("[camera]\nsource = 0", f"[camera] source is 0, expected a text{A_SOURCE}"),
         ("[camera]\nrotation = 45", "[camera] rotation is 45, expected a whole number of degrees: 0, 90, 180 or 270"),
         (

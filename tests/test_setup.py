@@ -215,7 +215,8 @@ def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
         ({"decision": {"sure_seconds": 11}}, "[decision] key sure_seconds"),
         ({"decision": {"sure_second": 1}}, "[decision] key 'sure_second' is unknown: did you mean 'sure_seconds'?"),
         ({"model": {"threshold": 0.3, "release": 0.4}}, "[model] release is 0.4, expected at most the threshold, 0.3"),
-        ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.0 to 0.99"),
+        ({"model": {"threshold": "high"}}, "[model] threshold is 'high', expected a number from 0.02 to 0.98, "
+         "or 0 for that of the model's card"),
         ({"decision": 7}, "[decision] is no section, expected its name in a line of its own"),
         ({"decision": {"zones": [[0, 0, 1, 1]]}}, "[decision] zones is [[0, 0, 1, 1]], expected a list of at most 50"),
     ],

@@ -1,9 +1,13 @@
 import dataclasses
 import itertools
 import logging
+import sys
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from gpiozero import Device
@@ -16,6 +20,7 @@ from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
 from device.signals import pins as module
 from device.signals import signals as signals_module
+from device.signals.button import Press, PushButton
 from device.signals.signals import Signals
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -264,6 +269,31 @@ def test_a_long_press_shows_each_lamp_and_the_buzzer_in_turn_and_then_the_state_
     last = ["green", "blue"] if blue else ["green"]
     assert [lit for lit, _ in itertools.groupby(shown)] == [[], *parts, [], last]
     assert history(RELAY) == OFF_ON  # by CLEAR at the end, and no part of the test
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_press_during_a_read_is_heard_wherever_it_falls(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Device, "pin_factory", MockFactory())
+    with ExitStack() as inputs:
+        button = PushButton(inputs, BUTTON)
+        lines = itertools.count()
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            if frame.f_code is not PushButton.read.__code__:
+                return None
+            if event == "line" and next(lines) == at:
+                press()
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            first = button.read(0.0)
+        finally:
+            sys.settrace(before)
+        if next(lines) <= at:
+            press()
+        assert [first, *(button.read(now / 2) for now in range(1, 9))].count(Press.LONG) == 1
 
 
 def test_a_button_that_is_held_down_at_start_is_no_press(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from device.cameras.frame import STALL_SECONDS, START_SECONDS, Frame
 from device.cameras.view import luma_of
 from device.errors import Blind, CameraFault
 
+MOST_DAMAGED = 3  # reads in a row that may give no frame: a USB camera's may arrive damaged
+
 
 class LiveCapture:
     """A camera; a thread reads every frame and keeps only the newest, so that what is judged is now."""
@@ -53,9 +55,13 @@ class LiveCapture:
             yield frame
 
     def _read(self) -> None:
+        damaged = 0
         try:
             while not self._closing:
                 arrived, picture = self._capture.read()
+                damaged = 0 if arrived else damaged + 1
+                if self.whole and 0 < damaged <= MOST_DAMAGED:
+                    continue
                 if not arrived:
                     raise CameraFault(self._name, Blind.STALLED, f"it gives no more frames: {self._advice}")
                 self._keep(Frame(luma_of(picture), time.monotonic()), None)

@@ -22,15 +22,17 @@ class PushButton:
         """Open the pin. Raises WiringError."""
         self._contact = open_input(inputs, "button_pin", pin)
         self._contact.when_activated = self._note
-        self._touched = False  # by gpiozero's thread, so that a press between two frames isn't missed
+        # Counted by gpiozero's thread, so that no press between two frames is missed, nor one during a read.
+        self._touches = self._heard = 0
         self._since: float | None = None  # seconds: when the press was seen first
         self._told = False
 
     def read(self, now: float) -> Press | None:
         """Return a LONG press once it is long, a SHORT one when it has ended; `now` is in seconds."""
-        if self._touched and self._since is None:
+        touches = self._touches
+        if touches != self._heard and self._since is None:
             self._since, self._told = now, False
-        self._touched = False
+        self._heard = touches
         if self._since is None:
             return None
         if not self._contact.is_active:
@@ -42,4 +44,4 @@ class PushButton:
         return Press.LONG
 
     def _note(self) -> None:
-        self._touched = True
+        self._touches += 1

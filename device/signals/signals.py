@@ -103,8 +103,16 @@ class Signals:
         finally:
             _switch(self._camera, False)
 
-    def collecting_on(self) -> None:
-        """Light the LED that says that faces are kept, until the end."""
+    def collecting_on(self, noticed: bool) -> None:
+        """Light the LED that says that faces are kept, until the end; `noticed` if a page says so too.
+
+        Raises WiringError where neither tells anybody.
+        """
+        if self._collect is None and not noticed:
+            raise WiringError(
+                "[collect] public_key is set, and without GPIO no LED tells that faces are kept, expected a page that "
+                'does: set [screen] enabled = true, a port that is free, or public_key = "off"'
+            )
         _switch(self._collect, True)
 
     def show(self, state: State, now: float, moment: datetime) -> None:

@@ -3,7 +3,7 @@
 
 const HELP = {
   model: {
-    threshold: "Above 0, below 1: a face whose score reaches this rings. 0: as the model's card says.",
+    threshold: "From 0.02 to 0.98: a face whose score reaches this rings. 0: as the model's card says.",
     release: "At most the threshold: a face whose score falls below this stops ringing. In between, nothing changes. 0: as the card says, but never above the threshold.",
   },
   decision: {
