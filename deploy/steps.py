@@ -17,7 +17,7 @@ from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.say import Say
 
-FACTS, RECEIVE, SOUND = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py", "sound.py"))
+FACTS, RECEIVE, INTACT = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py", "intact.py"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     debian = facts["system"].split()[1]
     release = _planned(debian, wish.runtime)
     same_venv = facts["current"].get("lock") == release.lock
-    venv = not (same_venv and _is_sound(remote))
+    venv = not (same_venv and _is_intact(remote))
     if same_venv and venv:
         say(f"{facts['current']['version']} isn't what was built: its packages are installed anew")
     elif facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
@@ -88,9 +88,9 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     return f"{release.version} runs"
 
 
-def _is_sound(remote: Remote) -> bool:
+def _is_intact(remote: Remote) -> bool:
     """Tell whether the current release of a host is what was built there."""
-    code, _ = remote.ask(f"cd {HOME}/current && venv/bin/python -B -", SOUND.read_text(encoding="utf-8"))
+    code, _ = remote.ask(f"cd {HOME}/current && venv/bin/python -B -", INTACT.read_text(encoding="utf-8"))
     return code == 0
 
 

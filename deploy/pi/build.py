@@ -18,7 +18,7 @@ from deploy.wheels import download
 from device.disk import sync
 
 WHEELS = INCOMING / "wheels"
-SOUND = (TREE / "deploy" / "pi" / "sound.py").read_text(encoding="utf-8")
+INTACT = (TREE / "deploy" / "pi" / "intact.py").read_text(encoding="utf-8")
 
 
 def release_of(folder: Path) -> Release:
@@ -29,11 +29,11 @@ def release_of(folder: Path) -> Release:
         raise DeployError(f"{folder}/release.json is damaged ({error}): run `make deploy`") from error
 
 
-def is_sound(release: Path) -> bool:
+def is_intact(release: Path) -> bool:
     """Tell whether a release on the card is what was built: a card loses bytes, and people change files."""
     try:
         done = subprocess.run(
-            [release / "venv" / "bin" / "python", "-B", "-c", SOUND],
+            [release / "venv" / "bin" / "python", "-B", "-c", INTACT],
             cwd=release, capture_output=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except OSError:  # it has no Python
@@ -47,7 +47,7 @@ def build(version: str) -> Path:
     Raises DeployError; then nothing has changed.
     """
     done, sent = RELEASES / version, INCOMING / version
-    if is_sound(done):
+    if is_intact(done):
         return done
     release = release_of(sent)
     if plan(sent, release.debian, release.runtime).version != version:
@@ -62,7 +62,7 @@ def build(version: str) -> Path:
         python = fresh / "venv" / "bin" / "python"
         # The service can't write __pycache__.
         _run([str(python), "-m", "compileall", "-q", str(fresh / "device")], "compile device/")
-        _run([str(python), "-B", "-c", SOUND], "import its packages", fresh)
+        _run([str(python), "-B", "-c", INTACT], "import its packages", fresh)
     except BaseException:
         remove(fresh)
         raise
@@ -78,7 +78,7 @@ def build(version: str) -> Path:
 
 
 def _add_venv(fresh: Path, release: Release) -> None:
-    if is_sound(CURRENT) and release_of(CURRENT).lock == release.lock:
+    if is_intact(CURRENT) and release_of(CURRENT).lock == release.lock:
         say("Python packages: as before")
         # The same files under a second name: nothing in a venv is ever changed.
         copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
