@@ -37,6 +37,7 @@ class Dataset:
 
     folder: Path  # the first
     names: tuple[str, ...]  # n, as with_mask/anna.jpg
+    folders: npt.NDArray[np.intp]  # (n,): which of the folders each is of, from 0
     sources: tuple[str, ...]  # n
     slices: tuple[str, ...]  # n, as worn_wrong, or nothing
     drawn: npt.NDArray[np.bool_]  # (n,): the mask in it was drawn
@@ -67,7 +68,8 @@ def load_dataset(
     Raises PhotosError, and ModelError where a finder is needed and can't be used.
     """
     folders = [folders] if isinstance(folders, Path) else folders
-    photos = [photo for folder in folders for photo in find_photos(folder)]
+    found = [find_photos(folder) for folder in folders]
+    photos = list(itertools.chain(*found))
     dataset_sha256 = digest(photos)
     numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
     shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
@@ -91,6 +93,7 @@ def load_dataset(
     return Dataset(
         folder=folders[0],
         names=tuple(photo.name for photo in kept),
+        folders=np.repeat(np.arange(len(found)), [len(part) for part in found])[index["kept"]],
         sources=tuple(photo.source for photo in kept),
         slices=tuple(photo.slice for photo in kept),
         drawn=np.array([photo.drawn for photo in kept]),
@@ -121,7 +124,7 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
         slices=tuple(dataset.slices[i] for i in chosen),
         crops=_picked(dataset.crops, chosen),
         wide=_picked(dataset.wide, chosen),
-        **{name: getattr(dataset, name)[chosen] for name in ("drawn", "labels", "no_face", "descriptions")},
+        **{name: getattr(dataset, name)[chosen] for name in ("folders", "drawn", "labels", "no_face", "descriptions")},
     )
 
 
