@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from device import crop, face_check, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.cards import card_json
-from device.faces import FaceFinder, Luma
+from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder
 from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
@@ -46,7 +46,7 @@ class Dataset:
     labels: npt.NDArray[np.intp]  # (n,), indices into LABELS
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
-    refused: tuple[str, ...]  # one line for each file that is no usable picture
+    refused: tuple[str, ...]  # one line for each file that is no usable picture, or is there with both labels
     sha256: str  # over the hashes and labels of all photos
     sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
@@ -86,11 +86,17 @@ def load_dataset(
         cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    refused = tuple(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"])
+    others = _in_both_classes(kept)
+    refused = (
+        *(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]),
+        *(f"left out: {kept[i].path}: is the same picture as {other}, which has the other label: remove the wrong one"
+          for i, other in others.items()),
+    )  # fmt: skip
     for line in (*itertools.chain(*map(beside_classes, folders)), *refused):
         print(line, file=sys.stderr)
-    require_enough([photo.label for photo in kept], folders[0])
-    return Dataset(
+    chosen = [i for i in range(len(kept)) if i not in others]
+    require_enough([kept[i].label for i in chosen], folders[0])
+    dataset = Dataset(
         folder=folders[0],
         names=tuple(photo.name for photo in kept),
         folders=np.repeat(np.arange(len(found)), [len(part) for part in found])[index["kept"]],
@@ -107,6 +113,7 @@ def load_dataset(
         sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,
     )
+    return part_of(dataset, np.array(chosen)) if others else dataset
 
 
 def digest(photos: Sequence[Photo]) -> str:
@@ -126,6 +133,17 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
         wide=_picked(dataset.wide, chosen),
         **{name: getattr(dataset, name)[chosen] for name in ("folders", "drawn", "labels", "no_face", "descriptions")},
     )
+
+
+def _in_both_classes(photos: Sequence[Photo]) -> dict[int, Path]:
+    """Return which photos are there with the other label too, by their places, each with the other's file."""
+    files: dict[tuple[str, Box | None], dict[int, Path]] = {}
+    for photo in photos:
+        files.setdefault((photo.sha256, photo.box), {}).setdefault(photo.label, photo.path)
+    return {
+        i: path for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
+        if label != photo.label
+    }  # fmt: skip
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:

@@ -44,7 +44,7 @@ class Evaluation(Scores):
     data: str
     cropped: bool
     no_face: int  # photos in which no face was found; they were used whole. Of scenes: known faces not found
-    refused: int  # files that are no usable pictures
+    refused: int  # files that are no usable pictures, or are there with both labels
     slices: dict[str, SliceScore]
 
 
