@@ -27,7 +27,7 @@ def crops(folder: Path, **greys: dict[int, int]) -> Path:
         for grey, count in counts.items():
             for number in range(count):
                 picture = np.full((SIDE, SIDE), grey, np.uint8)
-                picture[0, 0] = number
+                picture[0, :2] = number, len(label)
                 cv2.imwrite(str(folder / label / f"{grey}-{number}.png"), picture)
     return folder
 
