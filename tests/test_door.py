@@ -238,6 +238,23 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_p
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
 
 
+def test_a_damaged_scene_is_named_and_the_others_are_judged(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, grey in (("a-1.png", 5), ("a-2.png", 250), ("a-3.png", 250)):
+        cv2.imwrite(str(tmp_path / name), np.full((80, 120), grey, np.uint8))
+    (tmp_path / "a-3.png").write_bytes((tmp_path / "a-3.png").read_bytes()[:-20])
+    rows = ["a-1.png,12,22,40,40,with_mask", *(f"a-{n}.png,12,22,40,40,without_mask" for n in (2, 3))]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+
+    assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 1)
+    assert capsys.readouterr().err == (
+        f"left out: {tmp_path}/a-3.png: is cut short, expected a whole picture: copy it again or remove it\n"
+    )
+
+
 def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "hall-1.png"), np.zeros((80, 120), np.uint8))
     rows = ["hall-1.png,12,22,40,40,with_mask", "hall-1.png,100,0,20,20,mask_weared_incorrect"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.classifier import Classifier
+from device.errors import PictureError
 from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
@@ -130,22 +132,29 @@ def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> J
     known: dict[Path, list[Photo]] = {}
     for photo in find_photos(folder):
         known.setdefault(photo.path, []).append(photo)
-    pairs: list[tuple[Photo, str]] = []
+    pairs, missed, refused = list[tuple[Photo, str]](), 0, 0
     for path, photos in tqdm(known.items(), "scenes", disable=None):
-        luma = read_luma(path)
+        try:
+            luma = read_luma(path)
+        except PictureError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            refused += 1
+            continue
         judged = classifier.judge(luma, finder.find(luma))
         for photo in photos:
             met = [(overlap(verdict.box, photo.box), verdict.label) for verdict in judged if photo.box]
             share_of_both, label = max(met, default=(0.0, ""))
             if share_of_both >= SAME_FACE:
                 pairs.append((photo, label))
+            else:
+                missed += 1
     return Judged(
         [photo.name for photo, _ in pairs],
         np.array([photo.label for photo, _ in pairs], np.intp),
         np.array([LABELS.index(label) for _, label in pairs], np.intp),
         [photo.slice for photo, _ in pairs],
-        sum(map(len, known.values())) - len(pairs),
-        0,
+        missed,
+        refused,
     )
 
 
