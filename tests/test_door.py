@@ -195,8 +195,8 @@ def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
     assert card.trained_on.near_copies["more"] >= 24
     assert card.trained_on.measuring.keys() == {"apart"}
     assert card.trained_on.command == (
-        'make train convert DATA=photos MODEL=door SIZE=24 EPOCHS=6 SEED=0 SPLIT=grouped THREADS=2 MISS_COST=3 '
-        'EXTRA="more" APART="apart"'
+        "make train convert DATA=photos MODEL=door SIZE=24 EPOCHS=6 SEED=0 SPLIT=grouped THREADS=2 MISS_COST=3 "
+        "EXTRA=more APART=apart"
     )
     assert card.measured.parity >= 0.995
     told = re.findall(r"apart: same verdict as Keras on (.*)% of 24, balanced accuracy (.*)%, Keras's (.*)%",
