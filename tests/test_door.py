@@ -305,7 +305,9 @@ def test_the_table_puts_models_side_by_side(toy: Path, tmp_path: Path) -> None:
     assert rows[1].multiply_adds == multiply_adds(peer()) / 1e6
 
 
-def test_models_and_folders_of_one_name_are_told_apart(toy: Path, tmp_path: Path) -> None:
+def test_models_and_folders_of_one_name_are_told_apart(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = tmp_path / "new" / "toy.tflite"
     shutil.copytree(toy.parent, new.parent, ignore=shutil.ignore_patterns("[!t]*"))
     one, other = (drawn_photos(tmp_path / name / "photos", 10) for name in ("one", "other"))
@@ -313,6 +315,16 @@ def test_models_and_folders_of_one_name_are_told_apart(toy: Path, tmp_path: Path
 
     assert [row.name for row in rows] == [str(toy), str(new), PEER]
     assert list(rows[0].accuracy) == [str(one), str(other)]
+    assert capsys.readouterr().err == ""
+
+    card = new.with_suffix(".json")
+    card.write_text(card.read_text().replace('"dataset_sha256": ""', '"dataset_sha256": "other"'))
+    compare([toy, new], [one], cropped=True)
+
+    assert capsys.readouterr().err == (
+        f"{new}: trained on other photos than {toy}, which tells in the figures too: `make compare DATA=` trains all "
+        "on the same\n"
+    )
 
 
 def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:
