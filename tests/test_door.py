@@ -222,7 +222,9 @@ class KnownFaces:
         return [Face(Box(10, 20, 40, 40), 1.0), Face(Box(100, 0, 20, 20), 1.0)]
 
 
-def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_path: Path) -> None:
+def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     picture = np.zeros((80, 120), np.uint8)
     rows = []
     for number in range(6):
@@ -230,11 +232,13 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_p
         cv2.imwrite(str(tmp_path / f"hall-{number}.png"), picture)
         rows += [f"hall-{number}.png,12,22,40,40,{'without_mask' if number % 2 else 'with_mask'}"]
     rows += ["hall-0.png,70,30,40,40,with_mask", "hall-5.png,8,20,40,40,mask_weared_incorrect"]
+    rows += ["hall-0.png,12,22,40,40,Mask", "hall-1.png,12,22,40,40,no mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
     found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
 
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
+    assert "boxes.csv: 2 of 10 boxes have another label, as 'Mask', expected with_mask, " in capsys.readouterr().err
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
 
 

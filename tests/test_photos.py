@@ -374,7 +374,9 @@ def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) 
         load_dataset(folder, 24, cropped=True)
 
 
-def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(tmp_path: Path) -> None:
+def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = drawn_photos(tmp_path / "crops", 12)
     (folder / "mask_weared_incorrect").mkdir()
     cv2.imwrite(str(folder / "mask_weared_incorrect/chin.png"), read_luma(folder / "with_mask" / "0.png")[::-1])
@@ -396,6 +398,10 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
 
     dataset = load_dataset([folder, scenes], 24)
 
+    assert capsys.readouterr().err == (
+        f"left out: {scenes}/boxes.csv: 1 of 27 boxes have another label, as 'face', expected with_mask, without_mask, "
+        "mask_weared_incorrect: rename those that mean one of these\n"
+    )
     assert dataset.sources == ("shop",) * 22 + ("web",) * 3 + ("hall",) * 25
     assert [(name, dataset.slices[i], dataset.drawn[i]) for i, name in enumerate(dataset.names[22:25], start=22)] == [
         ("with_mask/11.png", "", True), ("without_mask/11.png", "hand_near_mouth", False),

@@ -22,7 +22,8 @@ from device.finders import OwnFaceFinder
 from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
-from trainer.photos import Photo, beside_classes, find_photos, require_enough
+from trainer.left_out import left_out
+from trainer.photos import Photo, find_photos, require_enough
 
 # Part of the cache's key: with other code, the same photos may give other arrays.
 SHAPING_CODE = (crop, cutting, face_check, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
@@ -92,7 +93,7 @@ def load_dataset(
         *(f"left out: {kept[i].path}: is the same picture as {other}, which has the other label: remove the wrong one"
           for i, other in others.items()),
     )  # fmt: skip
-    for line in (*itertools.chain(*map(beside_classes, folders)), *refused):
+    for line in (*itertools.chain(*map(left_out, folders)), *refused):
         print(line, file=sys.stderr)
     chosen = [i for i in range(len(kept)) if i not in others]
     require_enough([kept[i].label for i in chosen], folders[0])

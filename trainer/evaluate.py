@@ -18,6 +18,7 @@ from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
+from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
 from trainer.slices import drawn_slices
@@ -130,6 +131,8 @@ class Judged:
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> Judged:
     classifier.require_crops_of(finder)
     known: dict[Path, list[Photo]] = {}
+    for line in left_out(folder):
+        print(line, file=sys.stderr)
     for photo in find_photos(folder):
         known.setdefault(photo.path, []).append(photo)
     pairs, missed, refused = list[tuple[Photo, str]](), 0, 0
