@@ -22,7 +22,7 @@ MODELS ?= models
 networks := door simple resnet vgg19
 # Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
 compared = $(RUNS)/compared
-# Whether anything says what they are trained on and how: then each is brought to that, or is there already.
+# Whether anything says what they are trained on and how: then all of them are brought to that, ours too, beside models/.
 asked = $(filter command environment,$(foreach name,DATA EXTRA SIZE EPOCHS SEED,$(origin $(name))))
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
@@ -74,13 +74,13 @@ crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw
 	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
 		$(if $(FOLDS),--folds $(FOLDS)) $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) \
 		--threads $(THREADS) --runs "$(RUNS)"
-compare: .venv/ready $(cluster)  ## all networks side by side, trained where they aren't: make compare DATA= ON="folder …" [CROPPED=1 RAY_ADDRESS=]
+compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, without it where they aren't: make compare [DATA=] ON="folder …" [CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
 	@missing=$$(for name in $(networks); do \
-		test -f "$(MODELS)/$$name.json" -o -z "$(asked)" -a -f "$(compared)/$$name.json" || echo $$name; done); \
+		test -z "$(asked)" -a \( -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" \) || echo $$name; done); \
 	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
-		--model $(foreach name,$(networks),"$$(test -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")
+		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
 	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \

@@ -15,11 +15,10 @@ import logging
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from device import commands
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.errors import KioskError
 
 
@@ -55,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     door = verbs.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
     door.set_defaults(command=commands.run)
     door.add_argument("--camera", help="pi, usb:0, rtsp://…, a video, or a folder of pictures (default: the settings')")
-    door.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
+    door.add_argument("--config", type=path, help="a kiosk.toml (default: the defaults of every setting)")
     door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
 
@@ -69,19 +68,19 @@ def parser() -> argparse.ArgumentParser:
         "has one line with its name alone. Other columns are left alone.",
     )  # fmt: skip
     replayed.set_defaults(command=commands.replay)
-    replayed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
-    replayed.add_argument("--visits", type=Path, metavar="FILE", help="the true visits, a CSV to compare with")
+    replayed.add_argument("videos", type=path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
+    replayed.add_argument("--visits", type=path, metavar="FILE", help="the true visits, a CSV to compare with")
     replayed.add_argument("--json", action="store_true", help="one JSON object a line and recording")
-    replayed.add_argument("--config", type=Path, help="a kiosk.toml; its camera's source and [signals] don't count")
+    replayed.add_argument("--config", type=path, help="a kiosk.toml; its camera's source and [signals] don't count")
     replayed.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
 
     check = verbs.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
     check.set_defaults(command=commands.check)
-    check.add_argument("--config", type=Path, help="a kiosk.toml (default: the defaults of every setting)")
+    check.add_argument("--config", type=path, help="a kiosk.toml (default: the defaults of every setting)")
 
     off = verbs.add_parser("off", help="switch every output off, which a killed kiosk couldn't")
     off.set_defaults(command=commands.off)
-    off.add_argument("--config", type=Path, help="a kiosk.toml, of which [signals] counts here")
+    off.add_argument("--config", type=path, help="a kiosk.toml, of which [signals] counts here")
     off.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
 
     doctor = verbs.add_parser(
@@ -90,16 +89,16 @@ def parser() -> argparse.ArgumentParser:
     )
     doctor.set_defaults(command=commands.doctor)
     doctor.add_argument("--json", action="store_true", help="one JSON object")
-    doctor.add_argument("--config", type=Path, help="a kiosk.toml (default: the installed one)")
+    doctor.add_argument("--config", type=path, help="a kiosk.toml (default: the installed one)")
     doctor.add_argument("--manual", action="store_true", help="print docs/troubleshooting.md; nothing is looked at")
 
     judge = verbs.add_parser("judge", help="judge the faces in pictures")
     judge.set_defaults(command=commands.judge)
-    judge.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
+    judge.add_argument("paths", type=path, nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
     judge.add_argument("--cropped", action="store_true", help="each picture is a face crop already: take it whole")
     judge.add_argument("--json", action="store_true", help="one JSON object a line and picture")
-    judge.add_argument("--draw", type=Path, metavar="DIR", help="also write the pictures with their boxes there")
-    judge.add_argument("--config", type=Path, help="a kiosk.toml, of which [model] and [faces] count here")
+    judge.add_argument("--draw", type=path, metavar="DIR", help="also write the pictures with their boxes there")
+    judge.add_argument("--config", type=path, help="a kiosk.toml, of which [model] and [faces] count here")
     judge.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
     return made
 

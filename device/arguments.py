@@ -1,6 +1,7 @@
 """Reads a command line, and refuses a wrong one in one line."""
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -10,3 +11,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the line and exit."""
         self.exit(2, f"error: {message}: see {self.prog} --help\n")
+
+
+def path(text: str) -> Path:
+    """Return what is named; `~` is the home, which not every shell puts in for `make DATA=~/photos`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~old is no user's home, but may be a folder
+        return Path(text)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from device.arguments import path
 from device.crop import crop_face
 from device.errors import ModelError
 from device.faces import Box, Face, FaceFinder, Luma
@@ -41,9 +42,9 @@ class Classifier:
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
         named = not model.endswith(".tflite")
-        self.path = MODELS / f"{model}.tflite" if named else Path(model)
-        if named and model not in {path.stem for path in MODELS.glob("*.tflite")}:
-            there = ", ".join(sorted(path.stem for path in MODELS.glob("*.json") if path.stem != FACES))
+        self.path = MODELS / f"{model}.tflite" if named else path(model)
+        if named and model not in {file.stem for file in MODELS.glob("*.tflite")}:
+            there = ", ".join(sorted(file.stem for file in MODELS.glob("*.json") if file.stem != FACES))
             raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)
         size = self.card.input_size

@@ -70,7 +70,8 @@ def measure(count: int, folder: Path) -> None:
     print(f"| {count} | start | 0 | {megabytes('RssAnon'):.0f} | {megabytes('RssFile'):.0f} | |", flush=True)
     dataset = measured(count, "cut", lambda: load_dataset(folder / "photos", SIDE, cropped=True))
     first = dataset.descriptions[:SEARCHED]
-    measured(count, f"search {len(first)} for copies", lambda: find_groups(first, dataset.names[:SEARCHED]))
+    names, folders = dataset.names[:SEARCHED], dataset.folders[:SEARCHED]
+    measured(count, f"search {len(first)} for copies", lambda: find_groups(first, names, folders))
 
     from trainer import networks
     from trainer.runs import Plan, open_run

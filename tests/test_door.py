@@ -195,8 +195,8 @@ def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
     assert card.trained_on.near_copies["more"] >= 24
     assert card.trained_on.measuring.keys() == {"apart"}
     assert card.trained_on.command == (
-        'make train convert DATA=photos MODEL=door SIZE=24 EPOCHS=6 SEED=0 SPLIT=grouped THREADS=2 MISS_COST=3 '
-        'EXTRA="more" APART="apart"'
+        "make train convert DATA=photos MODEL=door SIZE=24 EPOCHS=6 SEED=0 SPLIT=grouped THREADS=2 MISS_COST=3 "
+        "EXTRA=more APART=apart"
     )
     assert card.measured.parity >= 0.995
     told = re.findall(r"apart: same verdict as Keras on (.*)% of 24, balanced accuracy (.*)%, Keras's (.*)%",
@@ -222,7 +222,9 @@ class KnownFaces:
         return [Face(Box(10, 20, 40, 40), 1.0), Face(Box(100, 0, 20, 20), 1.0)]
 
 
-def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_path: Path) -> None:
+def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     picture = np.zeros((80, 120), np.uint8)
     rows = []
     for number in range(6):
@@ -230,12 +232,31 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(toy: Path, tmp_p
         cv2.imwrite(str(tmp_path / f"hall-{number}.png"), picture)
         rows += [f"hall-{number}.png,12,22,40,40,{'without_mask' if number % 2 else 'with_mask'}"]
     rows += ["hall-0.png,70,30,40,40,with_mask", "hall-5.png,8,20,40,40,mask_weared_incorrect"]
+    rows += ["hall-0.png,12,22,40,40,Mask", "hall-1.png,12,22,40,40,no mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
     found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
 
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
+    assert "boxes.csv: 2 of 10 boxes have another label, as 'Mask', expected with_mask, " in capsys.readouterr().err
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
+
+
+def test_a_damaged_scene_is_named_and_the_others_are_judged(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, grey in (("a-1.png", 5), ("a-2.png", 250), ("a-3.png", 250)):
+        cv2.imwrite(str(tmp_path / name), np.full((80, 120), grey, np.uint8))
+    (tmp_path / "a-3.png").write_bytes((tmp_path / "a-3.png").read_bytes()[:-20])
+    rows = ["a-1.png,12,22,40,40,with_mask", *(f"a-{n}.png,12,22,40,40,without_mask" for n in (2, 3))]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+
+    assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 1)
+    assert capsys.readouterr().err == (
+        f"left out: {tmp_path}/a-3.png: is cut short, expected a whole picture: copy it again or remove it\n"
+    )
 
 
 def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None:
@@ -288,7 +309,9 @@ def test_the_table_puts_models_side_by_side(toy: Path, tmp_path: Path) -> None:
     assert rows[1].multiply_adds == multiply_adds(peer()) / 1e6
 
 
-def test_models_and_folders_of_one_name_are_told_apart(toy: Path, tmp_path: Path) -> None:
+def test_models_and_folders_of_one_name_are_told_apart(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = tmp_path / "new" / "toy.tflite"
     shutil.copytree(toy.parent, new.parent, ignore=shutil.ignore_patterns("[!t]*"))
     one, other = (drawn_photos(tmp_path / name / "photos", 10) for name in ("one", "other"))
@@ -296,6 +319,16 @@ def test_models_and_folders_of_one_name_are_told_apart(toy: Path, tmp_path: Path
 
     assert [row.name for row in rows] == [str(toy), str(new), PEER]
     assert list(rows[0].accuracy) == [str(one), str(other)]
+    assert capsys.readouterr().err == ""
+
+    card = new.with_suffix(".json")
+    card.write_text(card.read_text().replace('"dataset_sha256": ""', '"dataset_sha256": "other"'))
+    compare([toy, new], [one], cropped=True)
+
+    assert capsys.readouterr().err == (
+        f"{new}: trained on other photos than {toy}, which tells in the figures too: `make compare DATA=` trains all "
+        "on the same\n"
+    )
 
 
 def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:

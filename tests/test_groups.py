@@ -1,5 +1,6 @@
 import io
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from device.crop import crop_face, whole_picture
 from device.faces import Box, Luma
+from trainer.copies import gather
 from trainer.groups import find_groups, shared_group_fraction
 from trainer.views import describe
 
@@ -57,6 +59,10 @@ def noisy(photo: Luma) -> Luma:
     return np.clip(photo + noise, 0, 255).astype(np.uint8)
 
 
+def one_folder(count: int) -> npt.NDArray[np.intp]:
+    return np.zeros(count, np.intp)
+
+
 def whole(photo: Luma) -> npt.NDArray[np.uint8]:
     return describe(photo, whole_picture(photo, 100))
 
@@ -71,7 +77,8 @@ def test_copies_of_a_photo_are_a_group_and_other_photos_are_not() -> None:
         ]
         descriptions += [whole(copy) for copy in copies]
         expected += [seed] * len(copies)
-    groups = find_groups(np.array(descriptions), [f"shot_{i}.jpg" for i in range(len(expected))])
+    names = [f"shot_{i}.jpg" for i in range(len(expected))]
+    groups = find_groups(np.array(descriptions), names, one_folder(len(expected)))
     assert groups.tolist() == expected
 
 
@@ -84,7 +91,7 @@ def test_the_eyes_link_a_drawn_mask_before_another_backdrop() -> None:
         jumped = Box(FACE.x + 5, FACE.y - 5, FACE.width, FACE.height)
         descriptions += [describe(photo, crop_face(photo, FACE, 0.2, 100)),
                          describe(elsewhere, crop_face(elsewhere, jumped, 0.2, 100))]
-    groups = find_groups(np.array(descriptions), [f"shot_{i}.jpg" for i in range(12)])
+    groups = find_groups(np.array(descriptions), [f"shot_{i}.jpg" for i in range(12)], one_folder(12))
     assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
@@ -92,14 +99,36 @@ def test_only_a_numbered_name_with_a_suffix_links() -> None:
     names = ["with_mask/12-with-mask.jpg", "with_mask/augmented_image_7.jpg", "without_mask/augmented_image_7.jpg",
              "without_mask/12.jpg", "without_mask/augmented_image.jpg", "without_mask/12-3.jpg"]
     descriptions = np.array([whole(drawn_photo(seed)) for seed in range(6)])
-    assert find_groups(descriptions, names).tolist() == [0, 1, 2, 0, 3, 4]
+    assert find_groups(descriptions, names, one_folder(6)).tolist() == [0, 1, 2, 0, 3, 4]
+
+
+def test_names_link_only_photos_of_one_folder() -> None:
+    names = ["with_mask/12-with-mask.jpg", "without_mask/12.jpg", "with_mask/12.jpg", "without_mask/12_bare.jpg"]
+    descriptions = np.array([whole(drawn_photo(seed)) for seed in range(4)])
+    assert find_groups(descriptions, names, np.array([0, 1, 0, 1])).tolist() == [0, 1, 0, 1]
+
+
+def test_photos_numbered_as_those_to_measure_with_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number, name in enumerate((
+        "data/with_mask/{}-with-mask.png", "data/without_mask/{}.png",
+        "apart/with_mask/{}.png", "apart/without_mask/{}-bare.png",
+    )):
+        (tmp_path / name).parent.mkdir(parents=True)
+        for photo in range(10):
+            cv2.imwrite(str(tmp_path / name.format(photo)), drawn_photo(10 * number + photo))
+
+    material = gather([tmp_path / "data"], 24, [tmp_path / "apart"])
+
+    assert (len(material.dataset.names), material.dropped) == (20, {})
+    assert len(set(material.groups)) == 10
 
 
 def test_no_photos_and_blank_photos() -> None:
-    assert find_groups(np.empty((0, len(whole(drawn_photo(0)))), dtype=np.uint8), []).tolist() == []
+    assert find_groups(np.empty((0, len(whole(drawn_photo(0)))), dtype=np.uint8), [], one_folder(0)).tolist() == []
     blank = whole(np.full((1, 1), 9, dtype=np.uint8))
     descriptions = np.array([blank, whole(drawn_photo(0)), blank])
-    assert find_groups(descriptions, ["a.jpg", "b.jpg", "c.jpg"]).tolist() == [0, 1, 0]
+    assert find_groups(descriptions, ["a.jpg", "b.jpg", "c.jpg"], one_folder(3)).tolist() == [0, 1, 0]
 
 
 class Terminal(io.StringIO):
@@ -109,14 +138,14 @@ class Terminal(io.StringIO):
 
 def test_the_search_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", shown := Terminal())
-    find_groups(np.array([whole(drawn_photo(seed)) for seed in range(2)]), ["a.jpg", "b.jpg"])
+    find_groups(np.array([whole(drawn_photo(seed)) for seed in range(2)]), ["a.jpg", "b.jpg"], one_folder(2))
     for part in ("comparing pictures: 100%", "comparing middles: 100%"):
         assert part in shown.getvalue()
 
 
 def test_descriptions_must_match_the_names() -> None:
     with pytest.raises(ValueError, match=r"descriptions have the shape \(2, 7\), not \(3, 4806\)"):
-        find_groups(np.zeros((2, 7), dtype=np.uint8), ["a.jpg", "b.jpg", "c.jpg"])
+        find_groups(np.zeros((2, 7), dtype=np.uint8), ["a.jpg", "b.jpg", "c.jpg"], one_folder(3))
 
 
 def test_shared_group_fraction_counts_test_photos_with_a_relative_outside() -> None:

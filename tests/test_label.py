@@ -158,6 +158,27 @@ def test_labels_go_on_where_they_stopped_and_a_table_that_was_lost_is_made_again
     ]  # fmt: skip
 
 
+def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None:
+    folder = LabelFolder(crops)
+    for number in range(4):
+        folder.label(f"{number}.png", "with_mask")
+    (crops / "with_mask/3.png").unlink()
+    (crops / "with_mask/1.png").rename(crops / "with_mask/renamed.png")
+    assert [folder.undo() for _ in range(3)] == ["2.png", "0.png", None]
+    assert lies(crops) == {".": ["0", "2", "4", "5"], "with_mask": ["renamed"]}
+    assert [photo.name for photo in find_photos(crops)] == ["with_mask/renamed.png"]
+
+
+def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path) -> None:
+    for number in range(2):
+        LabelFolder(crops).label(f"{number}.png", "with_mask")
+    (crops / "with_mask/1.png").unlink()
+    with pytest.raises(PhotosError, match=r"with_mask/1\.png: is no file, .* or run `make label` again, .* its own$"):
+        find_photos(crops)
+    LabelFolder(crops)
+    assert [photo.name for photo in find_photos(crops)] == ["with_mask/0.png"]
+
+
 def test_nothing_is_replaced(crops: Path) -> None:
     folder = LabelFolder(crops)
     folder.label("0.png", "dropped")

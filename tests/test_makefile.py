@@ -107,21 +107,22 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
     shutil.copyfile(TREE / "Makefile", tmp_path / "Makefile")
     python = tmp_path / "python"  # says how it was called, and leaves the cards of a conversion
     python.write_text(
-        '#!/bin/bash\necho "${@:3}"\n[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{simple,resnet,vgg19}.json; }\n'
+        '#!/bin/bash\necho "${@:3}"\n'
+        '[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{door,simple,resnet,vgg19}.json; }\n'
     )
     python.chmod(0o755)
     asked = "compare", "ON=scenes", "MODELS=my models", "venv=./python"
-    first, other, again = (
-        make(*asked, *more, tree=tmp_path).stdout.splitlines() for more in (["DATA=photos"], ["EPOCHS=9"], [])
+    plain, first, other, again = (
+        make(*asked, *more, tree=tmp_path).stdout.splitlines() for more in ([], ["DATA=photos"], ["EPOCHS=9"], [])
     )
-    assert "--model simple resnet vgg19 " in first[0]
     others = " ".join(f"runs/compared/{name}.tflite" for name in ("simple", "resnet", "vgg19"))
-    assert first[1:] == [
-        "convert --runs runs --models runs/compared",
-        f"compare --data scenes --runs runs --model my models/door.tflite {others}",
-    ]
+    convert, ours = "convert --runs runs --models runs/compared", "compare --data scenes --runs runs --model"
+    assert "--model simple resnet vgg19 " in plain[0]
+    assert plain[1:] == [convert, f"{ours} my models/door.tflite {others}"]
+    assert "--data photos --model door simple resnet vgg19 " in first[0]  # the shipped door knows other photos
+    assert first[1:] == [convert, f"{ours} runs/compared/door.tflite {others}"]
     assert ("--epochs 9 " in other[0], other[1:]) == (True, first[1:])  # the former ones had other epochs
-    assert again == first[2:]
+    assert again == plain[2:]
 
 
 @pytest.mark.parametrize(("word", "line"), [("SIZE=25", "--size: 25 is not"), ("SEED=-1", "--seed: -1 is not")])

@@ -33,7 +33,7 @@ from trainer.passages.noise import (
     write_noise,
 )
 from trainer.passages.page import clips_text, simulated_text, total
-from trainer.passages.play import passages_of
+from trainer.passages.play import passages_of, read_clips
 from trainer.passages.script import KINDS, Passage, Place, Walk, write_passage
 from trainer.passages.simulate import CAUSES, LEVELS, live, live_alone, simulate
 
@@ -212,6 +212,32 @@ def test_who_asks_for_recordings_gets_nothing_else(tmp_path: Path, capsys: pytes
     assert main(["passages", "--to", str(tmp_path / "films"), "--count", "1"]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/films\n"
     assert sorted(path.name for path in (tmp_path / "films").iterdir()) == ["000-walks-up.avi", "visits.csv"]
+
+
+@pytest.mark.parametrize(("table", "line"), [
+    (None, "videos.csv: can't be read (No such file or directory), expected a table: check --clips"),
+    (b"file,when\na.avi,K\xe4the comes\n", "videos.csv: is no UTF-8, expected text: save it as UTF-8"),
+    (b"file,what\na.avi,somebody\n", "videos.csv: has no column 'when', expected file, when: add it"),
+    (b"file,when\na.avi,somebody\n",
+     "a.avi: no such recording, expected a video file or a folder of pictures"),
+])  # fmt: skip
+def test_clips_that_cannot_be_played_are_refused_before_anything_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], table: bytes | None, line: str
+) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    if table:
+        (clips / "videos.csv").write_bytes(table)
+    assert main(["passages", "--to", str(tmp_path / "films"), "--clips", str(clips)]) == 2
+    assert capsys.readouterr().err == f"error: {clips}/{line}\n"
+    assert not (tmp_path / "films").exists()
+
+
+def test_clips_are_described_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "video").mkdir()
+    cv2.imwrite(str(tmp_path / "video/0.png"), np.zeros((90, 120), np.uint8))
+    (tmp_path / "videos.csv").write_bytes(b"\xef\xbb\xbffile,what,when\r\nvideo,,K\xc3\xa4the comes\r\n")
+    assert read_clips(tmp_path) == {"video": "Käthe comes"}
 
 
 def test_noise_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

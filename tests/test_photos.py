@@ -171,6 +171,25 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert np.bincount(dataset.labels).tolist() == [12, 12]
 
 
+def test_a_picture_with_both_labels_is_named_and_learned_from_as_neither(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, extra = (drawn_photos(tmp_path / name, 12, seed) for seed, name in enumerate(("photos", "extra")))
+    shutil.copy(folder / "with_mask/0.png", folder / "with_mask/again.png")
+    shutil.copy(folder / "with_mask/0.png", extra / "without_mask/bare.png")
+
+    dataset = load_dataset([folder, extra], 24, cropped=True)
+
+    masked, bare = [folder / "with_mask/0.png", folder / "with_mask/again.png"], extra / "without_mask/bare.png"
+    says = "which has the other label: remove the wrong one"
+    lines = [f"left out: {path}: is the same picture as {bare}, {says}" for path in masked]
+    lines += [f"left out: {bare}: is the same picture as {masked[0]}, {says}"]
+    assert capsys.readouterr().err.splitlines() == lines == list(dataset.refused)
+    assert np.bincount(dataset.labels).tolist() == [23, 24]
+    assert dataset.crops.shape == (47, 24, 24)
+    assert (dataset.crops[0] == whole_picture(read_luma(folder / dataset.names[0]), 24)).all()
+
+
 def test_what_is_left_out_is_named_where_it_lies_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     (folder / "with_mask" / "empty.jpg").touch()
@@ -302,7 +321,7 @@ def test_arrays_come_from_the_cache_until_a_photo_changes(tmp_path: Path) -> Non
         (arrays / name).write_bytes(content)
         assert (load_dataset(folder, 24).crops == first.crops).all()  # made anew
 
-    shutil.copy(folder / "without_mask" / "3.png", folder / "with_mask" / "3.png")
+    cv2.imwrite(str(folder / "with_mask" / "3.png"), read_luma(folder / "without_mask" / "3.png")[::-1])
     changed = load_dataset(folder, 24)
     assert changed.sha256 != first.sha256
     unchanged = [name != "with_mask/3.png" for name in changed.names]
@@ -355,10 +374,12 @@ def test_too_few_photos_are_refused_before_anything_is_measured(tmp_path: Path) 
         load_dataset(folder, 24, cropped=True)
 
 
-def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(tmp_path: Path) -> None:
+def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = drawn_photos(tmp_path / "crops", 12)
     (folder / "mask_weared_incorrect").mkdir()
-    shutil.copy(folder / "with_mask" / "0.png", folder / "mask_weared_incorrect" / "chin.png")
+    cv2.imwrite(str(folder / "mask_weared_incorrect/chin.png"), read_luma(folder / "with_mask" / "0.png")[::-1])
     rows = [f"{label}/{n}.png,{label},shop,real," for label in ("with_mask", "without_mask") for n in range(11)]
     rows += ["with_mask/11.png,with_mask,web,synthetic,", "without_mask/11.png,without_mask,web,real,from_scene;hand_x",
              "mask_weared_incorrect/chin.png,mask_weared_incorrect,web,real,chin_mask"]
@@ -377,6 +398,10 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(t
 
     dataset = load_dataset([folder, scenes], 24)
 
+    assert capsys.readouterr().err == (
+        f"left out: {scenes}/boxes.csv: 1 of 27 boxes have another label, as 'face', expected with_mask, without_mask, "
+        "mask_weared_incorrect: rename those that mean one of these\n"
+    )
     assert dataset.sources == ("shop",) * 22 + ("web",) * 3 + ("hall",) * 25
     assert [(name, dataset.slices[i], dataset.drawn[i]) for i, name in enumerate(dataset.names[22:25], start=22)] == [
         ("with_mask/11.png", "", True), ("without_mask/11.png", "hand_near_mouth", False),
@@ -422,7 +447,7 @@ def test_a_table_that_cannot_be_meant_is_one_line(table: str, content: str, line
 def test_masks_worn_wrong_count_as_no_mask(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     (folder / "mask_weared_incorrect").mkdir()
-    shutil.copy(folder / "with_mask" / "0.png", folder / "mask_weared_incorrect" / "chin.png")
+    cv2.imwrite(str(folder / "mask_weared_incorrect/chin.png"), read_luma(folder / "with_mask" / "0.png")[::-1])
 
     dataset = load_dataset(folder, 24, cropped=True)
 

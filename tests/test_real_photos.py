@@ -64,7 +64,7 @@ def test_every_photo_is_usable(photos: Dataset) -> None:
 
 
 def test_a_split_by_the_trainers_groups_hardly_shares_known_groups(photos: Dataset) -> None:
-    groups, known = find_groups(photos.descriptions, photos.names), known_groups(photos)
+    groups, known = find_groups(photos.descriptions, photos.names, photos.folders), known_groups(photos)
     shared = []
     for seed in range(10):
         folds = StratifiedGroupKFold(n_splits=10, shuffle=True, random_state=seed)

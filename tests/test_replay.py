@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ from test_classifier import with_card
 from test_kiosk import EMPTY, LINES, MASKED, VISIT, SquareFinder
 
 from device.__main__ import main
+from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally
 from device.decision import Kind, State
 from device.replay import as_json, as_text, compare, replay
-from device.settings import Settings
+from device.settings import Settings, read_settings
 from device.visits import TrueVisit, Visit, VisitsError, read_visits
 
 HEAD = "video,enter,leave,answer"
@@ -102,6 +104,34 @@ def test_the_command_plays_folders_and_compares(
     assert main(command) == 2
     line = "error: nobody: is in no line of --visits, expected one at least: add it, see --help\n"
     assert capsys.readouterr() == ("", line)  # before anything is played
+
+
+def test_a_tilde_is_the_home(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    picture = record(home / "nobody", [EMPTY] * 5) / "000.png"
+    shutil.copy(toy, home)
+    shutil.copy(toy.with_suffix(".json"), home)
+    (home / "kiosk.toml").write_text(f'{toy_config.read_text()}[camera]\nsource = "~/nobody"\n')
+    (home / "visits.csv").write_text(f"{HEAD}\nnobody,,,\n")
+    asked = ["--config", "~/kiosk.toml", "--model", f"~/{toy.name}"]
+
+    assert main(["replay", "~/nobody", "--visits", "~/visits.csv", *asked]) == 0
+    assert main(["judge", "~/nobody/000.png", "--draw", "~/drawn", *asked]) == 0
+    with open_camera(read_settings(home / "kiosk.toml").camera) as camera:
+        assert len(list(camera.frames())) == 5
+
+    assert (home / "drawn" / f"{picture.name}.png").exists()
+    assert capsys.readouterr().err == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert main(["judge", "~nobody-of-that-name/a.png", *asked]) == 2
+    assert capsys.readouterr().err == (
+        "error: ~nobody-of-that-name/a.png: no regular file or folder is there: check the path\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,7 @@ def test_a_run_with_nothing_left_to_train_says_so(
 
     assert main([*command, "1"]) == 0
     folder = load_run(None, runs).folder
+    assert folder.stat().st_mode & 0o777 == 0o700  # its report shows photos
     line = "nothing was left to train, 2 epochs are done and at most 1 were asked for: set larger EPOCHS to go on"
     assert f"{folder}: {line}" in capsys.readouterr().out
 

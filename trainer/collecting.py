@@ -1,6 +1,7 @@
 """The commands for faces that doors have collected: the key they are sealed to, their labels, and the model after."""
 
 import argparse
+from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
@@ -35,7 +36,7 @@ def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
     accept.add_argument("--model", required=True, help="the new one: a name in models/ or a .tflite")
     accept.add_argument("--present", default="door", help="the present one (default: %(default)s)")
     accept.add_argument(
-        "--data", type=path, nargs="+", required=True, help="labelled photos, crops or scenes that neither learned from"
+        "--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes neither learned from"
     )
     accept.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     accept.add_argument("--yunet", type=folder, help="YuNet's .onnx, for models trained on its crops")
@@ -66,6 +67,7 @@ def _accept(options: argparse.Namespace) -> int:
     with native_code_quiet():
         from trainer.accept import compare, describe
 
-    comparison = compare(options.model, options.present, options.data, options.cropped, options.yunet or "")
+    data = [Path(path) for path in options.data]
+    comparison = compare(options.model, options.present, data, options.cropped, options.yunet or "")
     print(describe(comparison))
     return 1 if comparison.worse else 0

@@ -1,5 +1,6 @@
 """Turns several .tflite models and measuring folders into one table and one plot: accuracy against what it costs."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,12 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool) -> l
     `cropped` says that folders of plain photos hold face crops. Raises ModelError or PhotosError.
     """
     names, sets = _distinct([path.stem for path in models], models), _distinct([at.name for at in folders], folders)
-    contents = {name: read_card(path)[1] for name, path in zip(names, models, strict=True)} | {PEER: peer()}
+    pairs = [read_card(path) for path in models]
+    photos = [card.trained_on.dataset_sha256 for card, _ in pairs]
+    if others := [name for name, of in zip(names, photos, strict=True) if of != photos[0]]:
+        print(f"{', '.join(others)}: trained on other photos than {names[0]}, which tells in the figures too: `make "
+              "compare DATA=` trains all on the same", file=sys.stderr)
+    contents = {name: content for name, (_, content) in zip(names, pairs, strict=True)} | {PEER: peer()}
     milliseconds = cpu_milliseconds({name: inference(content) for name, content in contents.items()})
     accuracy: dict[str, dict[str, float]] = {PEER: {}}
     for name, path in zip(names, models, strict=True):

@@ -1,6 +1,7 @@
 """Turns a run's best checkpoint into a full-integer .tflite and its card, after proving that both judge alike."""
 
 import hashlib
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -128,13 +129,14 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
     drawing = ""
     if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
         drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
-    asked = f"DATA={dataset.folder.name} "
+    asked = f"DATA={shlex.quote(dataset.folder.name)} "
     asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={max(state.asked, state.epochs)} SEED={plan.seed} "
     asked += f"SPLIT={plan.split} THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
-    asked += f' YUNET="{Path(plan.yunet).name}"' if plan.yunet else ""
+    asked += f" YUNET={shlex.quote(Path(plan.yunet).name)}" if plan.yunet else ""
     for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
-        asked += f' {name}="{" ".join(Path(folder).name for folder in folders)}"' if folders else ""
+        # Twice: the shell of whoever repeats it takes one pair of quotes away, make's the other.
+        asked += f" {name}={shlex.quote(shlex.join(Path(folder).name for folder in folders))}" if folders else ""
     asked += f"  # stopped after {state.epochs} epochs" if state.epochs < state.asked and not state.stopped else ""
     return TrainedOn(
         source=" ".join([source, *(Path(folder).name for folder in plan.extra)]),

@@ -50,7 +50,9 @@ def gather(
     apart = tuple(load_dataset(folder, size, finder=finder) for folder in measuring)
     together = (dataset, *apart)
     found = known_groups(
-        [part.descriptions for part in together], [name for part in together for name in part.names]
+        [part.descriptions for part in together],
+        [name for part in together for name in part.names],
+        np.concatenate([dataset.folders, *(part.folders + len(folders) + i for i, part in enumerate(apart))]),
     )
     n = len(dataset.names)
     kept = np.flatnonzero(~np.isin(found[:n], found[n:]))
@@ -62,7 +64,7 @@ def gather(
 
 def alone(dataset: Dataset) -> Material:
     """Return a dataset with its groups, nothing left out."""
-    return Material(dataset, known_groups([dataset.descriptions], dataset.names), {}, ())
+    return Material(dataset, known_groups([dataset.descriptions], dataset.names, dataset.folders), {}, ())
 
 
 def gather_again(plan: Plan) -> Material:
@@ -91,22 +93,25 @@ def named_finder(name: str, yunet: str) -> FaceFinder:
     raise ModelError(f"face finder {name!r} is unknown, expected one of {', '.join(FINDERS)}: train the model again")
 
 
-def known_groups(parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str]) -> npt.NDArray[np.intp]:
+def known_groups(
+    parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str], folders: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
     """Return the group of each photo as trainer.groups finds it, from the cache where it was found before.
 
-    parts: the descriptions of the first photos, of the next ones, and so on.
+    parts: the descriptions of the first photos, of the next ones, and so on. folders: intp (n,), the number of each's.
     """
     told = hashlib.sha256("".join(inspect.getsource(module) for module in (groups, links, views)).encode())
     for part in parts:
         told.update(np.ascontiguousarray(part).data)
     told.update("\n".join(names).encode(errors="surrogateescape"))  # names that aren't UTF-8, out of old archives
+    told.update(np.ascontiguousarray(folders).data)
     path = cache_folder() / "groups" / f"{told.hexdigest()[:32]}.npy"
     found = read_array(path)
     if found is None:
         together = scratch_array((len(names), DESCRIPTION_LENGTH))
         for place, row in enumerate(itertools.chain(*parts)):
             together[place] = row
-        found, content = find_groups(together, names), io.BytesIO()
+        found, content = find_groups(together, names, folders), io.BytesIO()
         np.save(content, found)
         write_whole(path, content.getvalue())
     return np.asarray(found, np.intp)

@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from device import crop, face_check, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.cards import card_json
-from device.faces import FaceFinder, Luma
+from device.faces import Box, FaceFinder, Luma
 from device.finders import OwnFaceFinder
 from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
-from trainer.photos import Photo, beside_classes, find_photos, require_enough
+from trainer.left_out import left_out
+from trainer.photos import Photo, find_photos, require_enough
 
 # Part of the cache's key: with other code, the same photos may give other arrays.
 SHAPING_CODE = (crop, cutting, face_check, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
@@ -37,6 +38,7 @@ class Dataset:
 
     folder: Path  # the first
     names: tuple[str, ...]  # n, as with_mask/anna.jpg
+    folders: npt.NDArray[np.intp]  # (n,): which of the folders each is of, from 0
     sources: tuple[str, ...]  # n
     slices: tuple[str, ...]  # n, as worn_wrong, or nothing
     drawn: npt.NDArray[np.bool_]  # (n,): the mask in it was drawn
@@ -45,7 +47,7 @@ class Dataset:
     labels: npt.NDArray[np.intp]  # (n,), indices into LABELS
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
-    refused: tuple[str, ...]  # one line for each file that is no usable picture
+    refused: tuple[str, ...]  # one line for each file that is no usable picture, or is there with both labels
     sha256: str  # over the hashes and labels of all photos
     sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
@@ -67,7 +69,8 @@ def load_dataset(
     Raises PhotosError, and ModelError where a finder is needed and can't be used.
     """
     folders = [folders] if isinstance(folders, Path) else folders
-    photos = [photo for folder in folders for photo in find_photos(folder)]
+    found = [find_photos(folder) for folder in folders]
+    photos = list(itertools.chain(*found))
     dataset_sha256 = digest(photos)
     numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
     shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
@@ -84,13 +87,20 @@ def load_dataset(
         cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    refused = tuple(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"])
-    for line in (*itertools.chain(*map(beside_classes, folders)), *refused):
+    others = _in_both_classes(kept)
+    refused = (
+        *(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]),
+        *(f"left out: {kept[i].path}: is the same picture as {other}, which has the other label: remove the wrong one"
+          for i, other in others.items()),
+    )  # fmt: skip
+    for line in (*itertools.chain(*map(left_out, folders)), *refused):
         print(line, file=sys.stderr)
-    require_enough([photo.label for photo in kept], folders[0])
-    return Dataset(
+    chosen = [i for i in range(len(kept)) if i not in others]
+    require_enough([kept[i].label for i in chosen], folders[0])
+    dataset = Dataset(
         folder=folders[0],
         names=tuple(photo.name for photo in kept),
+        folders=np.repeat(np.arange(len(found)), [len(part) for part in found])[index["kept"]],
         sources=tuple(photo.source for photo in kept),
         slices=tuple(photo.slice for photo in kept),
         drawn=np.array([photo.drawn for photo in kept]),
@@ -104,6 +114,7 @@ def load_dataset(
         sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
         finder=finder,
     )
+    return part_of(dataset, np.array(chosen)) if others else dataset
 
 
 def digest(photos: Sequence[Photo]) -> str:
@@ -121,8 +132,19 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
         slices=tuple(dataset.slices[i] for i in chosen),
         crops=_picked(dataset.crops, chosen),
         wide=_picked(dataset.wide, chosen),
-        **{name: getattr(dataset, name)[chosen] for name in ("drawn", "labels", "no_face", "descriptions")},
+        **{name: getattr(dataset, name)[chosen] for name in ("folders", "drawn", "labels", "no_face", "descriptions")},
     )
+
+
+def _in_both_classes(photos: Sequence[Photo]) -> dict[int, Path]:
+    """Return which photos are there with the other label too, by their places, each with the other's file."""
+    files: dict[tuple[str, Box | None], dict[int, Path]] = {}
+    for photo in photos:
+        files.setdefault((photo.sha256, photo.box), {}).setdefault(photo.label, photo.path)
+    return {
+        i: path for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
+        if label != photo.label
+    }  # fmt: skip
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.classifier import Classifier
+from device.errors import PictureError
 from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
+from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
 from trainer.slices import drawn_slices
@@ -44,7 +47,7 @@ class Evaluation(Scores):
     data: str
     cropped: bool
     no_face: int  # photos in which no face was found; they were used whole. Of scenes: known faces not found
-    refused: int  # files that are no usable pictures
+    refused: int  # files that are no usable pictures, or are there with both labels
     slices: dict[str, SliceScore]
 
 
@@ -128,24 +131,33 @@ class Judged:
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> Judged:
     classifier.require_crops_of(finder)
     known: dict[Path, list[Photo]] = {}
+    for line in left_out(folder):
+        print(line, file=sys.stderr)
     for photo in find_photos(folder):
         known.setdefault(photo.path, []).append(photo)
-    pairs: list[tuple[Photo, str]] = []
+    pairs, missed, refused = list[tuple[Photo, str]](), 0, 0
     for path, photos in tqdm(known.items(), "scenes", disable=None):
-        luma = read_luma(path)
+        try:
+            luma = read_luma(path)
+        except PictureError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            refused += 1
+            continue
         judged = classifier.judge(luma, finder.find(luma))
         for photo in photos:
             met = [(overlap(verdict.box, photo.box), verdict.label) for verdict in judged if photo.box]
             share_of_both, label = max(met, default=(0.0, ""))
             if share_of_both >= SAME_FACE:
                 pairs.append((photo, label))
+            else:
+                missed += 1
     return Judged(
         [photo.name for photo, _ in pairs],
         np.array([photo.label for photo, _ in pairs], np.intp),
         np.array([LABELS.index(label) for _, label in pairs], np.intp),
         [photo.slice for photo, _ in pairs],
-        sum(map(len, known.values())) - len(pairs),
-        0,
+        missed,
+        refused,
     )
 
 

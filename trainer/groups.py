@@ -4,7 +4,7 @@ Four kinds of link are drawn, and the connected photos are a group; a link too m
 - Copies: perceptual hashes, of the picture and of its mirror image, that are all but equal, or near and alike.
 - Turned copies: the middle of the whole picture, turned, zoomed or mirrored, looks the same.
 - Eyes: the part of the face that a mask leaves free looks the same. It finds a drawn-in mask, and bursts of one person.
-- Names: `12-with-mask` is taken to be made from `12`.
+- Names: `12-with-mask` is taken to be made from `12` of the same folder of photos, in whichever class.
 """
 
 import itertools
@@ -53,17 +53,18 @@ BLOCK = 1024  # photos compared with as many others at a time: 4 MB
 MADE_FROM = re.compile(r"(?P<original>.*\d)[-_ .]\D+")
 
 
-def find_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str]) -> npt.NDArray[np.intp]:
+def find_groups(descriptions: npt.NDArray[np.uint8], names: Sequence[str], folders: Numbers) -> npt.NDArray[np.intp]:
     """Return the group of each photo, intp (n,), numbered from 0 in the order of their first photos.
 
     descriptions: uint8 (n, DESCRIPTION_LENGTH), rows of trainer.views.describe. names: n paths, of which the stems are
-    compared. The time grows with n squared, the memory with n, by about 1 kB a photo.
+    compared; folders: intp (n,), only photos of the same one are linked by their names. The time grows with n squared,
+    the memory with n, by about 1 kB a photo.
     """
     count = len(names)
     if descriptions.shape != (count, DESCRIPTION_LENGTH):
         raise ValueError(f"descriptions have the shape {descriptions.shape}, not {(count, DESCRIPTION_LENGTH)}")
     links = LinkedPhotos(count)
-    links.add(_made_from_another(names))
+    links.add(_made_from_another(names, folders))
     _link_copies(descriptions, links)
     turned = list(itertools.product(TURNS_DEGREES, TURNED_ZOOMS, (False, True)))
     _link_alike(descriptions, np.arange(count), middles, (0, 1, False), turned, TURNED_CORRELATION, links)
@@ -120,11 +121,14 @@ def _link_alike(
                 progress.update()
 
 
-def _made_from_another(names: Sequence[str]) -> Links:
-    stems = [PurePath(name).stem for name in names]
+def _made_from_another(names: Sequence[str], folders: Numbers) -> Links:
+    # Other folders number their photos from 1 too.
+    stems = [(folder, PurePath(name).stem) for folder, name in zip(folders.tolist(), names, strict=True)]
     owners = defaultdict(list)
-    for i, stem in enumerate(stems):
-        owners[stem].append(i)
-    made_from = [(i, match["original"]) for i, stem in enumerate(stems) if (match := MADE_FROM.fullmatch(stem))]
-    links = [(i, j) for i, original in made_from for j in owners.get(original, [])]
+    for i, named in enumerate(stems):
+        owners[named].append(i)
+    links = [
+        (i, j) for i, (folder, stem) in enumerate(stems) if (match := MADE_FROM.fullmatch(stem))
+        for j in owners.get((folder, match["original"]), [])
+    ]  # fmt: skip
     return np.array(links, dtype=np.intp).reshape(-1, 2)

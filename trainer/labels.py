@@ -48,13 +48,20 @@ class LabelFolder:
         self._done.append((label, name))
 
     def undo(self) -> str | None:
-        """Let the picture labelled last wait again; return its name, or None where none was since the start."""
-        if not self._done:
-            return None
-        label, name = self._done[-1]
-        self._move(self.folder / label / name, self.folder / name)
-        self._done.pop()
-        return name
+        """Let the picture labelled last wait again; return its name, or None where none was since the start.
+
+        One that was moved or deleted by hand meanwhile is passed over.
+        """
+        while self._done:
+            label, name = self._done[-1]
+            labelled = self.folder / label / name
+            there = labelled.exists()
+            if there:
+                self._move(labelled, self.folder / name)
+            self._done.pop()
+            if there:
+                return name
+        return None
 
     def _move(self, source: Path, target: Path) -> None:
         target.parent.mkdir(exist_ok=True)

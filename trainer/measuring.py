@@ -14,7 +14,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
     evaluate.set_defaults(command=_evaluate)
-    evaluate.add_argument("--data", type=path, required=True, help="labelled photos, crops or scenes")
+    evaluate.add_argument("--data", type=folder, required=True, help="labelled photos, crops or scenes")
     evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
     evaluate.add_argument(
         "--slices", action="store_true", help="also measure masks, hands and light drawn on photos or crops, by name"
@@ -42,7 +42,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
 
     compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
     compare.set_defaults(command=_compare)
-    compare.add_argument("--data", type=path, nargs="+", required=True, help="labelled photos, crops or scenes")
+    compare.add_argument("--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes")
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
@@ -55,7 +55,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
 
-    evaluation = evaluate(options.model, options.data, options.cropped, options.slices, yunet=options.yunet or "")
+    evaluation = evaluate(options.model, Path(options.data), options.cropped, options.slices, yunet=options.yunet or "")
     if options.json:
         write_evaluation(evaluation, options.json)
     print(describe_evaluation(evaluation))
@@ -93,7 +93,7 @@ def _compare(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.compare import compare, table, write_comparison
 
-    rows = compare(options.model, options.data, options.cropped)
+    rows = compare(options.model, [Path(path) for path in options.data], options.cropped)
     print(table(rows), end="")
     print(write_comparison(rows, options.runs))
 

@@ -5,6 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from device.arguments import path as path  # noqa: PLC0414 - the commands take it from here
+
 TREE = Path(__file__).parent.parent
 MODELS, RUNS, DOCS = TREE / "models", TREE / "runs", TREE / "docs"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
@@ -21,14 +23,6 @@ def size(text: str) -> int:
 def folder(text: str) -> str:
     """Return the whole path of what is named; `~` is the home."""
     return str(path(text).resolve())
-
-
-def path(text: str) -> Path:
-    """Return what is named; `~` is the home, which not every shell puts in for `make DATA=~/photos`."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~old is no user's home, but may be a folder
-        return Path(text)
 
 
 def target(text: str) -> Path:

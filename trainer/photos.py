@@ -20,7 +20,6 @@ from pathlib import Path
 from device import model_card
 from device.errors import KioskError
 from device.faces import Box
-from device.pictures import OF_PHONES, SUFFIXES
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 FEWEST = 10  # photos a class
@@ -85,16 +84,6 @@ def find_photos(folder: Path) -> list[Photo]:
 def has_table(folder: Path) -> bool:
     """Tell whether a folder holds face crops or scenes, of which a table says everything."""
     return (folder / BOXES_TABLE).exists() or (folder / CROPS_TABLE).exists()
-
-
-def beside_classes(folder: Path) -> list[str]:
-    """Return the line, if there is one to say, that pictures of a folder of photos lie in none of its class folders."""
-    if has_table(folder):
-        return []
-    names = [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file()]
-    count = sum(not name.startswith(".") for name in names)
-    line = f"left out: {folder}: has {count} pictures outside of {' and '.join(LABELS)}: move each into its class"
-    return [line] if count else []
 
 
 def _files(folder: Path) -> list[Path]:
@@ -177,7 +166,8 @@ def _label(name: str, table: Path) -> int:
 
 def _sha256(path: Path) -> str:
     if not os.path.isfile(path):  # noqa: PTH113 - no error either for a name that no file can have
-        raise PhotosError(f"{path}: is no file, but a table names it: correct the table")
+        raise PhotosError(f"{path}: is no file, but a table names it: correct the table, or run `make label` again, "
+                          "which corrects its own")
     try:
         with path.open("rb") as file:  # which may be a film that lies among the photos
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from device.arguments import path
 from device.cameras.frame import Frame
 from device.cameras.recordings import PictureFolder, VideoFile, at_speed
 from device.cameras.rtsp import open_rtsp
@@ -58,12 +58,12 @@ def require_source(source: str) -> None:
 
 
 def _open_recording(source: str) -> VideoFile | PictureFolder:
-    path = Path(source)
+    recording = path(source)
     try:
-        if path.is_dir():
-            return PictureFolder(path)
-        if path.is_file():
-            return VideoFile(path)
+        if recording.is_dir():
+            return PictureFolder(recording)
+        if recording.is_file():
+            return VideoFile(recording)
     except CameraError:  # an OSError too
         raise
     except OSError as error:

@@ -45,13 +45,14 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
-    from trainer.passages.play import passages_of, play, play_clips
+    from trainer.passages.play import passages_of, play, play_clips, read_clips
     from trainer.passages.simulate import LEVELS, live_alone, simulate
 
     classifier = Classifier(options.model)
     finder = named_finder(classifier.card.face_finder, "")
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
+    seen = read_clips(options.clips) if options.clips else {}
     passages = passages_of(options.count, options.seed)
     videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
     print(options.to, flush=True)
@@ -69,7 +70,8 @@ def _passages(options: argparse.Namespace) -> None:
         ),
     }  # fmt: skip
     if options.clips:
-        texts["clips"] = clips_text(*play_clips(options.clips, classifier, finder, settings), classifier)
+        played = play_clips(options.clips, seen, classifier, finder, settings)
+        texts["clips"] = clips_text(played, seen, classifier)
     print(*texts.values(), sep="\n")
     if options.page:
         update(DOCS / "door.md", texts)

@@ -1,21 +1,20 @@
 """Runs drawn passages, and clips that were described in words, through the kiosk's loop."""
 
-import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from device.classifier import Classifier
 from device.compare_visits import Tally
-from device.errors import KioskError
 from device.faces import FaceFinder
-from device.replay import Replay, replay
+from device.replay import Replay, replay, require_recordings
 from device.settings import Settings
 from device.visits import read_visits
 from trainer.passages.draw import TABLE
 from trainer.passages.script import KINDS, Passage, write_passage
+from trainer.photos import PhotosError, read_rows
 
 # A poster is background after minutes, which would be drawn for nothing: in recordings it is after the fewest seconds.
 POSTER_SECONDS, BACKGROUND_SECONDS = 36.0, 20.0
@@ -43,13 +42,21 @@ def play(passages: Sequence[Passage], videos: Sequence[Path], folder: Path, clas
     return tallies
 
 
-def play_clips(folder: Path, classifier: Classifier, finder: FaceFinder,
-               settings: Settings) -> tuple[list[Replay], dict[str, str]]:
-    """Run the clips that a table `file,what,when` describes; return what happened, and what is seen in each."""
+def read_clips(folder: Path) -> dict[str, str]:
+    """Read what is seen in each clip of a folder, by its name, from the table `videos.csv` (file,when; others may be).
+
+    Raises PhotosError for a table that can't be used, CameraError for a clip that can't be played.
+    """
     table = folder / DESCRIBED
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            seen = {row["file"]: row["when"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
-        raise KioskError(f"{table}: can't be used ({error}), expected columns file and when: check --clips") from error
-    return [replay(folder / name, finder, classifier, settings) for name in sorted(seen)], seen
+        seen = {row["file"]: row["when"] for row in read_rows(table, ("file", "when"))}
+    except OSError as error:
+        raise PhotosError(f"{table}: can't be read ({error.strerror}), expected a table: check --clips") from error
+    require_recordings(folder / name for name in seen)
+    return seen
+
+
+def play_clips(folder: Path, seen: Mapping[str, str], classifier: Classifier, finder: FaceFinder,
+               settings: Settings) -> list[Replay]:
+    """Run those clips of a folder; return what happened in each."""
+    return [replay(folder / name, finder, classifier, settings) for name in sorted(seen)]

@@ -1,0 +1,28 @@
+"""Says what of a folder of photos or scenes isn't read at all: pictures in no class, boxes with other labels."""
+
+from pathlib import Path
+
+from device.pictures import OF_PHONES, SUFFIXES
+from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG, has_table, read_rows
+
+
+def left_out(folder: Path) -> list[str]:
+    """Return the line, if there is one to say; of a folder that trainer.photos.find_photos reads."""
+    if (folder / BOXES_TABLE).exists():
+        return _boxes(folder / BOXES_TABLE)
+    if has_table(folder):
+        return []
+    names = [path.name for path in folder.iterdir() if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file()]
+    count = sum(not name.startswith(".") for name in names)
+    line = f"left out: {folder}: has {count} pictures outside of {' and '.join(LABELS)}: move each into its class"
+    return [line] if count else []
+
+
+def _boxes(table: Path) -> list[str]:
+    known = (*LABELS, WORN_WRONG)
+    labels = [row["label"] for row in read_rows(table, ("label",))]
+    others = [label for label in labels if label not in known]
+    if not others:
+        return []
+    found = f"{len(others)} of {len(labels)} boxes have another label, as {others[0]!r}, expected {', '.join(known)}"
+    return [f"left out: {table}: {found}: rename those that mean one of these"]
