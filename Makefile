@@ -42,7 +42,7 @@ define train_finder
 	$(venv) -m trainer $@ --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
-		$(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
+		$(if $(START),--start "$(START)") $(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
 endef
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
@@ -86,8 +86,8 @@ accept: .venv/ready  ## may a new model replace the present one? make accept MOD
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
 		$(if $(YUNET),--yunet "$(YUNET)")
 faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
-	@$(train_finder) $(if $(START),--start "$(START)")
-face-check: .venv/ready  ## train the check of models/faces.tflite: make face-check [as make faces, without START=]
+	@$(train_finder)
+face-check: .venv/ready  ## train the check of models/faces.tflite: make face-check [as make faces]
 	@$(train_finder)
 compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }

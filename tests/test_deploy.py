@@ -119,8 +119,8 @@ def test_a_file_of_hosts_in_another_encoding_is_refused_in_one_line(tmp_path: Pa
 
 def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     tmp_path /= ".work"  # where the tree lies doesn't matter
-    for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "practice.tflite", "practice.json",
-                 "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
+    for name in ("door.tflite", "door.json", "faces.tflite", "faces.keras", "faces-check.keras", "practice.tflite",
+                 "practice.json", "README.md", "golden/door/a.png", "golden/practice/a.png"):  # fmt: skip
         path = tmp_path / "models" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")

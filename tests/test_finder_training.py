@@ -29,7 +29,7 @@ from device.finders import OwnFaceFinder
 from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.finder import check, convert, make_check, training
+from trainer.finder import check, convert, crops, make_check, training
 from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
@@ -273,7 +273,7 @@ def test_the_command_ends_with_a_model_and_its_card(
 def test_a_check_learns_from_what_the_finder_names(
     finished: Path, material: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name, value in ((check, "STEPS", 2), (check, "BATCH", 16), (check, "AT_ONCE", 20),
+    for module, name, value in ((check, "STEPS", 2), (check, "BATCH", 16), (crops, "AT_ONCE", 20),
                                 (make_check, "PICTURES", 40), (make_check, "WATCHED_PICTURES", 20)):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     assert main(asked(material, finished, "--measure", str(material / "plaza"))) == 0
@@ -298,6 +298,23 @@ def test_a_check_learns_from_what_the_finder_names(
     assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
     assert "Epoch" not in capsys.readouterr().out  # it had ended
     assert model.with_suffix(".json").read_bytes() == written
+
+    weights = finished / "models" / "faces-check.keras"
+    learned = keras.saving.load_model(weights).trainable_weights
+    monkeypatch.setattr(check, "LEARNING_RATE", 0.0)
+    monkeypatch.setattr(check, "WEIGHT_DECAY", 0.0)
+    assert main([f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]) == 0
+    kept = keras.saving.load_model(weights).trainable_weights
+    assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(learned, kept, strict=True))
+    again = read_face_card(model)[0].check
+    assert again is not None
+    assert again.command == card.check.command.replace(" EPOCHS", ' START="faces-check.keras" EPOCHS')
+    capsys.readouterr()
+    assert main([f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights.with_name("faces.keras"))]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {weights.with_name('faces.keras')}: its network takes (None, None, None, 1) and gives (None, None, "
+        "None, 5), expected (None, 48, 48, 1) and (None, 1), as models/faces-check.keras: check START\n"
+    )
 
     rest[rest.index("yard-*")] = "hall-1*"
     assert main([f"{verb.removesuffix('s')}-check", *rest]) == 2
@@ -452,7 +469,9 @@ def test_a_training_starts_from_the_weights_of_another(
     other, start = finder(), tmp_path / "faces.keras"
     other.save(start)
 
-    state = training.train_finder(tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start))
+    state = training.train_finder(
+        tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start, finder(), "faces")
+    )
 
     kept = keras.saving.load_model(tmp_path / state.last, compile=False)
     pairs = zip(other.trainable_weights, kept.trainable_weights, strict=True)
@@ -483,7 +502,8 @@ def test_what_is_no_face_network_is_nothing_to_start_from(
     assert "Keras can't read it as a network" in refused()
     check.check().save(start)
     assert refused() == (
-        f"error: {start}: its network gives (None, 1), expected (None, None, None, 5): check START\n"
+        f"error: {start}: its network takes (None, 48, 48, 1) and gives (None, 1), expected (None, None, None, 1) and "
+        "(None, None, None, 5), as models/faces.keras: check START\n"
     )
 
 

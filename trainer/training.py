@@ -22,6 +22,7 @@ AT_ONCE = 1024  # photos in memory while predicting
 STOP_PATIENCE = 3  # epochs without a lower validation loss
 PLATEAU_PATIENCE = 2  # epochs, before the learning rate is lowered
 PLATEAU_FACTOR = 0.3
+FROM_WEIGHTS = 0.5  # of a recipe's learning rate, where a training goes on from another's weights
 BEST = "best-{epoch:03d}.keras"  # file of an epoch's weights, of the lowest validation loss until then
 
 

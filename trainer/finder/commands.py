@@ -20,13 +20,12 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
     faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
     faces.set_defaults(command=_faces)
-    faces.add_argument("--start", type=_path, help="a faces.keras to go on from (default: from scratch)")
-    _add_material(faces)
+    _add_material(faces, "faces.keras")
     faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
 
     check = commands.add_parser("face-check", help="train the check of models/faces.tflite; stopped, it goes on")
     check.set_defaults(command=_face_check)
-    _add_material(check)
+    _add_material(check, "faces-check.keras")
     check.add_argument("--epochs", type=positive, default=CHECK_EPOCHS,
                        help="(default: %(default)s, an hour on two cores)")
 
@@ -51,7 +50,8 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
                       help="where compare-faces.json is, if it was made (default: runs/)")
 
 
-def _add_material(parser: Parser) -> None:
+def _add_material(parser: Parser, weights: str) -> None:
+    parser.add_argument("--start", type=_path, help=f"a {weights} to go on from (default: from scratch)")
     parser.add_argument("--scenes", type=_path, nargs="+", required=True,
                         help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
     parser.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
@@ -68,28 +68,26 @@ def _add_material(parser: Parser) -> None:
 
 
 def _faces(options: argparse.Namespace) -> None:
-    from trainer.photos import PhotosError
-
-    if options.start and not options.start.is_file():
-        raise PhotosError(f"{options.start}: no such file, expected weights as models/faces.keras: check START")
-    plan = _plan(options, str(options.start or ""))
+    plan = _plan(options, "faces.keras")
     with native_code_quiet():
         from trainer.finder.make import make_faces
     print(make_faces(plan, options.measure, options.runs, options.models))
 
 
 def _face_check(options: argparse.Namespace) -> None:
-    plan = _plan(options, "")
+    plan = _plan(options, "faces-check.keras")
     with native_code_quiet():
         from trainer.finder.make_check import make_check
     print(make_check(plan, options.measure, options.runs, options.models))
 
 
-def _plan(options: argparse.Namespace, start: str) -> "FinderPlan":
+def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
     from trainer.photos import PhotosError
     from trainer.sources import require_utf8
 
     require_utf8([*options.scenes, *options.backgrounds, *options.unlabelled, *options.measure])
+    if options.start and not options.start.is_file():
+        raise PhotosError(f"{options.start}: no such file, expected weights as models/{weights}: check START")
     if options.unlabelled and not (options.teacher and options.teacher.is_file()):
         raise PhotosError(
             f"{options.teacher or 'no teacher'}: no such file, expected YuNet's .onnx, which marks the faces of "
@@ -104,7 +102,7 @@ def _plan(options: argparse.Namespace, start: str) -> "FinderPlan":
         unlabelled=_texts(options.unlabelled),
         teacher=str(options.teacher) if options.unlabelled else "",
         hold_out=tuple(options.hold_out),
-        start=start,
+        start=str(options.start or ""),
         epochs=options.epochs,
         seed=options.seed,
         threads=options.threads,

@@ -80,11 +80,16 @@ def convert_finder(
         check=None,
     )
     told = card_json(card).encode()  # before anything is replaced
-    network.save(folder / f"{NAME}.keras")  # what a training on other pictures may start from
-    write_whole(models / f"{NAME}.keras", (folder / f"{NAME}.keras").read_bytes())
+    keep_weights(network, folder, models / f"{NAME}.keras")
     write_whole(models / f"{NAME}.tflite", content)
     write_whole(models / f"{NAME}.json", told)
     return card
+
+
+def keep_weights(network: Any, folder: Path, path: Path) -> None:  # noqa: ANN401
+    """Write a network as it is before rounding, for another training to start from, by way of its run's folder."""
+    network.save(folder / path.name)
+    write_whole(path, (folder / path.name).read_bytes())
 
 
 def settle(

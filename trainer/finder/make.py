@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from device.face_card import FaceCard
 from trainer.cache import write_whole
-from trainer.finder.convert import convert_finder
+from trainer.finder.convert import NAME, convert_finder
 from trainer.finder.material import FinderPlan, Material, gather, usable_scenes
+from trainer.finder.network import finder
 from trainer.finder.scenes import Scene
 from trainer.finder.training import read_start, train_finder
 from trainer.photos import PhotosError
@@ -28,7 +29,7 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     """
     set_threads(plan.threads)
     keras.utils.clear_session()
-    start = read_start(Path(plan.start)) if plan.start else None
+    start = read_start(Path(plan.start), finder(), NAME) if plan.start else None
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     folder = run_folder("faces", plan, [material.sha256], runs)

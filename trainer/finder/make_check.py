@@ -15,24 +15,22 @@ from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
 from device.tflite import TFLite
 from trainer.cache import write_whole
-from trainer.finder.check import (
-    FROM_SCORE,
-    MARGIN,
-    PICTURES,
-    SIZE,
-    WATCHED_PICTURES,
-    Crops,
-    crops_in,
-    train_check,
-)
+from trainer.finder.check import check as new_check
+from trainer.finder.check import train_check
 from trainer.finder.contenders import LOWEST_SCORE
-from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, settle
+from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, keep_weights, settle
+from trainer.finder.crops import MARGIN, SIZE, Crops, crops_in
 from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.material import FinderPlan, gather
+from trainer.finder.training import read_start
 from trainer.photos import PhotosError
 from trainer.quantize import quantize
 from trainer.runs import State, load_state, only_one, tell_changes
 from trainer.training import read_network, set_threads
+
+NAME = "faces-check"
+FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
+PICTURES, WATCHED_PICTURES = 300_000, 6_000
 
 
 def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
@@ -52,24 +50,26 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     set_threads(plan.threads)
+    keras.utils.clear_session()
+    start = read_start(Path(plan.start), new_check(), NAME) if plan.start else None
     cv2.setNumThreads(1)  # crops are cut and changed in several threads already
     folder = run_folder("face-check", plan, [material.sha256, card.sha256, PICTURES], runs)
-    keras.utils.clear_session()
     with only_one(folder):
         learned = crops_in(folder / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
         watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = load_state(folder)
         tell_changes(state, folder)
-        state = train_check(folder, state, learned, watched, plan.epochs, plan.seed)
+        state = train_check(folder, state, learned, watched, plan.epochs, plan.seed, start)
     plot_loss(state, folder, "cross-entropy")
     network = read_network(folder / state.best, compiled=False)
     chosen = np.random.default_rng(plan.seed).permutation(len(learned.lumas))[:CALIBRATION_PICTURES]
     content = quantize(network, learned.lumas[chosen])
     check = _check_card(plan, state, learned, content, command("face-check", plan, measured_on))
     exact, rounded = (_finder(model, FaceCheck(run, check)) for run in (as_run(network), TFLite(content).run))
-    threshold, measured = settle("faces-check", exact, rounded, material, {**held_of(material), **extra})
+    threshold, measured = settle(NAME, exact, rounded, material, {**held_of(material), **extra})
     both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
     told = card_json(both).encode()  # before anything is replaced
+    keep_weights(network, folder, models / f"{NAME}.keras")
     write_whole(check_path(model), content)
     write_whole(model.with_suffix(".json"), told)
     return said(state, check_path(model), both)

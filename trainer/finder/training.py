@@ -17,15 +17,15 @@ from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
 from trainer.photos import PhotosError
 from trainer.runs import State
-from trainer.training import StateKeeper, best_checkpoint, falling_rate, read_network
+from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, read_network
 
 STEPS = 250  # an epoch
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3
 # Faces are first learned on small canvases, where four times as many fit into the same work; only the last epochs see
 # the canvas of the device, on which alone the largest faces fit.
+# What goes on from another's weights sees no other.
 CANVASES = ((0.4, 160, 128, 84), (0.7, 224, 160, 48), (1.0, WIDTH, HEIGHT, 24))
-FROM_WEIGHTS = 0.5  # of the learning rate, where a training goes on from another's weights: all on the last canvas
 VALIDATION_BATCHES = 12  # on the device's canvas
 
 
@@ -110,17 +110,23 @@ def samples(done: int, epochs: int, started: bool) -> int:
     return pictures
 
 
-def read_start(path: Path) -> Any:  # noqa: ANN401
-    """Return the face network of a .keras, to go on from its weights. Raises PhotosError if it holds none."""
+def read_start(path: Path, like: Any, name: str) -> Any:  # noqa: ANN401
+    """Return the network of a .keras, to go on from its weights. Raises PhotosError if it isn't one like this one.
+
+    name: of the file in models/ that holds such a network.
+    """
     try:
         network = keras.saving.load_model(path, compile=False)
-        gives = network.output_shape
+        shapes = network.input_shape, network.output_shape
     except Exception as error:  # Keras names none for what it can't read
         raise PhotosError(
-            f"{path}: Keras can't read it as a network, expected one as models/faces.keras: check START"
+            f"{path}: Keras can't read it as a network, expected one as models/{name}.keras: check START"
         ) from error
-    if gives != finder().output_shape:
-        raise PhotosError(f"{path}: its network gives {gives}, expected {finder().output_shape}: check START")
+    if shapes != (like.input_shape, like.output_shape):
+        raise PhotosError(
+            f"{path}: its network takes {shapes[0]} and gives {shapes[1]}, expected {like.input_shape} and "
+            f"{like.output_shape}, as models/{name}.keras: check START"
+        )
     return network
 
 

@@ -1,0 +1,91 @@
+"""Cuts out what a face network names in composed pictures: what its check learns from."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from device.crop import crop_face
+from device.faces import Luma
+from device.finders import OwnFaceFinder
+from device.heatmap import HEIGHT, WIDTH
+from trainer.cache import GrowingArray, whole_folder
+from trainer.finder.compose import Composer
+from trainer.finder.lay import Floats
+from trainer.finder.matching import SMALLEST_SHARE
+from trainer.finder.photograph import photograph
+from trainer.finder.scenes import intersection_over_union
+
+SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair, neck and shoulders tell a head
+LEARNED_FROM_SCORE = 0.06  # of the face network: lower than the check's own, for more of what is no face
+AT_ONCE = 200  # pictures
+LUMAS, ANSWERS = "lumas.npy", "is_face.npy"  # files of a folder of crops
+# Sides of a composed picture in those of the face network's, and how often: cameras give more pixels than it sees.
+LARGER, SHARES = (1.0, 1.5, 2.0), (0.25, 0.25, 0.5)
+# Intersection over union with a true face's box, from which a place is one, and below which it is none.
+IS_FACE, IS_NONE = 0.4, 0.2
+SMALLEST = 0.8 * SMALLEST_SHARE  # of the picture's height: of smaller places nothing is asked
+
+
+class Crops(NamedTuple):
+    """What the face network named, cut out."""
+
+    lumas: Luma  # uint8 (n, SIZE, SIZE)
+    is_face: Floats  # float32 (n,): 1 or 0
+
+
+def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
+    """Return the crops that lie in a folder; where there is none yet, they are cut and put there.
+
+    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again.
+    """
+    if not folder.is_dir():
+        with whole_folder(folder) as partial:
+            _cut(partial, composer, model, pictures, seed, threads)
+    return Crops(np.load(folder / LUMAS, mmap_mode="r"), np.load(folder / ANSWERS).astype(np.float32))
+
+
+def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> None:
+    parts = range(pictures // AT_ONCE)
+    free = SimpleQueue[OwnFaceFinder]()  # one for each thread
+    for _ in range(threads):
+        free.put(OwnFaceFinder(model))
+
+    def cut_part(part: int) -> list[tuple[Luma, bool]]:
+        finder = free.get()
+        try:
+            return list(_named(composer, finder, np.random.default_rng([seed, part])))
+        finally:
+            free.put(finder)
+
+    with (
+        GrowingArray(folder / LUMAS, (SIZE, SIZE)) as lumas,
+        GrowingArray(folder / ANSWERS, ()) as answers,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        try:
+            cut = pool.map(cut_part, parts)
+            for some in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None):
+                for luma, is_face in some:
+                    lumas.append(luma)
+                    answers.append(np.array(is_face, np.uint8))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _named(composer: Composer, finder: OwnFaceFinder, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:
+    for _ in range(AT_ONCE):
+        larger = rng.choice(LARGER, p=SHARES)
+        canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
+        luma = photograph(rng, canvas, faces)
+        for place in finder.places(luma, LEARNED_FROM_SCORE):
+            box = np.array(place.box, np.float32)
+            fits, unsure = (float(intersection_over_union(of, box).max(initial=0)) for of in (faces, ignored))
+            clear = (fits >= IS_FACE or fits < IS_NONE) and unsure <= max(IS_NONE, fits)
+            if clear and place.box.height >= SMALLEST * luma.shape[0]:
+                yield crop_face(luma, place.box, MARGIN, SIZE), fits >= IS_FACE
