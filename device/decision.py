@@ -20,6 +20,9 @@ from device.person import Person
 from device.settings import DecisionSettings
 
 LEAST_GAP_SECONDS = 2.0  # between two frames: a shorter one is none, however soon people are forgotten
+# Who has come back, and hasn't moved for so long, is a coat or the like in the place of who has left. People have moved
+# within two seconds, but some turn away again and again.
+GHOST_SECONDS = 30.0
 PASSING_IOU = 0.5  # overlap from which a face in a poster's place is somebody who passes before it; 0-1
 
 
@@ -196,4 +199,5 @@ class Decision:
 
     def _is_gone(self, person: Person, now: float) -> bool:
         kept = self._kept_seconds if person.visit else 0.0
-        return (person.lost and now - person.last_there > kept) or person.box in self._turned
+        ghost = person.visit and now - person.last_there > max(GHOST_SECONDS, kept)
+        return bool(ghost) or (person.lost and now - person.last_seen > kept) or person.box in self._turned

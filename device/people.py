@@ -1,8 +1,9 @@
 """Follows faces from picture to picture: says which of now is which of before.
 
 Pure: time comes in as a value. Pairs are made one after the other, best first: the boxes that overlap most, then those
-whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Who is lost gets what
-those who are there leave over: else whoever steps into a place would become the one who has just left it.
+whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Those who are there
+come first: else whoever steps into a place would become the one who has just left it. But who is lost and comes back to
+the very place isn't taken for a neighbour who is missed just then.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from device.faces import Box, overlap
 from device.person import Person
 
 SAME_FACE_IOU = 0.3  # overlap of two frames' boxes from which they are taken for one face; 0-1
+SAME_PLACE_IOU = 0.6  # the same, from which who is lost has come back to where they were
 # How far the middle of a face may have gone that overlaps no more, in sides of its larger box: at once, and for each
 # second that it wasn't seen. A brisk walk across the picture, 1.4 m/s with a face 0.2 m high, is 7 sides a second.
 JUMP_SIDES, WALK_SIDES = 0.5, 3.0
@@ -21,16 +23,24 @@ MOST_GROWTH, GROWTH_A_SECOND, GREATEST_GROWTH = 1.5, 2.0, 4.0  # the same of how
 
 def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int, int]:
     """Return for each box that belongs to somebody, by its place in the list, the place of that person."""
+    there, lost = ([i for i, person in enumerate(people) if person.lost is gone] for gone in (False, True))
+
+    def overlapping(some: Sequence[int], least: float) -> list[tuple[float, int, int]]:
+        overlaps = ((overlap(people[i].box, box), i, j) for i in some for j, box in enumerate(boxes))
+        return [(-iou, i, j) for iou, i, j in overlaps if iou >= least]
+
+    def near(some: Sequence[int]) -> list[tuple[float, int, int]]:
+        ways = (
+            (_way(people[i].box, box, now - people[i].last_seen), i, j) for i in some for j, box in enumerate(boxes)
+        )
+        return [(way, i, j) for way, i, j in ways if way is not None]
+
     pairs: dict[int, int] = {}
-    for lost in (False, True):
-        both = [(i, j) for i, person in enumerate(people) if person.lost is lost for j in range(len(boxes))]
-        overlaps = [(-iou, i, j) for i, j in both if (iou := overlap(people[i].box, boxes[j])) >= SAME_FACE_IOU]
-        ways = [
-            (way, i, j)
-            for i, j in both
-            if (way := _way(people[i].box, boxes[j], now - people[i].last_seen)) is not None
-        ]
-        for _, i, j in [*sorted(overlaps), *sorted(ways)]:
+    for fits in (
+        overlapping(there, SAME_FACE_IOU), overlapping(lost, SAME_PLACE_IOU), near(there),
+        overlapping(lost, SAME_FACE_IOU), near(lost),
+    ):  # fmt: skip
+        for _, i, j in sorted(fits):
             if j not in pairs and i not in pairs.values():
                 pairs[j] = i
     return pairs

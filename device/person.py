@@ -39,7 +39,7 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
-    last_there: float = 0.0  # seconds: when last seen in the visit; who comes back has to be noticed and move first
+    last_there: float = 0.0  # seconds: when last seen noticed and moved, or before the visit; else it may be a ghost
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
@@ -87,7 +87,7 @@ class Person:
         self.last_seen = now
         self._frame(now, True, settings)
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
-        if not self.visit or (self.noticed and self.moved):  # else it may be a ghost in the place of who has left
+        if not self.visit or (self.noticed and self.moved):
             self.last_there = now
         look = verdict.look
         if not look.cut and look.brightness >= settings.least_brightness:

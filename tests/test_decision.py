@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -219,7 +220,36 @@ def test_a_ghost_where_somebody_was_lost_keeps_no_visit_open() -> None:
 
     events = events_of(scene, 10, 60, least_move=0.07)
     assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
-    assert (events[-1].seen, events[-1].at < 8.5) == (4.9, True)
+    assert (events[-1].seen, events[-1].at < 36) == (4.9, True)
+
+
+def test_a_coat_where_somebody_was_lost_keeps_no_visit_open() -> None:
+    def scene(t: float) -> list[Verdict]:
+        coat = [verdict(0.5, Box(200, 0, 100, 100))] * (t > 6)
+        return [verdict(0.1, Box(round(40 * t), 0, 100, 100))] if t < 5 else coat
+
+    events = events_of(scene, 10, 60, least_move=0.07)
+    assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
+    assert (events[-1].seen, events[-1].at < 36) == (4.9, True)
+
+
+@pytest.mark.parametrize("frames_per_second", [3, 5, 10])
+def test_who_turns_away_again_and_again_makes_one_visit(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.1, Box(100 + round(20 * math.sin(2 * t)), 0, 100, 100))] * (t % 2 < 1)
+
+    told = happened(scene, frames_per_second, 60, least_move=0.07)
+    assert told == [(Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR)]
+
+
+@pytest.mark.parametrize("frames_per_second", [3, 5, 10])
+def test_who_turns_back_is_not_taken_for_a_neighbour_who_is_missed_just_then(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        masked, bare = not 5 <= t < 6.2, not 5.9 <= t < 6.4
+        return [verdict(0.1, Box(300, 0, 100, 100))] * masked + [verdict(0.9, Box(430, 0, 100, 100))] * bare
+
+    told = happened(scene, frames_per_second, 12)
+    assert [kind for kind, _, _ in told] == [Kind.ENTER, Kind.ENTER, Kind.VERDICT, Kind.VERDICT]
 
 
 @pytest.mark.parametrize("forgotten", [0.0, 0.7])  # seconds
