@@ -175,7 +175,7 @@ def test_the_same_command_goes_on_from_the_last_epoch(trained: Trained) -> None:
 def test_a_network_that_finds_nothing_yet_is_not_written(trained: Trained) -> None:
     assert trained.resumed_code == 2
     assert trained.resumed_errors.splitlines()[-1] == (
-        "error: faces.tflite finds no watched face at 0.0125 false boxes a picture, expected some: nothing was "
+        "error: faces.tflite finds no watched face at so few false boxes as are asked for, expected some: nothing was "
         "written; train with more EPOCHS or more pictures"
     )
     assert not (trained.runs / "models").exists()
@@ -274,7 +274,8 @@ def test_a_check_learns_from_what_the_finder_names(
     finished: Path, material: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, value in ((check, "STEPS", 2), (check, "BATCH", 16), (crops, "AT_ONCE", 20),
-                                (make_check, "PICTURES", 40), (make_check, "WATCHED_PICTURES", 20)):  # fmt: skip
+                                (make_check, "PICTURES", 40), (make_check, "WATCHED_PICTURES", 20),
+                                (make_check, "WATCHED_QUIET", 1.0)):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     assert main(asked(material, finished, "--measure", str(material / "plaza"))) == 0
     model = finished / "models" / "faces.tflite"
@@ -304,6 +305,7 @@ def test_a_check_learns_from_what_the_finder_names(
     monkeypatch.setattr(check, "LEARNING_RATE", 0.0)
     monkeypatch.setattr(check, "WEIGHT_DECAY", 0.0)
     assert main([f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]) == 0
+    assert len(list((finished / "runs").glob("face-crops-*"))) == 1  # cut once for both
     kept = keras.saving.load_model(weights).trainable_weights
     assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(learned, kept, strict=True))
     again = read_face_card(model)[0].check

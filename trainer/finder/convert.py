@@ -66,7 +66,9 @@ def convert_finder(
     shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]
     content = quantize(network, np.stack(shown))
     exact, rounded = _Finder(as_run(network), LOWEST_SCORE), _Finder(TFLite(content).run, LOWEST_SCORE)
-    threshold, measured = settle(NAME, exact.find, rounded.find, material, measured_on)
+    (watched,) = measure([Contender(NAME, rounded.find, 1.0)], material.watched, WATCHED_QUIET)
+    quiet = watched.quiet.threshold
+    threshold, measured = settle(NAME, exact.find, rounded.find, quiet, material, measured_on)
     card = FaceCard(
         format=FORMAT,
         name=NAME,
@@ -93,24 +95,23 @@ def keep_weights(network: Any, folder: Path, path: Path) -> None:  # noqa: ANN40
 
 
 def settle(
-    name: str, exact: Find, rounded: Find, material: Material, measured_on: dict[str, list[Scene]]
+    name: str, exact: Find, rounded: Find, quiet: float, material: Material, measured_on: dict[str, list[Scene]]
 ) -> tuple[float, FacesMeasured]:
-    """Choose the threshold of a .tflite's finder on the watched pictures; return it and what it finds from there on.
+    """Return the threshold of a .tflite's finder as its card has it, and what it finds from there on.
 
-    exact: the finder that it was rounded from. Raises ConversionError if it finds nothing, or too much less than that.
+    exact: the finder that it was rounded from; quiet: the threshold that was chosen on watched pictures, inf if none
+    was quiet enough. Raises ConversionError then, or if it finds too much less than what it was rounded from.
     """
-    watched = [*material.validation_scenes, *material.validation_backgrounds]
-    (figures,) = measure([Contender(name, rounded, 1.0)], watched, WATCHED_QUIET)
-    if math.isinf(figures.quiet.threshold):
+    if math.isinf(quiet):
         raise ConversionError(
-            f"{name}.tflite finds no watched face at {WATCHED_QUIET} false boxes a picture, expected some: nothing was "
+            f"{name}.tflite finds no watched face at so few false boxes as are asked for, expected some: nothing was "
             "written; train with more EPOCHS or more pictures"
         )
     # Down, or the face that it was chosen for would no longer be found.
-    threshold = math.floor(figures.quiet.threshold * 10**DIGITS) / 10**DIGITS
+    threshold = math.floor(quiet * 10**DIGITS) / 10**DIGITS
     both = [Contender("keras", exact, threshold), Contender(name, rounded, threshold)]
     sets = {of: measure(both, scenes) for of, scenes in measured_on.items()}
-    lost = _recall_lost([measure(both, watched), *sets.values()])
+    lost = _recall_lost([measure(both, material.watched), *sets.values()])
     if lost > MOST_RECALL_LOST:
         raise ConversionError(
             f"{name}.tflite finds {lost:.1%} fewer faces than Keras at a threshold of {threshold}, expected at most "

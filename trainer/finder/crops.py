@@ -78,11 +78,16 @@ def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int
             raise
 
 
+def camera_picture(composer: Composer, rng: np.random.Generator) -> tuple[Luma, Floats, Floats]:
+    """Return a composed picture as large as some camera's, the boxes of its faces, and those that don't count."""
+    larger = rng.choice(LARGER, p=SHARES)
+    canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
+    return photograph(rng, canvas, faces), faces, ignored
+
+
 def _named(composer: Composer, finder: OwnFaceFinder, rng: np.random.Generator) -> Iterator[tuple[Luma, bool]]:
     for _ in range(AT_ONCE):
-        larger = rng.choice(LARGER, p=SHARES)
-        canvas, faces, ignored = composer.compose(rng, round(WIDTH * larger), round(HEIGHT * larger))
-        luma = photograph(rng, canvas, faces)
+        luma, faces, ignored = camera_picture(composer, rng)
         for place in finder.places(luma, LEARNED_FROM_SCORE):
             box = np.array(place.box, np.float32)
             fits, unsure = (float(intersection_over_union(of, box).max(initial=0)) for of in (faces, ignored))

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from device.cards import card_json
 from device.face_card import CheckCard, FaceCard, check_path, read_face_card
@@ -17,11 +18,15 @@ from device.tflite import TFLite
 from trainer.cache import write_whole
 from trainer.finder.check import check as new_check
 from trainer.finder.check import train_check
+from trainer.finder.compose import Composer
 from trainer.finder.contenders import LOWEST_SCORE
-from trainer.finder.convert import CALIBRATION_PICTURES, Find, as_run, keep_weights, settle
-from trainer.finder.crops import MARGIN, SIZE, Crops, crops_in
+from trainer.finder.convert import CALIBRATION_PICTURES, WATCHED_QUIET, Find, as_run, keep_weights, settle
+from trainer.finder.crops import MARGIN, SIZE, Crops, camera_picture, crops_in
 from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
+from trainer.finder.matching import Sighting, tally
 from trainer.finder.material import FinderPlan, gather
+from trainer.finder.measure import OVERLAP
+from trainer.finder.scenes import FACE, Scene
 from trainer.finder.training import read_start
 from trainer.photos import PhotosError
 from trainer.quantize import quantize
@@ -53,10 +58,12 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     keras.utils.clear_session()
     start = read_start(Path(plan.start), new_check(), NAME) if plan.start else None
     cv2.setNumThreads(1)  # crops are cut and changed in several threads already
-    folder = run_folder("face-check", plan, [material.sha256, card.sha256, PICTURES], runs)
+    made_of = [material.sha256, card.sha256, PICTURES]
+    folder = run_folder("face-check", plan, made_of, runs)
+    crops = run_folder("face-crops", dataclasses.replace(plan, start="", epochs=0, threads=0), made_of, runs)
     with only_one(folder):
-        learned = crops_in(folder / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
-        watched = crops_in(folder / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
+        learned = crops_in(crops / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
+        watched = crops_in(crops / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = load_state(folder)
         tell_changes(state, folder)
         state = train_check(folder, state, learned, watched, plan.epochs, plan.seed, start)
@@ -66,7 +73,8 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     content = quantize(network, learned.lumas[chosen])
     check = _check_card(plan, state, learned, content, command("face-check", plan, measured_on))
     exact, rounded = (_finder(model, FaceCheck(run, check)) for run in (as_run(network), TFLite(content).run))
-    threshold, measured = settle(NAME, exact, rounded, material, {**held_of(material), **extra})
+    quiet = _quiet_threshold(rounded, material.validation, plan.seed)
+    threshold, measured = settle(NAME, exact, rounded, quiet, material, {**held_of(material), **extra})
     both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
     told = card_json(both).encode()  # before anything is replaced
     keep_weights(network, folder, models / f"{NAME}.keras")
@@ -82,6 +90,21 @@ def _finder(model: Path, check: FaceCheck) -> Find:
         return check.confirm(luma, network.places(luma, check.from_score), LOWEST_SCORE)
 
     return find
+
+
+def _quiet_threshold(find: Find, composer: Composer, seed: int) -> float:
+    """Return the lowest score at which composed pictures of watched photos have WATCHED_QUIET false boxes, or inf.
+
+    Of the photos themselves there are too few: one false box more or less would move it by a third of the scale.
+    """
+    rng, sightings = np.random.default_rng(seed), []
+    for _ in tqdm(range(WATCHED_PICTURES), "watching", unit="picture", disable=None):
+        luma, boxes, ignored = camera_picture(composer, rng)
+        faces = find(luma)
+        scene = Scene(Path(), "", boxes, (FACE,) * len(boxes), ignored, "")
+        found = np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+        sightings.append(Sighting(scene, len(luma), found, np.array([face.score for face in faces], np.float32)))
+    return tally(sightings, OVERLAP).quiet_threshold(WATCHED_QUIET)
 
 
 def _check_card(plan: FinderPlan, state: State, learned: Crops, content: bytes, asked: str) -> CheckCard:

@@ -64,6 +64,11 @@ class Material:
     backgrounds: dict[str, int]
     sha256: str  # over the names, contents and boxes of all
 
+    @property
+    def watched(self) -> list[Scene]:
+        """Return the pictures of learned sources that aren't learned from, with faces and without."""
+        return [*self.validation_scenes, *self.validation_backgrounds]
+
 
 def gather(plan: FinderPlan) -> Material:
     """Read a plan's folders. What can't be used is named on stderr and left out. Raises PhotosError."""
