@@ -123,6 +123,10 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
     assert first[1:] == [convert, f"{ours} runs/compared/door.tflite {others}"]
     assert ("--epochs 9 " in other[0], other[1:]) == (True, first[1:])  # the former ones had other epochs
     assert again == plain[2:]
+    for word in ("APART=apart", "SPLIT=grouped", "THREADS=1", "FINDER=haar", "MISS_COST=3"):
+        assert make(*asked, word, tree=tmp_path).stdout.splitlines()[-1] == first[-1]
+    flattered = make(*asked, "SPLIT=random", tree=tmp_path).stdout.splitlines()[-1]
+    assert flattered == first[-1].replace(".tflite", "-random.tflite")
 
 
 @pytest.mark.parametrize(("word", "line"), [("SIZE=25", "--size: 25 is not"), ("SEED=-1", "--seed: -1 is not")])
