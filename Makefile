@@ -38,8 +38,8 @@ key = $(if $(KEY),--key "$(KEY)")
 export RAY_ADDRESS
 cluster = $(if $(RAY_ADDRESS),.venv/cluster)
 define train_finder
-	test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
-		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }; \
+	$(if $(and $(SCENES),$(BACKGROUNDS)),,{ \
+		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; };) \
 	$(venv) -m trainer $@ --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
