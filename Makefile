@@ -23,7 +23,8 @@ networks := door simple resnet vgg19
 # Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
 compared = $(RUNS)/compared
 # Whether anything says what they are trained on and how: then all of them are brought to that, ours too, beside models/.
-asked = $(filter command environment,$(foreach name,DATA EXTRA SIZE EPOCHS SEED,$(origin $(name))))
+asked = $(filter command environment,$(foreach name,DATA EXTRA APART SIZE EPOCHS SEED SPLIT THREADS FINDER MISS_COST,\
+	$(origin $(name))))
 venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
@@ -37,8 +38,8 @@ key = $(if $(KEY),--key "$(KEY)")
 export RAY_ADDRESS
 cluster = $(if $(RAY_ADDRESS),.venv/cluster)
 define train_finder
-	test -n "$(SCENES)" -a -n "$(BACKGROUNDS)" || { \
-		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; }; \
+	$(if $(and $(SCENES),$(BACKGROUNDS)),,{ \
+		echo "error: SCENES and BACKGROUNDS are needed: make $@ SCENES=~/scenes BACKGROUNDS=~/rooms" >&2; exit 2; };) \
 	$(venv) -m trainer $@ --scenes $(SCENES) --backgrounds $(BACKGROUNDS) --seed $(SEED) --threads $(THREADS) \
 		$(if $(UNLABELLED),--unlabelled $(UNLABELLED)) $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(MEASURE),--measure $(MEASURE)) \
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
@@ -80,7 +81,7 @@ compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, 
 		test -z "$(asked)" -a \( -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" \) || echo $$name; done); \
 	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
-		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name).tflite")
+		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name)$(filter-out -grouped,-$(SPLIT)).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
 	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
 	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \

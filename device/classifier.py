@@ -37,13 +37,13 @@ class Classifier:
     card: ModelCard
 
     def __init__(self, model: str) -> None:
-        """Load a model by name ("door": models/door.tflite) or by the path of its .tflite.
+        """Load a model by name ("door": models/door.tflite) or by the path of its .tflite, whose ending may lack.
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
         named = not model.endswith(".tflite")
         self.path = MODELS / f"{model}.tflite" if named else path(model)
-        if named and model not in {file.stem for file in MODELS.glob("*.tflite")}:
+        if named and "/" not in model and model not in {file.stem for file in MODELS.glob("*.tflite")}:
             there = ", ".join(sorted(file.stem for file in MODELS.glob("*.json") if file.stem != FACES))
             raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)

@@ -85,6 +85,11 @@ def looked(pi: Pi, code: int, hours_ago: float) -> None:
     pi.write("run/mask-kiosk-pull/last.json", json.dumps(last))
 
 
+def followed_later(pi: Pi, uptime: str) -> None:
+    pi.write("etc/mask-kiosk-pull/server", "https://a/").write("proc/uptime", f"{uptime} 9.9")
+    pi.unit("mask-kiosk-pull.timer", {"ActiveEnterTimestampMonotonic": "90000000000"})
+
+
 def two_opencvs(pi: Pi) -> None:
     pi.package("opencv-python", "4.11.0", "")
     pi.module("cv2", fake_opencv("4.11.0", "NONE"))
@@ -217,6 +222,12 @@ PIN_ROWS = (
         {"error": "ImportError: No module named _lgpio"}),
     Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\n"), pins.OTHERWISE,
         {"held": "GPIO 17, 27, 22", "free": "GPIO 16 (door relay)"}),
+    Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\n").process(92, "fan.py", "anon_inode:gpio-line"),
+        pins.OTHERWISE, {"held": "GPIO 17, 27, 22", "free": "GPIO 16 (door relay)"}),
+    Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\ncamera_pin = 4\n").taken_pins(
+        {4: "lg", 17: "lg", 22: "lg", 27: "lg"}).process(92, "fan.py", "anon_inode:gpio-line"), pins.BUSY,
+        {"pins": "GPIO 17 (red LED) is taken as 'lg', GPIO 27 (green LED) is taken as 'lg', GPIO 22 (buzzer) is taken "
+                 "as 'lg', GPIO 4 (camera LED) is taken as 'lg'", "who": "programs that hold pins: fan.py (92)"}),
     Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\ncamera_pin = 4\n").taken_pins(
         {4: "w1", 17: "lg"}), pins.BUSY, {"pins": "GPIO 4 (camera LED) is taken as 'w1'",
                                           "who": "no program has any, so it is the kernel"}),
@@ -250,6 +261,8 @@ SERVICE_ROWS = (
         {"state": "failed, failed", "result": "exit-code", "restarts": 5}),
     Row("screen", lambda pi: pi.unit(SCREEN, FAILED | {"ActiveState": "activating", "SubState": "auto-restart"}),
         screen.BROKEN, {"state": "activating, auto-restart", "result": "exit-code", "restarts": 5}),
+    Row("screen", lambda pi: pi.unit(SCREEN, {"ActiveState": "active", "SubState": "running", "NRestarts": "4711"}),
+        screen.RESTARTED, {"restarts": 4711}),
     Row("screen", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n").unit(SCREEN, {
         "ActiveState": "active", "IPAddressAllow": LOCAL}), screen.BARRED, {"address": "192.0.2.7", "allowed": LOCAL}),
     Row("updates", lambda pi: looked(pi, 0, 0), service.LOOKED, {"line": "0.1.0-a runs already"}),
@@ -258,6 +271,8 @@ SERVICE_ROWS = (
         service.NOT_LOOKED),
     Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/").write("proc/uptime", "1799.5 9.9"),
         service.NOT_YET),
+    Row("updates", lambda pi: followed_later(pi, "91799.5"), service.NOT_YET),
+    Row("updates", lambda pi: followed_later(pi, "91801.5"), service.NOT_LOOKED),
     Row("updates", lambda pi: looked(pi, 2, 0), service.NOT_FETCHED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: looked(pi, 0, 25), service.LATE, {"hours": 25, "line": "0.1.0-a runs already"}),
 )
@@ -434,6 +449,7 @@ def test_a_screen_of_its_own_is_well(pi: Pi) -> None:
         ("etc/resolv.conf", "nameserver 192.0.2.53\nnameserver ::1\n"),
         ("etc/hosts", "127.0.0.1 localhost\n"),
         ("etc/resolv.conf", "# none\n"),
+        ("etc/resolv.conf", "nameserver router.lan\nnameserver ::1\n"),
     ],
 )
 def test_a_name_that_the_service_may_ask_for_is_well(pi: Pi, place: str, text: str) -> None:

@@ -9,6 +9,7 @@ import io
 import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from trainer.__main__ import main
 from trainer.finder import check, convert, crops, make_check, training
 from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
+from trainer.finder.make import command
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
 from trainer.finder.scenes import read_backgrounds
@@ -131,9 +133,9 @@ def trained(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained
         "import sys; from trainer.__main__ import end, main; from trainer.finder import training\n"
         f"vars(training).update({SMALL!r}); end(main(sys.argv[1:]))"
     )
-    command = [sys.executable, "-c", script, *asked(material, runs)]
+    words = [sys.executable, "-c", script, *asked(material, runs)]
     with subprocess.Popen(
-        command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, stdout=subprocess.PIPE,
+        words, env={**os.environ, "PYTHONUNBUFFERED": "1"}, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
@@ -179,7 +181,9 @@ def test_a_network_that_finds_nothing_yet_is_not_written(trained: Trained) -> No
         "written; train with more EPOCHS or more pictures"
     )
     assert not (trained.runs / "models").exists()
-    assert (run_folder(trained.runs) / "loss.png").exists()
+    folder = run_folder(trained.runs)
+    assert (folder / "loss.png").exists()
+    assert folder.stat().st_mode & 0o777 == 0o700  # pictures of a run may show faces
 
 
 def test_a_training_that_was_never_stopped_is_the_same(trained: Trained, material: Path, tmp_path: Path) -> None:
@@ -259,14 +263,21 @@ def test_the_command_ends_with_a_model_and_its_card(
     assert (told.held_out, told.epochs, told.seed, told.threads) == (("yard-*",), EPOCHS, 0, 2)
     assert told.samples == EPOCHS * 3 * 4
     assert told.command == (
-        f'make faces SCENES="scenes" BACKGROUNDS="rooms" HOLD_OUT="yard-*" MEASURE="plaza" EPOCHS="{EPOCHS}" SEED="0" '
-        'THREADS="2"'
+        f"make faces SCENES=scenes BACKGROUNDS=rooms MEASURE=plaza HOLD_OUT='yard-*' EPOCHS={EPOCHS} SEED=0 THREADS=2"
     )
     lines = capsys.readouterr().out.splitlines()
     assert not any(line.startswith("Epoch") for line in lines)
     assert lines[-1] == (
         "plaza: 0.000 false boxes a picture in 1, found: 100.0% of 1 masked faces and 0.0% of 0 bare ones"
     )
+
+
+def test_a_command_of_folders_with_odd_names_can_be_repeated() -> None:
+    plan = FinderPlan(("/my scenes", "/more"), ("/$rooms",), (), "/my $yunet.onnx", ("yard-*", "$*"), "", 1, 0, 2)
+    assert shlex.split(command("faces", plan, [Path("/a plaza")])) == [  # as make reads it
+        "make", "faces", "SCENES='my scenes' more", "BACKGROUNDS='$$rooms'", "MEASURE='a plaza'",
+        r"TEACHER=my \$$yunet.onnx", r"HOLD_OUT=yard-* \$$*", "EPOCHS=1", "SEED=0", "THREADS=2",
+    ]
 
 
 @pytest.mark.parametrize("finished", [False], indirect=True)
@@ -290,8 +301,7 @@ def test_a_check_learns_from_what_the_finder_names(
     assert (card.check.pictures, card.check.epochs) == (40, 2)
     assert card.check.faces >= 10
     assert card.check.command == (
-        'make face-check SCENES="scenes" BACKGROUNDS="rooms" HOLD_OUT="yard-*" MEASURE="plaza" EPOCHS="2" SEED="0" '
-        'THREADS="2"'
+        "make face-check SCENES=scenes BACKGROUNDS=rooms MEASURE=plaza HOLD_OUT='yard-*' EPOCHS=2 SEED=0 THREADS=2"
     )
     assert OwnFaceFinder(model).find(np.full((HEIGHT, WIDTH), 2, np.uint8)) == []
     assert "faces-check.tflite and its card, a face from score" in capsys.readouterr().out
@@ -310,7 +320,7 @@ def test_a_check_learns_from_what_the_finder_names(
     assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(learned, kept, strict=True))
     again = read_face_card(model)[0].check
     assert again is not None
-    assert again.command == card.check.command.replace(" EPOCHS", ' START="faces-check.keras" EPOCHS')
+    assert again.command == card.check.command.replace(" EPOCHS", " START=faces-check.keras EPOCHS")
     capsys.readouterr()
     assert main([f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights.with_name("faces.keras"))]) == 2
     assert capsys.readouterr().err == (

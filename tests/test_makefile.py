@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from device.cards import card_json
 from device.finders import OwnFaceFinder
 from device.model_card import read_card
+from trainer.provenance import make_name, make_names
 
 TREE = Path(__file__).parent.parent
 VERBS = {
@@ -123,6 +125,27 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
     assert first[1:] == [convert, f"{ours} runs/compared/door.tflite {others}"]
     assert ("--epochs 9 " in other[0], other[1:]) == (True, first[1:])  # the former ones had other epochs
     assert again == plain[2:]
+    for word in ("APART=apart", "SPLIT=grouped", "THREADS=1", "FINDER=haar", "MISS_COST=3"):
+        assert make(*asked, word, tree=tmp_path).stdout.splitlines()[-1] == first[-1]
+    flattered = make(*asked, "SPLIT=random", tree=tmp_path).stdout.splitlines()[-1]
+    assert flattered == first[-1].replace(".tflite", "-random.tflite")
+
+
+def test_names_come_through_the_shells_and_make_as_they_are(tmp_path: Path) -> None:
+    for name in ("requirements.lock", ".venv/ready"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    shutil.copyfile(TREE / "Makefile", tmp_path / "Makefile")
+    (tmp_path / "python").write_text("#!/bin/bash\nprintf '%s\\n' \"${@:3}\"\n")
+    (tmp_path / "python").chmod(0o755)
+    odd = ["Anna's photos", "price$photos", 'so "called"', "a`b`", "back\\slash", "a#b", "$(c)"]
+    for name in odd:
+        asked = f"train venv=./python DATA={make_name(name)} EXTRA={make_names([name, 'more'])}"
+        done = make(*shlex.split(asked), tree=tmp_path)
+        assert done.stdout.splitlines()[:6] == ["train", "--data", name, "--extra", name, "more"]
+    asked = f"faces venv=./python SCENES={make_names(odd)} BACKGROUNDS={make_names(odd)}"
+    done = make(*shlex.split(asked), tree=tmp_path)
+    assert done.stdout.splitlines()[: 2 * len(odd) + 3] == ["faces", "--scenes", *odd, "--backgrounds", *odd]
 
 
 @pytest.mark.parametrize(("word", "line"), [("SIZE=25", "--size: 25 is not"), ("SEED=-1", "--seed: -1 is not")])

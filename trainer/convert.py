@@ -1,7 +1,6 @@
 """Turns a run's best checkpoint into a full-integer .tflite and its card, after proving that both judge alike."""
 
 import hashlib
-import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ from trainer.copies import Material
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.photos import ALARM_LABEL, LABELS
+from trainer.provenance import make_name, make_names
 from trainer.quantize import ConversionError, quantize, run_tflite
 from trainer.runs import Run, tell_changes
 from trainer.scores import DIGITS, release, score, threshold, verdicts
@@ -129,14 +129,13 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
     drawing = ""
     if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
         drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
-    asked = f"DATA={shlex.quote(dataset.folder.name)} "
+    asked = f"DATA={make_name(dataset.folder.name)} "
     asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={max(state.asked, state.epochs)} SEED={plan.seed} "
     asked += f"SPLIT={plan.split} THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
-    asked += f" YUNET={shlex.quote(Path(plan.yunet).name)}" if plan.yunet else ""
+    asked += f" YUNET={make_name(Path(plan.yunet).name)}" if plan.yunet else ""
     for name, folders in (("EXTRA", plan.extra), ("APART", plan.apart)):
-        # Twice: the shell of whoever repeats it takes one pair of quotes away, make's the other.
-        asked += f" {name}={shlex.quote(shlex.join(Path(folder).name for folder in folders))}" if folders else ""
+        asked += f" {name}={make_names(Path(folder).name for folder in folders)}" if folders else ""
     asked += f"  # stopped after {state.epochs} epochs" if state.epochs < state.asked and not state.stopped else ""
     return TrainedOn(
         source=" ".join([source, *(Path(folder).name for folder in plan.extra)]),

@@ -1,9 +1,12 @@
-"""Says with which packages, on what machine and from which commit a model is made."""
+"""Says with which packages, on what machine, from which commit and by what command a model is made."""
 
 import contextlib
 import importlib.metadata
 import platform
+import re
+import shlex
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
@@ -26,3 +29,14 @@ def commit() -> str:
         return subprocess.run(git, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+# Three read what stands in a command: the shell of whoever repeats it, make, and make's shell.
+def make_name(name: str) -> str:
+    """Return a name as the value of a variable that the Makefile puts into double quotes."""
+    return shlex.quote(re.sub(r'[\\"`$]', r"\\\g<0>", name).replace("$", "$$"))
+
+
+def make_names(names: Iterable[str]) -> str:
+    """Return names as the value of a variable that the Makefile hands on as it is."""
+    return shlex.quote(shlex.join(names).replace("$", "$$"))

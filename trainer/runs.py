@@ -119,7 +119,8 @@ def save_state(state: State, folder: Path) -> None:
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold a run's folder for this process; raise RunError while another one trains or converts it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # its report shows photos
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # its report shows photos; an older version's folder, or one with a plan in it, was open to all
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

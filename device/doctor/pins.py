@@ -107,15 +107,15 @@ def busy_pins(host: Host) -> Case:
     busy: dict[str, str] = ran.answer
     if not busy:
         return ALL_FREE.of(pins="GPIO " + ", ".join(wired))
-    processes = list(host.processes())
-    holders = [p for p in processes if any(file.startswith(HELD) for file in p.open_files or ())]
-    kiosk = host.kiosk_pid
-    others = [str(p) for p in holders if p.pid != kiosk]
-    if kiosk and kiosk in {p.pid for p in processes}:
+    held = {process: sum(file.startswith(HELD) for file in process.open_files or ()) for process in host.processes()}
+    kiosk = next((process for process in held if process.pid == host.kiosk_pid), None)
+    others = [str(process) for process, lines in held.items() if lines and process is not kiosk]
+    if kiosk:
         if busy.keys() == wired.keys():
             return OURS.of(pins="GPIO " + ", ".join(busy))
         strange = {pin: label for pin, label in busy.items() if label != LABEL}
-        if not others and not strange:
+        # lgpio opens each line by itself: a kiosk with as many as are taken leaves none to another program.
+        if not strange and (not others or held[kiosk] >= len(busy)):
             free = [f"GPIO {pin} ({part})" for pin, part in wired.items() if pin not in busy]
             return OTHERWISE.of(held="GPIO " + ", ".join(busy), free=", ".join(free))
         busy = strange or busy

@@ -72,6 +72,10 @@ BROKEN = Case(
     Level.WARNING, "mask-kiosk-screen: {state} ({result}), started again {restarts} times",
     "`journalctl -u mask-kiosk-screen -n 30` says why; then `sudo systemctl restart mask-kiosk-screen`.",
 )
+RESTARTED = Case(
+    Level.WARNING, "mask-kiosk-screen runs, started again {restarts} times by systemd since the last start by hand",
+    "`journalctl -u mask-kiosk-screen` says why each time, as far back as the log goes.",
+)
 BARRED = Case(
     Level.WARNING, "mask-kiosk-screen may not reach the page at {address}, and shows FAULT: its IPAddressAllow is "
     "{allowed}",
@@ -83,20 +87,20 @@ BARRED = Case(
 def screen(host: Host) -> Case:
     """Ask systemd for the state of the unit that shows the page here, and whether it may reach it."""
     unit = host.unit(SCREEN_UNIT)
-    active, sub = unit.get("ActiveState", ""), unit.get("SubState", "")
+    active, sub, restarts = unit.get("ActiveState", ""), unit.get("SubState", ""), unit.get("NRestarts", "0")
     if active == "failed" or sub == "auto-restart":
-        return BROKEN.of(state=f"{active}, {sub}", result=unit.get("Result", ""), restarts=unit.get("NRestarts", "0"))
+        return BROKEN.of(state=f"{active}, {sub}", result=unit.get("Result", ""), restarts=restarts)
     if active != "active":
         return OFF.of(state=active)
     address, allowed = ip_address(host.settings.screen.host), host.allowed(SCREEN_UNIT)
     if allowed and not address.is_unspecified and not any(address in network for network in allowed):
         return BARRED.of(address=address, allowed=" ".join(map(str, allowed)))
-    return SHOWN
+    return SHOWN if restarts in {"0", "1"} else RESTARTED.of(restarts=restarts)
 
 
 CHECKS = (
     Check("page", "Whoever stands at the door reads the screen; a page that isn't served is a screen out of order.",
           page, (SERVED, NO_PAGE, PORT_FREE, SHUT_IN, NOT_REACHED, NOT_SERVED, PORT_TAKEN)),
     Check("screen", "A screen beside the door that stays dark, or shows FAULT for ever, tells nobody anything.",
-          screen, (SHOWN, OFF, BARRED, BROKEN)),
+          screen, (SHOWN, OFF, RESTARTED, BARRED, BROKEN)),
 )

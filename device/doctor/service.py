@@ -77,9 +77,9 @@ def watchdog(host: Host) -> Case:
 
 BY_HAND = Case(Level.OK, "come from a workstation: no server is followed")
 LOOKED = Case(Level.OK, "{line}")
-NOT_YET = Case(Level.OK, "not looked for yet: the first look comes within half an hour of the start")
+NOT_YET = Case(Level.OK, "not looked for yet: the first look comes within half an hour of its timer's start")
 NOT_LOOKED = Case(
-    Level.WARNING, "not looked for since the start",
+    Level.WARNING, "not looked for since the start of its timer",
     "`systemctl list-timers mask-kiosk-pull.timer` says when it is next; `sudo systemctl start mask-kiosk-pull` looks "
     "now.",
 )
@@ -103,7 +103,8 @@ def updates(host: Host) -> Case:
     last = host.text("run/mask-kiosk-pull/last.json")
     if last is None:
         up = (host.text("proc/uptime") or "").split()  # s
-        return NOT_YET if up and float(up[0]) < FIRST_SECONDS else NOT_LOOKED
+        since = int(host.unit("mask-kiosk-pull.timer").get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+        return NOT_YET if up and float(up[0]) - since < FIRST_SECONDS else NOT_LOOKED
     found = json.loads(last)
     age = time.time() - found["time"]
     if age > LATE_SECONDS:

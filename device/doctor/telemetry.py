@@ -102,7 +102,15 @@ def _name_servers(host: Host, name: str, addresses: list[str]) -> list[str]:
     if name in {*addresses, *known} or name.endswith(".local"):
         return []
     rows = [line.split() for line in (host.text("etc/resolv.conf") or "").splitlines()]
-    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"]
+    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver" and _is_address(row[1])]
+
+
+def _is_address(word: str) -> bool:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        return False  # the resolver leaves it out too
+    return True
 
 
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")

@@ -17,6 +17,7 @@ from trainer.finder.network import finder
 from trainer.finder.scenes import Scene
 from trainer.finder.training import read_start, train_finder
 from trainer.photos import PhotosError
+from trainer.provenance import make_name, make_names
 from trainer.runs import State, load_state, only_one, tell_changes
 from trainer.training import set_threads
 
@@ -85,16 +86,13 @@ def held_of(material: Material) -> dict[str, list[Scene]]:
 
 def command(verb: str, plan: FinderPlan, measured_on: list[Path]) -> str:
     """Return the `make` command that does the same."""
-    given = {
-        "SCENES": [Path(p).name for p in plan.scenes],
-        "BACKGROUNDS": [Path(p).name for p in plan.backgrounds],
-        "UNLABELLED": [Path(p).name for p in plan.unlabelled],
-        "TEACHER": [Path(plan.teacher).name] if plan.teacher else [], "HOLD_OUT": list(plan.hold_out),
-        "MEASURE": [path.name for path in measured_on],
-        "START": [Path(plan.start).name] if plan.start else [],
-        "EPOCHS": [str(plan.epochs)], "SEED": [str(plan.seed)], "THREADS": [str(plan.threads)],
-    }
-    return f"make {verb} " + " ".join(f'{name}="{" ".join(values)}"' for name, values in given.items() if values)
+    folders = {"SCENES": plan.scenes, "BACKGROUNDS": plan.backgrounds, "UNLABELLED": plan.unlabelled,
+               "MEASURE": [str(path) for path in measured_on]}
+    named = {"TEACHER": Path(plan.teacher).name, "HOLD_OUT": " ".join(plan.hold_out), "START": Path(plan.start).name,
+             "EPOCHS": str(plan.epochs), "SEED": str(plan.seed), "THREADS": str(plan.threads)}
+    given = [f"{name}={make_names(Path(path).name for path in paths)}" for name, paths in folders.items() if paths]
+    given += [f"{name}={make_name(value)}" for name, value in named.items() if value]
+    return " ".join(["make", verb, *given])
 
 
 def plot_loss(state: State, folder: Path, what: str) -> None:
