@@ -21,10 +21,11 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
+from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
-from deploy.release import plan, shipped
+from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
@@ -358,6 +359,46 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
     found = facts()
     assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
     assert found["name"] == socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "content"),
+    [
+        ("packages", "lib.py", b"x = 2"),
+        ("packages", "lib.py", None),
+        ("packages", "lib-1.dist-info/RECORD", b""),
+        ("packages", "lib-1.dist-info/RECORD", bytes(80)),
+        ("packages", "lib-1.dist-info/RECORD", None),
+        ("packages", "__pycache__/lib.cpython-311.pyc", None),
+        ("sources", "../../../../deploy/__init__.py", b"changed"),
+        ("sources", "../../../../device/__pycache__/settings.cpython-311.pyc", None),
+    ],
+)
+def test_damage_of_a_release_is_told_by_its_part(
+    part: str, path: str, content: bytes | None, tmp_path: Path
+) -> None:
+    release = make_tree(tmp_path)
+    (release / "release.json").write_text(as_json(plan(release, "12", RUNTIMES[0])))
+    site = release / "venv/lib/python3.11/site-packages"
+    (site / "lib-1.dist-info").mkdir(parents=True)
+    (site / "lib.py").write_text("x = 1")
+    record = "lib.py,sha256=j_Q23vFFEoVZmhsa1wgASTuNyv3ikS4aODRWMwVOTCY,5\nlib-1.dist-info/RECORD,,\n"
+    (site / "lib-1.dist-info/RECORD").write_text(record)
+    (release / "venv/bin").mkdir()
+    (release / "venv/bin/python").symlink_to(sys.executable)
+    for folder in (site, release / "device"):
+        subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    assert is_intact(release, "packages", "sources")
+    damaged = site / path
+    if damaged.suffix == ".pyc":  # as a card leaves it that was written last
+        damaged = next(damaged.parent.glob(f"{damaged.name.partition('.')[0]}.*"))
+        damaged.write_bytes(damaged.read_bytes()[:16] + bytes(100))
+    elif content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content)
+    assert not is_intact(release, part)
+    assert is_intact(release, *({"packages", "sources"} - {part}))
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

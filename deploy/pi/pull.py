@@ -21,7 +21,7 @@ from shutil import disk_usage
 from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError, error_of
 from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi.alone import alone
-from deploy.pi.build import WHEELS, is_intact, release_of
+from deploy.pi.build import VENV, WHEELS, is_intact, release_of
 from deploy.pi.facts import HOME, PULLED, PYTHON
 from deploy.pi.fetch import content, save
 from deploy.pi.files import CURRENT, remove, write
@@ -86,7 +86,7 @@ def pull(computer: Computer, now: float) -> str:
     place, share = computer.place(), _share(manifest, now)
     if place >= share:
         return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
-    same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT))
+    same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT), *VENV)
     wheels = () if same_venv else bundle.wheels
     _fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
