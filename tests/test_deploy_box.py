@@ -226,18 +226,23 @@ MUTE_TEXT = '#!/bin/sh\ncase $* in *Watchdog*) echo no bus >&2; exit 1;; esac; e
     [
         ("mkdir /opt/mask-kiosk/.former.new", "rmdir /opt/mask-kiosk/.former.new",
          r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.former.new'"),
+        ("mkdir /opt/mask-kiosk/.current.new", "rmdir /opt/mask-kiosk/.current.new",
+         r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.current.new'"),
         (f"printf '%b' {shlex.quote(MUTE_TEXT)} >{MUTE}; chmod +x {MUTE}", f"rm {MUTE}",
          "systemd doesn't answer: no bus"),
     ],
 )  # fmt: skip
 def test_a_release_that_cannot_be_kept_is_taken_back(box: Box, tree: Path, begin: str, end: str, reason: str) -> None:
     before, (_, old) = everything(box), running(box)
+    former = box.ssh("realpath --canonicalize-existing /opt/mask-kiosk/former")
     behave(tree, "works, for a while")
     with in_box(box, begin, end):
         code, _, errors = deploy(box, tree)
     assert (code, len(errors)) == (1, 1)
     assert re.fullmatch(rf"{PI}  error  \S+ didn't come up \({reason}\); {re.escape(old)} runs again", errors[0])
     assert running(box) == ("active", old)
+    again = box.ssh("realpath --canonicalize-existing /opt/mask-kiosk/former")
+    assert (former.returncode, again.returncode, again.stdout) == (0, 0, former.stdout)
     kept = [line.split()[0] for line in before.splitlines()]
     assert [line.split()[0] for line in everything(box).splitlines()][:-1] == kept[:-1]  # without the process
 

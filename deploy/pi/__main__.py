@@ -100,10 +100,12 @@ def _install(version: str) -> None:
 
 def switch(release: Path) -> None:
     """Prove a release and run it on trial; keep it, or go back and raise TakenBackError with the reason."""
+    kept = {CURRENT.resolve(), FORMER.resolve()}
     try:
         _prove(release)
     except DeployError:
-        service.prune() if CURRENT.exists() else remove(release)
+        if release not in kept:
+            remove(release)
         raise
     say(f"starts {release.name}")
     try:
@@ -118,7 +120,8 @@ def switch(release: Path) -> None:
         for line in service.last_lines():
             say(f"journal: {line}")
         now = service.take_back()
-        service.prune() if CURRENT.exists() else remove(release)
+        if release not in kept:
+            remove(release)
         raise TakenBackError(f"{release.name} didn't come up ({reason}); {now}")
 
 
