@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from pi_box import possible_lightly
 from toy_release import behave, index_of, make_tree
 
 from deploy import wheels
@@ -23,6 +24,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
+from deploy.pi.files import exchange
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -399,6 +401,39 @@ def test_damage_of_a_release_is_told_by_its_part(
         damaged.write_bytes(content)
     assert not is_intact(release, part)
     assert is_intact(release, *({"packages", "sources"} - {part}))
+
+
+@pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
+def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
+    for name in ("lower/damaged", "upper", "work", "root"):
+        (tmp_path / name).mkdir(parents=True)
+    options = "lowerdir=lower,upperdir=upper,workdir=work"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, "root"], cwd=tmp_path, check=True)
+    try:
+        (tmp_path / "root/fresh").mkdir()
+        with pytest.raises(DeployError, match=r"root/damaged lies below an overlay, expected a card that is written"):
+            exchange(tmp_path / "root/fresh", tmp_path / "root/damaged")
+    finally:
+        subprocess.run(["umount", "--lazy", "root"], cwd=tmp_path, check=True)
+
+
+def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> None:
+    found = {"system": "debian 12", "free_mb": 9, "current": {}, "former": {}, "pulled": {}}
+    unit = {"SubState": "running", "NRestarts": "0", "StatusText": "IDLE"}
+    lines = {
+        "active": "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
+                  "9 MB free",
+        "inactive": "no release; debian 12, 9 MB free",
+    }  # fmt: skip
+    for state, line in lines.items():
+        said = json.dumps(found | {"unit": unit | {"ActiveState": state}})
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
+        (tmp_path / "ssh").chmod(stat.S_IRWXU)
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", "status", "pi@kiosk"], cwd=TREE, capture_output=True, text=True,
+            check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, f"pi@kiosk  ok  {line}\n"), done.stderr
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
