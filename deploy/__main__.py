@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, on all hosts if it is about hosts; return the worst exit code.
 
     0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
-    runs there.
+    runs there, 5 a release couldn't be kept.
     """
     options = parser().parse_args(arguments)
     try:
@@ -126,12 +126,13 @@ def _here(options: argparse.Namespace) -> str | Path:
 
 def _status(remote: Remote, _: Say) -> str:
     facts = steps.facts_of(remote)
-    unit, current = facts["unit"], facts["current"]
-    if not current:
+    unit, version = facts["unit"], facts["current"].get("version")
+    if version is None and unit.get("ActiveState") != "active":
         return f"no release; {facts['system']}, {facts['free_mb']} MB free"
     state = f"{unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('NRestarts')} restarts"
     former = f"; former {facts['former']['version']}" if facts["former"] else ""
-    line = f"{current['version']} {state}: {unit.get('StatusText') or 'no word'}; {facts['free_mb']} MB free{former}"
+    name = version or "a release whose release.json is damaged (run `make deploy`)"
+    line = f"{name} {state}: {unit.get('StatusText') or 'no word'}; {facts['free_mb']} MB free{former}"
     if facts["pulled"]:
         line += f"; looked for a release: {facts['pulled']['line']}"
     if unit.get("ActiveState") != "active":

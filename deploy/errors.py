@@ -19,6 +19,12 @@ class TakenBackError(DeployError):
     code = 1
 
 
+class UnkeptError(TakenBackError):
+    """A release came up, but the host had no room to keep it, or its systemd was silent; the former one runs again."""
+
+    code = 5
+
+
 class UnwellError(DeployError):
     """The doctor looked at a host and found something wrong."""
 
@@ -33,4 +39,4 @@ class BusyError(DeployError):
 
 def error_of(code: int) -> type[DeployError]:
     """Return what the Pi's side of a deployment has raised that ended with this exit code."""
-    return {kind.code: kind for kind in (TakenBackError, UnreachedError, BusyError)}.get(code, DeployError)
+    return {kind.code: kind for kind in (TakenBackError, UnkeptError, UnreachedError, BusyError)}.get(code, DeployError)

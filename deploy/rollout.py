@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import pairwise
 
-from deploy.errors import DeployError, TakenBackError
+from deploy.errors import DeployError, TakenBackError, UnkeptError
 
 AT_ONCE = 8  # hosts
-FAILURES = {DeployError.code, TakenBackError.code}
+FAILURES = {DeployError.code, TakenBackError.code, UnkeptError.code}
 
 Result = tuple[int, str]  # exit code, lines
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from deploy import checks, wheels
 from deploy.errors import DeployError, error_of
 from deploy.lock import RUNTIMES, pins_of, wheels_of
-from deploy.pi.facts import HOME, PYTHON
+from deploy.pi.build import INTACT, VENV
+from deploy.pi.facts import HOME, LOOK, PYTHON
 from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.say import Say
 
-FACTS, RECEIVE, INTACT = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py", "intact.py"))
+FACTS, RECEIVE = (TREE / "deploy" / "pi" / name for name in ("facts.py", "receive.py"))
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,13 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     debian = facts["system"].split()[1]
     release = _planned(debian, wish.runtime)
     same_venv = facts["current"].get("lock") == release.lock
-    venv = not (same_venv and _is_intact(remote))
+    venv = not (same_venv and _is_intact(remote, *VENV))
     if same_venv and venv:
         say(f"{facts['current']['version']} isn't what was built: its packages are installed anew")
     elif facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
-        return f"{release.version} runs already"
+        if _is_intact(remote, "sources"):
+            return f"{release.version} runs already"
+        say(f"{release.version} isn't what was built: its files are sent anew")
     pins = pins_of(TREE, debian)
     refuse(checks.shortages(facts, venv, pins, wish.online))
     say(f"{facts['system']}, {facts['free_mb']} MB free, now {facts['current'].get('version', 'without a release')}")
@@ -88,9 +91,9 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     return f"{release.version} runs"
 
 
-def _is_intact(remote: Remote) -> bool:
-    """Tell whether the current release of a host is what was built there."""
-    code, _ = remote.ask(f"cd {HOME}/current && venv/bin/python -B -", INTACT.read_text(encoding="utf-8"))
+def _is_intact(remote: Remote, *parts: str) -> bool:
+    """Tell whether parts of the current release of a host are what was built there."""
+    code, _ = remote.ask(f"cd {HOME}/current && {shlex.join(LOOK)} - {shlex.join(parts)}", INTACT)
     return code == 0
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from pi_box import possible_lightly
 from toy_release import behave, index_of, make_tree
 
 from deploy import wheels
@@ -21,10 +22,12 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
+from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
+from deploy.pi.files import exchange
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
-from deploy.release import plan, shipped
+from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
@@ -358,6 +361,79 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
     found = facts()
     assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
     assert found["name"] == socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "content"),
+    [
+        ("packages", "lib.py", b"x = 2"),
+        ("packages", "lib.py", None),
+        ("packages", "lib-1.dist-info/RECORD", b""),
+        ("packages", "lib-1.dist-info/RECORD", bytes(80)),
+        ("packages", "lib-1.dist-info/RECORD", None),
+        ("packages", "__pycache__/lib.cpython-311.pyc", None),
+        ("sources", "../../../../deploy/__init__.py", b"changed"),
+        ("sources", "../../../../device/__pycache__/settings.cpython-311.pyc", None),
+    ],
+)
+def test_damage_of_a_release_is_told_by_its_part(
+    part: str, path: str, content: bytes | None, tmp_path: Path
+) -> None:
+    release = make_tree(tmp_path)
+    (release / "release.json").write_text(as_json(plan(release, "12", RUNTIMES[0])))
+    site = release / "venv/lib/python3.11/site-packages"
+    (site / "lib-1.dist-info").mkdir(parents=True)
+    (site / "lib.py").write_text("x = 1")
+    record = "lib.py,sha256=j_Q23vFFEoVZmhsa1wgASTuNyv3ikS4aODRWMwVOTCY,5\nlib-1.dist-info/RECORD,,\n"
+    (site / "lib-1.dist-info/RECORD").write_text(record)
+    (release / "venv/bin").mkdir()
+    (release / "venv/bin/python").symlink_to(sys.executable)
+    for folder in (site, release / "device"):
+        subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    assert is_intact(release, "packages", "sources")
+    damaged = site / path
+    if damaged.suffix == ".pyc":  # as a card leaves it that was written last
+        damaged = next(damaged.parent.glob(f"{damaged.name.partition('.')[0]}.*"))
+        damaged.write_bytes(damaged.read_bytes()[:16] + bytes(100))
+    elif content is None:
+        damaged.unlink()
+    else:
+        damaged.write_bytes(content)
+    assert not is_intact(release, part)
+    assert is_intact(release, *({"packages", "sources"} - {part}))
+
+
+@pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
+def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
+    for name in ("lower/damaged", "upper", "work", "root"):
+        (tmp_path / name).mkdir(parents=True)
+    options = "lowerdir=lower,upperdir=upper,workdir=work"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, "root"], cwd=tmp_path, check=True)
+    try:
+        (tmp_path / "root/fresh").mkdir()
+        with pytest.raises(DeployError, match=r"root/damaged lies below an overlay, expected a card that is written"):
+            exchange(tmp_path / "root/fresh", tmp_path / "root/damaged")
+    finally:
+        subprocess.run(["umount", "--lazy", "root"], cwd=tmp_path, check=True)
+
+
+def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> None:
+    found = {"system": "debian 12", "free_mb": 9, "current": {}, "former": {}, "pulled": {}}
+    unit = {"SubState": "running", "NRestarts": "0", "StatusText": "IDLE"}
+    lines = {
+        "active": "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
+                  "9 MB free",
+        "inactive": "no release; debian 12, 9 MB free",
+    }  # fmt: skip
+    for state, line in lines.items():
+        said = json.dumps(found | {"unit": unit | {"ActiveState": state}})
+        (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
+        (tmp_path / "ssh").chmod(stat.S_IRWXU)
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", "status", "pi@kiosk"], cwd=TREE, capture_output=True, text=True,
+            check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, f"pi@kiosk  ok  {line}\n"), done.stderr
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

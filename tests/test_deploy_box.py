@@ -18,7 +18,7 @@ from pi_box import HANG_SECONDS, REASON, Box, possible, script
 from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy.lock import RUNTIMES
-from deploy.release import plan
+from deploy.release import as_json, plan
 from device.seal import seal
 from device.settings import Settings
 from trainer.collect_key import PRIVATE, make_pair, read_private_key
@@ -120,6 +120,8 @@ def test_a_dry_run_says_what_would_be_sent_and_changes_nothing(box: Box, tree: P
         "rm venv/lib/python3.11/site-packages/ai_edge_litert/interpreter.py",
         "rm venv/bin/python",
         "echo [ >release.json",
+        ": >venv/lib/python3.11/site-packages/gpiozero-2.0.1.dist-info/RECORD",
+        "truncate --size 30 device/__pycache__/settings.*.pyc",
     ],
 )
 def test_a_release_that_was_damaged_on_the_card_is_built_anew(box: Box, tree: Path, damage: str) -> None:
@@ -127,12 +129,37 @@ def test_a_release_that_was_damaged_on_the_card_is_built_anew(box: Box, tree: Pa
     hashes = f"cd /opt/mask-kiosk/current && {files} | xargs -0 sha256sum"
     before = box.ssh(hashes).stdout, running(box), box.ssh("readlink /opt/mask-kiosk/former").stdout
     assert box.ssh(f"cd /opt/mask-kiosk/current && {damage}").returncode == 0
-    assert box.ssh(hashes).stdout != before[0]
     code, lines, errors = deploy(box, tree)
     assert (code, errors) == (0, []), lines
     assert (box.ssh(hashes).stdout, running(box), box.ssh("readlink /opt/mask-kiosk/former").stdout) == before
+    assert box.ssh("cd /opt/mask-kiosk/current && venv/bin/python -B -c 'import device.settings'").returncode == 0
+    packages = any("Python packages: as before" in line for line in lines)
+    assert packages == damage.startswith(("printf x >>models", "truncate --size 30 device")), lines
     assert [path.name for path in (box.root / "opt/mask-kiosk/releases").glob(".*")] == []
     assert deploy(box, tree)[1] == [f"{PI}  ok  {before[1][1]} runs already"]
+
+
+def test_a_package_in_a_users_own_folder_is_not_taken_for_damage(box: Box, tree: Path) -> None:
+    _, version = running(box)
+    own = "$(/usr/bin/python3 -m site --user-site)"
+    with in_box(box, f"su pi -c 'mkdir -p {own} && touch {own}/numpy.py'", "rm -r /tmp/.local"):
+        assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])
+
+
+def test_damaged_packages_do_not_keep_a_release_out_that_brings_none(box: Box, tree: Path) -> None:
+    behave(tree, "works, without wheels")
+    release = plan(tree, "12", RUNTIMES[0])
+    sent = f"/opt/mask-kiosk/incoming/{release.version}"
+    shutil.copytree(tree, box.root / sent[1:])  # as an agent does that looks at the lock alone
+    (box.root / sent[1:] / "release.json").write_text(as_json(release))
+    assert box.ssh("printf '#' >>/opt/mask-kiosk/current/venv/lib/python3.11/site-packages/cv2.py").returncode == 0
+    done = box.ssh(f"cd {sent} && PIP_NO_INDEX=1 /usr/bin/python3 -B -m deploy.pi install {release.version}")
+    assert (done.returncode, running(box)) == (0, ("active", release.version)), done.stdout
+    assert re.search(r"^Python packages: as before, though damaged on the card \(.+\): `make deploy` mends them$",
+                     done.stdout, re.MULTILINE)  # fmt: skip
+    lines = deploy(box, tree)[1]
+    assert lines[0] == f"{PI}: {release.version} isn't what was built: its packages are installed anew"
+    assert deploy(box, tree)[1] == [f"{PI}  ok  {release.version} runs already"]
 
 
 def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
@@ -199,18 +226,23 @@ MUTE_TEXT = '#!/bin/sh\ncase $* in *Watchdog*) echo no bus >&2; exit 1;; esac; e
     [
         ("mkdir /opt/mask-kiosk/.former.new", "rmdir /opt/mask-kiosk/.former.new",
          r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.former.new'"),
+        ("mkdir /opt/mask-kiosk/.current.new", "rmdir /opt/mask-kiosk/.current.new",
+         r"\[Errno 21\] Is a directory: '/opt/mask-kiosk/.current.new'"),
         (f"printf '%b' {shlex.quote(MUTE_TEXT)} >{MUTE}; chmod +x {MUTE}", f"rm {MUTE}",
          "systemd doesn't answer: no bus"),
     ],
 )  # fmt: skip
 def test_a_release_that_cannot_be_kept_is_taken_back(box: Box, tree: Path, begin: str, end: str, reason: str) -> None:
     before, (_, old) = everything(box), running(box)
+    former = box.ssh("realpath --canonicalize-existing /opt/mask-kiosk/former")
     behave(tree, "works, for a while")
     with in_box(box, begin, end):
         code, _, errors = deploy(box, tree)
-    assert (code, len(errors)) == (1, 1)
+    assert (code, len(errors)) == (5, 1)
     assert re.fullmatch(rf"{PI}  error  \S+ didn't come up \({reason}\); {re.escape(old)} runs again", errors[0])
     assert running(box) == ("active", old)
+    again = box.ssh("realpath --canonicalize-existing /opt/mask-kiosk/former")
+    assert (former.returncode, again.returncode, again.stdout) == (0, 0, former.stdout)
     kept = [line.split()[0] for line in before.splitlines()]
     assert [line.split()[0] for line in everything(box).splitlines()][:-1] == kept[:-1]  # without the process
 
@@ -549,7 +581,7 @@ def test_a_first_deployment_that_fails_leaves_nothing(box: Box, tree: Path) -> N
     blocked = "/etc/systemd/system.conf.d/.90-mask-kiosk.conf.new"
     with in_box(box, f"mkdir --parents {blocked}", f"rmdir {blocked}"):
         code, _, errors = deploy(box, tree)
-    assert (code, len(errors)) == (1, 1)
+    assert (code, len(errors)) == (5, 1)
     assert errors[0].endswith(f"didn't come up ([Errno 21] Is a directory: '{blocked}'); nothing runs, as before")
     assert not (box.root / "opt/mask-kiosk").exists()
     left = box.ssh("find /etc /usr/local/lib /run/systemd/system -name '*mask-kiosk*' ! -path '/etc/mask-kiosk*'")

@@ -376,6 +376,15 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_release_that_cannot_be_kept_is_tried_again(case: Case) -> None:
+    version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
+    spoils.write_text("5")
+    line = f"{version} didn't come up (FAULT no camera); the release before runs again"
+    assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
+    spoils.unlink()
+    assert case.look() == (0, f"{version} runs")
+
+
 def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) -> None:
     assert case.look()[0] == 0
     same = case.publisher.manifest.serial + 1
@@ -440,7 +449,7 @@ def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> N
         assert subprocess.run(case.kiosk.command, cwd=TREE, check=False, start_new_session=True).returncode < 0
     code, line = case.look()
     assert (code, line.partition(" ")[2]) == (
-        2, "isn't tried again before the next manifest: 3 times its installation was cut off; nothing has changed"
+        2, "isn't tried again before the next manifest: 3 times its installation came to no end; nothing has changed"
     )  # fmt: skip
     assert case.kiosk.runs() == OLD.version
 

@@ -11,7 +11,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from deploy.errors import DeployError, TakenBackError
+from deploy.errors import DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
@@ -99,11 +99,17 @@ def _install(version: str) -> None:
 
 
 def switch(release: Path) -> None:
-    """Prove a release and run it on trial; keep it, or go back and raise TakenBackError with the reason."""
+    """Prove a release and run it on trial; keep it, or go back and raise TakenBackError with the reason.
+
+    UnkeptError where the reason is this computer's.
+    """
+    ended = TakenBackError
+    kept = {CURRENT.resolve(), FORMER.resolve()}
     try:
         _prove(release)
     except DeployError:
-        service.prune() if CURRENT.exists() else remove(release)
+        if release not in kept:
+            remove(release)
         raise
     say(f"starts {release.name}")
     try:
@@ -113,13 +119,14 @@ def switch(release: Path) -> None:
     except (DeployError, OSError) as error:  # systemd doesn't answer, or the card has no room for a link
         if CURRENT.resolve() == release:
             raise
-        reason = str(error)
+        reason, ended = str(error), UnkeptError
     if reason:
         for line in service.last_lines():
             say(f"journal: {line}")
         now = service.take_back()
-        service.prune() if CURRENT.exists() else remove(release)
-        raise TakenBackError(f"{release.name} didn't come up ({reason}); {now}")
+        if release not in kept:
+            remove(release)
+        raise ended(f"{release.name} didn't come up ({reason}); {now}")
 
 
 def rollback() -> None:

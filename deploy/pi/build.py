@@ -9,7 +9,7 @@ from shutil import copy2, copytree
 
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, pins_of, wheels_of
-from deploy.pi.facts import PYTHON, missing
+from deploy.pi.facts import LOOK, PYTHON, missing
 from deploy.pi.files import CURRENT, RELEASES, exchange, remove
 from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
@@ -19,6 +19,7 @@ from device.disk import sync
 
 WHEELS = INCOMING / "wheels"
 INTACT = (TREE / "deploy" / "pi" / "intact.py").read_text(encoding="utf-8")
+VENV = ("imports", "packages")  # the parts of intact.py that are about the venv
 
 
 def release_of(folder: Path) -> Release:
@@ -29,15 +30,13 @@ def release_of(folder: Path) -> Release:
         raise DeployError(f"{folder}/release.json is damaged ({error}): run `make deploy`") from error
 
 
-def is_intact(release: Path) -> bool:
-    """Tell whether a release on the card is what was built: a card loses bytes, and people change files."""
-    try:
-        done = subprocess.run(
-            [release / "venv" / "bin" / "python", "-B", "-c", INTACT],
-            cwd=release, capture_output=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except OSError:  # it has no Python
+def is_intact(release: Path, *parts: str) -> bool:
+    """Tell whether parts of a release on the card are what was built: a card loses bytes, and people change files."""
+    if not release.exists():
         return False
+    done = subprocess.run(
+        [*LOOK, "-c", INTACT, *parts], cwd=release, capture_output=True, check=False, stdin=subprocess.DEVNULL
+    )
     return done.returncode == 0
 
 
@@ -47,7 +46,7 @@ def build(version: str) -> Path:
     Raises DeployError; then nothing has changed.
     """
     done, sent = RELEASES / version, INCOMING / version
-    if is_intact(done):
+    if is_intact(done, *VENV, "sources"):
         return done
     release = release_of(sent)
     if plan(sent, release.debian, release.runtime).version != version:
@@ -62,7 +61,7 @@ def build(version: str) -> Path:
         python = fresh / "venv" / "bin" / "python"
         # The service can't write __pycache__.
         _run([str(python), "-m", "compileall", "-q", str(fresh / "device")], "compile device/")
-        _run([str(python), "-B", "-c", INTACT], "import its packages", fresh)
+        _run([*LOOK, "-c", INTACT, "imports"], "import its packages", fresh)
     except BaseException:
         remove(fresh)
         raise
@@ -78,19 +77,23 @@ def build(version: str) -> Path:
 
 
 def _add_venv(fresh: Path, release: Release) -> None:
-    if is_intact(CURRENT) and release_of(CURRENT).lock == release.lock:
+    try:
+        same = release_of(CURRENT).lock == release.lock
+    except (DeployError, OSError):  # it is damaged, or there is none
+        same = False
+    if same and is_intact(CURRENT, *VENV):
         say("Python packages: as before")
-        # The same files under a second name: nothing in a venv is ever changed.
-        copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
+        _take_over(fresh)
         return
     pins = wheels_of(pins_of(fresh, release.debian), release.runtime)
-    WHEELS.mkdir(parents=True, exist_ok=True)
     try:
-        wheels = chosen(WHEELS, pins)
-    except FileNotFoundError:
-        say("Python packages: fetched from the index")
-        download(PYTHON, pins, WHEELS)
-        wheels = chosen(WHEELS, pins)
+        wheels = _wheels(pins)
+    except DeployError as error:
+        if not same:
+            raise
+        say(f"Python packages: as before, though damaged on the card ({error}): `make deploy` mends them")
+        _take_over(fresh)
+        return
     # Without pip, which isn't needed: a wheel is a folder in a zip.
     venv = fresh / "venv"
     _run([PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", str(venv)], "make a venv")
@@ -99,6 +102,21 @@ def _add_venv(fresh: Path, release: Release) -> None:
         say(f"Python packages: {number} of {len(pins)}, {pin.name} {pin.version}")
         _unpack(pin, wheel, site)
     _run([str(venv / "bin" / "python"), "-m", "compileall", "-q", str(site)], "compile its packages")
+
+
+def _take_over(fresh: Path) -> None:
+    # The same files under a second name: nothing in a venv is ever changed.
+    copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
+
+
+def _wheels(pins: list[Pin]) -> list[Path]:
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    try:
+        return chosen(WHEELS, pins)
+    except FileNotFoundError:
+        say("Python packages: fetched from the index")
+        download(PYTHON, pins, WHEELS)
+        return chosen(WHEELS, pins)
 
 
 def _unpack(pin: Pin, wheel: Path, site: Path) -> None:

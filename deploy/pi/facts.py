@@ -21,6 +21,8 @@ CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
 UNIT = "mask-kiosk.service"
 PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: its time, exit code and line
 PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
+# Runs intact.py in a release's folder: without what pip put in somebody's home, and no longer than a slow card takes.
+LOOK = ("timeout", "300", "venv/bin/python", "-E", "-s", "-B")
 # Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
 PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
 PI_CAMERA = {"picamera2": "python3-picamera2"}

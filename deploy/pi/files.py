@@ -1,10 +1,12 @@
 """Changes of files that a power cut leaves either undone or done, and where things lie on the Pi."""
 
 import ctypes
+import errno
 import os
 import shutil
 from pathlib import Path
 
+from deploy.errors import DeployError
 from deploy.pi.facts import HOME
 from device.disk import sync
 
@@ -44,10 +46,15 @@ def point(link: Path, target: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Let two files or folders have each other's names, in one step. Raises OSError."""
+    """Let two files or folders have each other's names, in one step. Raises OSError; DeployError on an overlay."""
     names = os.fsencode(one), os.fsencode(other)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE):
+        if ctypes.get_errno() == errno.EXDEV:
+            raise DeployError(
+                f"{other} lies below an overlay, expected a card that is written: switch *Overlay File System* off "
+                "with `sudo raspi-config` there, and run the same command again"
+            )
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
 
 

@@ -18,10 +18,10 @@ from math import ceil
 from pathlib import Path
 from shutil import disk_usage
 
-from deploy.errors import BusyError, DeployError, TakenBackError, UnreachedError, error_of
+from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError, error_of
 from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi.alone import alone
-from deploy.pi.build import WHEELS, is_intact, release_of
+from deploy.pi.build import VENV, WHEELS, is_intact, release_of
 from deploy.pi.facts import HOME, PULLED, PYTHON
 from deploy.pi.fetch import content, save
 from deploy.pi.files import CURRENT, remove, write
@@ -33,12 +33,12 @@ from device.doctor.storage import FREE_MB
 
 FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
 MOST_MEGABYTES = 500  # of all files of a release
-MOST_BEGUN = 3  # installations of one release that a stop of the computer has cut off: the release may be what stops it
+MOST_BEGUN = 3  # installations of one release that were cut off, maybe by what it does, or couldn't be kept
 EARLY_SECONDS = 86400  # a clock that is slower than the publisher's by more is wrong
 
 
 def main(arguments: Sequence[str] | None = None, now: float | None = None) -> int:
-    """Look once; return 0 done or nothing to do, 1 taken back, 2 refused, 3 not reached, 4 another deployment runs."""
+    """Look once; return 0 done or nothing to do, or the code of what it ended with, as in errors.py."""
     parser = argparse.ArgumentParser("python -m deploy.pi.pull", description=__doc__)
     parser.add_argument("--look", action="store_true", help="only fetch the manifest and say whether it is believed")
     parser.add_argument("--root", type=Path, default=Path("/"), help="where the computer's files are")
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
         line = look(computer, now) if options.look else pull(computer, now)
     except (DeployError, OSError) as error:
         code = error.code if isinstance(error, DeployError) else DeployError.code
-        line = f"error: {error}" + ("" if code == TakenBackError.code else "; nothing has changed")
+        line = f"error: {error}" + ("" if isinstance(error, TakenBackError) else "; nothing has changed")
     say(line)
     if not options.look:
         write(computer.at(PULLED), json.dumps({"time": now, "code": code, "line": line.removeprefix("error: ")}) + "\n")
@@ -81,12 +81,12 @@ def pull(computer: Computer, now: float) -> str:
             _end(computer, state, f"{version} ran already")
         return f"{version} runs already"
     if state.ended or state.begun == MOST_BEGUN:
-        reason = state.ended or f"{MOST_BEGUN} times its installation was cut off"
+        reason = state.ended or f"{MOST_BEGUN} times its installation came to no end"
         raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
     place, share = computer.place(), _share(manifest, now)
     if place >= share:
         return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
-    same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT))
+    same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT), *VENV)
     wheels = () if same_venv else bundle.wheels
     _fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
@@ -98,6 +98,8 @@ def pull(computer: Computer, now: float) -> str:
         _run(tree, "deploy.pi", "install", version)
     except (UnreachedError, BusyError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
+        raise
+    except UnkeptError:  # nor is this, but each time stops the kiosk for a while: it counts as begun
         raise
     except DeployError as error:
         _end(computer, state, str(error))

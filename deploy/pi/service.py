@@ -99,15 +99,21 @@ def keep(release: Path) -> None:
     """Make the release on trial the current one, and the one before it the former; a third is removed.
 
     The link `current` comes last of what may fail on a full card: until it leads to the release, the trial can be taken
-    back.
+    back. Raises OSError; then `former` leads where it led.
     """
-    if CURRENT.exists() and CURRENT.resolve() != release:
-        point(FORMER, CURRENT.resolve())
     for link, name in LINKS.items():
         point(link, CURRENT / "systemd" / name)
     for link, target in WANTS.items():
         point(link, target)
-    point(CURRENT, release)
+    former = FORMER.resolve()
+    if CURRENT.exists() and CURRENT.resolve() != release:
+        point(FORMER, CURRENT.resolve())
+    try:
+        point(CURRENT, release)
+    except OSError:
+        if former != FORMER:  # there was one
+            point(FORMER, former)
+        raise
     remove(TRIAL)
     systemctl("daemon-reload")
     systemctl("start", PULL_TIMER)  # which stays off where no server is followed
