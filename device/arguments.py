@@ -17,5 +17,5 @@ def path(text: str) -> Path:
     """Return what is named; `~` is the home, which not every shell puts in for `make DATA=~/photos`."""
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # ~old is no user's home, but may be a folder
+    except (RuntimeError, ValueError):  # ~old is no user's home, but may be a folder; "~\0" isn't even a name
         return Path(text)

@@ -6,6 +6,7 @@ None stands in for another: each frames faces in its own way, and classifiers kn
 from pathlib import Path
 
 from device import heatmap
+from device.arguments import path
 from device.face_card import MADE_BY, read_face_card
 from device.face_check import load_check
 from device.faces import Face, FaceFinder, Luma
@@ -20,7 +21,7 @@ OWN_MODEL = Path(__file__).parent.parent / "models" / "faces.tflite"
 def open_finder(settings: FaceSettings) -> FaceFinder:
     """Open the finder that the settings name. Raises ModelError in one line where it can't be used."""
     if settings.finder == YuNetFaceFinder.name:
-        return YuNetFaceFinder(Path(settings.yunet_path), settings.yunet_sha256, settings.yunet_score)
+        return YuNetFaceFinder(path(settings.yunet_path), settings.yunet_sha256, settings.yunet_score)
     return HaarFaceFinder() if settings.finder == HaarFaceFinder.name else OwnFaceFinder()
 
 

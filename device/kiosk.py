@@ -30,6 +30,7 @@ from device.signals.signals import Signals
 from device.stop import StopRequest
 from device.telemetry.telemetry import Telemetry
 from device.terminal import block
+from device.web.address import is_there
 from device.web.screen import Screen, open_screen
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def run(
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
         collector = devices.enter_context(open_collector(settings, classifier.card))
         if settings.collect.on:
-            signals.collecting_on(noticed=screen.url is not None)
+            signals.collecting_on(noticed=screen.url is not None and is_there(settings.screen.host))
         with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
             camera = watched.enter_context(_opened(settings, signals, stop, at_speed))
         started: float | None = None  # seconds on the camera's clock

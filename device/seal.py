@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device import arguments
 from device.errors import KioskError, SettingsError
 from device.settings import Settings
 from device.signals.wiring import NOT_WIRED
@@ -32,7 +33,7 @@ def owners_key(settings: Settings) -> "X25519PublicKey | None":
             f"[collect] public_key is set and [signals] collect_pin is {NOT_WIRED}, expected an LED that is lit while "
             'faces are kept: wire one and set its pin, or set public_key = "off"'
         )
-    return read_public_key(Path(settings.collect.public_key))
+    return read_public_key(arguments.path(settings.collect.public_key))
 
 
 def read_public_key(path: Path) -> "X25519PublicKey":

@@ -38,6 +38,7 @@ SERVICE = {
     "LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success", "NRestarts": "0",
     "StatusText": "IDLE nobody there", "MainPID": str(KIOSK_PID), "User": "mask-kiosk", "WatchdogUSec": "6s",
     "Environment": "PYTHONUNBUFFERED=1 GPIOZERO_PIN_FACTORY=lgpio", "SupplementaryGroups": "",
+    "IPAddressAllow": "127.0.0.0/8 ::1/128", "IPAddressDeny": "::/0 0.0.0.0/0",
 }  # fmt: skip
 PICAMERA2 = """
 class Picamera2:

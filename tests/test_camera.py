@@ -121,16 +121,18 @@ def test_a_recording_is_judged_to_its_end_however_slow_the_computer_is(
     assert max(waits) < 0.21 + decoding  # seconds until the loop got its next frame
 
 
-def test_a_gap_in_a_recording_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gap_in_a_recording_is_waited_for_two_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
 
     def pause(seconds: float) -> None:
         clock[0] += seconds
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    frames = [Frame(np.zeros((48, 64), np.uint8), taken) for taken in (0.0, 0.5, 2.5, 9000.0, 9000.5)]
+    frames = [Frame(np.zeros((48, 64), np.uint8), taken) for taken in (0.0, 0.5, 2.5, 5.0, 7.5, 9000.0, 9000.5)]
     shown = [(frame.taken, clock[0]) for frame in at_speed(iter(frames), pause)]
-    assert shown == [(0.0, 100.0), (0.5, 100.5), (2.5, 102.5), (9000.0, 102.5), (9000.5, 103.0)]
+    assert shown == [
+        (0.0, 100.0), (0.5, 100.5), (2.5, 102.5), (5.0, 104.5), (7.5, 106.5), (9000.0, 108.5), (9000.5, 109.0),
+    ]  # fmt: skip
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,11 +18,21 @@ from test_kiosk import with_card
 from device.__main__ import main
 from device.cameras.camera import open_camera
 from device.check import table
-from device.errors import CameraError, SettingsError
-from device.settings import CameraSettings, DecisionSettings, ScreenSettings, Settings
+from device.errors import CameraError, ModelError, SettingsError
+from device.finders import open_finder
+from device.settings import (
+    CameraSettings,
+    CollectSettings,
+    DecisionSettings,
+    FaceSettings,
+    ScreenSettings,
+    Settings,
+    SignalSettings,
+)
 from device.telemetry.discovery import Discovery
-from device.telemetry.mqtt import Mqtt
+from device.telemetry.mqtt import Mqtt, client_of
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
+from trainer.collect_key import PUBLIC, make_pair
 
 TABLE = """\
 settings            {config}
@@ -329,6 +339,26 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+
+
+def test_a_tilde_in_the_files_that_settings_name_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("whsec_" + "A" * 40)
+    make_pair(tmp_path / "keys")
+    mqtt = MqttSettings(True, "broker.lan", password_path="~/secret", id="door-1")  # noqa: S106 - a path
+    settings = Settings(
+        signals=SignalSettings(collect_pin=24), collect=CollectSettings(f"~/keys/{PUBLIC}"), mqtt=mqtt,
+        webhook=WebhookSettings(True, "https://example.org/", "~/secret"),
+    )
+    lines = list(table(settings, card_of(), has_golden=True))
+    assert [line for line in lines if "WARNING" in line] == []
+    assert [line for line in lines if ", sealed to key " in line] != []
+    with pytest.raises(SettingsError, match=r"^~/secret: is no certificate \(.*no certificate or crl found"):
+        client_of(dataclasses.replace(mqtt, ca_path="~/secret"), "door-1")
+    with pytest.raises(ModelError, match=f"^{secret}: has SHA-256"):
+        open_finder(FaceSettings("yunet", "~/secret"))
 
 
 @pytest.mark.parametrize("name", ["absent", "a\0b"])

@@ -110,9 +110,11 @@ def test_without_gpio_nothing_is_kept_unless_a_page_tells_of_it(
     door: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")
-    with pytest.raises(WiringError, match="without GPIO no LED tells that faces are kept, expected a page that does"):
-        run(door, SquareFinder())
-    assert kept() == []
+    nowhere = ScreenSettings(host="192.0.2.7", port=free_port(), open_browser=False)  # which no computer has
+    for screen in (door.screen, nowhere):
+        with pytest.raises(WiringError, match="without GPIO no LED tells that faces are kept, expected a page that"):
+            run(dataclasses.replace(door, screen=screen), SquareFinder())
+        assert kept() == []
     page = ScreenSettings(port=free_port(), open_browser=False)
     assert run(dataclasses.replace(door, screen=page), SquareFinder()) == 0
     assert len(kept()) == 3

@@ -23,7 +23,7 @@ ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
 FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
 NOBODY = 65534
-LOCAL, SCREEN = "127.0.0.0/8 ::1/128", "mask-kiosk-screen.service"
+LOCAL, ANY, SCREEN = "127.0.0.0/8 ::1/128", "::/0 0.0.0.0/0", "mask-kiosk-screen.service"
 OURS = f"{os.getuid()}:{os.getgid()}"
 OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
 
@@ -264,7 +264,8 @@ SERVICE_ROWS = (
     Row("screen", lambda pi: pi.unit(SCREEN, {"ActiveState": "active", "SubState": "running", "NRestarts": "4711"}),
         screen.RESTARTED, {"restarts": 4711}),
     Row("screen", lambda pi: pi.config("[screen]\nhost = '192.0.2.7'\n").unit(SCREEN, {
-        "ActiveState": "active", "IPAddressAllow": LOCAL}), screen.BARRED, {"address": "192.0.2.7", "allowed": LOCAL}),
+        "ActiveState": "active", "IPAddressAllow": LOCAL, "IPAddressDeny": ANY}), screen.BARRED,
+        {"address": "192.0.2.7", "allowed": LOCAL}),
     Row("updates", lambda pi: looked(pi, 0, 0), service.LOOKED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/"), service.NOT_LOOKED),
     Row("updates", lambda pi: pi.write("etc/mask-kiosk-pull/server", "https://a/").write("proc/uptime", "1801.5 9.9"),
@@ -435,11 +436,15 @@ def test_another_program_at_the_port_of_another_address_takes_nothing(pi: Pi) ->
     assert (found.level, found.found) == (Level.OK, "served at 127.0.0.1, port 6275")
 
 
-def test_a_screen_of_its_own_is_well(pi: Pi) -> None:
+def test_a_pi_without_a_screen_of_its_own_is_well(pi: Pi) -> None:
     assert look(pi, "screen").found == "none of its own: mask-kiosk-screen is inactive"
-    for host in ("127.0.0.1", "0.0.0.0"):  # noqa: S104
-        pi.config(f"[screen]\nhost = '{host}'\n").unit(SCREEN, {"ActiveState": "active", "IPAddressAllow": LOCAL})
-        assert (look(pi, "screen").level, look(pi, "screen").found) == (Level.OK, "mask-kiosk-screen runs")
+
+
+@pytest.mark.parametrize(("host", "denied"), [("127.0.0.1", ANY), ("0.0.0.0", ANY), ("192.0.2.7", "")])  # noqa: S104
+def test_a_screen_of_its_own_is_well(pi: Pi, host: str, denied: str) -> None:
+    unit = {"ActiveState": "active", "IPAddressAllow": LOCAL, "IPAddressDeny": denied}
+    pi.config(f"[screen]\nhost = '{host}'\n").unit(SCREEN, unit)
+    assert (look(pi, "screen").level, look(pi, "screen").found) == (Level.OK, "mask-kiosk-screen runs")
 
 
 @pytest.mark.parametrize(
@@ -458,9 +463,12 @@ def test_a_name_that_the_service_may_ask_for_is_well(pi: Pi, place: str, text: s
     assert look(pi, "webhook").level is Level.OK
 
 
-@pytest.mark.parametrize("allowed", ["127.0.0.0/8 ::1/128 192.0.2.0/24", "::/0 0.0.0.0/0", ""])
-def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str) -> None:
-    with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow=allowed)
+@pytest.mark.parametrize(
+    ("allowed", "denied"),
+    [(f"{LOCAL} 192.0.2.0/24", ANY), (ANY, ANY), (LOCAL, ""), (LOCAL, "::/0"), (LOCAL, "10.0.0.0/8"), ("", "")],
+)
+def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str, denied: str) -> None:
+    with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow=allowed, IPAddressDeny=denied)
     found = look(pi, "webhook")
     assert (found.level, found.found) == (Level.OK, f"only the kiosk reads {pi.root}/etc/mask-kiosk/webhook-secret")
 

@@ -1,11 +1,13 @@
 """What a Pi's screen shows while the kiosk doesn't answer, and how it comes back to the kiosk's page."""
 
 import html
+import os
 import queue
 import re
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -145,3 +147,27 @@ def test_the_unit_starts_it() -> None:
     unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
     (program,) = re.findall(r"^ExecStart=.* -m (\S+)$", unit, re.MULTILINE)
     assert program == pi_browser.__name__
+
+
+@pytest.mark.parametrize(
+    ("content", "stays_off"),
+    [("[screen]\nenabled = false\n", True), ("[screen]\nenabled = true\n", False), ("[screen]\nenabled = 7\n", False)],
+)
+def test_a_screen_stays_off_where_no_page_is_wished(tmp_path: Path, content: str, stays_off: bool) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(content)
+    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"^ExecCondition=\+/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    program = f"from pathlib import Path; import deploy.pi.facts as facts; facts.CONFIG = Path({str(config)!r})"
+    (tmp_path / "sitecustomize.py").write_text(program)
+    asked = asked.replace("$$", "$").replace("/usr/bin/python3", sys.executable)
+    done = subprocess.run(
+        ["sh", "-c", asked], env={**os.environ, "PYTHONPATH": f"{tmp_path}:{TREE}"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == stays_off  # systemd starts it after 0
+    told = (
+        f"error: {config}: [screen] has no page, expected enabled = true: set it and `systemctl restart mask-kiosk "
+        "mask-kiosk-screen`, or remove cage\n"
+    )
+    assert done.stderr == (told if stays_off else "")

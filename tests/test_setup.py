@@ -444,6 +444,7 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
 
 
 HOLD = "document.querySelector('#decision-hold_seconds').value"
+BEEPS = "document.querySelector('#signals-beeps').value"
 # A page whose answers to `path` are kept back, once they have come, until they are let go.
 KEEP_BACK = """(() => {
   const answers = fetch;
@@ -464,7 +465,7 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
         show(screen, State.IDLE)
         browser.open(f"{server.url}setup#{TOKEN}")
         browser.until("!opened.hidden")
-        browser.run("document.querySelector('#signals-beeps').value = '7'")
+        browser.run(f"{BEEPS} = '7'")
         others = {
             "decision": {"zones": [STREET], "hold_seconds": 2.5}, "signals": {"beeps": 1}, "screen": {"speech": True},
         }  # fmt: skip
@@ -472,11 +473,13 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
         Zones(browser).are(STREET)
         assert browser.run(HOLD) == "2.5"
         assert browser.run("document.querySelector('#screen-speech').checked")
-        assert browser.run("document.querySelector('#signals-beeps').value") == "7"
+        browser.until("saved.textContent === 'Another page has saved beeps: Save replaces that by what stands here.'")
+        assert browser.run(BEEPS) == "7"
+        browser.run(f"{BEEPS} = '3'")  # as it was before both
         browser.run("document.querySelector('#add').click(); values.requestSubmit()")
         browser.until(f"saved.textContent === 'Saved in {config}.'")
         assert read_settings(config).decision.zones == (tuple(STREET), (0.4, 0.4, 0.2, 0.2))
-        assert read_settings(config).signals.beeps == 7
+        assert (read_settings(config).signals.beeps, browser.run(BEEPS)) == (3, "3")
         browser.run("document.querySelector('#add').click()")
         assert post(server, "save", {"decision": {"zones": [MIRROR]}})[0] == 200
         browser.until("zoneSaid.textContent === 'Another page has saved other zones: Save replaces them by these.'")

@@ -99,6 +99,12 @@ if __name__ == "__main__":
     language = "auto"
     with suppress(KioskError):
         if not address():
-            sys.exit(f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it, or remove cage")
+            print(
+                f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it and `systemctl restart "
+                "mask-kiosk mask-kiosk-screen`, or remove cage", file=sys.stderr,
+            )  # fmt: skip
+            sys.exit(os.EX_CONFIG)
         language = read_settings(CONFIG).screen.language
+    if sys.argv[1:] == ["--wished"]:  # so the unit asks before it takes the console
+        sys.exit()
     sys.exit(show(address_or_none, language, [BROWSER, *OPTIONS], FOLDER))

@@ -20,7 +20,7 @@ FOLDER_FRAMES_PER_SECOND = 10.0
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
 LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera; but not after as long without one
-GAP_SECONDS = 2.0  # between two frames of a recording: a longer one isn't waited for, while a door would show FAULT
+GAP_SECONDS = 2.0  # the longest wait for a recording's next frame, however long its gap: a door shows FAULT meanwhile
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,7 @@ def at_speed(frames: Iterator[Frame], pause: Callable[[float], None]) -> Iterato
             if now - asked < LATE_SECONDS:
                 continue
             begun = now - frame.taken
-        if begun + frame.taken - now > GAP_SECONDS:
-            begun = now - frame.taken
+        begun = min(begun, now + GAP_SECONDS - frame.taken)
         if (ahead := begun + frame.taken - now) > 0:
             pause(ahead)
         yield frame

@@ -20,6 +20,7 @@ TREE = Path(__file__).parent.parent.parent
 CONFIG = "etc/mask-kiosk/kiosk.toml"
 UNIT, SCREEN_UNIT = "mask-kiosk.service", "mask-kiosk-screen.service"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 PROGRAM_SECONDS, PYTHON_SECONDS = 20, 90  # a program that takes longer hangs; importing picamera2 is slow
 
 
@@ -124,11 +125,14 @@ class Host:
         return self._systemd(name)
 
     def allowed(self, name: str = UNIT) -> list[Network]:
-        """Return the networks that systemd lets a unit speak with, none where it may with all.
+        """Return the networks that systemd lets a unit speak with; what is denied in part counts as allowed.
 
         Raises CantTellError where systemd doesn't answer.
         """
-        return [ipaddress.ip_network(word) for word in self.unit(name).get("IPAddressAllow", "").split()]
+        unit = self.unit(name)
+        lists = (unit.get(key, "").split() for key in ("IPAddressAllow", "IPAddressDeny"))
+        allow, deny = ([ipaddress.ip_network(word) for word in words] for words in lists)
+        return allow + [network for network in EVERYWHERE if network not in deny]
 
     @property
     def kiosk_pid(self) -> int:

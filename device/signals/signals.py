@@ -111,7 +111,7 @@ class Signals:
         if self._collect is None and not noticed:
             raise WiringError(
                 "[collect] public_key is set, and without GPIO no LED tells that faces are kept, expected a page that "
-                'does: set [screen] enabled = true, a port that is free, or public_key = "off"'
+                'does: set [screen] enabled = true, a host of this computer, a port that is free, or public_key = "off"'
             )
         _switch(self._collect, True)
 

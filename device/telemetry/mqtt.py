@@ -12,6 +12,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from device.arguments import path
 from device.errors import BrokerError, SettingsError
 from device.limits import HOSTNAME
 from device.telemetry.discovery import STATUS_TOPIC, Discovery
@@ -143,7 +144,7 @@ def client_of(settings: MqttSettings, name: str) -> "Client":
     client.username_pw_set(settings.user, read_secret(settings.password_path))
     if settings.tls:
         try:
-            client.tls_set(None if settings.ca_path == SYSTEM else settings.ca_path)
+            client.tls_set(None if settings.ca_path == SYSTEM else str(path(settings.ca_path)))
         except (OSError, ValueError) as error:  # an ssl.SSLError is one of the former
             raise SettingsError(f"{settings.ca_path}: is no certificate ({error}): see docs/telemetry.md") from error
     return client

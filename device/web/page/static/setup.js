@@ -76,12 +76,18 @@ function fields() {
   takeOver();
 }
 
-// Shows what the device has meanwhile, by another page perhaps, where nothing was changed here.
+// Shows what the device has meanwhile, by another page perhaps, and says so where something else was changed here.
 function takeOver() {
+  const others = [];
   for (const [input, before] of changed) {
     const value = shown(minute[input.dataset.section][input.name]);
-    if (value !== before && valueOf(input) === before) show(input, value);
+    if (value === before) continue;
+    if (valueOf(input) === before) show(input, value);
+    else if (valueOf(input) !== value) others.push(input.labels[0].textContent);
+    changed.set(input, value);
   }
+  const names = others.join("; ");
+  if (names) saved.textContent = `Another page has saved ${names}: Save replaces that by what stands here.`;
   const zones = JSON.stringify(minute.decision.zones.map(rounded));
   const now = JSON.stringify(zonesNow());
   if (zones === zonesBefore || drag) return;
