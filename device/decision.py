@@ -20,9 +20,7 @@ from device.person import Person
 from device.settings import DecisionSettings
 
 LEAST_GAP_SECONDS = 2.0  # between two frames: a shorter one is none, however soon people are forgotten
-# Who has come back, and hasn't moved for so long, is a coat or the like in the place of who has left. People have moved
-# within two seconds, but some turn away again and again.
-GHOST_SECONDS = 30.0
+GHOST_SECONDS = 30.0  # who came back and hasn't moved for so long is a coat where they were: people move in two
 PASSING_IOU = 0.5  # overlap from which a face in a poster's place is somebody who passes before it; 0-1
 
 
@@ -111,9 +109,8 @@ class Decision:
 
         Return an Alert if the door's state changes, and the events of the visits.
         """
-        events = []
-        if now - self._updated > max(LEAST_GAP_SECONDS, self._kept_seconds):
-            events += self._see(now, [])  # whoever was there has left, and who is there now may be somebody else
+        gap = now - self._updated > max(LEAST_GAP_SECONDS, self._kept_seconds)
+        events = self._see(now, []) if gap else []  # then all have left, and who is there now may be somebody else
         events += self._see(now, [verdict for verdict in verdicts if self._counts(*verdict.look.place)])
         self._updated = now
         counted = [person for person in self._people if person.noticed and not person.lost]
@@ -199,5 +196,5 @@ class Decision:
 
     def _is_gone(self, person: Person, now: float) -> bool:
         kept = self._kept_seconds if person.visit else 0.0
-        ghost = person.visit and now - person.last_there > max(GHOST_SECONDS, kept)
-        return bool(ghost) or (person.lost and now - person.last_seen > kept) or person.box in self._turned
+        ghost = person.visit > 0 and now - person.last_there > max(GHOST_SECONDS, kept)
+        return ghost or (person.lost and now - person.last_seen > kept) or person.box in self._turned

@@ -463,6 +463,12 @@ def test_a_name_that_the_service_may_ask_for_is_well(pi: Pi, place: str, text: s
     assert look(pi, "webhook").level is Level.OK
 
 
+def test_a_service_that_may_speak_with_nobody_is_not_well(pi: Pi) -> None:
+    nobody = {"ActiveState": "active", "IPAddressAllow": "", "IPAddressDeny": ANY}
+    with_webhook(pi).service(**nobody).unit(SCREEN, nobody)
+    assert [look(pi, name).level for name in ("webhook", "screen")] == [Level.WARNING] * 2
+
+
 @pytest.mark.parametrize(
     ("allowed", "denied"),
     [(f"{LOCAL} 192.0.2.0/24", ANY), (ANY, ANY), (LOCAL, ""), (LOCAL, "::/0"), (LOCAL, "10.0.0.0/8"), ("", "")],

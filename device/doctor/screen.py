@@ -55,7 +55,7 @@ def _reached(host: Host) -> Case:
     if not is_there(screen.host):
         return NOT_REACHED.of(address=screen.host)
     allowed = host.allowed()
-    if allowed and all(network.is_loopback for network in allowed) and not ip_address(screen.host).is_loopback:
+    if all(network.is_loopback for network in allowed) and not ip_address(screen.host).is_loopback:
         return SHUT_IN.of(address=screen.host, allowed=" ".join(map(str, allowed)))
     return SERVED.of(address=screen.host, port=screen.port)
 
@@ -93,7 +93,7 @@ def screen(host: Host) -> Case:
     if active != "active":
         return OFF.of(state=active)
     address, allowed = ip_address(host.settings.screen.host), host.allowed(SCREEN_UNIT)
-    if allowed and not address.is_unspecified and not any(address in network for network in allowed):
+    if not address.is_unspecified and not any(address in network for network in allowed):
         return BARRED.of(address=address, allowed=" ".join(map(str, allowed)))
     return SHOWN if restarts in {"0", "1"} else RESTARTED.of(restarts=restarts)
 
