@@ -137,7 +137,7 @@ def test_there_are_no_more_folds_than_people_and_each_leaves_both_classes(
         for label, contents in (("with_mask", masked), ("without_mask", bare)):
             (tmp_path / "few" / label).mkdir(parents=True, exist_ok=True)
             for number, content in enumerate(contents * 6):
-                (tmp_path / "few" / label / f"{number}.png").write_bytes(content)
+                (tmp_path / "few" / label / f"{number}.png").write_bytes(content + label.encode())  # no file is in both
         code = main([*crossval([str(tmp_path / "few")], tmp_path / "runs", "--model", "linear"), "--by", "group"])
         printed = capsys.readouterr()
         return code, printed.out or printed.err.splitlines()[-1]
