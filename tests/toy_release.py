@@ -47,7 +47,12 @@ if BEHAVIOUR == "has no camera":
     sys.exit("error: no camera is connected")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 if screen is not None and screen.enabled and BEHAVIOUR != "serves no page":
-    page = http.server.HTTPServer((screen.host, screen.port), Page)
+    while True:  # a kiosk of another test may have the port for a moment
+        try:
+            page = http.server.HTTPServer((screen.host, screen.port), Page)
+            break
+        except OSError:
+            time.sleep(0.1)
     threading.Thread(target=page.serve_forever, daemon=True).start()
 notify.send(b"STATUS=IDLE  nobody there\\nREADY=1")
 for place in range(10**6):
