@@ -132,9 +132,10 @@ def train_check(
 def errors_of(network: Any, crops: Crops, kept: Path) -> Floats:  # noqa: ANN401
     """Return how far a network is off about each crop, float32 (n,), 0-1; asked once, the file keeps it."""
     if not kept.exists():
+        parts = range(0, len(crops.lumas), ASKED_AT_ONCE)
         answers = [
             network.predict(np.asarray(crops.lumas[i : i + ASKED_AT_ONCE])[..., np.newaxis], BATCH, verbose=0)[:, 0]
-            for i in tqdm(range(0, len(crops.lumas), ASKED_AT_ONCE), "asking", unit="crops", disable=None)
+            for i in tqdm(parts, "asking", unit=f"{ASKED_AT_ONCE} crops", disable=None)
         ]
         errors = np.abs(1 / (1 + np.exp(-np.concatenate(answers))) - crops.is_face)
         content = io.BytesIO()
