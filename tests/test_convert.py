@@ -30,7 +30,9 @@ from trainer.quantize import ConversionError, run_tflite
 from trainer.runs import Run, load_run, only_one, save_state
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
-from trainer.training import predict
+from trainer.training import predict, set_threads
+
+set_threads(2)  # the default of `train`, and only possible before TensorFlow's first operation
 
 SIZE = 24  # px
 

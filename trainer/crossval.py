@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
+from trainer.bfloat16 import in_bfloat16
 from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
@@ -162,7 +163,9 @@ def _trained(dataset: Dataset, train: Indices, asked: Asked) -> bytes:
     network = recipe.build(dataset.size)
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
     falling = [falling_rate(recipe.learning_rate, epochs)] if recipe.augmented else []
-    network.fit(batches(dataset, train, recipe, seed, 0), epochs=epochs, shuffle=False, callbacks=falling, verbose=0)
+    shown = batches(dataset, train, recipe, seed, 0)
+    with in_bfloat16(recipe.bfloat16):
+        network.fit(shown, epochs=epochs, shuffle=False, callbacks=falling, verbose=0)
     chosen = np.random.default_rng(seed).permutation(train)[:CALIBRATION_PHOTOS]
     return quantize(network, dataset.crops[chosen])
 

@@ -24,6 +24,7 @@ class Recipe:
     batches: int = 0  # an epoch, where augmented; else an epoch is every photo once
     learning_rate: float = 1e-3
     validation_parts: int = 5  # one of so many of the training photos: a fifth, as in the original
+    bfloat16: bool = False  # trained in such numbers where the processor has them: wide convolutions gain, others lose
 
 
 def simple(size: int) -> keras.Model:
@@ -119,7 +120,8 @@ def _weights(name: str) -> str | None:
 
 NETWORKS: dict[str, Recipe] = {
     "door": Recipe(door, 80, 120, augmented=True, batch=64, batches=160, learning_rate=3e-3, validation_parts=10),
-    "simple": Recipe(simple, 100, 40, augmented=False),
+    "simple": Recipe(simple, 100, 40, augmented=False, bfloat16=True),
     "resnet": Recipe(resnet, 64, 8, augmented=True, batch=32, batches=160, learning_rate=5e-4, validation_parts=10),
-    "vgg19": Recipe(vgg19, 64, 8, augmented=True, batch=32, batches=160, learning_rate=1e-4, validation_parts=10),
+    "vgg19": Recipe(vgg19, 64, 8, augmented=True, batch=32, batches=160, learning_rate=1e-4, validation_parts=10,
+                    bfloat16=True),
 }

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
+from trainer.bfloat16 import in_bfloat16
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS, Recipe
 from trainer.provenance import commit, versions
@@ -41,16 +42,17 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
                           {"stopping": stopping, "plateau": plateau})
-    network.fit(
-        batches(dataset, split.train, recipe, plan.seed, state.epochs),
-        validation_data=InOrder(dataset, split.validation, BATCH),
-        epochs=epochs,
-        initial_epoch=state.epochs,
-        shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
-        callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau,
-                   best_checkpoint(state, folder), keeper],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with in_bfloat16(recipe.bfloat16):
+        network.fit(
+            batches(dataset, split.train, recipe, plan.seed, state.epochs),
+            validation_data=InOrder(dataset, split.validation, BATCH),
+            epochs=epochs,
+            initial_epoch=state.epochs,
+            shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
+            callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau,
+                       best_checkpoint(state, folder), keeper],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     return Run(plan, keeper.state, folder)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from footprint import TREE
 
+from trainer.bfloat16 import in_bfloat16
 from trainer.dataset import load_dataset
 from trainer.networks import NETWORKS
 from trainer.photos import LABELS
@@ -92,7 +93,8 @@ def main() -> int:
     fitted, clock = {"ours": ours, "plain": plain}[way](Path(folder)), Clock()
     network = NETWORKS["simple"].build(SIZE)
     network.compile(keras.optimizers.Adam(), "categorical_crossentropy", metrics=["accuracy"])
-    network.fit(**fitted, epochs=EPOCHS, shuffle=False, callbacks=[clock], verbose=0)
+    with in_bfloat16(way == "ours" and NETWORKS["simple"].bfloat16):
+        network.fit(**fitted, epochs=EPOCHS, shuffle=False, callbacks=[clock], verbose=0)
     print(clock.seconds)
     return 0
 
