@@ -55,8 +55,10 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
                 kept.append(i)
                 crops.append(_cut(luma, box, size))
                 wide.append(_cut(luma, box, round(size * CONTEXT), CONTEXT))
-                no_face.append(box is None and not photo.cropped)
-                descriptions.append(describe(_surroundings(luma, photo.box), _cut(luma, box, DESCRIBED_SIZE)))
+                has_face = box is not None or photo.cropped
+                no_face.append(not has_face)
+                described = _cut(luma, box, DESCRIBED_SIZE)
+                descriptions.append(describe(_surroundings(luma, photo.box), described, has_face))
         np.save(partial / "no_face.npy", np.array(no_face, dtype=bool))
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
 

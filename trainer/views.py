@@ -30,15 +30,14 @@ EYES_SHIFTS = (-0.04, 0.0, 0.04)  # of the face crop: how much the finder's box 
 EYES_ZOOMS = (1.0, 1.1)
 
 
-def describe(luma: Luma, face_crop: Luma) -> npt.NDArray[np.uint8]:
+def describe(luma: Luma, face_crop: Luma, has_face: bool) -> npt.NDArray[np.uint8]:
     """Return what `find_groups` needs to know of a photo, uint8 (DESCRIPTION_LENGTH,).
 
     luma: the whole upright picture, uint8 (height, width). face_crop: the square around its largest face with a margin
-    of 0.2, uint8 (side, side), or the whole picture squeezed to that size: then its eyes are not compared.
+    of 0.2, uint8 (side, side), or, unless it `has_face`, anything: then its eyes are not compared.
     """
     height, width = luma.shape
     shape = np.clip(round(128 + SHAPE_STEPS * np.log2(width / height)), 0, 255)
-    has_face = not np.array_equal(face_crop, whole_picture(luma, face_crop.shape[0]))
     whole, face = whole_picture(luma, WHOLE_SIDE), whole_picture(face_crop, FACE_SIDE)
     return np.concatenate([whole.ravel(), face.ravel(), [shape, has_face]]).astype(np.uint8)
 
