@@ -17,9 +17,12 @@ def ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
     return checked(default, lambda value: low <= value <= high, f" from {low} to {high}")
 
 
-def checked(default: object, check: Callable[[Any], bool], expected: str) -> Any:  # noqa: ANN401
-    """Return a field with the check of its value, and how a refusal goes on after the kind of value."""
-    return field(default=default, metadata={"check": check, "expected": expected})
+def checked(default: object, check: Callable[[Any], bool], expected: str, secret: bool = False) -> Any:  # noqa: ANN401
+    """Return a field with the check of its value, and how a refusal goes on after the kind of value.
+
+    secret: the value may hold what no log may tell, so a refusal doesn't repeat it.
+    """
+    return field(default=default, metadata={"check": check, "expected": expected, "secret": secret})
 
 
 # Of a score: a mean is never beyond a level that is nearer to 0 or 1, because of the least error that it has with few.

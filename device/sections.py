@@ -11,7 +11,6 @@ from typing import Any, Literal
 from device.errors import SettingsError
 
 LONGEST_TOLD = 200  # characters of a list that a refusal repeats
-SECRET = {"token", "read_token", "url", "source"}  # may hold what no log may tell
 
 
 def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN401
@@ -27,22 +26,35 @@ def read_section(wanted: type, table: object, where: str) -> Any:  # noqa: ANN40
 
 def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
     if typing.get_origin(kind) is Literal:
-        if value not in typing.get_args(kind):
-            raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(typing.get_args(kind))}")
-        return value
+        return _choice(typing.get_args(kind), value, where)
     if typing.get_origin(kind) is tuple:
-        rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
-        if rows is None or not limits["check"](rows):
-            told = textwrap.shorten(repr(value), LONGEST_TOLD, placeholder=" …")
-            raise SettingsError(f"{where} is {told}, expected a list{limits['expected']}")
-        return rows
-    kinds = typing.get_args(kind) or (kind,)
+        return _rows(limits, value, where)
+    return _single(typing.get_args(kind) or (kind,), limits, value, where)
+
+
+def _choice(choices: tuple[str, ...], value: Any, where: str) -> str:  # noqa: ANN401
+    if value not in choices:
+        raise SettingsError(f"{where} is {value!r}, expected one of {', '.join(choices)}")
+    return str(value)
+
+
+def _rows(limits: Mapping[str, Any], value: Any, where: str) -> tuple[Any, ...]:  # noqa: ANN401
+    """Return a list, of numbers or of lists of such, as tuples."""
+    rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
+    if rows is None or not limits["check"](rows):
+        told = textwrap.shorten(repr(value), LONGEST_TOLD, placeholder=" …")
+        raise SettingsError(f"{where} is {told}, expected a list{limits['expected']}")
+    return rows
+
+
+def _single(kinds: tuple[type, ...], limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
+    """Return a text, truth value or number of one of the kinds; a whole number may stand for one with a point."""
     if float in kinds and type(value) is int and limits["check"](value):  # else it may be too large for a float
         value = float(value)
-    name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
     # A check says no to nan too.
     if type(value) not in kinds or value == "" or (limits and not limits["check"](value)):
-        hidden = where.rpartition(" ")[2] in SECRET and isinstance(value, str | list | dict) and value
+        name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
+        hidden = limits.get("secret") and isinstance(value, str | list | dict) and value
         told = "no such text" if hidden else repr(value)
         raise SettingsError(f"{where} is {told}, expected {name}{limits.get('expected', '')}")
     return value

@@ -64,7 +64,7 @@ class CameraSettings:
     """Where frames come from."""
 
     # pi, usb:0, rtsp://USER:PASSWORD@HOST/PATH, a video file, or a folder of pictures.
-    source: str = checked("pi", is_source, A_SOURCE)
+    source: str = checked("pi", is_source, A_SOURCE, secret=True)
     rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
     crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # after both: the rest is cut
@@ -125,10 +125,10 @@ class ScreenSettings:
     speech: bool = False  # the page speaks its prompts
     open_browser: bool = True  # when started from a terminal of a graphical session
     setup: Literal["loopback", "lan", "off"] = "loopback"  # from where the setup page is answered
-    token: str = checked(RANDOM, is_token, A_TOKEN)  # of the setup page; random: made anew and printed at each start
+    token: str = checked(RANDOM, is_token, A_TOKEN, secret=True)  # of the setup page; random: a new one at each start
     today: Literal["loopback", "lan", "off"] = "loopback"  # from where /today is answered, if [counts] is enabled
     metrics: Literal["loopback", "lan", "off"] = "off"  # from where /metrics is answered, for Prometheus
-    read_token: str = checked(RANDOM, is_token, A_TOKEN)  # of these two; it opens no setup page
+    read_token: str = checked(RANDOM, is_token, A_TOKEN, secret=True)  # of these two; it opens no setup page
 
 
 @dataclass(frozen=True)

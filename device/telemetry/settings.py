@@ -27,7 +27,7 @@ class WebhookSettings:
     """A server to which each event is posted, signed."""
 
     enabled: bool = False
-    url: str = checked("https://localhost/", is_url, A_URL)
+    url: str = checked("https://localhost/", is_url, A_URL, secret=True)
     secret_path: str = "/etc/mask-kiosk/webhook-secret"  # noqa: S105 - a path; one line that others can't read
     queue: int = ranged(1000, 10, 65000)  # events kept while the server doesn't accept them; then new ones are lost
 
