@@ -15,7 +15,7 @@ import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
 from gpiozero import Device
-from screens import FRAME, TOKEN, card_of, free_port, served, show
+from screens import FRAME, TOKEN, card_of, free_port, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
 from test_screen import ask
@@ -122,16 +122,6 @@ def test_a_page_left_open_with_the_token_of_before_keeps_nobody_out() -> None:
 def test_other_sites_can_change_nothing(origin: str) -> None:
     with served(card_of()) as (_, server):
         assert [post(server, path, {}, origin)[0] for path in PATHS["POST"]] == [403] * 4
-
-
-def own_address() -> str:
-    """Return an address of this computer that isn't loopback's; skip without one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # no packet is sent
-        except OSError:
-            pytest.skip("needs a network")
-        return str(probe.getsockname()[0])
 
 
 @pytest.mark.parametrize(("setup", "status"), [("loopback", 403), ("lan", 200), ("off", 404)])

@@ -149,7 +149,7 @@ class Server:
     async def serve(self) -> None:
         """Serve until `stop`."""
         server = LimitedServer(
-            routes(self), asking=Asking(self.address.is_here), max_header_size=LARGEST_HEADER,
+            routes(self), asking=Asking(self.address.network_of), max_header_size=LARGEST_HEADER,
             max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
         server.add_socket(self.address.socket)
