@@ -478,6 +478,24 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
 
 
 @needs_chromium
+def test_a_double_tap_on_open_opens_one_form(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup")
+        browser.run(f"{KEEP_BACK}; window.keeps = '/setup/minute'; entry.elements.token.value = '{TOKEN}'")
+        browser.run("entry.requestSubmit(); entry.requestSubmit()")
+        browser.until("kept.length === 2")
+        browser.run("window.keeps = ''; for (const let_go of kept) let_go()")
+        browser.until("!opened.hidden")
+        browser.run("document.querySelector('#signals-beeps').value = '7'; values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+        assert browser.run("document.querySelectorAll('[name=beeps]').length") == 1
+    assert read_settings(config).signals.beeps == 7
+
+
+@needs_chromium
 def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
