@@ -51,7 +51,8 @@ class Mqtt:
         self._newest: str | None = None
         self._goodbye = discovery.availability_topic, OFFLINE  # a topic, and the last that is said on it
         self._present_at: float | None = None  # seconds of time.monotonic(): when Home Assistant is to hear all again
-        self._told = ""  # the trouble that the log knows
+        self._told = set[str]()  # the kinds of trouble that the log knows of, since it was connected last
+        self._refused = False  # by the broker, with an answer
         self.lost = 0  # events that found the queue full
 
     @property
@@ -109,11 +110,12 @@ class Mqtt:
             self._client.publish(self._discovery.state_topic, self._newest, retain=True)
 
     def _connected(self, client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
-        if reason.is_failure:
+        self._refused = reason.is_failure
+        if self._refused:
             self._tell(f"lets nobody in ({reason})")
             return
         log.info("mqtt: connected with %s", self._place)
-        self._told = ""
+        self._told.clear()
         client.subscribe(STATUS_TOPIC)
         self._present()
 
@@ -121,13 +123,14 @@ class Mqtt:
         self._tell("can't be reached")
 
     def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
-        if reason.is_failure:
+        if reason.is_failure and not self._refused:  # which ends the connection too
             self._tell(f"has ended the connection ({reason})")
+        self._refused = False
 
     def _tell(self, trouble: str) -> None:
-        if not self._told:
+        if trouble not in self._told:
             log.warning("mqtt: %s %s; the door goes on, events wait", self._place, trouble)
-        self._told = trouble
+        self._told.add(trouble)
 
     def _born(self, _client: "Client", _data: object, message: Any) -> None:  # noqa: ANN401
         if message.payload == ONLINE.encode():
