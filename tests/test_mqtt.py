@@ -66,14 +66,15 @@ def broker(keys: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def said(request: pytest.FixtureRequest) -> Callable[[], str]:
+def said() -> Iterator[Callable[[], str]]:
     """Take the log's next line about the broker, which may be still to come."""
     lines = queue.SimpleQueue[logging.LogRecord]()
     handler, level = QueueHandler(lines), mqtt.log.level
     mqtt.log.addHandler(handler)
     mqtt.log.setLevel(logging.INFO)
-    request.addfinalizer(lambda: (mqtt.log.removeHandler(handler), mqtt.log.setLevel(level)))
-    return lambda: lines.get(timeout=ANSWER_SECONDS).getMessage()
+    yield lambda: lines.get(timeout=ANSWER_SECONDS).getMessage()
+    mqtt.log.removeHandler(handler)
+    mqtt.log.setLevel(level)
 
 
 def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
@@ -92,8 +93,7 @@ def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
 def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Broker) -> None:
     with Subscriber(broker) as heard:
         with Telemetry(Settings(mqtt=broker.settings()), card_of()) as told:
-            heard.until(lambda: heard.of(AVAILABLE))
-            assert heard.of("mask-kiosk/door-1/state") == []  # nothing is decided yet
+            heard.until(lambda: heard.of(CONFIG))
             (payload,) = map(json.loads, heard.of(CONFIG))
             assert set(payload) <= ROOT
             assert set(payload["device"]) <= DEVICE
@@ -109,7 +109,9 @@ def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Bro
             unique = [entity["unique_id"] for entity in payload["components"].values()]
             assert len(set(unique)) == len(unique)
             told.note(State.ALARM, [], START)
-            heard.until(heard.snapshot)
+            heard.until(lambda: heard.of(AVAILABLE))
+            topics = [topic for topic, *_ in heard.messages]
+            assert topics[:3] == [CONFIG, payload["state_topic"], AVAILABLE]  # online once it is known what holds
             told_state = heard.snapshot()
             assert set(told_state) == set(COMPONENTS) == set(payload["components"])
             assert (told_state["state"], told_state["occupancy"], told_state["problem"]) == ("ALARM", "ON", "OFF")
@@ -130,11 +132,13 @@ def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Bro
 @needs_mosquitto
 def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker) -> None:
     code = (
-        "import sys, time\nfrom screens import card_of\nfrom device.settings import Settings\n"
+        "import sys, time\nfrom datetime import UTC, datetime\nfrom screens import card_of\n"
+        "from device.decision import State\nfrom device.settings import Settings\n"
         "from device.telemetry.telemetry import Telemetry\nfrom device.telemetry.settings import MqttSettings\n"
         "port, ca, user, password = sys.argv[1:]\n"
         "mqtt = MqttSettings(True, port=int(port), ca_path=ca, user=user, password_path=password, id='door-1')\n"
-        "with Telemetry(Settings(mqtt=mqtt), card_of()):\n    time.sleep(600)\n"
+        "with Telemetry(Settings(mqtt=mqtt), card_of()) as told:\n"
+        "    told.note(State.ALARM, [], datetime.now(UTC))\n    time.sleep(600)\n"
     )
     with Subscriber(broker) as heard:
         process = subprocess.Popen(
@@ -148,6 +152,12 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
     with Subscriber(broker) as later:  # who asks only now hears it as well
         later.until(lambda: later.of(AVAILABLE))
         assert later.of(AVAILABLE) == ["offline"]
+        with Telemetry(Settings(mqtt=broker.settings()), card_of()) as told:
+            later.until(lambda: len(later.of(CONFIG)) == 2)
+            assert (later.of(AVAILABLE), later.snapshot()["state"]) == (["offline"], "ALARM")  # of before
+            told.note(State.IDLE, [], datetime.now(UTC))
+            later.until(lambda: later.of(AVAILABLE)[-1] == "online")
+            assert later.snapshot()["state"] == "IDLE"
 
 
 @needs_mosquitto
@@ -170,7 +180,7 @@ def test_a_start_without_a_camera_is_a_problem_that_stays_until_a_frame_is_decid
         assert rows_of(tmp_path) == []  # a start that decides nothing isn't counted, nor written to the card
         heard.messages.clear()
         with Telemetry(settings, card_of()) as told:
-            heard.until(lambda: heard.of(AVAILABLE))
+            heard.until(lambda: heard.of(CONFIG))
             with Subscriber(broker) as later:  # what Home Assistant sees meanwhile
                 later.until(lambda: later.of(AVAILABLE) and later.snapshot())
                 assert (later.of(AVAILABLE), later.snapshot()["problem"]) == (["online"], "ON")
@@ -221,6 +231,7 @@ def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_
         host, port = broker.getsockname()
         settings = MqttSettings(True, host=host, port=port, tls=False, password_path=str(secret))
         with Mqtt(settings, Discovery("door-1", "a model")) as told:
+            told.show("a state", fault=False)
             kiosk, _ = broker.accept()
             kiosk.settimeout(ANSWER_SECONDS)
             kiosk.sendall(b"\x20\x02\0\0")  # CONNACK: accepted
@@ -277,7 +288,7 @@ def test_after_an_hour_without_a_broker_nothing_is_lost_up_to_the_bound(
     assert len(events) == 180  # enter, verdict and leave of 60 visits
     with Telemetry(settings, card_of()) as told:
         with Subscriber(broker) as heard:
-            heard.until(lambda: heard.of(AVAILABLE))
+            heard.until(lambda: heard.of(CONFIG))
             first = list(itertools.islice(hour, 300))
             for moment in first:
                 told.note(*moment)

@@ -94,8 +94,10 @@ class Mqtt:
         topics = self._discovery
         self._goodbye = (topics.state_topic, snapshot) if fault else (topics.availability_topic, OFFLINE)
         if snapshot != self._newest:
-            self._newest = snapshot
-            self._client.publish(self._discovery.state_topic, snapshot, retain=True)  # without a connection: told then
+            first, self._newest = self._newest is None, snapshot
+            self._client.publish(topics.state_topic, snapshot, retain=True)  # without a connection: told then
+            if first:
+                self._client.publish(topics.availability_topic, ONLINE, retain=True)
 
     def tick(self) -> None:
         """Do what is due; to be called every second or so."""
@@ -104,10 +106,13 @@ class Mqtt:
             self._present()
 
     def _present(self) -> None:
-        self._client.publish(self._discovery.config_topic, json.dumps(self._discovery.payload()), retain=True)
-        self._client.publish(self._discovery.availability_topic, ONLINE, retain=True)
-        if self._newest is not None:  # else the state of before still stands there: FAULT until a frame is decided
-            self._client.publish(self._discovery.state_topic, self._newest, retain=True)
+        topics = self._discovery
+        self._client.publish(topics.config_topic, json.dumps(topics.payload()), retain=True)
+        # Before that the broker holds the state from before the start: an ALARM of then is none now. After a fault the
+        # kiosk is still online there, and in FAULT until a frame is decided.
+        if self._newest is not None:
+            self._client.publish(topics.state_topic, self._newest, retain=True)
+            self._client.publish(topics.availability_topic, ONLINE, retain=True)
 
     def _connected(self, client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
         self._refused = reason.is_failure
