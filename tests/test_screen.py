@@ -237,6 +237,23 @@ def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: 
     assert viewer.ended()[-1][0] in ("CLEAR", "FAULT")
 
 
+@pytest.mark.parametrize("shown", [("FAULT", "stalled"), ("ENDED", None)])
+def test_who_knows_why_nothing_is_decided_any_more_keeps_to_it(
+    shown: tuple[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 0.0)
+    with served(card_of()) as (screen, server):
+        viewer = Viewer(server.port)
+        show(screen, State.CLEAR)
+        viewer.wait_for("FAULT", "device")
+        screen.fail(CameraFault("usb:0", Blind.STALLED, "no frame")) if shown[1] else screen.end()
+        viewer.wait_for(*shown)
+        viewer.wait(len(viewer.messages) + 5)
+    told = viewer.ended()
+    assert told[told.index(("FAULT", "device")) :] == [("FAULT", "device"), shown]
+
+
 def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

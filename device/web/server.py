@@ -137,7 +137,9 @@ class Server:
         return str(self._told()["look"])
 
     def _told(self) -> dict[str, str | None]:
-        return self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
+        if self._late and self._shown["look"] not in {State.FAULT, "ENDED"}:  # which say why nothing is decided
+            return self._shown | {"look": State.FAULT.value, "reason": "device"}
+        return self._shown
 
     def _age(self) -> float:
         return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
