@@ -645,8 +645,19 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Pa
         zones.are([0.2, 0.2, 0.405, 0.505])
         zones.mouse((0.9, 0.9))  # a click draws nothing
         zones.are([0.2, 0.2, 0.405, 0.505])
-        zones.finger((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))
+        zones.finger((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))  # scrolls
+        zones.finger((0.4, 0.4), (0.5, 0.5))
+        zones.are([0.2, 0.2, 0.405, 0.505])
+        browser.run("document.querySelector('#add').click()")
+        zones.finger((0.45, 0.45), (0.6, 0.4), (0.75, 0.35))  # moves what was added
+        zones.finger((0.895, 0.495), (0.9, 0.5), (0.945, 0.495))  # and resizes it
         zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.25, 0.25))  # a tap chooses the other one
+        zones.finger((0.25, 0.25), (0.35, 0.25), (0.26, 0.24))
+        zones.are([0.21, 0.19, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.26, 0.24), (0.35, 0.25), (0.25, 0.25))
+        zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.8, 0.4))
         zones.key("ArrowRight")
         zones.key("ArrowDown", shift=True)
         zones.are([0.2, 0.2, 0.405, 0.505], [0.71, 0.3, 0.25, 0.21])
