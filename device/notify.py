@@ -1,6 +1,7 @@
 """Tells systemd that the kiosk is ready, alive and in which state, through the socket that NOTIFY_SOCKET names."""
 
 import socket
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,8 @@ class Notifier:
         self._alive_at: float | None = None  # seconds: when WATCHDOG=1 was last sent
         if address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self._socket.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+            with suppress(OSError):  # a systemd that is gone: what is sent is lost
+                self._socket.connect(f"\0{address[1:]}" if address.startswith("@") else address)
 
     def __enter__(self) -> Self:
         return self

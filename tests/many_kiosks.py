@@ -64,6 +64,7 @@ class Kiosks:
         part._client.connect(self._broker.settings().host, self._broker.port)
         connection = part._client.socket()
         assert connection
+        part.show("a state", fault=False)
         self._selector.register(connection.fileno(), selectors.EVENT_READ, part._client)
         self.parts.append(part)
 

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from device.settings import (
 from device.telemetry.discovery import Discovery
 from device.telemetry.mqtt import Mqtt, client_of
 from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSettings
+from device.web.limited_server import MOST_CONNECTIONS
+from device.web.pages import MOST_VIEWERS
 from trainer.collect_key import PUBLIC, make_pair
 
 TABLE = """\
@@ -248,6 +251,12 @@ def test_the_service_switches_off_what_a_killed_kiosk_left_on() -> None:
     started = "/run/mask-kiosk/started.toml"  # kiosk.toml may be broken meanwhile
     assert f"\nExecStartPre=-/usr/bin/cp /etc/mask-kiosk/kiosk.toml {started}\n" in unit
     assert f"\nExecStopPost=-{python} -m device off --config {started}\n" in unit
+
+
+def test_the_service_may_open_as_many_files_as_it_lets_in() -> None:
+    found = re.search(r"^LimitNOFILE=(\d+)$", (TREE / "systemd" / "mask-kiosk.service").read_text(), re.MULTILINE)
+    assert found
+    assert int(found[1]) >= 2 * (2 * MOST_CONNECTIONS + 2 * 2 * MOST_VIEWERS)  # of the network's and its own, twice
 
 
 def test_it_says_what_becomes_of_the_picture_and_no_password(

@@ -248,6 +248,8 @@ def test_a_systemd_that_reads_nothing_or_is_gone_holds_nothing_up(tmp_path: Path
     with notifier:
         notifier.decided(2.0)
         notifier.status("ALARM")
+    with Notifier(str(tmp_path / "absent")) as notifier:  # it was gone before
+        notifier.decided(0.0)
 
 
 def test_a_practice_model_says_so_on_every_line(

@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+import itertools
 import logging
 import os
 import shutil
@@ -9,14 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from footprint import TREE
-from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
+from screens import ANSWER_SECONDS, Viewer, card_of, free_port, own_address, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
@@ -27,9 +28,10 @@ from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.settings import CameraSettings, ScreenSettings, Settings
 from device.stop import StopRequest
+from device.web.address import HERE, PageAddress
 from device.web.doorkeeper import allowed_hosts
 from device.web.languages import LANGUAGES, codes, preferred, read_language
-from device.web.limited_server import Asking
+from device.web.limited_server import Asking, Places
 from device.web.mirror import Mirror
 from device.web.screen import open_screen
 from device.web.server import Server
@@ -235,6 +237,23 @@ def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: 
     assert viewer.ended()[-1][0] in ("CLEAR", "FAULT")
 
 
+@pytest.mark.parametrize("shown", [("FAULT", "stalled"), ("ENDED", None)])
+def test_who_knows_why_nothing_is_decided_any_more_keeps_to_it(
+    shown: tuple[str, str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.server.LATE_SECONDS", 0.0)
+    with served(card_of()) as (screen, server):
+        viewer = Viewer(server.port)
+        show(screen, State.CLEAR)
+        viewer.wait_for("FAULT", "device")
+        screen.fail(CameraFault("usb:0", Blind.STALLED, "no frame")) if shown[1] else screen.end()
+        viewer.wait_for(*shown)
+        viewer.wait(len(viewer.messages) + 5)
+    told = viewer.ended()
+    assert told[told.index(("FAULT", "device")) :] == [("FAULT", "device"), shown]
+
+
 def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -343,7 +362,7 @@ def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.M
 
 def test_an_address_asks_at_its_pace_after_its_first_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Asking, "MOST_ADDRESSES", 2)
-    asking = Asking(lambda address: address == "127.0.0.1")
+    asking = Asking(lambda address: HERE if address == "127.0.0.1" else address)
     here, there = ([asking.asks(address, 100.0) for _ in range(2500)] for address in ("127.0.0.1", "192.0.2.7"))
     assert (sum(here), sum(there), there[2399:2401]) == (2500, 2400, [True, False])
     assert [asking.asks("192.0.2.7", now) for now in (100.04, 100.06, 100.06)] == [False, True, False]
@@ -355,7 +374,9 @@ def test_an_address_asks_at_its_pace_after_its_first_requests(monkeypatch: pytes
 
 
 def test_all_addresses_of_a_computers_own_network_are_one() -> None:
-    asking = Asking(lambda address: False)
+    address = PageAddress("127.0.0.1", 0)
+    address.socket.close()
+    asking = Asking(address.network_of)
     assert sum(asking.asks(f"2001:db8::1:{number % 100}", 0.0) for number in range(2500)) == 2400
     assert asking.asks("2001:db8:0:1::1", 0.0)
 
@@ -363,12 +384,7 @@ def test_all_addresses_of_a_computers_own_network_are_one() -> None:
 def test_who_asks_too_often_is_cut_off_and_this_computer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Asking, "AT_ONCE", 3.0)
     monkeypatch.setattr(Asking, "A_SECOND", 0.0)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
-        try:
-            route.connect(("192.0.2.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("needs an address on a network")
-        own = route.getsockname()[0]
+    own = own_address()
     with served(card_of(), host="0.0.0.0") as (_, server):  # noqa: S104
         host = f"Host: {own}:{server.port}"
         assert read_all(own, server.port, f"GET /none HTTP/1.1\r\n{host}\r\n\r\n" * 5).count(b"HTTP/1.1 404") == 3
@@ -403,30 +419,66 @@ def test_viewers_that_break_off_or_talk_nonsense_are_let_go_without_a_word(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("device.web.sparing.SECONDS", 0.0)
-    with served(card_of()) as (_, server):
-        own = f"Host: 127.0.0.1:{server.port}\r\nOrigin: http://127.0.0.1:{server.port}"
-        for frames in (b"", b"\x81\x82\0\0\0\0\xff\xff", b"\xff" * 6):
-            with socket.create_connection(("127.0.0.1", server.port), ANSWER_SECONDS) as viewer:
+    monkeypatch.setattr("device.web.routes.MOST_VIEWERS", 1)
+    no_text = b"\x81\x82\0\0\0\0\xff\xff", b"\x88\x83\0\0\0\0\x03\xe8\xff", b"\xff" * 6
+    with served(card_of(), mirror=True) as (_, server):
+        host = f"Host: 127.0.0.1:{server.port}"
+        for path, frames in itertools.product(("/state", "/mirror"), (b"", *no_text)):
+            with look_in(server.port, path) as viewer:
                 viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it ends by a reset
-                viewer.sendall(f"GET /state HTTP/1.1\r\n{own}\r\n{UPGRADE}\r\n\r\n".encode() + frames)
+                viewer.sendall(frames)
                 assert viewer.recv(4096).startswith(b"HTTP/1.1 101 ")
-            while server.viewers or ask(server.port, "GET /", own)[0] != 200:
+            while server.viewers or server.mirror.viewers or ask(server.port, "GET /", host)[0] != 200:
                 pass
     assert caplog.messages == []
 
 
 def test_viewers_have_nothing_to_say_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web.pages.MOST_VIEWERS", 1)
+    monkeypatch.setattr("device.web.routes.MOST_VIEWERS", 1)
     with served(card_of()) as (_, server):
         talker = Viewer(server.port, say="hello")
         talker.ended()
         assert talker.code == 1008
+        while server.viewers:
+            pass
         first = Viewer(server.port)
         first.wait()
-        second = Viewer(server.port)
-        assert (second.ended(), second.code) == ([], 1013)
+        with look_in(server.port) as second:
+            assert second.recv(12) == b"HTTP/1.1 503"
     first.ended()
     assert first.code == 1001
+
+
+def look_in(port: int, path: str = "/state", at: str = "127.0.0.1") -> socket.socket:
+    """Ask to be a viewer."""
+    viewer = socket.create_connection((at, port), ANSWER_SECONDS)
+    own = f"Host: {at}:{port}\r\nOrigin: http://{at}:{port}"
+    viewer.sendall(f"GET {path} HTTP/1.1\r\n{own}\r\n{UPGRADE}\r\n\r\n".encode())
+    return viewer
+
+
+def test_nobody_on_the_network_takes_the_places_of_this_computer_or_of_all_others(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.limited_server.MOST_CONNECTIONS", 4)
+    monkeypatch.setattr("device.web.routes.MOST_VIEWERS", 4)
+    own = own_address()
+    with served(card_of(), host="0.0.0.0") as (_, server), ExitStack() as there:  # noqa: S104
+
+        def looks_in(at: str) -> bytes:
+            return there.enter_context(look_in(server.port, at=at)).recv(12)
+
+        assert [looks_in(own) for _ in range(3)] == [b"HTTP/1.1 101"] * 2 + [b"HTTP/1.1 503"]  # whose connection stays
+        there.enter_context(socket.create_connection((own, server.port), ANSWER_SECONDS))
+        assert there.enter_context(socket.create_connection((own, server.port), ANSWER_SECONDS)).recv(1) == b""
+        assert [looks_in("127.0.0.1") for _ in range(5)] == [b"HTTP/1.1 101"] * 4 + [b"HTTP/1.1 503"]
+    places = Places(4)
+    for network, left in (("a", True), ("a", True), ("a", False), ("b", True), ("c", True), ("d", False), (HERE, True)):
+        assert places.left(network) is left
+        if left:
+            places.take(network)
+    places.leave("a")
+    assert [places.left(network) for network in ("a", "d")] == [True, True]
 
 
 def test_a_viewer_that_never_reads_does_not_fill_the_memory() -> None:

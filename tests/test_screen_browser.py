@@ -289,6 +289,17 @@ def test_a_device_that_goes_is_a_fault_and_one_that_comes_back_is_shown_again(pa
         look_at(page, screen, server, "IDLE")
 
 
+def test_a_browser_that_cannot_speak_shows_the_door_again_after_a_gap(page: Browser) -> None:
+    port = free_port()
+    with served(card_of(), port=port, speech=True) as (screen, server):
+        page.open(server.url)
+        assert page.run("delete window.speechSynthesis")  # as in Android's WebView
+        look_at(page, screen, server, "CLEAR")
+    page.until("document.body.dataset.look === 'FAULT'")
+    with served(card_of(), port=port, speech=True) as (screen, server):
+        look_at(page, screen, server, "IDLE")
+
+
 def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Browser) -> None:
     port = free_port()
     with served(card_of(), port=port) as (screen, server):

@@ -15,7 +15,7 @@ import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
 from gpiozero import Device
-from screens import FRAME, TOKEN, card_of, free_port, served, show
+from screens import FRAME, TOKEN, card_of, free_port, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
 from test_screen import ask
@@ -122,16 +122,6 @@ def test_a_page_left_open_with_the_token_of_before_keeps_nobody_out() -> None:
 def test_other_sites_can_change_nothing(origin: str) -> None:
     with served(card_of()) as (_, server):
         assert [post(server, path, {}, origin)[0] for path in PATHS["POST"]] == [403] * 4
-
-
-def own_address() -> str:
-    """Return an address of this computer that isn't loopback's; skip without one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # no packet is sent
-        except OSError:
-            pytest.skip("needs a network")
-        return str(probe.getsockname()[0])
 
 
 @pytest.mark.parametrize(("setup", "status"), [("loopback", 403), ("lan", 200), ("off", 404)])
@@ -488,6 +478,24 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
 
 
 @needs_chromium
+def test_a_double_tap_on_open_opens_one_form(tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup")
+        browser.run(f"{KEEP_BACK}; window.keeps = '/setup/minute'; entry.elements.token.value = '{TOKEN}'")
+        browser.run("entry.requestSubmit(); entry.requestSubmit()")
+        browser.until("kept.length === 2")
+        browser.run("window.keeps = ''; for (const let_go of kept) let_go()")
+        browser.until("!opened.hidden")
+        browser.run("document.querySelector('#signals-beeps').value = '7'; values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+        assert browser.run("document.querySelectorAll('[name=beeps]').length") == 1
+    assert read_settings(config).signals.beeps == 7
+
+
+@needs_chromium
 def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
@@ -637,8 +645,19 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Pa
         zones.are([0.2, 0.2, 0.405, 0.505])
         zones.mouse((0.9, 0.9))  # a click draws nothing
         zones.are([0.2, 0.2, 0.405, 0.505])
-        zones.finger((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))
+        zones.finger((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))  # scrolls
+        zones.finger((0.4, 0.4), (0.5, 0.5))
+        zones.are([0.2, 0.2, 0.405, 0.505])
+        browser.run("document.querySelector('#add').click()")
+        zones.finger((0.45, 0.45), (0.6, 0.4), (0.75, 0.35))  # moves what was added
+        zones.finger((0.895, 0.495), (0.9, 0.5), (0.945, 0.495))  # and resizes it
         zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.25, 0.25))  # a tap chooses the other one
+        zones.finger((0.25, 0.25), (0.35, 0.25), (0.26, 0.24))
+        zones.are([0.21, 0.19, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.26, 0.24), (0.35, 0.25), (0.25, 0.25))
+        zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
+        zones.finger((0.8, 0.4))
         zones.key("ArrowRight")
         zones.key("ArrowDown", shift=True)
         zones.are([0.2, 0.2, 0.405, 0.505], [0.71, 0.3, 0.25, 0.21])

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from browser import Browser, needs_chromium
 from prometheus_client.parser import text_string_to_metric_families
-from screens import ANSWER_SECONDS, FRAME, card_of, served, show
+from screens import ANSWER_SECONDS, FRAME, card_of, own_address, served, show
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
-from test_setup import own_address
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict

@@ -51,7 +51,8 @@ class Mqtt:
         self._newest: str | None = None
         self._goodbye = discovery.availability_topic, OFFLINE  # a topic, and the last that is said on it
         self._present_at: float | None = None  # seconds of time.monotonic(): when Home Assistant is to hear all again
-        self._told = ""  # the trouble that the log knows
+        self._told = set[str]()  # the kinds of trouble that the log knows of, since it was connected last
+        self._refused = False  # by the broker, with an answer
         self.lost = 0  # events that found the queue full
 
     @property
@@ -93,8 +94,10 @@ class Mqtt:
         topics = self._discovery
         self._goodbye = (topics.state_topic, snapshot) if fault else (topics.availability_topic, OFFLINE)
         if snapshot != self._newest:
-            self._newest = snapshot
-            self._client.publish(self._discovery.state_topic, snapshot, retain=True)  # without a connection: told then
+            first, self._newest = self._newest is None, snapshot
+            self._client.publish(topics.state_topic, snapshot, retain=True)  # without a connection: told then
+            if first:
+                self._client.publish(topics.availability_topic, ONLINE, retain=True)
 
     def tick(self) -> None:
         """Do what is due; to be called every second or so."""
@@ -103,17 +106,21 @@ class Mqtt:
             self._present()
 
     def _present(self) -> None:
-        self._client.publish(self._discovery.config_topic, json.dumps(self._discovery.payload()), retain=True)
-        self._client.publish(self._discovery.availability_topic, ONLINE, retain=True)
-        if self._newest is not None:  # else the state of before still stands there: FAULT until a frame is decided
-            self._client.publish(self._discovery.state_topic, self._newest, retain=True)
+        topics = self._discovery
+        self._client.publish(topics.config_topic, json.dumps(topics.payload()), retain=True)
+        # Before that the broker holds the state from before the start: an ALARM of then is none now. After a fault the
+        # kiosk is still online there, and in FAULT until a frame is decided.
+        if self._newest is not None:
+            self._client.publish(topics.state_topic, self._newest, retain=True)
+            self._client.publish(topics.availability_topic, ONLINE, retain=True)
 
     def _connected(self, client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
-        if reason.is_failure:
+        self._refused = reason.is_failure
+        if self._refused:
             self._tell(f"lets nobody in ({reason})")
             return
         log.info("mqtt: connected with %s", self._place)
-        self._told = ""
+        self._told.clear()
         client.subscribe(STATUS_TOPIC)
         self._present()
 
@@ -121,13 +128,14 @@ class Mqtt:
         self._tell("can't be reached")
 
     def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
-        if reason.is_failure:
+        if reason.is_failure and not self._refused:  # which ends the connection too
             self._tell(f"has ended the connection ({reason})")
+        self._refused = False
 
     def _tell(self, trouble: str) -> None:
-        if not self._told:
+        if trouble not in self._told:
             log.warning("mqtt: %s %s; the door goes on, events wait", self._place, trouble)
-        self._told = trouble
+        self._told.add(trouble)
 
     def _born(self, _client: "Client", _data: object, message: Any) -> None:  # noqa: ANN401
         if message.payload == ONLINE.encode():

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 from contextlib import ExitStack, suppress
 
+HERE = ""  # the network of this computer itself
 IP_FREEBIND = 15  # Linux's, which Python doesn't name: an address may be bound before the computer has it
 
 
@@ -36,6 +37,12 @@ class PageAddress:
         """Tell whether a caller's IP address is this computer's: the page's own is nobody else's either."""
         address = ipaddress.ip_address(caller)
         return address.is_loopback or address == self._address
+
+    def network_of(self, caller: str) -> str:
+        """Return what a caller's IP address is counted as: HERE, itself, or of IPv6 its network of 64 bits."""
+        if self.is_here(caller):
+            return HERE
+        return str(ipaddress.ip_network((caller, 64), strict=False)) if ":" in caller else caller
 
     def of(self, page: str, answered: str, token: str) -> str | None:
         """Return a page's address, or None where it is `answered` "off"; a token, unless it is "", is part of it."""

@@ -1,8 +1,9 @@
-"""Limits how many connections there are at once, and how often each address may ask."""
+"""Limits how many connections there are at once, and how often each network may ask."""
 
-import ipaddress
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -10,11 +11,49 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 from tornado.web import Application
 
+from device.web.address import HERE
+
 MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
 
 
+class Places:
+    """So many may be there at once, and of one network, as `PageAddress.network_of` tells it, half as many.
+
+    This computer has as many places again for itself, or others would keep its own screen out.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = Counter[str]()
+
+    def left(self, network: str) -> bool:
+        """Tell whether one more of a network may come."""
+        here = self._taken[HERE]
+        if network == HERE:
+            return here < self._most
+        return self._taken.total() - here < self._most and self._taken[network] < self._most // 2
+
+    @contextmanager
+    def taken(self, network: str) -> Iterator[None]:
+        """Count one as long as this lasts."""
+        self.take(network)
+        try:
+            yield
+        finally:
+            self.leave(network)
+
+    def take(self, network: str) -> None:
+        """Count one who comes."""
+        self._taken[network] += 1
+
+    def leave(self, network: str) -> None:
+        """Count one who goes."""
+        self._taken[network] -= 1
+        self._taken += Counter()  # drops who has none left
+
+
 class Asking:
-    """Counts requests by the address they come from, of IPv6 by its network of 64 bits: a token bucket for each.
+    """Counts requests by the network they come from, as `PageAddress.network_of` tells it: a token bucket for each.
 
     What comes from this computer isn't counted: a proxy there asks for many.
     """
@@ -23,9 +62,9 @@ class Asking:
     AT_ONCE, A_SECOND = 2400.0, 20.0
     MOST_ADDRESSES = 2000  # remembered; whoever asked longest ago is forgotten first
 
-    def __init__(self, is_here: Callable[[str], bool]) -> None:
-        """Take what tells whether an address is this computer's own."""
-        self._is_here = is_here
+    def __init__(self, network_of: Callable[[str], str]) -> None:
+        """Take what tells an address's network."""
+        self.network_of = network_of
         self._left: dict[str, tuple[float, float]] = {}  # requests, and the second at which they were counted
 
     def asks(self, address: str, now: float) -> bool:
@@ -33,21 +72,17 @@ class Asking:
         left = self.left(address, now)
         if left < 1:
             return False
-        if not self._is_here(address):
-            self._left.pop(_network(address), None)
-            self._left[_network(address)] = left - 1, now
+        if (network := self.network_of(address)) != HERE:
+            self._left.pop(network, None)
+            self._left[network] = left - 1, now
             if len(self._left) > self.MOST_ADDRESSES:
                 del self._left[next(iter(self._left))]
         return True
 
     def left(self, address: str, now: float) -> float:
         """Return how many more an address may ask at `now`, in seconds."""
-        left, counted = self._left.get(_network(address), (self.AT_ONCE, now))
+        left, counted = self._left.get(self.network_of(address), (self.AT_ONCE, now))
         return min(self.AT_ONCE, left + (now - counted) * self.A_SECOND)
-
-
-def _network(address: str) -> str:
-    return str(ipaddress.ip_network((address, 64), strict=False)) if ":" in address else address
 
 
 class LimitedServer(HTTPServer):
@@ -56,14 +91,22 @@ class LimitedServer(HTTPServer):
     def initialize(self, application: Application, asking: Asking, **limits: Any) -> None:  # type: ignore[override]  # noqa: ANN401
         """Take what answers, what counts who asks, and Tornado's own limits."""
         self._asking = asking
+        self._places = Places(MOST_CONNECTIONS)
         super().initialize(application, **limits)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Take a connection, or close it."""
-        if len(self._connections) >= MOST_CONNECTIONS or self._asking.left(address[0], time.monotonic()) < 1:
+        network = self._asking.network_of(address[0])
+        if not self._places.left(network) or self._asking.left(address[0], time.monotonic()) < 1:
             stream.close()
             return
+        self._places.take(network)
         super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: Any) -> None:  # noqa: ANN401
+        """Count a connection no more that has ended, or has become a viewer's."""
+        self._places.leave(self._asking.network_of(server_conn.context.remote_ip))
+        super().on_close(server_conn)
 
     def start_request(self, server_conn: Any, request_conn: HTTPConnection) -> HTTPMessageDelegate:  # noqa: ANN401
         """Wait for a connection's next request, or close it."""

@@ -3,9 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from device.web.doorkeeper import Guarded, WithToken
+from device.web.limited_server import Places
 
 if TYPE_CHECKING:
     from device.web.server import Server
@@ -33,13 +35,20 @@ class ScreenPage(Guarded):
 class Stream(Guarded, WebSocketHandler):
     """A socket that only the kiosk speaks on."""
 
-    def initialize(self, server: "Server") -> None:
-        self.server = server
+    def initialize(self, server: "Server", places: Places) -> None:
+        self.server, self._places = server, places
+        self._network = server.address.network_of(self.request.remote_ip or "")
 
     def prepare(self) -> None:
         super().prepare()
-        if not self._finished:
-            self.require_origin()
+        self.require_origin()
+        if not self._places.left(self._network):
+            raise HTTPError(503)  # before it is a socket: one that is closed stays open until its viewer says goodbye
+
+    async def get(self, *args: str, **kwargs: str) -> None:
+        with self._places.taken(self._network):
+            await super().get(*args, **kwargs)  # until it has ended
+        self.on_close()  # tornado leaves that out after a goodbye that it can't read
 
     def check_origin(self, origin: str) -> bool:
         return True  # checked in prepare, which also refuses a missing one
@@ -54,9 +63,6 @@ class StateStream(Stream):
     _unread = 0
 
     def open(self, *args: str, **kwargs: str) -> None:
-        if len(self.server.viewers) >= MOST_VIEWERS:
-            self.close(1013, "too many viewers")
-            return
         self.set_nodelay(True)
         self.server.viewers.add(self)
         self.tell(self.server.message())
@@ -87,9 +93,6 @@ class MirrorStream(Stream):
     """The picture of the camera."""
 
     def open(self, *args: str, **kwargs: str) -> None:
-        if len(self.server.mirror.viewers) >= MOST_VIEWERS:
-            self.close(1013, "too many viewers")
-            return
         self.server.mirror.viewers.add(self)
 
     def on_close(self) -> None:

@@ -7,7 +7,8 @@ from tornado.template import Loader
 from tornado.web import Application
 
 from device.web.doorkeeper import Guarded, Static, allowed_hosts
-from device.web.pages import MetricsText, MirrorStream, ScreenPage, StateStream
+from device.web.limited_server import Places
+from device.web.pages import MOST_VIEWERS, MetricsText, MirrorStream, ScreenPage, StateStream
 from device.web.setup_pages import SETUP_PAGES
 from device.web.today_pages import TODAY_PAGES
 
@@ -28,8 +29,8 @@ def routes(server: "Server") -> Application:
     return Application(
         [
             (r"/", ScreenPage, shared),
-            (r"/state", StateStream, shared),
-            *([(r"/mirror", MirrorStream, shared)] if screen.mirror else []),
+            (r"/state", StateStream, shared | {"places": Places(MOST_VIEWERS)}),
+            *([(r"/mirror", MirrorStream, shared | {"places": Places(MOST_VIEWERS)})] if screen.mirror else []),
             *((path, page, setup) for path, page in SETUP_PAGES.items() if server.setup_url),
             *((path, page, today) for path, page in TODAY_PAGES.items() if server.today_url),
             *([(r"/metrics", MetricsText, metrics)] if server.metrics else []),

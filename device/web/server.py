@@ -137,7 +137,9 @@ class Server:
         return str(self._told()["look"])
 
     def _told(self) -> dict[str, str | None]:
-        return self._shown | {"look": State.FAULT.value, "reason": "device"} if self._late else self._shown
+        if self._late and self._shown["look"] not in {State.FAULT, "ENDED"}:  # which say why nothing is decided
+            return self._shown | {"look": State.FAULT.value, "reason": "device"}
+        return self._shown
 
     def _age(self) -> float:
         return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
@@ -149,7 +151,7 @@ class Server:
     async def serve(self) -> None:
         """Serve until `stop`."""
         server = LimitedServer(
-            routes(self), asking=Asking(self.address.is_here), max_header_size=LARGEST_HEADER,
+            routes(self), asking=Asking(self.address.network_of), max_header_size=LARGEST_HEADER,
             max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
         )  # fmt: skip
         server.add_socket(self.address.socket)

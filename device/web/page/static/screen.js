@@ -28,6 +28,7 @@ function show(look, why) {
 }
 
 function speak(text) {
+  if (!("speechSynthesis" in window)) return; // as in Android's WebView
   speechSynthesis.cancel();
   const speech = new SpeechSynthesisUtterance(text);
   speech.lang = document.documentElement.lang;
@@ -53,8 +54,8 @@ function listen(path, patience, heard, lost) {
     clearTimeout(silence);
     socket.onclose = socket.onmessage = null;
     socket.close();
+    setTimeout(() => listen(path, patience, heard, lost), RETRY_MS); // first, whatever comes of the rest
     lost();
-    setTimeout(() => listen(path, patience, heard, lost), RETRY_MS);
   };
   let silence = setTimeout(end, patience);
   socket.onclose = end;

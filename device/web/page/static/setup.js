@@ -163,8 +163,9 @@ async function often(action, ms) {
 }
 
 async function open() {
-  minute = await told(() => ask("minute"));
-  if (!minute) return;
+  const found = await told(() => ask("minute"));
+  if (!found || !opened.hidden) return; // asked twice, it opens once
+  minute = found;
   showOpened();
   fields();
   often(lastMinute, MINUTE_MS);

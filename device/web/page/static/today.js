@@ -14,7 +14,7 @@ async function show() {
 }
 
 async function open() {
-  if (!(await show())) return;
+  if (!(await show()) || !opened.hidden) return; // asked twice, it opens once
   showOpened();
   setInterval(show, REFRESH_MS);
 }

@@ -45,6 +45,7 @@ function addZone(shares) {
   button.type = "button";
   button.append(document.createElement("span"));
   button.addEventListener("focus", () => (chosen = button));
+  button.addEventListener("click", () => button.focus()); // as not every browser does
   layer.append(button);
   place(button, shares);
   return button;
@@ -81,10 +82,12 @@ function shareOf(event) {
 
 layer.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
+  const button = event.target.closest("button");
+  // A finger scrolls the page over the picture too: it drags only the zone that was added or tapped just before.
+  if (event.pointerType !== "mouse" && (!button || button !== document.activeElement)) return;
   event.preventDefault();
   layer.setPointerCapture(event.pointerId);
   const [x, y] = shareOf(event);
-  const button = event.target.closest("button");
   if (button) {
     drag = { button, x, y, sizes: event.target !== button, begin: rectangles.get(button) };
   } else {
