@@ -143,8 +143,10 @@ def test_what_is_put_before_the_lens_covers_it(rate: float, noise: float) -> Non
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("seconds", [1.0, 2.0])
 def test_what_is_put_before_the_lens_slowly_covers_it(rate: float, seconds: float) -> None:
-    found = watch(itertools.chain(covering(rate, seconds), dark(NIGHT, 3.0, rate)), rate)
-    assert found == (Blind.COVERED, pytest.approx(3.0 + seconds + 1.5, abs=0.21))
+    lumas = itertools.chain(covering(rate, seconds), dark(NIGHT, 3.0, rate))
+    word, second = watch(lumas, rate) or pytest.fail("not noticed")
+    assert word is Blind.COVERED
+    assert second == pytest.approx(3.0 + seconds + 1.5, abs=0.21)
 
 
 def lights_out(rate: float, part: float, after: Callable[[float], Iterator[Luma]]) -> Iterator[Luma]:
