@@ -10,6 +10,7 @@ if __name__ == "__main__":
         signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 import argparse
+import errno
 import io
 import logging
 import sys
@@ -20,6 +21,9 @@ from typing import NoReturn
 from device import commands
 from device.arguments import Parser, path
 from device.errors import KioskError
+
+# What writing to a standard output raises that is closed, full, a file of the largest size, or a terminal that is gone.
+STDOUT_ENDS = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}: run `.venv/bin/python -m device`, which `make .venv` makes, or on a Pi "
               "/opt/mask-kiosk/current/venv/bin/python", file=sys.stderr)
         return 2
-    except OSError as error:  # standard output is closed or full
+    except OSError as error:
+        if error.errno not in STDOUT_ENDS:
+            raise
         print(f"error: {error}", file=sys.stderr)
         sys.stdout = io.StringIO()  # the end would try to write the rest
         return 1

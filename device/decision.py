@@ -13,8 +13,7 @@ from device.background import Background
 from device.classifier import Verdict
 from device.faces import Box, overlap
 from device.levels import Levels
-from device.limits import Zone
-from device.look import place_of
+from device.look import in_zone, place_of
 from device.people import pair
 from device.person import Person
 from device.settings import DecisionSettings
@@ -79,11 +78,6 @@ class Judged:
 STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
 
 
-def in_zone(x: float, y: float, zones: Sequence[Zone]) -> bool:
-    """Tell whether a place, in shares of the picture, is in one of its owner's zones."""
-    return any(left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in zones)
-
-
 class Decision:
     """Follows each person, gathers their scores over a window of time, and lets the most urgent one decide."""
 
@@ -115,12 +109,14 @@ class Decision:
         self._updated = now
         counted = [person for person in self._people if person.noticed and not person.lost]
         urgent = max(counted, key=lambda person: (URGENCY.index(STATES[person.bare]), person.mean or 0), default=None)
-        state = STATES[urgent.bare] if urgent else State.IDLE
+        state, score = (STATES[urgent.bare], urgent.mean) if urgent else (State.IDLE, None)
+        if state is State.CLEAR and any(person.told for person in self._people if person not in counted):
+            state, score = State.CHECKING, None  # who was bare a moment ago may still stand there, the face turned away
         held = self.state is State.ALARM and now - self._since < self._settings.hold_seconds
         if state is self.state or held:
             return None, events
         self.state, self._since = state, now
-        return Alert(state, now, urgent.mean if urgent else None), events
+        return Alert(state, now, score), events
 
     def wonders(self, now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
         """Tell whether it matters how far any of these faces has moved: not of who doesn't count, or has moved before.

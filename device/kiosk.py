@@ -84,7 +84,7 @@ def run(
             verdicts = classifier.judge(frame.luma, eye.find(frame.luma, frame.taken))
             alert, events = decision.update(frame.taken, verdicts)
             moment = _moment()
-            signals.show(decision.state, frame.taken, moment)
+            signals.show(decision.state, frame.taken, moment, events)
             if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
             judged = list(decision.judged(frame.taken))

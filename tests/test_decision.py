@@ -116,8 +116,26 @@ def test_the_most_urgent_face_decides() -> None:
         )
 
     assert states(play(scene, 10, 12)) == [
-        State.CHECKING, State.CLEAR, State.CHECKING, State.CLEAR, State.CHECKING, State.ALARM, State.CLEAR,
+        State.CHECKING, State.CLEAR, State.CHECKING, State.CLEAR, State.CHECKING, State.ALARM, State.CHECKING,
+        State.CLEAR,
     ]
+
+
+@pytest.mark.parametrize("frames_per_second", [3, 10, 30])
+@pytest.mark.parametrize("away", [1.0, 1.5, 2.0])  # seconds
+def test_who_turns_a_bare_face_away_opens_no_door_for_others(away: float, frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:  # the bare one turns away again and again, and goes at 20 s
+        return [verdict(0.1)] + [verdict(0.9, RIGHT)] * (2 <= t < 20 and not (t % 5) > 5 - away)
+
+    alerts = play(scene, frames_per_second, 30)
+    assert [alert.state for alert in alerts if alert.at < 2] == [State.CHECKING, State.CLEAR]
+    assert State.CLEAR not in [alert.state for alert in alerts if 2 <= alert.at < 20]
+    assert alerts[-1].state is State.CLEAR
+    assert alerts[-1].at == pytest.approx(20 + 2.5 - away, abs=0.34)
+
+
+def test_a_door_whose_only_visitor_was_bare_is_empty_as_soon_as_they_have_gone() -> None:
+    assert states(play(lambda t: [verdict(0.9)] * (t < 3), 10, 6)) == [State.CHECKING, State.ALARM, State.IDLE]
 
 
 def test_an_alarm_is_held() -> None:

@@ -48,7 +48,7 @@ def relay() -> list[bool]:
 
 def show(signals: Signals, *shown: tuple[float, State]) -> None:
     for now, state in shown:
-        signals.show(state, now, NOON)
+        signals.show(state, now, NOON, [])
 
 
 def visit(chance: random.Random, card: ModelCard | None, release_seconds: float, steps: int) -> int:
@@ -74,7 +74,7 @@ def visit(chance: random.Random, card: ModelCard | None, release_seconds: float,
             if chance.random() < 0.1:
                 button = Device.pin_factory.pin(BUTTON)
                 chance.choice([button.drive_low, button.drive_high])()
-            signals.show(state, now, NOON)
+            signals.show(state, now, NOON, [])
             changes = [change.state for change in pin.states[seen:]]
             seen = len(pin.states)
             if state is State.CLEAR and before is not State.CLEAR:

@@ -357,11 +357,11 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
         Signals(SignalSettings(relay_pin=16), "mock") as signals,
         served(card_of(), self_test=signals.self_test) as (_, server),
     ):
-        signals.show(State.IDLE, 0.0, datetime.now(UTC))
+        signals.show(State.IDLE, 0.0, datetime.now(UTC), [])
         assert post(server, "test", {}) == (200, {})
         lit = []
         for tick in range(1, 40):
-            signals.show(State.IDLE, tick / 10, datetime.now(UTC))
+            signals.show(State.IDLE, tick / 10, datetime.now(UTC), [])
             lit.append([name for name, pin in pins.items() if Device.pin_factory.pin(pin).state])
     assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 

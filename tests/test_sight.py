@@ -59,9 +59,9 @@ def jpeg(luma: Luma, quality: int) -> Luma:
     )
 
 
-def covering(rate: float) -> Iterator[Luma]:
-    """Yield a lit scene before which, within 0.4 s, something opaque is moved from the left, out of focus."""
-    rng, scene, frames = np.random.default_rng(1), empty_scene(1), round(0.4 * rate)
+def covering(rate: float, seconds: float = 0.4) -> Iterator[Luma]:
+    """Yield a lit scene before which, within so long, something opaque is moved from the left, out of focus."""
+    rng, scene, frames = np.random.default_rng(1), empty_scene(1), round(seconds * rate)
     yield from scenes(1, 2.0, 3.0, rate)
     for place in range(1, frames):
         edge = WIDTH * place / frames
@@ -140,6 +140,15 @@ def test_what_is_put_before_the_lens_covers_it(rate: float, noise: float) -> Non
     assert second - start <= SAFE_SECONDS
 
 
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_what_is_put_before_the_lens_slowly_covers_it(rate: float, seconds: float) -> None:
+    lumas = itertools.chain(covering(rate, seconds), dark(NIGHT, 3.0, rate))
+    word, second = watch(lumas, rate) or pytest.fail("not noticed")
+    assert word is Blind.COVERED
+    assert second == pytest.approx(3.0 + seconds + 1.5, abs=0.21)
+
+
 def lights_out(rate: float, part: float, after: Callable[[float], Iterator[Luma]]) -> Iterator[Luma]:
     """Yield a lit scene, a frame whose lower part was exposed after the lamp went out, and what comes after that."""
     yield from scenes(1, 2.0, 3.0, rate)
@@ -153,6 +162,22 @@ def lights_out(rate: float, part: float, after: Callable[[float], Iterator[Luma]
 @pytest.mark.parametrize("part", [0.0, 0.5])
 def test_a_room_without_any_light_is_the_night(rate: float, part: float) -> None:
     assert watch(lights_out(rate, part, lambda rate: dark(NIGHT, 10.0, rate)), rate) is None
+
+
+def two_lamps(rate: float, gap: float) -> Iterator[Luma]:
+    """Yield a scene that two lamps light, one from each side, and that goes dark as one after the other goes out."""
+    rng, across = np.random.default_rng(3), np.linspace(0, 1, WIDTH, dtype=np.float32)
+    left, right = (np.exp(-(((across - lamp) / 0.35) ** 2)) for lamp in (0.1, 0.9))
+    for place in range(round(10 * rate)):
+        light = left * (place < round(3 * rate)) + right * (place < round((3 + gap) * rate))
+        yield taken(rng, empty_scene(1) * light + 2, NIGHT)
+
+
+@pytest.mark.parametrize(
+    ("rate", "gap"), [(5.0, 0.4), (5.0, 0.8), *itertools.product([10.0, 30.0], [0.2, 0.3, 0.5, 0.8])]
+)
+def test_two_lamps_that_go_out_one_after_the_other_make_a_night(rate: float, gap: float) -> None:
+    assert watch(two_lamps(rate, gap), rate) is None
 
 
 def test_a_night_without_any_light_ends_at_some_time(monkeypatch: pytest.MonkeyPatch) -> None:

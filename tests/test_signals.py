@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import logging
+import math
 import sys
 import threading
 from contextlib import ExitStack
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin
+from test_decision import LEVELS, RIGHT, SETTINGS, Scene, verdict
 
-from device.classifier import MODELS
-from device.decision import State
+from device.classifier import MODELS, Verdict
+from device.decision import Decision, Event, Kind, State
 from device.errors import WiringError
 from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
@@ -28,6 +30,7 @@ OFF_ON = [False, True, False]
 OFF_ON_OFF_ON = [False, True, False, True, False]
 RELAY, CAMERA, BUTTON, BLUE = 16, 25, 6, 24
 ALL_WIRED = SignalSettings(relay_pin=RELAY, camera_pin=CAMERA, button_pin=BUTTON)
+BARE = Event(Kind.VERDICT, 0.0, 1, State.ALARM, 0.9, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +48,7 @@ def card() -> ModelCard:
 
 def run(signals: Signals, *shown: tuple[float, State]) -> None:
     for now, state in shown:
-        signals.show(state, now, NOON)
+        signals.show(state, now, NOON, [])
 
 
 def history(pin: int) -> list[bool]:
@@ -56,7 +59,7 @@ def test_every_state_is_shown_and_everything_is_off_at_the_end() -> None:
     with Signals(SignalSettings(), "mock") as signals:
         assert [Device.pin_factory.pin(pin).function for pin in (17, 27, 22)] == ["output"] * 3
         for now, state in enumerate([State.IDLE, State.CHECKING, State.CLEAR, State.ALARM, State.CLEAR, State.FAULT]):
-            signals.show(state, float(now), NOON)
+            signals.show(state, float(now), NOON, [])
     assert history(17) == OFF_ON_OFF_ON  # red, in ALARM, and in FAULT together with green
     assert history(27) == [False, True, False, True, False]  # green, twice CLEAR, the second time until FAULT is over
     assert history(22) == OFF_ON  # buzzer
@@ -68,7 +71,8 @@ def test_the_buzzers_beeps_rise_to_twice_as_long_and_stay_away_until_the_next_al
     shown = []
     with Signals(settings, "mock") as signals:
         for tick in range(40):
-            signals.show(State.CLEAR if tick == 30 else State.ALARM, 100 + tick / 10, NOON)
+            told = [BARE] if tick in {0, 31} else []
+            signals.show(State.CLEAR if tick == 30 else State.ALARM, 100 + tick / 10, NOON, told)
             shown.append(Device.pin_factory.pin(22).state)
     assert [tick for tick, on in enumerate(shown) if on] == [0, 1, 5, 6, 7, 8, 31, 32, 36, 37, 38, 39]
     assert history(22) == [False, *[True, False] * 4]
@@ -100,13 +104,13 @@ def test_an_exception_is_shown_as_fault_for_a_while_with_the_door_locked_and_eve
 
 def test_outputs_that_are_active_low_are_driven_high_from_the_start_to_the_end() -> None:
     with Signals(SignalSettings(lamps_active_high=False, buzzer_active_high=False), "mock") as signals:
-        signals.show(State.ALARM, 0.0, NOON)
+        signals.show(State.ALARM, 0.0, NOON, [])
     assert (history(17), history(27), history(22)) == ([False, True, False, True], [False, True], history(17))
 
 
 def test_an_output_without_a_pin_is_left_alone() -> None:
     with Signals(SignalSettings(green_pin=0, buzzer_pin=0), "mock") as signals:
-        signals.show(State.ALARM, 0.0, NOON)
+        signals.show(State.ALARM, 0.0, NOON, [])
         assert [pin.info.name for pin in Device.pin_factory.pins.values()] == ["GPIO17"]
     assert history(17) == OFF_ON
 
@@ -202,7 +206,7 @@ def test_no_alarm_beeps_in_quiet_hours_but_the_lamp_is_red(evening: datetime, qu
         for alarm in range(4 * 24):  # one each quarter of an hour
             at = evening + timedelta(minutes=15 * alarm)
             for now, state in ((900.0 * alarm, State.ALARM), (900.0 * alarm + 0.3, State.IDLE)):
-                signals.show(state, now, at)
+                signals.show(state, now, at, [BARE] if state is State.ALARM else [])
                 beeps.append(Device.pin_factory.pin(22).state)
     silent = int(quiet_seconds / 900)
     assert sum(beeps) == 4 * 24 - silent
@@ -212,9 +216,9 @@ def test_no_alarm_beeps_in_quiet_hours_but_the_lamp_is_red(evening: datetime, qu
 
 def test_a_beep_ends_when_quiet_hours_begin() -> None:
     with Signals(SignalSettings(quiet_from="22:00", quiet_until="06:30", time_zone="UTC"), "mock") as signals:
-        signals.show(State.ALARM, 0.0, datetime(2026, 6, 1, 21, 59, 59, 950_000, tzinfo=UTC))
+        signals.show(State.ALARM, 0.0, datetime(2026, 6, 1, 21, 59, 59, 950_000, tzinfo=UTC), [])
         assert Device.pin_factory.pin(22).state
-        signals.show(State.ALARM, 0.1, datetime(2026, 6, 1, 22, 0, 0, 50_000, tzinfo=UTC))
+        signals.show(State.ALARM, 0.1, datetime(2026, 6, 1, 22, 0, 0, 50_000, tzinfo=UTC), [])
         assert not Device.pin_factory.pin(22).state
 
 
@@ -233,12 +237,54 @@ def test_a_short_press_silences_this_alarm_and_not_the_next() -> None:
             if tick == 11:  # between two frames
                 press()
                 let_go()
-            signals.show(State.IDLE if tick == 40 else State.ALARM, tick / 10, NOON)
+            signals.show(State.IDLE if tick == 40 else State.ALARM, tick / 10, NOON, [BARE] if tick in {0, 41} else [])
             sounds.append(Device.pin_factory.pin(22).state)
     assert any(sounds[8:11])
     assert not any(sounds[11:41])
     assert any(sounds[41:45])
     assert history(17) == OFF_ON_OFF_ON  # the lamp goes on
+
+
+def beeps_at(scene: Scene, seconds: float, pressed: float = math.inf) -> list[float]:
+    """Return when the buzzer began to sound at a door where scene(t) is seen, and a button is pressed once."""
+    begun, sounded, ticks = list[float](), False, round(10 * seconds)
+    decision = Decision(SETTINGS, LEVELS)
+    with Signals(ALL_WIRED, "mock") as signals:
+        for tick in range(ticks):
+            now = tick / 10
+            if now == pressed:
+                press()
+                let_go()
+            _, events = decision.update(now, scene(now))
+            signals.show(decision.state, now, NOON, events)
+            if Device.pin_factory.pin(22).state and not sounded:
+                begun.append(now)
+            sounded = Device.pin_factory.pin(22).state
+    return begun
+
+
+def looks_aside(t: float) -> list[Verdict]:
+    return [verdict(0.9)] * (t % 10 < 8.5)
+
+
+def test_who_looks_aside_rings_once_and_stays_silenced() -> None:
+    assert beeps_at(looks_aside, 60) == pytest.approx([0.4, 0.8, 1.3])
+    assert beeps_at(looks_aside, 60, pressed=0.6) == pytest.approx([0.4])
+    assert beeps_at(looks_aside, 60, pressed=9.5) == pytest.approx([0.4, 0.8, 1.3])  # while they look aside
+
+
+@pytest.mark.parametrize("pressed", [0.6, 9.5])
+def test_who_comes_next_without_a_mask_rings_after_a_silence_too(pressed: float) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return looks_aside(t) + [verdict(0.9, RIGHT)] * (t >= 22)
+
+    assert [at for at in beeps_at(scene, 40, pressed) if at > 2] == pytest.approx([22.4, 22.8, 23.3], abs=0.21)
+
+
+def test_who_takes_the_mask_off_again_rings_again() -> None:
+    begun = beeps_at(lambda t: [verdict(0.9 if t < 5 or t >= 10 else 0.1)], 20)
+    assert [round(at, 1) for at in begun[:3]] == [0.4, 0.8, 1.3]
+    assert [10 < at < 12.5 for at in begun[3:]] == [True] * 3
 
 
 def test_a_press_without_an_alarm_silences_nothing() -> None:
@@ -262,7 +308,7 @@ def test_a_long_press_shows_each_lamp_and_the_buzzer_in_turn_and_then_the_state_
         for tick in range(70):
             if tick == 35:
                 let_go()  # it is no short press, nor a second long one
-            signals.show(State.CLEAR if tick == 69 else State.IDLE, tick / 10, NOON)
+            signals.show(State.CLEAR if tick == 69 else State.IDLE, tick / 10, NOON, [])
             lit = [name for name, pin in pins.items() if Device.pin_factory.pin(pin).state]
             shown.append(lit)
     parts = [["red"], ["green"], ["blue"], ["buzzer"]] if blue else [["red"], ["green"], ["buzzer"]]
@@ -376,7 +422,7 @@ def test_off_a_pi_one_line_says_that_nothing_is_switched(
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "none-such")  # also where the tests run on a Pi
     caplog.set_level(logging.INFO)
     with Signals(SignalSettings()) as signals:
-        signals.show(State.ALARM, 0.0, NOON)
+        signals.show(State.ALARM, 0.0, NOON, [])
     assert caplog.messages == ["no GPIO here: states are shown in the terminal only"]
 
 

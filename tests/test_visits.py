@@ -86,7 +86,7 @@ def test_ten_thousand_histories_keep_the_rules(monkeypatch: pytest.MonkeyPatch) 
                 seen_bare = seen_bare or any(verdict.alarm_score >= LEVELS.threshold for verdict in verdicts)
                 assert decision.state is not State.ALARM or seen_bare
                 assert alert is None or alert.state is decision.state
-                signals.show(decision.state, now, NOON)
+                signals.show(decision.state, now, NOON, happened)
                 assert not pin.state or decision.state is State.CLEAR
                 shown[decision.state] += 1
             assert decision.state is State.IDLE

@@ -26,12 +26,13 @@ COLUMNS, ROWS = 16, 12  # blocks of the picture; of the noise, the mean of one k
 # its blocks differ by more: noise of 8 levels a pixel makes about 1 of difference at 640x480.
 DARK, LEAST_SPREAD = 40.0, 3.0
 LEAST_NOISE = 0.1  # grey levels, mean difference of two pictures in a row; a sensor in the dark has more
-# A lamp goes out in all of the picture at once, but for a frame that was exposed meanwhile. What is put before the lens
-# takes longer: a part is black already and another part as bright as it was.
+# A lamp goes out at once in all that it lit, but for a frame that was exposed meanwhile; another may follow later. What
+# is put before the lens takes longer: a part is black already and another part as bright as it was, and it creeps on.
 AT_ONCE_SECONDS = 0.15
 BEFORE_SECONDS = 1.0  # how far back is looked for that
 GONE, GONE_PART = 0.4, 0.25  # shares: a quarter of all blocks has less than this of its former brightness
 KEPT, KEPT_PART = 0.7, 0.125  # and an eighth has more than this
+CREEP_PART = 0.03  # share of all blocks: of less nothing is said, because somebody may walk there
 LONGEST_NIGHT_SECONDS = 16 * 3600.0
 
 Blocks = npt.NDArray[np.float32]
@@ -67,7 +68,7 @@ class Sight:
         else:
             self._repeated = frame.taken - self._renewed
         if black:
-            self._check_black(frame)
+            self._check_black(frame, blocks)
         else:
             self._see(frame.taken, blocks)
 
@@ -87,12 +88,13 @@ class Sight:
         learnt = self._begun is not None and now - self._begun >= LEARN_SECONDS
         return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest)) if learnt else REPEATS_SECONDS
 
-    def _check_black(self, frame: Frame) -> None:
+    def _check_black(self, frame: Frame, blocks: Blocks) -> None:
         now = frame.taken
         if self._black is None:
             self._black_since = self._noisy_at = now
             if self._before:
-                self._patience = LONGEST_NIGHT_SECONDS if self._went_out(now) else COVERED_SECONDS
+                self._before.append((now, blocks))
+                self._patience = LONGEST_NIGHT_SECONDS if self._went_out() else COVERED_SECONDS
             self._before.clear()
         elif float(cv2.absdiff(self._black, frame.luma).mean()) >= LEAST_NOISE:
             self._noisy_at = now
@@ -103,11 +105,31 @@ class Sight:
                 self._name, Blind.COVERED, f"nothing but black for {dark:.1f} s: uncover the lens, or give it light"
             )
 
-    def _went_out(self, now: float) -> bool:
-        """Tell whether the light went out in all of the picture at once, before the black one of `now`, in seconds."""
-        former = self._before[0][1]
-        for taken, blocks in self._before:
-            left = (blocks + 1) / (former + 1)
-            if np.mean(left < GONE) >= GONE_PART and np.mean(left > KEPT) >= KEPT_PART:
-                return now - taken <= AT_ONCE_SECONDS
-        return True
+    def _went_out(self) -> bool:
+        """Tell whether the light went out, lamp by lamp, before the last of the pictures, which is black."""
+        (_, former), (now, _) = self._before[0], self._before[-1]
+        left = [(taken, (blocks + 1) / (former + 1)) for taken, blocks in self._before]
+        partly = (
+            taken for taken, share in left if np.mean(share < GONE) >= GONE_PART and np.mean(share > KEPT) >= KEPT_PART
+        )
+        return now - next(partly, now) <= AT_ONCE_SECONDS or not _creeps(
+            [(taken, float(np.mean(share < GONE))) for taken, share in left]
+        )
+
+
+def _creeps(gone: list[tuple[float, float]]) -> bool:
+    """Tell whether light goes for longer than at once, without a pause as between two lamps.
+
+    gone: of each picture, when it was taken, in seconds, and the share of its blocks from which the light has gone.
+    """
+    begun: float | None = None  # seconds: when what went last began to go
+    last, most = 0, gone[0][1]  # the picture in which it went, and how much had gone then
+    for place, (taken, share) in enumerate(gone):
+        if share - most < CREEP_PART:
+            continue
+        if begun is None or (place - last > 1 and taken - gone[last][0] > AT_ONCE_SECONDS):
+            begun = taken
+        last, most = place, share
+        if taken - begun > AT_ONCE_SECONDS:
+            return True
+    return False

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -11,11 +11,11 @@ from typing import Self
 from gpiozero import LED, Buzzer, OutputDevice
 
 from device.deadline import Deadline
-from device.decision import State
+from device.decision import Event, State
 from device.errors import WiringError
 from device.model_card import ModelCard
 from device.settings import SignalSettings
-from device.signals.beeps import beeping
+from device.signals.beeps import Alarm
 from device.signals.button import Press, PushButton
 from device.signals.lamp import DARK, Lamp
 from device.signals.pins import choose_pins, open_output
@@ -43,8 +43,7 @@ class Signals:
         self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
         self._lock = threading.RLock()
         self._real = False
-        self._alarm_since: float | None = None  # seconds
-        self._silenced = False  # for the present alarm
+        self._alarm = Alarm()
         self._test_since: float | None = None  # seconds
         self._test_asked = False
         self._told: BaseException | None = None
@@ -115,24 +114,20 @@ class Signals:
             )
         _switch(self._collect, True)
 
-    def show(self, state: State, now: float, moment: datetime) -> None:
+    def show(self, state: State, now: float, moment: datetime, events: Sequence[Event]) -> None:
         """Show a state at `now`, in seconds on the frames' clock, and `moment`, the aware time that quiet hours go by.
 
-        The buzzer's pattern counts from the first ALARM shown in a row.
+        events: what happened then; whoever is newly bare begins the buzzer's pattern anew.
         """
         with self._lock:
             self._late.move(LATE_SECONDS)
-            if state is not State.ALARM:
-                self._alarm_since, self._silenced = None, False
-            elif self._alarm_since is None:
-                self._alarm_since = now
+            self._alarm.show(state, now, events)
             self._hear(now)
             if self._relay:
                 self._relay.show(state, now, self._real)
             if not self._test(now):
                 self._light(state)
-                sounds = self._alarm_since is not None and beeping(self._settings, now - self._alarm_since)
-                _switch(self._buzzer, sounds and not self._silenced and not self._quiet.hold(moment))
+                _switch(self._buzzer, self._alarm.sounds(now, self._settings) and not self._quiet.hold(moment))
 
     def self_test(self) -> None:
         """Show each light and then the buzzer, from the next state on; may be called from any thread.
@@ -175,7 +170,7 @@ class Signals:
     def _hear(self, now: float) -> None:
         press = self._button.read(now) if self._button else None
         if press is Press.SHORT:
-            self._silenced = self._alarm_since is not None
+            self._alarm.silence()
         if press is Press.LONG or self._test_asked:
             self._test_since, self._test_asked = now, False
 

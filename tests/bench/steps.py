@@ -62,7 +62,7 @@ def measure() -> dict[str, float]:
             "the same, once it has": lambda: once_moved.find(luma, next(now) / 10),
             "a face cut out, looked at and judged": lambda: classifier.judge(luma, faces),
             "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
-            "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC)),
+            "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC), []),
         }
         return {name: milliseconds(call) for name, call in steps.items()}
 
