@@ -87,12 +87,8 @@ def load_dataset(
         cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    others = _in_both_classes(kept)
-    refused = (
-        *(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]),
-        *(f"left out: {kept[i].path}: is the same picture as {other}, which has the other label: remove the wrong one"
-          for i, other in others.items()),
-    )  # fmt: skip
+    others = in_both_classes(kept)
+    refused = (*(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]), *others.values())
     for line in (*itertools.chain(*map(left_out, folders)), *refused):
         print(line, file=sys.stderr)
     chosen = [i for i in range(len(kept)) if i not in others]
@@ -136,15 +132,20 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
     )
 
 
-def _in_both_classes(photos: Sequence[Photo]) -> dict[int, Path]:
-    """Return which photos are there with the other label too, by their places, each with the other's file."""
+def in_both_classes(photos: Sequence[Photo]) -> dict[int, str]:
+    """Return which photos are there with the other label too, by their places, each with the line that says so."""
     files: dict[tuple[str, Box | None], dict[int, Path]] = {}
     for photo in photos:
         files.setdefault((photo.sha256, photo.box), {}).setdefault(photo.label, photo.path)
     return {
-        i: path for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
+        i: f"left out: {photo.path}: {_the_same(photo)} {path}, which has the other label: remove the wrong one"
+        for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
         if label != photo.label
     }  # fmt: skip
+
+
+def _the_same(photo: Photo) -> str:
+    return f"its face at {','.join(map(str, photo.box))} is the same as in" if photo.box else "is the same picture as"
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:
