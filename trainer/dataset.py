@@ -48,7 +48,7 @@ class Dataset:
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
     refused: tuple[str, ...]  # one line for each file that is no usable picture, or is there with both labels
-    sha256: str  # over the hashes and labels of all photos
+    sha256: str  # over the hashes and labels of all that is named as a picture
     sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
 
@@ -72,8 +72,9 @@ def load_dataset(
     found = [find_photos(folder) for folder in folders]
     photos = list(itertools.chain(*found))
     dataset_sha256 = digest(photos)
-    numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
-    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
+    named = [photo for photo in photos if photo.is_named_as_picture]
+    numbers = np.unique([photo.source for photo in named], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, named, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
@@ -114,8 +115,8 @@ def load_dataset(
 
 
 def digest(photos: Sequence[Photo]) -> str:
-    """Return a SHA-256 over the hashes and labels of photos."""
-    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
+    """Return a SHA-256 over the hashes and labels of photos, without what isn't named as a picture."""
+    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos if photo.is_named_as_picture)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
