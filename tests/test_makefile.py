@@ -128,6 +128,10 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
     assert again == plain[2:]
     for word in ("APART=apart", "SPLIT=grouped", "THREADS=1", "FINDER=haar", "MISS_COST=3"):
         assert make(*asked, word, tree=tmp_path).stdout.splitlines()[-1] == first[-1]
+    words = "FINDER=yunet", "YUNET=a yunet.onnx"
+    cut = make(*asked, *words, tree=tmp_path).stdout.splitlines()
+    assert "--finder yunet --yunet a yunet.onnx" in cut[0]
+    assert cut[-1] == first[-1].replace(" --model", " --yunet a yunet.onnx --model")
     flattered = make(*asked, "SPLIT=random", tree=tmp_path).stdout.splitlines()[-1]
     assert flattered == first[-1].replace(".tflite", "-random.tflite")
 
