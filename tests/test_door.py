@@ -366,6 +366,22 @@ def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:
     assert np.abs(places[rows + 2 :, rows + 2 :]).max() == 0
 
 
+def test_slices_need_bare_faces_without_a_note(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "noted", 12)
+    rows = [f"{path.relative_to(folder)},{path.parent.name},door,real,{'hand' if 'without' in str(path) else ''}"
+            for path in sorted(folder.rglob("*.png"))]  # fmt: skip
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert main(["evaluate", "--data", str(folder), "--slices", "--model", str(toy)]) == 2
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {folder}: each face without_mask in it has a note or wears a mask wrong, expected some that are "
+        "plain, to draw on: add some, or leave out SLICES= and --slices"
+    )
+
+
 def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:
     folder, figures = drawn_photos(tmp_path / "strangers", 12), tmp_path / "figures.json"
     model = str(toy)
