@@ -80,7 +80,7 @@ compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, 
 	@missing=$$(for name in $(networks); do \
 		test -z "$(asked)" -a \( -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" \) || echo $$name; done); \
 	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
-	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" \
+	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)") \
 		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name)$(filter-out -grouped,-$(SPLIT)).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
 	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
@@ -183,11 +183,11 @@ clean:  ## remove the environments, the training runs and what make compare has 
 .venv/ready: requirements.lock
 	@$(call make_venv,.venv,$<,13)
 .venv/cluster: cluster.lock .venv/ready
-	@echo "adding Ray to .venv from $<"; set -e; $(call install,.venv,$<); touch $@
+	@$(call alone,.venv); echo "adding Ray to .venv from $<"; $(call install,.venv,$<); touch $@
 .venv/fuzz: tests/fuzz.lock .venv/ready
 	@test "$$(uname -sm)" = "Linux x86_64" || { echo "error: this is $$(uname -sm), expected Linux x86_64, the only" \
 		"one that atheris is built for: without it, TRIES=10000 .venv/bin/python -m pytest tests/test_fuzz.py" >&2; exit 2; }
-	@echo "adding atheris to .venv from $<"; set -e; $(call install,.venv,$<); touch $@
+	@$(call alone,.venv); echo "adding atheris to .venv from $<"; $(call install,.venv,$<); touch $@
 # The device on its second runtime; tflite-runtime exists up to Python 3.11.
 .venv-tflite-runtime: .venv-tflite-runtime/ready
 .venv-tflite-runtime/ready: tests/tflite-runtime.lock
@@ -197,9 +197,32 @@ clean:  ## remove the environments, the training runs and what make compare has 
 .venv-mutate/ready: tests/mutate.lock
 	@$(call make_venv,.venv-mutate,$<,13)
 
+# One make at a time in a folder $(1): a link beside it holds the number of the process, of which a killed one is gone.
+define alone
+	set -e; until ln -s $$$$ $(1).making 2>/dev/null; do \
+		other=$$(readlink $(1).making) || { ln -s $$$$ $(1).making; break; }; \
+		if kill -0 $$other 2>/dev/null; then \
+			test -n "$$told" || echo "process $$other is making $(1): waiting for it (is it none? then remove $(1).making)"; \
+			told=1; sleep 1; \
+		else \
+			rm -f $(1).making; \
+		fi; \
+	done; trap 'rm -f $(1).making' EXIT
+endef
 # $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
+# A venv can't be made elsewhere and moved, so nothing may run from the one that is replaced: its packages' libraries are
+# in the memory of whoever does.
 define make_venv
-	set -e; echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
+	$(call alone,$(1)); test $(2) -nt $(1)/ready || exit 0; \
+	if test -d $(1); then \
+		at="$$(cd $(1) && pwd -P)/"; \
+		users=$$(if test -d /proc/self; then grep -lsF "$$at" /proc/[0-9]*/maps | cut -d / -f 3; \
+			else lsof -nP 2>/dev/null | grep -F "$$at" | awk '{ print $$2 }' | sort -u; fi | xargs); \
+		test -z "$$users" || { \
+			echo "error: $(1) has to be made anew from $(2), but programs run from it, processes $$users: wait for them," \
+			"or stop them (a training goes on later), and call make again" >&2; exit 2; }; \
+	fi; \
+	echo "making $(1) from $(2), a few minutes"; rm -rf $(1); \
 	if command -v uv >/dev/null; then \
 		uv venv --quiet --seed --python '>=3.11,<=3.$(3).999' $(1); \
 	else \

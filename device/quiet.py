@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any, TextIO, cast
 
 
 @contextmanager
@@ -14,7 +14,7 @@ def native_code_quiet() -> Iterator[None]:
     sys.stderr.flush()
     terminal = os.dup(2)
     with _memory() as held, os.fdopen(terminal, "w", closefd=False) as shown:
-        python_stderr, sys.stderr = sys.stderr, shown
+        python_stderr, sys.stderr = sys.stderr, cast("TextIO", _Stderr(shown))
         os.dup2(held.fileno(), 2)
         try:
             yield
@@ -27,6 +27,19 @@ def native_code_quiet() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
             sys.stderr = python_stderr
+
+
+class _Stderr:
+    """Is the terminal while native code is held back, and Python's stderr of the moment afterwards.
+
+    What is imported meanwhile may keep it, as TensorFlow's log does, and write into it as long as the process lives.
+    """
+
+    def __init__(self, shown: TextIO) -> None:
+        self._shown = shown
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(sys.stderr if self._shown.closed else self._shown, name)
 
 
 def _memory() -> IO[bytes]:

@@ -21,7 +21,7 @@ from device.finders import OwnFaceFinder
 from device.golden import require_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
-from trainer.convert import LEAST_PARITY, require_parity
+from trainer.convert import LEAST_PARITY, _parity_on, require_parity
 from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
@@ -355,6 +355,24 @@ def test_evaluate_counts_what_the_model_says(trained: tuple[Run, Path], tmp_path
     assert found["balanced_accuracy"] == pytest.approx(sum(recall.values()) / 2, abs=1e-4)
     assert found["interval"][0] <= found["balanced_accuracy"] <= found["interval"][1]
     assert 45 <= evaluate(model, others, cropped=False).no_face <= 60  # the shipped finder takes a few for faces
+
+
+def test_a_conversion_leaves_masks_worn_wrong_out_of_balanced_accuracy_as_evaluate_does(tmp_path: Path) -> None:
+    apart = drawn_photos(tmp_path / "apart", 20, seed=1)
+    worn_wrong = apart / "mask_weared_incorrect"
+    worn_wrong.mkdir()
+    for number in range(10):
+        (apart / "with_mask" / f"{number}.png").rename(worn_wrong / f"{number}.png")
+    dataset = load_dataset(apart, SIZE, cropped=True)
+    says = np.array([name.startswith("without_mask") for name in dataset.names], int)  # of those worn wrong: with_mask
+    scores = np.eye(2, dtype=np.float32)[says]
+    assert _parity_on(dataset, scores, scores, 0.5) == (
+        "apart: same verdict as Keras on 100.00% of 40, balanced accuracy 100.00%, Keras's 100.00%"
+    )
+    for number in range(20):
+        (apart / "without_mask" / f"{number}.png").rename(worn_wrong / f"bare-{number}.png")
+    dataset = load_dataset(apart, SIZE, cropped=True)
+    assert _parity_on(dataset, scores, scores, 0.5) == "apart: same verdict as Keras on 100.00% of 40"
 
 
 def test_evaluate_refuses_a_model_that_is_not_there(tmp_path: Path) -> None:

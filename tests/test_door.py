@@ -242,6 +242,26 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
     assert (found.slices["worn_wrong"].n, found.slices["worn_wrong"].called_with_mask) == (1, 0.0)
 
 
+def test_a_face_of_a_scene_with_both_labels_is_named_and_not_counted(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for number, label in enumerate(("with_mask", "without_mask", "with_mask")):
+        cv2.imwrite(str(tmp_path / f"hall-{number}.png"), np.full((80, 120), 250 * (number % 2) + number, np.uint8))
+        rows += [f"hall-{number}.png,12,22,40,40,{label}"]
+    rows += ["hall-2.png,12,22,40,40,without_mask"]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+
+    assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 2)
+    scene = tmp_path / "hall-2.png"
+    assert capsys.readouterr().err == 2 * (
+        f"left out: {scene}: its face at 12,22,40,40 is the same as in {scene}, which has the other label: remove the "
+        "wrong one\n"
+    )
+
+
 def test_a_damaged_scene_is_named_and_the_others_are_judged(
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -344,6 +364,22 @@ def test_hiding_what_decides_lowers_the_score(toy: Path) -> None:
     rows = len(places) // 2
     assert places[:3, :3].min() > 0
     assert np.abs(places[rows + 2 :, rows + 2 :]).max() == 0
+
+
+def test_slices_need_bare_faces_without_a_note(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "noted", 12)
+    rows = [f"{path.relative_to(folder)},{path.parent.name},door,real,{'hand' if 'without' in str(path) else ''}"
+            for path in sorted(folder.rglob("*.png"))]  # fmt: skip
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert main(["evaluate", "--data", str(folder), "--slices", "--model", str(toy)]) == 2
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {folder}: each face without_mask in it has a note or wears a mask wrong, expected some that are "
+        "plain, to draw on: add some, or leave out SLICES= and --slices"
+    )
 
 
 def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:

@@ -336,6 +336,44 @@ def test_a_check_learns_from_what_the_finder_names(
     )
 
 
+def test_other_code_and_other_counts_cut_the_crops_anew(
+    material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(material)
+    made = [make_check.folders_of(replace(plan, epochs=epochs), ["photos", "card"], tmp_path) for epochs in (1, 2)]
+    assert (made[0][0] != made[1][0], made[0][1] == made[1][1]) == (True, True)
+    for name, value in (("PICTURES", 7), ("WATCHED_PICTURES", 7), ("SHAPING_CODE", (crops,))):
+        monkeypatch.setattr(make_check, name, value)
+        made.append(make_check.folders_of(plan, ["photos", "card"], tmp_path))
+    made.append(make_check.folders_of(plan, ["other photos", "card"], tmp_path))
+    assert len({cut for _, cut in made[1:]}) == len({run for run, _ in made[1:]}) == 5
+
+
+def test_damaged_crops_are_cut_again(tmp_path: Path, face_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crops, "AT_ONCE", 10)
+    luma, none = np.full((HEIGHT, WIDTH), 90, np.uint8), np.empty((0, 4), np.float32)
+    composer = Composer([(1.0, [picture(luma, np.array([[40, 40, 60, 80]], np.float32), ["face"], none)])],
+                        [picture(luma, none, [], none)])
+
+    def cut() -> tuple[bytes, bytes]:
+        found = crops.crops_in(tmp_path / "learned", composer, face_network, 20, 0, 1)
+        assert len(found.lumas) == len(found.is_face)
+        return found.lumas.tobytes(), found.is_face.tobytes()
+
+    whole = cut()
+    for name in (crops.LUMAS, crops.ANSWERS):
+        path = tmp_path / "learned" / name
+        content = path.read_bytes()
+        for damaged in (b"", content[: len(content) // 2], bytes(len(content)), content[:-crops.SIZE]):
+            path.write_bytes(damaged)
+            assert cut() == whole
+        path.unlink()
+        assert cut() == whole
+    other = tmp_path / "learned" / crops.ANSWERS
+    np.save(other, np.load(other)[:-1])
+    assert cut() == whole
+
+
 @pytest.mark.parametrize("finished", [True], indirect=True)
 def test_a_network_that_integers_cannot_follow_is_not_written(
     finished: Path, material: Path, capsys: pytest.CaptureFixture[str]

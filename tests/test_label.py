@@ -169,6 +169,14 @@ def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None
     assert [photo.name for photo in find_photos(crops)] == ["with_mask/renamed.png"]
 
 
+def test_a_door_whose_folder_is_renamed_stays_one_source(crops: Path) -> None:
+    LabelFolder(crops).label("0.png", "with_mask")
+    renamed = crops.rename(crops.with_name("door 2"))
+    folder = LabelFolder(renamed)
+    folder.label("1.png", "without_mask")
+    assert {photo.source for photo in find_photos(renamed)} == {"north door"}
+
+
 def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path) -> None:
     for number in range(2):
         LabelFolder(crops).label(f"{number}.png", "with_mask")
@@ -199,6 +207,18 @@ def test_nothing_is_replaced(crops: Path) -> None:
     with pytest.raises(PhotosError, match="no such folder"):
         LabelFolder(crops / "absent")
     assert os.listdir(crops / "dropped") == ["0.png"]  # noqa: PTH208
+
+
+def test_an_undo_with_nothing_to_take_back_says_so(crops: Path, served: str) -> None:
+    LabelFolder(crops).label("0.png", "with_mask")  # before a restart
+    port, token = re.findall(r":(\d+)/#(.*)", served)[0]
+    host = f"127.0.0.1:{port}"
+    headers = [f"Host: {host}", f"Authorization: Bearer {token}", f"Origin: http://{host}", "Content-Length: 2"]
+    status, _, body = ask(int(port), "POST /undo", *headers, body=b"{}")
+    assert (status, json.loads(body)) == (
+        400, {"error": "Nothing was labelled since the start: there is nothing to take back."},
+    )  # fmt: skip
+    assert lies(crops) == {".": list("12345"), "with_mask": ["0"]}
 
 
 def test_a_name_that_the_table_cannot_hold_is_refused_in_one_line(crops: Path, served: str) -> None:

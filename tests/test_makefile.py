@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -127,6 +128,10 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
     assert again == plain[2:]
     for word in ("APART=apart", "SPLIT=grouped", "THREADS=1", "FINDER=haar", "MISS_COST=3"):
         assert make(*asked, word, tree=tmp_path).stdout.splitlines()[-1] == first[-1]
+    words = "FINDER=yunet", "YUNET=a yunet.onnx"
+    cut = make(*asked, *words, tree=tmp_path).stdout.splitlines()
+    assert "--finder yunet --yunet a yunet.onnx" in cut[0]
+    assert cut[-1] == first[-1].replace(" --model", " --yunet a yunet.onnx --model")
     flattered = make(*asked, "SPLIT=random", tree=tmp_path).stdout.splitlines()[-1]
     assert flattered == first[-1].replace(".tflite", "-random.tflite")
 
@@ -154,6 +159,87 @@ def test_crossval_is_told_size_and_seed(spaced_tree: Path, word: str, line: str)
 
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"error: argument {line}")
+
+
+@pytest.fixture
+def bare_tree(tmp_path: Path) -> Path:
+    """A tree without an environment, and a stand-in for uv, which two files may have wait."""
+    (tmp_path / "tree").mkdir()
+    for name in ("Makefile", "requirements.lock"):
+        shutil.copyfile(TREE / name, tmp_path / "tree" / name)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/uv").write_text(
+        f"#!/bin/bash\necho $1 >> '{tmp_path}/asked'\n[ $1 = venv ] || exit 0\n"
+        'mkdir -p "${@: -1}/bin"; cd "${@: -1}/bin"\n'
+        'printf "#!/bin/sh\\necho ran" > python; chmod +x python\n'
+        f"cd '{tmp_path}'; echo > began; read < on\n"
+    )
+    (tmp_path / "bin/uv").chmod(0o755)
+    (tmp_path / "on").write_text("\n")
+    return tmp_path / "tree"
+
+
+def makes_judge(tree: Path) -> "subprocess.Popen[str]":
+    """Start a verb that needs the environment."""
+    path = f"PATH={tree.parent / 'bin'}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["make", "judge", "PICTURES=x", path], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def ends(started: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = started.communicate()
+    return started.returncode, out, err
+
+
+def test_a_second_make_waits_for_the_environment_that_the_first_one_makes(bare_tree: Path) -> None:
+    (bare_tree.parent / "on").unlink()
+    for name in ("began", "on"):
+        os.mkfifo(bare_tree.parent / name)
+    first = makes_judge(bare_tree)
+    (bare_tree.parent / "began").read_text()
+    second = makes_judge(bare_tree)
+    assert second.stdout is not None
+    assert re.match(r"process \d+ is making .venv: waiting for it", second.stdout.readline())
+    (bare_tree.parent / "on").write_text("\n")
+
+    assert ends(first) == (0, "making .venv from requirements.lock, a few minutes\nran\n", "")
+    assert ends(second) == (0, "ran\n", "")
+    assert (bare_tree.parent / "asked").read_text().split() == ["venv", "pip"]
+    assert not (bare_tree / ".venv.making").is_symlink()
+
+
+def test_an_environment_that_a_killed_make_left_half_is_made_anew(bare_tree: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    (bare_tree / ".venv").mkdir()
+    (bare_tree / ".venv.making").symlink_to(str(gone.pid))
+
+    assert ends(makes_judge(bare_tree)) == (0, "making .venv from requirements.lock, a few minutes\nran\n", "")
+
+
+def test_an_environment_that_something_runs_from_is_not_replaced(bare_tree: Path) -> None:
+    library = bare_tree / ".venv" / "numpy.so"
+    library.parent.mkdir()
+    library.write_bytes(bytes(4096))
+    code = (
+        "import mmap, sys\nwith open(sys.argv[1], 'r+b') as file:\n    held = mmap.mmap(file.fileno(), 0)\n"
+        "print(flush=True)\ninput()"
+    )
+    words = [sys.executable, "-c", code, str(library)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as training:
+        assert training.stdout is not None
+        training.stdout.readline()
+        ended, out, err = ends(makes_judge(bare_tree))
+        assert (ended, out) == (2, "")
+        assert err.splitlines()[0] == (
+            "error: .venv has to be made anew from requirements.lock, but programs run from it, processes "
+            f"{training.pid}: wait for them, or stop them (a training goes on later), and call make again"
+        )
+        assert library.exists()
+        training.communicate(b"\n")
+    assert ends(makes_judge(bare_tree))[0] == 0
+    assert not library.exists()
 
 
 def test_where_there_is_no_fuzzer_it_is_said_in_one_line(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from device.pictures import read_luma
 from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.cutting import CROP_MARGIN
-from trainer.dataset import load_dataset
+from trainer.dataset import digest, load_dataset
 from trainer.photos import PhotosError, find_photos, read_rows
 from trainer.split import split_photos
 
@@ -169,6 +169,21 @@ def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: p
     assert len(dataset.refused) == 4
     assert dataset.crops.shape == (24, 24, 24)
     assert np.bincount(dataset.labels).tolist() == [12, 12]
+
+
+def test_what_a_computer_lays_into_a_folder_makes_no_other_photos_of_it(tmp_path: Path) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    before = load_dataset(folder, 24, cropped=True)
+    for number, name in enumerate(("desktop.ini", "Thumbs.db")):
+        (folder / ("with_mask", "without_mask")[number] / name).write_text("nothing to learn")
+
+    after = load_dataset(folder, 24, cropped=True)
+
+    assert (after.sha256, after.sampling_sha256) == (before.sha256, before.sampling_sha256)
+    assert digest(find_photos(folder)) == before.sha256
+    assert (after.names, len(after.refused)) == (before.names, 2)
+    (folder / "with_mask" / "more.png").write_bytes(b"no picture, but named as one")
+    assert load_dataset(folder, 24, cropped=True).sha256 != before.sha256
 
 
 def test_a_picture_with_both_labels_is_named_and_learned_from_as_neither(

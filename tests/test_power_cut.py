@@ -74,6 +74,20 @@ def test_the_content_is_on_disk_before_the_name_and_the_name_before_it_is_told(w
     assert names == ["fsync", "rename", "fsync"]
 
 
+def test_rows_are_on_disk_before_their_folder_has_its_name(tmp_path: Path) -> None:
+    filling = """import numpy
+from trainer.cache import GrowingArray, whole_folder
+with whole_folder(path.parent / "made") as partial, GrowingArray(partial / "rows.npy", (2,)) as rows:
+    rows.append(numpy.zeros(2, numpy.uint8))"""
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    _, calls = write(folder / "kiosk.toml", filling)
+    done = [line for line in calls.splitlines() if re.search(r" (fsync|rename)\(", line) and "/made.new" not in line]
+    ends = [re.search(r'"?([^/"<>]*)[">]+\)', line) for line in done]
+    names = [re.sub(r"\.\w+\.partial$", "", end[1]) for end in ends if end]
+    assert names[-4:] == ["rows.npy", "made", "made", "crops"]
+
+
 def test_weights_are_on_disk_before_the_state_that_names_them(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

@@ -18,6 +18,7 @@ from trainer.dataset import load_dataset
 from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set
 from trainer.runs import load_run
+from trainer.sources import networks_for
 
 PEOPLE = 60
 NAMES = ("with_mask/person-000", "-masked"), ("without_mask/person-000", "")
@@ -161,6 +162,24 @@ def test_without_photos_and_network_a_practice_model_comes_out_and_says_so(
     monkeypatch.chdir(tmp_path)
     assert trainer(drawing.partition(" -m trainer ")[2].split()) == 0
     assert load_dataset(tmp_path / "practice-1", 24).sha256 == card.trained_on.dataset_sha256
+
+
+def test_several_networks_on_drawn_faces_are_refused_before_they_overwrite_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_practice_set(tmp_path / "drawn", people=3, seed=1)
+    wanted = ["train", "--data", str(tmp_path / "drawn"), "--runs", str(tmp_path / "runs"), "--model"]
+    assert trainer([*wanted, "door", "simple", "door"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: door, simple: drawn faces make one model, practice.tflite, expected one network: name one as MODEL, or "
+        "give photos as DATA"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_that_is_named_twice_is_trained_once() -> None:
+    assert networks_for(["simple", "door", "simple"], practice=False) == ["simple", "door"]
+    assert networks_for(["simple", "simple"], practice=True) == ["simple"]
 
 
 def test_a_model_of_drawn_people_is_for_practice_and_one_of_photos_with_some_beside_them_is_not(

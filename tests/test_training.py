@@ -91,6 +91,21 @@ def test_training_stops_when_validation_loss_no_longer_falls(photos: tuple[Datas
     assert train(stopped, dataset, split, epochs=40).state == stopped.state
 
 
+def test_a_training_whose_loss_is_no_number_is_refused_and_keeps_what_came_before(
+    photos: tuple[Dataset, Split], tmp_path: Path
+) -> None:
+    dataset, split = photos
+    run = train(open_run(plan(dataset), tmp_path), dataset, split, epochs=1)
+    network = read_network(run.folder / run.state.last)
+    network.set_weights([np.full_like(weights, np.nan) for weights in network.get_weights()])
+    network.save(run.folder / run.state.last)
+
+    with pytest.raises(RunError, match=r"training diverged: loss isn't a number after epoch 2, expected one: set an"):
+        train(open_run(plan(dataset), tmp_path), dataset, split, epochs=3)
+
+    assert load_state(run.folder) == run.state
+
+
 def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tmp_path: Path) -> None:
     dataset, split = photos
     scores = []

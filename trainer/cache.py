@@ -79,6 +79,7 @@ def _filled(partial: Path, path: Path) -> Iterator[Path]:
     try:
         yield partial
         (partial / LOCK).unlink()
+        sync(partial)
         if path.is_dir() and not any(path.iterdir()):  # not replaced: it may be a link, or somebody's working directory
             for made in list(partial.iterdir()):
                 shutil.move(made, path)
@@ -90,6 +91,7 @@ def _filled(partial: Path, path: Path) -> Iterator[Path]:
             if not path.is_dir():
                 raise
             shutil.rmtree(partial)  # another process was faster, with the same content
+        sync(path.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -130,6 +132,8 @@ class GrowingArray:
     ) -> None:
         self._file.seek(0)
         self._write_head()
+        self._file.flush()
+        os.fsync(self._file.fileno())  # before its folder gets its name
         self._file.close()
 
     def _write_head(self) -> None:

@@ -25,10 +25,11 @@ class Row:
     accuracy: dict[str, float]  # balanced, 0-1, on each folder
 
 
-def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool) -> list[Row]:
+def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yunet: str = "") -> list[Row]:
     """Measure models, given by the paths of their .tflite, on folders of photos, crops or scenes; the peer comes last.
 
-    `cropped` says that folders of plain photos hold face crops. Raises ModelError or PhotosError.
+    `cropped` says that folders of plain photos hold face crops. yunet: its .onnx, where a model goes with it.
+    Raises ModelError or PhotosError.
     """
     names, sets = _distinct([path.stem for path in models], models), _distinct([at.name for at in folders], folders)
     pairs = [read_card(path) for path in models]
@@ -41,7 +42,9 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool) -> l
     accuracy: dict[str, dict[str, float]] = {PEER: {}}
     for name, path in zip(names, models, strict=True):
         accuracy[name] = {
-            of: evaluate(str(path), folder, cropped and not (folder / BOXES_TABLE).exists()).balanced_accuracy
+            of: evaluate(
+                str(path), folder, cropped and not (folder / BOXES_TABLE).exists(), yunet=yunet
+            ).balanced_accuracy
             for of, folder in zip(sets, folders, strict=True)
         }
     return [

@@ -37,7 +37,7 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
         ):
             for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
                 try:
-                    if photo.path.suffix.lower() not in SUFFIXES:
+                    if not photo.is_named_as_picture:
                         raise PictureError(
                             f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}"
                         )

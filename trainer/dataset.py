@@ -48,7 +48,7 @@ class Dataset:
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
     refused: tuple[str, ...]  # one line for each file that is no usable picture, or is there with both labels
-    sha256: str  # over the hashes and labels of all photos
+    sha256: str  # over the hashes and labels of all that is named as a picture
     sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
 
@@ -72,8 +72,9 @@ def load_dataset(
     found = [find_photos(folder) for folder in folders]
     photos = list(itertools.chain(*found))
     dataset_sha256 = digest(photos)
-    numbers = np.unique([photo.source for photo in photos], return_inverse=True)[1].tolist()
-    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, photos, strict=True)]
+    named = [photo for photo in photos if photo.is_named_as_picture]
+    numbers = np.unique([photo.source for photo in named], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, named, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
     code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
@@ -87,12 +88,8 @@ def load_dataset(
         cut_photos(photos, size, finder, arrays)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    others = _in_both_classes(kept)
-    refused = (
-        *(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]),
-        *(f"left out: {kept[i].path}: is the same picture as {other}, which has the other label: remove the wrong one"
-          for i, other in others.items()),
-    )  # fmt: skip
+    others = in_both_classes(kept)
+    refused = (*(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]), *others.values())
     for line in (*itertools.chain(*map(left_out, folders)), *refused):
         print(line, file=sys.stderr)
     chosen = [i for i in range(len(kept)) if i not in others]
@@ -118,8 +115,8 @@ def load_dataset(
 
 
 def digest(photos: Sequence[Photo]) -> str:
-    """Return a SHA-256 over the hashes and labels of photos."""
-    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos)
+    """Return a SHA-256 over the hashes and labels of photos, without what isn't named as a picture."""
+    told = "".join(f"{photo.sha256} {photo.label}{_place(photo)}\n" for photo in photos if photo.is_named_as_picture)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -136,15 +133,20 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
     )
 
 
-def _in_both_classes(photos: Sequence[Photo]) -> dict[int, Path]:
-    """Return which photos are there with the other label too, by their places, each with the other's file."""
+def in_both_classes(photos: Sequence[Photo]) -> dict[int, str]:
+    """Return which photos are there with the other label too, by their places, each with the line that says so."""
     files: dict[tuple[str, Box | None], dict[int, Path]] = {}
     for photo in photos:
         files.setdefault((photo.sha256, photo.box), {}).setdefault(photo.label, photo.path)
     return {
-        i: path for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
+        i: f"left out: {photo.path}: {_the_same(photo)} {path}, which has the other label: remove the wrong one"
+        for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
         if label != photo.label
     }  # fmt: skip
+
+
+def _the_same(photo: Photo) -> str:
+    return f"its face at {','.join(map(str, photo.box))} is the same as in" if photo.box else "is the same picture as"
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:

@@ -17,7 +17,7 @@ from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.copies import named_finder
-from trainer.dataset import Dataset, load_dataset
+from trainer.dataset import Dataset, in_both_classes, load_dataset
 from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts
@@ -130,12 +130,13 @@ class Judged:
 
 def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> Judged:
     classifier.require_crops_of(finder)
-    known: dict[Path, list[Photo]] = {}
-    for line in left_out(folder):
+    labelled, known = find_photos(folder), dict[Path, list[Photo]]()
+    both = in_both_classes(labelled)
+    for line in (*left_out(folder), *both.values()):
         print(line, file=sys.stderr)
-    for photo in find_photos(folder):
+    for photo in (photo for i, photo in enumerate(labelled) if i not in both):
         known.setdefault(photo.path, []).append(photo)
-    pairs, missed, refused = list[tuple[Photo, str]](), 0, 0
+    pairs, missed, refused = list[tuple[Photo, str]](), 0, len(both)
     for path, photos in tqdm(known.items(), "scenes", disable=None):
         try:
             luma = read_luma(path)

@@ -137,7 +137,11 @@ class Undo(WithToken):
     """Takes the last label back."""
 
     def post(self) -> None:
-        self.answer(self.server.pictures.undo)
+        self.answer(self._take_back)
+
+    def _take_back(self) -> None:
+        if self.server.pictures.undo() is None:
+            raise PhotosError("Nothing was labelled since the start: there is nothing to take back.")
 
 
 HANDLERS = {"next": Next, "picture": Picture, "label": Label, "undo": Undo}

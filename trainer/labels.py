@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from pathlib import Path
 
 from device.pictures import SUFFIXES
@@ -73,13 +74,16 @@ class LabelFolder:
     def _write_table(self) -> None:
         """Write what lies where; a row that still holds stays as it is, with what its owner changed in it."""
         rows = {row["file"]: row for row in read_rows(self._table, COLUMNS)} if self._table.exists() else {}
+        source, sources = self.folder.resolve().name, Counter(row["source"] for row in rows.values())
+        if sources and source not in sources:  # the folder was renamed: it is one door still
+            source = sources.most_common(1)[0][0]
         content = io.StringIO()
         table = csv.DictWriter(content, COLUMNS, lineterminator="\n")
         table.writeheader()
         for label in (*LABELS, WORN_WRONG):
             for name in _pictures(self.folder / label):
                 file = f"{label}/{name}"
-                new = dict(zip(COLUMNS, (file, label, self.folder.resolve().name, "real", ""), strict=True))
+                new = dict(zip(COLUMNS, (file, label, source, "real", ""), strict=True))
                 table.writerow(rows[file] if rows.get(file, {}).get("label") == label else new)
         write_whole(self._table, content.getvalue().encode())
 

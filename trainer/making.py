@@ -71,9 +71,10 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from trainer.sources import check_folders, photos_folder
+    from trainer.sources import check_folders, networks_for, photos_folder
 
     folder, practice = photos_folder(options.data)
+    networks = networks_for(options.model, practice)
     check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
     with native_code_quiet():
         from trainer.jobs import train_each
@@ -84,7 +85,7 @@ def _train(options: argparse.Namespace) -> None:
 
     set_threads(options.threads)
     with ExitStack() as held:
-        jobs = [_job(options, name, folder, practice, held) for name in options.model]
+        jobs = [_job(options, name, folder, practice, held) for name in networks]
         folders = [job.run.folder for job in jobs]
         make_current(folders, options.runs)
         held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile

@@ -45,6 +45,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     compare.add_argument("--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes")
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
+    compare.add_argument("--yunet", type=folder, help="YuNet's .onnx, for models trained on its crops")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
 
     page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
@@ -93,7 +94,7 @@ def _compare(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.compare import compare, table, write_comparison
 
-    rows = compare(options.model, [Path(path) for path in options.data], options.cropped)
+    rows = compare(options.model, [Path(path) for path in options.data], options.cropped, options.yunet or "")
     print(table(rows), end="")
     print(write_comparison(rows, options.runs))
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from device import model_card
 from device.errors import KioskError
 from device.faces import Box
+from device.pictures import SUFFIXES
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 FEWEST = 10  # photos a class
@@ -48,6 +49,11 @@ class Photo:
     drawn: bool = False  # the mask in it, or all of it, was drawn
     cropped: bool = False  # it is a face crop already
     box: Box | None = None  # of the face, where it is known
+
+    @property
+    def is_named_as_picture(self) -> bool:
+        """Tell whether the file's suffix is a picture's; another one is left out, by name, and tells nothing apart."""
+        return self.path.suffix.lower() in SUFFIXES
 
 
 def find_photos(folder: Path) -> list[Photo]:

@@ -19,7 +19,7 @@ from trainer.cutting import CONTEXT, CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.drawn_person import SKINS, random_person
 from trainer.fitted import draw_mask, draw_worn_wrong
-from trainer.photos import ALARM_LABEL, LABELS
+from trainer.photos import ALARM_LABEL, LABELS, PhotosError
 from trainer.practice import draw_face
 
 BARE = LABELS.index(ALARM_LABEL)
@@ -35,10 +35,16 @@ Slice = tuple[str, Luma, npt.NDArray[np.intp]]
 
 
 def drawn_slices(dataset: Dataset, seed: int = 0) -> Iterator[Slice]:
-    """Yield the slices: masks, masks worn wrong and things drawn on bare faces, altered photos, drawn people."""
+    """Yield the slices: masks, masks worn wrong and things drawn on bare faces, altered photos, drawn people.
+
+    Raises PhotosError where no bare face is there to draw on.
+    """
     rng = np.random.default_rng([seed, OWN_STREAM])
     plain = np.array([not name for name in dataset.slices])
     bare = rng.permutation(np.flatnonzero((dataset.labels == BARE) & plain))[:MOST]
+    if not len(bare):
+        raise PhotosError(f"{dataset.folder}: each face without_mask in it has a note or wears a mask wrong, expected "
+                          "some that are plain, to draw on: add some, or leave out SLICES= and --slices")
     masked = rng.permutation(np.flatnonzero(dataset.labels == MASKED))[:MOST]
     both = np.concatenate([bare, masked])
     drawings: list[tuple[str, int, Callable[[Luma], Luma]]] = [

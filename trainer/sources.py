@@ -39,6 +39,18 @@ def photos_folder(data: str | None) -> tuple[Path, bool]:
     return folder, True
 
 
+def networks_for(asked: Sequence[str], practice: bool) -> list[str]:
+    """Return the networks to train, each once: one that is named twice would wait for itself.
+
+    Raises PhotosError for several on drawn faces, which all become the one model `practice`.
+    """
+    networks = list(dict.fromkeys(asked))
+    if practice and len(networks) > 1:
+        raise PhotosError(f"{', '.join(networks)}: drawn faces make one model, practice.tflite, expected one network: "
+                          "name one as MODEL, or give photos as DATA")
+    return networks
+
+
 def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
     """Raise PhotosError as reading these folders would in the end, or where their names can't stand in a card.
 

@@ -135,8 +135,11 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
                 setattr(self._others[name], attribute, value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Save the model, then the state that points at it."""
+        """Save the model, then the state that points at it. Raises RunError for a loss that is no number."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        if not math.isfinite(figures["val_loss"]):
+            raise RunError(f"{self._folder}: training diverged: loss isn't a number after epoch {epoch + 1}, expected "
+                           "one: set another SEED, or give more photos; the epochs before are kept")
         best = BEST.format(epoch=epoch + 1)
         improved = figures["val_loss"] < min(self.state.history.get("val_loss", []), default=float("inf"))
         last = f"last-{epoch + 1:03d}.keras"

@@ -1,5 +1,6 @@
 """Cuts out what a face network names in composed pictures: what its check learns from."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,14 +40,22 @@ class Crops(NamedTuple):
 
 
 def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
-    """Return the crops that lie in a folder; where there is none yet, they are cut and put there.
+    """Return the crops that lie in a folder; where there are none yet, or damaged ones, they are cut and put there.
 
     Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again.
     """
-    if not folder.is_dir():
+    if not _is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         with whole_folder(folder) as partial:
             _cut(partial, composer, model, pictures, seed, threads)
     return Crops(np.load(folder / LUMAS, mmap_mode="r"), np.load(folder / ANSWERS).astype(np.float32))
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return len(np.load(folder / LUMAS, mmap_mode="r")) == len(np.load(folder / ANSWERS))  # a short one isn't read
+    except (OSError, ValueError, EOFError):
+        return False
 
 
 def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> None:

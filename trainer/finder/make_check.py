@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import inspect
 from pathlib import Path
 
 import cv2
@@ -9,13 +10,16 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from device import crop, face_check, faces, finders, heatmap, pictures, reduce
 from device.cards import card_json
 from device.face_card import CheckCard, FaceCard, check_path, read_face_card
 from device.face_check import FaceCheck
 from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
 from device.tflite import TFLite
+from trainer import accessories, covers, cutting, fitted, hands, lit_face
 from trainer.cache import write_whole
+from trainer.finder import annotations, compose, contenders, crops, lay, matching, photograph, scenes, teacher
 from trainer.finder.check import check as new_check
 from trainer.finder.check import train_check
 from trainer.finder.compose import Composer
@@ -36,6 +40,11 @@ from trainer.training import read_network, set_threads
 NAME = "faces-check"
 FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred, and cost as much each
 PICTURES, WATCHED_PICTURES = 300_000, 6_000
+# Part of a run's name and of its crops': with other code, the same photos may give others.
+SHAPING_CODE = (
+    accessories, annotations, compose, contenders, covers, crop, crops, cutting, face_check, faces, finders, fitted,
+    hands, heatmap, lay, lit_face, matching, photograph, pictures, reduce, scenes, teacher,
+)  # fmt: skip
 
 
 def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Path) -> str:
@@ -58,12 +67,10 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     keras.utils.clear_session()
     start = read_start(Path(plan.start), new_check(), NAME) if plan.start else None
     cv2.setNumThreads(1)  # crops are cut and changed in several threads already
-    made_of = [material.sha256, card.sha256, PICTURES]
-    folder = run_folder("face-check", plan, made_of, runs)
-    crops = run_folder("face-crops", dataclasses.replace(plan, start="", epochs=0, threads=0), made_of, runs)
+    folder, cut = folders_of(plan, [material.sha256, card.sha256], runs)
     with only_one(folder):
-        learned = crops_in(crops / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
-        watched = crops_in(crops / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
+        learned = crops_in(cut / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
+        watched = crops_in(cut / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = load_state(folder)
         tell_changes(state, folder)
         state = train_check(folder, state, learned, watched, plan.epochs, plan.seed, start)
@@ -81,6 +88,14 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     write_whole(check_path(model), content)
     write_whole(model.with_suffix(".json"), told)
     return said(state, check_path(model), both)
+
+
+def folders_of(plan: FinderPlan, made_of: list[object], runs: Path) -> tuple[Path, Path]:
+    """Return the folder of a run, and that of the crops that it shares with runs of another START or more EPOCHS."""
+    code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
+    more = [*made_of, PICTURES, WATCHED_PICTURES, code, cv2.__version__]
+    shared = dataclasses.replace(plan, start="", epochs=0, threads=0)
+    return run_folder("face-check", plan, more, runs), run_folder("face-crops", shared, more, runs)
 
 
 def _finder(model: Path, check: FaceCheck) -> Find:
