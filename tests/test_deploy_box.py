@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from fleet import Server
@@ -613,3 +614,23 @@ def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -
     state, version = running(box)
     assert state == "active"
     assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])
+
+
+def test_what_was_moved_to_another_disk_is_updated_and_rolled_back_there(box: Box, tree: Path) -> None:
+    moved = box.ssh("mv /opt/mask-kiosk /srv/ && ln -s /srv/mask-kiosk /opt/mask-kiosk")
+    assert moved.returncode == 0, moved.stderr
+    _, old = running(box)
+    for number in (1, 2):  # the second has another one to remove
+        behave(tree, f"works elsewhere, number {number}")
+        new = plan(tree, "12", RUNTIMES[0]).version
+        assert deploy(box, tree) == (0, ANY, [])
+        assert (running(box), releases(box)) == (("active", new), {old, new})
+        assert box.run(tree, "rollback", PI)[::2] == (0, [])
+        assert (running(box), releases(box)) == (("active", old), {old, new})
+    assert box.ssh("readlink /opt/mask-kiosk/current").stdout == f"/opt/mask-kiosk/releases/{old}\n"
+    assert box.run(tree, "undeploy", PI)[::2] == (0, [])
+    assert box.ssh("readlink /opt/mask-kiosk && ls -A /srv/mask-kiosk").stdout == "/srv/mask-kiosk\n"
+
+
+def releases(box: Box) -> set[str]:
+    return set(box.ssh("ls -A /opt/mask-kiosk/releases").stdout.split())

@@ -15,8 +15,8 @@ from deploy.errors import DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
-from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, remove
+from deploy.pi.facts import CONFIG, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, RELEASES, release_at, remove, remove_home
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -64,7 +64,7 @@ def install(version: str) -> None:
     finally:
         remove(INCOMING)
         if not CURRENT.is_symlink():  # the first one failed
-            remove(HOME)
+            remove_home()
     for line in lines_for_config_txt():
         say(line)
 
@@ -104,7 +104,7 @@ def switch(release: Path) -> None:
     UnkeptError where the reason is this computer's.
     """
     ended = TakenBackError
-    kept = {CURRENT.resolve(), FORMER.resolve()}
+    kept = {release_at(CURRENT), release_at(FORMER)}
     try:
         _prove(release)
     except DeployError:
@@ -117,7 +117,7 @@ def switch(release: Path) -> None:
         if not reason:
             service.keep(release)
     except (DeployError, OSError) as error:  # systemd doesn't answer, or the card has no room for a link
-        if CURRENT.resolve() == release:
+        if release_at(CURRENT) == release:
             raise
         reason, ended = str(error), UnkeptError
     if reason:
@@ -131,9 +131,9 @@ def switch(release: Path) -> None:
 
 def rollback() -> None:
     """Run the former release again; the current one becomes the former."""
-    if not FORMER.exists() or FORMER.resolve() == CURRENT.resolve():
+    if not FORMER.exists() or release_at(FORMER) == release_at(CURRENT):
         raise DeployError("has no former release to go back to")
-    switch(FORMER.resolve())
+    switch(release_at(FORMER))
 
 
 def undeploy() -> None:
@@ -142,7 +142,7 @@ def undeploy() -> None:
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
-    remove(HOME)
+    remove_home()
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 

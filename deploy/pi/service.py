@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.pi.facts import HOME, UNIT
-from deploy.pi.files import CURRENT, FORMER, RELEASES, point, remove, write
+from deploy.pi.files import CURRENT, FORMER, RELEASES, point, release_at, remove, write
 from deploy.pi.page import silence
 
 SCREEN = "mask-kiosk-screen.service"
@@ -105,13 +105,13 @@ def keep(release: Path) -> None:
         point(link, CURRENT / "systemd" / name)
     for link, target in WANTS.items():
         point(link, target)
-    former = FORMER.resolve()
-    if CURRENT.exists() and CURRENT.resolve() != release:
-        point(FORMER, CURRENT.resolve())
+    former = release_at(FORMER)
+    if CURRENT.exists() and release_at(CURRENT) != release:
+        point(FORMER, release_at(CURRENT))
     try:
         point(CURRENT, release)
     except OSError:
-        if former != FORMER:  # there was one
+        if former.exists():
             point(FORMER, former)
         raise
     remove(TRIAL)
@@ -145,7 +145,7 @@ def take_back() -> str:
 
 def prune() -> None:
     """Remove every release but the current and the former one."""
-    kept = {link.resolve() for link in (CURRENT, FORMER)}
+    kept = {release_at(link) for link in (CURRENT, FORMER)}
     for path in RELEASES.iterdir():
         if path not in kept:
             remove(path)
