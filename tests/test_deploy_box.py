@@ -528,6 +528,19 @@ def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
         hiding.unlink()
 
 
+def test_a_kiosk_that_was_enabled_by_hand_is_rolled_back(box: Box, tree: Path) -> None:
+    _, old = running(box)
+    behave(tree, "works, until it has no camera")
+    assert deploy(box, tree)[0] == 0
+    units = "mask-kiosk mask-kiosk-screen mask-kiosk-pull.timer"
+    assert box.ssh(f"systemctl disable {units} && systemctl enable {units}").returncode == 0
+    main = "/opt/mask-kiosk/current/device/__main__.py"
+    assert box.ssh(f"sed -i 's/works, until it //' {main} && rm -r $(dirname {main})/__pycache__").returncode == 0
+    assert box.run(tree, "rollback", PI)[::2] == (0, [])
+    assert running(box) == ("active", old)
+    assert box.ssh(f"ls /etc/systemd/system/mask-kiosk*; systemctl is-enabled {units}").stdout == "enabled\n" * 3
+
+
 def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, tree: Path, folder: Path) -> None:
     key, www = folder / "keys" / "update", folder / "www"
     publish = ("publish", "--to", str(www), "--key", str(key), "--debian", "12", "--rings", "100@0")

@@ -133,6 +133,7 @@ def rollback() -> None:
     """Run the former release again; the current one becomes the former."""
     if not FORMER.exists() or release_at(FORMER) == release_at(CURRENT):
         raise DeployError("has no former release to go back to")
+    service.require_no_other_unit()
     switch(release_at(FORMER))
 
 

@@ -16,7 +16,7 @@ SCREEN = "mask-kiosk-screen.service"
 PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
 UNITS = Path("/usr/local/lib/systemd/system")
-HIDING = Path("/etc/systemd/system") / UNIT  # comes before both
+HIDING = Path("/etc/systemd/system")  # comes before both
 # Links of ours, and the file of the release that each leads to.
 LINKS = {
     UNITS / UNIT: UNIT,
@@ -55,12 +55,19 @@ def show(*names: str) -> list[str]:
 
 def require_no_other_unit() -> None:
     """Raise DeployError if a unit of somebody's own hides the release's."""
-    if HIDING.is_symlink() and str(HIDING.readlink()).startswith(str(HOME)):
-        remove(HIDING)  # `systemctl enable` made it
-    if HIDING.exists():
+    _remove_enabled()
+    if (HIDING / UNIT).exists():
         raise DeployError(
-            f"{HIDING} hides the unit that is deployed: keep its changes with `systemctl edit`, and remove it"
+            f"{HIDING / UNIT} hides the unit that is deployed: keep its changes with `systemctl edit`, and remove it"
         )
+
+
+def _remove_enabled() -> None:
+    """Remove what `systemctl enable` makes besides a link of WANTS: one that ties the unit to today's release."""
+    for link in WANTS:
+        hiding = HIDING / link.name
+        if hiding.is_symlink() and hiding.resolve().is_relative_to(HOME.resolve()):
+            remove(hiding)
 
 
 def start_on_trial(release: Path) -> str:
@@ -122,6 +129,7 @@ def keep(release: Path) -> None:
 
 def remove_links() -> None:
     """Remove what has the kiosk start with the computer."""
+    _remove_enabled()
     for path in (*WANTS, *LINKS):
         remove(path)
 
