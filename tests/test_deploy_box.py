@@ -203,8 +203,9 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     _, old = running(box)
     before = everything(box).splitlines()
     behave(tree, behaviour)
-    found, _, errors = deploy(box, tree)
+    found, lines, errors = deploy(box, tree)
     assert (found, len(errors)) == (code, 1)
+    assert (f"{PI}: journal: caf\N{REPLACEMENT CHARACTER}: no camera" in lines) == (behaviour == "has no camera")
     assert re.fullmatch(rf"{PI}  error  0\.1\.0-[0-9a-f]{{12}} {re.escape(reason.format(old=old))}", errors[0])
     assert running(box) == ("active", old)
     folders = (

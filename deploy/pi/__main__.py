@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -112,6 +113,7 @@ def switch(release: Path) -> None:
             remove(release)
         raise
     say(f"starts {release.name}")
+    began = time.time()
     try:
         reason = service.start_on_trial(release)
         if not reason:
@@ -121,9 +123,10 @@ def switch(release: Path) -> None:
             raise
         reason, ended = str(error), UnkeptError
     if reason:
-        for line in service.last_lines():
-            say(f"journal: {line}")
+        ended_at = time.time()
         now = service.take_back()
+        for line in service.last_lines(began, ended_at):
+            say(f"journal: {line}")
         if release not in kept:
             remove(release)
         raise ended(f"{release.name} didn't come up ({reason}); {now}")
@@ -153,7 +156,7 @@ def _prove(release: Path) -> None:
         done = subprocess.run(
             # Not runuser, whose session asks for more than the pull agent's unit grants.
             ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", str(python), "-B", "-m", "device", *words],
-            cwd=release, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            cwd=release, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
             found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]

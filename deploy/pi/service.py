@@ -46,7 +46,7 @@ def systemctl(*words: str) -> bool:
 def show(*names: str) -> list[str]:
     """Return properties of the kiosk's unit. Raises DeployError where systemd doesn't answer."""
     command = ["systemctl", "show", f"--property={','.join(names)}", UNIT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise DeployError(f"systemd doesn't answer: {done.stderr.strip() or done.returncode}")
     values = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -159,7 +159,9 @@ def prune() -> None:
             remove(path)
 
 
-def last_lines() -> list[str]:
-    """Return the end of the unit's journal."""
-    command = ["journalctl", "--unit", UNIT, "--lines", str(SHOWN_LINES), "--no-pager", "--output", "cat"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+def last_lines(since: float, until: float) -> list[str]:
+    """Return the last lines of the unit's journal that came between two moments, in seconds since 1970."""
+    span = ["--since", f"@{since:.3f}", "--until", f"@{until:.3f}"]  # --lines counts those that came later, too
+    command = ["journalctl", "--unit", UNIT, *span, "--no-pager", "--output", "cat"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout.splitlines()[-SHOWN_LINES:]
