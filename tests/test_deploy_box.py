@@ -542,6 +542,23 @@ def test_a_kiosk_that_was_enabled_by_hand_is_rolled_back(box: Box, tree: Path) -
     assert box.ssh(f"ls /etc/systemd/system/mask-kiosk*; systemctl is-enabled {units}").stdout == "enabled\n" * 3
 
 
+def test_settings_that_only_the_former_release_knows_do_not_keep_it_out(box: Box, tree: Path) -> None:
+    config, settings = box.root / "etc/mask-kiosk/kiosk.toml", tree / "device/settings.py"
+    text, before = settings.read_text(), config.read_text()
+    behave(tree, "works, and speaks")
+    assert deploy(box, tree)[0] == 0
+    _, speaks = running(box)
+    settings.write_text(re.sub(r"    speech: bool.*\n", "", text))
+    try:
+        assert deploy(box, tree)[0] == 0
+        config.write_text("[screen]\nspeech = false\n")
+        assert box.run(tree, "rollback", PI)[::2] == (0, [])
+        assert running(box) == ("active", speaks)
+    finally:
+        settings.write_text(text)
+        config.write_text(before)
+
+
 def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, tree: Path, folder: Path) -> None:
     key, www = folder / "keys" / "update", folder / "www"
     publish = ("publish", "--to", str(www), "--key", str(key), "--debian", "12", "--rings", "100@0")

@@ -118,7 +118,7 @@ def switch(release: Path) -> None:
         reason = service.start_on_trial(release)
         if not reason:
             service.keep(release)
-    except (DeployError, OSError) as error:  # systemd doesn't answer, or the card has no room for a link
+    except Exception as error:  # systemd doesn't answer, the card has no room for a link, or a mistake of ours
         if release_at(CURRENT) == release:
             raise
         reason, ended = str(error), UnkeptError
