@@ -72,7 +72,9 @@ def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None
         python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
         "--only-binary", ":all:", "--require-hashes", "--dest", str(folder), "--requirement", str(wanted), *platform,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         shutil.rmtree(folder)
         folder.mkdir()

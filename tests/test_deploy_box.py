@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from fleet import Server
@@ -202,8 +203,9 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     _, old = running(box)
     before = everything(box).splitlines()
     behave(tree, behaviour)
-    found, _, errors = deploy(box, tree)
+    found, lines, errors = deploy(box, tree)
     assert (found, len(errors)) == (code, 1)
+    assert (f"{PI}: journal: caf\N{REPLACEMENT CHARACTER}: no camera" in lines) == (behaviour == "has no camera")
     assert re.fullmatch(rf"{PI}  error  0\.1\.0-[0-9a-f]{{12}} {re.escape(reason.format(old=old))}", errors[0])
     assert running(box) == ("active", old)
     folders = (
@@ -527,6 +529,36 @@ def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
         hiding.unlink()
 
 
+def test_a_kiosk_that_was_enabled_by_hand_is_rolled_back(box: Box, tree: Path) -> None:
+    _, old = running(box)
+    behave(tree, "works, until it has no camera")
+    assert deploy(box, tree)[0] == 0
+    units = "mask-kiosk mask-kiosk-screen mask-kiosk-pull.timer"
+    assert box.ssh(f"systemctl disable {units} && systemctl enable {units}").returncode == 0
+    main = "/opt/mask-kiosk/current/device/__main__.py"
+    assert box.ssh(f"sed -i 's/works, until it //' {main} && rm -r $(dirname {main})/__pycache__").returncode == 0
+    assert box.run(tree, "rollback", PI)[::2] == (0, [])
+    assert running(box) == ("active", old)
+    assert box.ssh(f"ls /etc/systemd/system/mask-kiosk*; systemctl is-enabled {units}").stdout == "enabled\n" * 3
+
+
+def test_settings_that_only_the_former_release_knows_do_not_keep_it_out(box: Box, tree: Path) -> None:
+    config, settings = box.root / "etc/mask-kiosk/kiosk.toml", tree / "device/settings.py"
+    text, before = settings.read_text(), config.read_text()
+    behave(tree, "works, and speaks")
+    assert deploy(box, tree)[0] == 0
+    _, speaks = running(box)
+    settings.write_text(re.sub(r"    speech: bool.*\n", "", text))
+    try:
+        assert deploy(box, tree)[0] == 0
+        config.write_text("[screen]\nspeech = false\n")
+        assert box.run(tree, "rollback", PI)[::2] == (0, [])
+        assert running(box) == ("active", speaks)
+    finally:
+        settings.write_text(text)
+        config.write_text(before)
+
+
 def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, tree: Path, folder: Path) -> None:
     key, www = folder / "keys" / "update", folder / "www"
     publish = ("publish", "--to", str(www), "--key", str(key), "--debian", "12", "--rings", "100@0")
@@ -613,3 +645,23 @@ def test_the_first_boot_recipe_ends_as_a_deployment_does(box: Box, tree: Path) -
     state, version = running(box)
     assert state == "active"
     assert deploy(box, tree) == (0, [f"{PI}  ok  {version} runs already"], [])
+
+
+def test_what_was_moved_to_another_disk_is_updated_and_rolled_back_there(box: Box, tree: Path) -> None:
+    moved = box.ssh("mv /opt/mask-kiosk /srv/ && ln -s /srv/mask-kiosk /opt/mask-kiosk")
+    assert moved.returncode == 0, moved.stderr
+    _, old = running(box)
+    for number in (1, 2):  # the second has another one to remove
+        behave(tree, f"works elsewhere, number {number}")
+        new = plan(tree, "12", RUNTIMES[0]).version
+        assert deploy(box, tree) == (0, ANY, [])
+        assert (running(box), releases(box)) == (("active", new), {old, new})
+        assert box.run(tree, "rollback", PI)[::2] == (0, [])
+        assert (running(box), releases(box)) == (("active", old), {old, new})
+    assert box.ssh("readlink /opt/mask-kiosk/current").stdout == f"/opt/mask-kiosk/releases/{old}\n"
+    assert box.run(tree, "undeploy", PI)[::2] == (0, [])
+    assert box.ssh("readlink /opt/mask-kiosk && ls -A /srv/mask-kiosk").stdout == "/srv/mask-kiosk\n"
+
+
+def releases(box: Box) -> set[str]:
+    return set(box.ssh("ls -A /opt/mask-kiosk/releases").stdout.split())

@@ -26,7 +26,7 @@ from toy_release import TREE, behave
 from deploy.errors import DeployError
 from deploy.lock import RUNTIMES
 from deploy.manifest import NAMESPACE, Bundle, Ring, public_key, signers_file, verified
-from deploy.pi import fetch, pull
+from deploy.pi import deliver, fetch, pull
 from deploy.publish import rings
 from deploy.release import plan
 
@@ -285,7 +285,7 @@ def test_a_clock_before_or_after_the_manifests_time_is_told(case: Case, after_da
 
 
 def test_nothing_is_fetched_where_the_card_is_full(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "FREE_MB", {"update": 10**9, "venv": 10**9})
+    monkeypatch.setattr(deliver, "FREE_MB", {"update": 10**9, "venv": 10**9})
     code, line = case.look()
     assert (code, line[-64:]) == (2, "expected 1000000000: remove something there; nothing has changed")
     # And where it is full by the time that something is written.
@@ -305,9 +305,9 @@ def test_what_was_fetched_before_takes_no_room_from_what_is_to_come(
     fetched.mkdir()
     (fetched / "of-another-release.zip").write_bytes(bytes(2_000_000))
     card = 1_000_000  # bytes, which is just what is wanted
-    monkeypatch.setattr(pull, "FREE_MB", {"update": 1, "venv": 1})
+    monkeypatch.setattr(deliver, "FREE_MB", {"update": 1, "venv": 1})
     monkeypatch.setattr(
-        pull, "disk_usage", lambda at: SimpleNamespace(free=card - sum(path.stat().st_size for path in at.iterdir()))
+        deliver, "disk_usage", lambda at: SimpleNamespace(free=card - sum(path.stat().st_size for path in at.iterdir()))
     )
     case.server.tricks[".whl"] = lambda handler: half_then(handler, wait=False)
     assert re.fullmatch(r"http://\S+\.whl is \d+ of \d+ bytes, .+", case.look()[1]), case.kiosk.said()

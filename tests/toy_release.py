@@ -43,6 +43,7 @@ if sys.argv[1] == "off":
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.connect(os.environ["NOTIFY_SOCKET"])
 if BEHAVIOUR == "has no camera":
+    os.write(2, b"caf\\xe9: no camera\\n")  # as some drivers do
     notify.send(b"STATUS=FAULT no camera")
     sys.exit("error: no camera is connected")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())

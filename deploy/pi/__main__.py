@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from deploy.errors import DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
-from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, remove
+from deploy.pi.facts import CONFIG, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, RELEASES, release_at, remove, remove_home
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -64,7 +65,7 @@ def install(version: str) -> None:
     finally:
         remove(INCOMING)
         if not CURRENT.is_symlink():  # the first one failed
-            remove(HOME)
+            remove_home()
     for line in lines_for_config_txt():
         say(line)
 
@@ -104,7 +105,7 @@ def switch(release: Path) -> None:
     UnkeptError where the reason is this computer's.
     """
     ended = TakenBackError
-    kept = {CURRENT.resolve(), FORMER.resolve()}
+    kept = {release_at(CURRENT), release_at(FORMER)}
     try:
         _prove(release)
     except DeployError:
@@ -112,18 +113,20 @@ def switch(release: Path) -> None:
             remove(release)
         raise
     say(f"starts {release.name}")
+    began = time.time()
     try:
         reason = service.start_on_trial(release)
         if not reason:
             service.keep(release)
-    except (DeployError, OSError) as error:  # systemd doesn't answer, or the card has no room for a link
-        if CURRENT.resolve() == release:
+    except Exception as error:  # systemd doesn't answer, the card has no room for a link, or a mistake of ours
+        if release_at(CURRENT) == release:
             raise
         reason, ended = str(error), UnkeptError
     if reason:
-        for line in service.last_lines():
-            say(f"journal: {line}")
+        ended_at = time.time()
         now = service.take_back()
+        for line in service.last_lines(began, ended_at):
+            say(f"journal: {line}")
         if release not in kept:
             remove(release)
         raise ended(f"{release.name} didn't come up ({reason}); {now}")
@@ -131,9 +134,10 @@ def switch(release: Path) -> None:
 
 def rollback() -> None:
     """Run the former release again; the current one becomes the former."""
-    if not FORMER.exists() or FORMER.resolve() == CURRENT.resolve():
+    if not FORMER.exists() or release_at(FORMER) == release_at(CURRENT):
         raise DeployError("has no former release to go back to")
-    switch(FORMER.resolve())
+    service.require_no_other_unit()
+    switch(release_at(FORMER))
 
 
 def undeploy() -> None:
@@ -142,7 +146,7 @@ def undeploy() -> None:
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
-    remove(HOME)
+    remove_home()
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 
@@ -152,7 +156,7 @@ def _prove(release: Path) -> None:
         done = subprocess.run(
             # Not runuser, whose session asks for more than the pull agent's unit grants.
             ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", str(python), "-B", "-m", "device", *words],
-            cwd=release, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            cwd=release, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
             found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]

@@ -131,7 +131,9 @@ def _unpack(pin: Pin, wheel: Path, site: Path) -> None:
 
 
 def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode:
         found = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"code {done.returncode}")
         raise DeployError(f"the release can't {purpose} ({found})")

@@ -66,7 +66,9 @@ def system() -> str:
 def output(*command: str) -> str:
     """Return what a command prints, without its last newline; nothing where it isn't or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, check=False
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

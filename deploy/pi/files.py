@@ -58,6 +58,20 @@ def exchange(one: Path, other: Path) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
 
 
+def release_at(link: Path) -> Path:
+    """Return the release that CURRENT or FORMER leads to, below HOME also where that is a link to another disk."""
+    return RELEASES / link.resolve().name
+
+
+def remove_home() -> None:
+    """Remove all that was deployed; where HOME is a link to another disk, the link stays, for the next deployment."""
+    if HOME.is_symlink():
+        for path in HOME.iterdir():
+            remove(path)
+    else:
+        remove(HOME)
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -5,6 +5,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
+from device.errors import KioskError
 from device.settings import read_settings
 from device.web.address import is_there
 
@@ -23,9 +24,13 @@ def address() -> str:
 def silence() -> str:
     """Return why the page doesn't answer, or nothing if it does or there is none to ask.
 
-    One at an address that DHCP has taken away, or not given yet, says nothing of a release.
+    One at an address that DHCP has taken away, or not given yet, says nothing of a release; nor do settings that only
+    the release on trial knows, an older one than this.
     """
-    url = address()
+    try:
+        url = address()
+    except KioskError:
+        return ""
     return silence_at(url) if url and is_there(urlsplit(url).hostname or "") else ""
 
 

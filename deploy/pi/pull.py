@@ -7,32 +7,25 @@ runs.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from math import ceil
 from pathlib import Path
-from shutil import disk_usage
 
-from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError, error_of
-from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
+from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError
+from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
 from deploy.pi.alone import alone
-from deploy.pi.build import VENV, WHEELS, is_intact, release_of
-from deploy.pi.facts import HOME, PULLED, PYTHON
-from deploy.pi.fetch import content, save
+from deploy.pi.build import VENV, is_intact, release_of
+from deploy.pi.deliver import FETCHED, fetch, hand_over, run
+from deploy.pi.facts import PULLED
+from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
 from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_state
-from deploy.pi.receive import INCOMING, LOCK
+from deploy.pi.receive import LOCK
 from deploy.pi.say import say
-from deploy.release import as_json
-from device.doctor.storage import FREE_MB
 
-FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
-MOST_MEGABYTES = 500  # of all files of a release
 MOST_BEGUN = 3  # installations of one release that were cut off, maybe by what it does, or couldn't be kept
 EARLY_SECONDS = 86400  # a clock that is slower than the publisher's by more is wrong
 
@@ -88,14 +81,14 @@ def pull(computer: Computer, now: float) -> str:
         return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
     same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT), *VENV)
     wheels = () if same_venv else bundle.wheels
-    _fetch(computer, bundle, wheels)
+    fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
     try:
         with alone(computer.at(LOCK)):
-            tree = _hand_over(computer, bundle, wheels)
+            tree = hand_over(computer, bundle, wheels)
             # What couldn't fetch the release after it isn't installed.
-            _run(tree, "deploy.pi.pull", "--look", "--root", str(computer.root))
-        _run(tree, "deploy.pi", "install", version)
+            run(tree, "deploy.pi.pull", "--look", "--root", str(computer.root))
+        run(tree, "deploy.pi", "install", version)
     except (UnreachedError, BusyError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
@@ -134,57 +127,6 @@ def _end(computer: Computer, state: State, line: str) -> None:
 def _share(manifest: Manifest, now: float) -> float:
     age = (now - manifest.made) / 3600
     return max((ring.share for ring in manifest.rings if age >= ring.after_hours), default=0.0)
-
-
-def _fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:
-    """Have a release's files in FETCHED, each as the manifest says; what lies there already isn't fetched again."""
-    files = {"releases/": (bundle.archive,), "wheels/": wheels}
-    megabytes = sum(file.size for group in files.values() for file in group) / 1e6
-    if megabytes > MOST_MEGABYTES:
-        raise DeployError(f"the release has {megabytes:.0f} MB, expected {MOST_MEGABYTES} at most")
-    folder = computer.at(FETCHED)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in {path.name for path in folder.iterdir()} - {file.name for group in files.values() for file in group}:
-        remove(folder / old)
-    there = ceil(sum(path.stat().st_size for path in folder.iterdir()) / 1e6)  # MB
-    free, wanted = disk_usage(folder).free // 1_000_000, FREE_MB["venv" if wheels else "update"] - there
-    if free < wanted:
-        raise DeployError(f"has {free} MB free under {HOME}, expected {wanted}: remove something there")
-    say(f"fetches {bundle.release.version}, {megabytes:.1f} MB")
-    for place, group in files.items():
-        for file in group:
-            save(computer.server + place + file.name, file, folder)
-
-
-def _hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> Path:
-    """Put what was fetched where the installer looks for what a workstation sends; return the release's tree."""
-    tree = computer.at(INCOMING) / bundle.release.version
-    remove(tree)
-    with zipfile.ZipFile(computer.at(FETCHED) / bundle.archive.name) as packed:
-        packed.extractall(tree)  # its hash was signed
-    (tree / "release.json").write_text(as_json(bundle.release), encoding="utf-8")
-    for wheel in wheels:
-        target = computer.at(WHEELS) / wheel.name
-        target.parent.mkdir(exist_ok=True)
-        remove(target)
-        target.hardlink_to(computer.at(FETCHED) / wheel.name)
-    return tree
-
-
-def _run(tree: Path, *words: str) -> None:
-    """Run a module of a release, saying its lines. Raises DeployError with its error."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    line = ""
-    with subprocess.Popen(
-        [PYTHON, "-B", "-m", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    ) as running:  # fmt: skip
-        for text in running.stdout or ():
-            line = text.strip().removeprefix("error: ")
-            if line == text.strip():  # an error is said where it is raised
-                say(line)
-    if running.returncode:
-        raise error_of(running.returncode)(line)
 
 
 def _day(seconds: float) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.pi.facts import HOME, UNIT
-from deploy.pi.files import CURRENT, FORMER, RELEASES, point, remove, write
+from deploy.pi.files import CURRENT, FORMER, RELEASES, point, release_at, remove, write
 from deploy.pi.page import silence
 
 SCREEN = "mask-kiosk-screen.service"
 PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
 UNITS = Path("/usr/local/lib/systemd/system")
-HIDING = Path("/etc/systemd/system") / UNIT  # comes before both
+HIDING = Path("/etc/systemd/system")  # comes before both
 # Links of ours, and the file of the release that each leads to.
 LINKS = {
     UNITS / UNIT: UNIT,
@@ -46,7 +46,7 @@ def systemctl(*words: str) -> bool:
 def show(*names: str) -> list[str]:
     """Return properties of the kiosk's unit. Raises DeployError where systemd doesn't answer."""
     command = ["systemctl", "show", f"--property={','.join(names)}", UNIT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise DeployError(f"systemd doesn't answer: {done.stderr.strip() or done.returncode}")
     values = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -55,12 +55,19 @@ def show(*names: str) -> list[str]:
 
 def require_no_other_unit() -> None:
     """Raise DeployError if a unit of somebody's own hides the release's."""
-    if HIDING.is_symlink() and str(HIDING.readlink()).startswith(str(HOME)):
-        remove(HIDING)  # `systemctl enable` made it
-    if HIDING.exists():
+    _remove_enabled()
+    if (HIDING / UNIT).exists():
         raise DeployError(
-            f"{HIDING} hides the unit that is deployed: keep its changes with `systemctl edit`, and remove it"
+            f"{HIDING / UNIT} hides the unit that is deployed: keep its changes with `systemctl edit`, and remove it"
         )
+
+
+def _remove_enabled() -> None:
+    """Remove what `systemctl enable` makes besides a link of WANTS: one that ties the unit to today's release."""
+    for link in WANTS:
+        hiding = HIDING / link.name
+        if hiding.is_symlink() and hiding.resolve().is_relative_to(HOME.resolve()):
+            remove(hiding)
 
 
 def start_on_trial(release: Path) -> str:
@@ -105,13 +112,13 @@ def keep(release: Path) -> None:
         point(link, CURRENT / "systemd" / name)
     for link, target in WANTS.items():
         point(link, target)
-    former = FORMER.resolve()
-    if CURRENT.exists() and CURRENT.resolve() != release:
-        point(FORMER, CURRENT.resolve())
+    former = release_at(FORMER)
+    if CURRENT.exists() and release_at(CURRENT) != release:
+        point(FORMER, release_at(CURRENT))
     try:
         point(CURRENT, release)
     except OSError:
-        if former != FORMER:  # there was one
+        if former.exists():
             point(FORMER, former)
         raise
     remove(TRIAL)
@@ -122,6 +129,7 @@ def keep(release: Path) -> None:
 
 def remove_links() -> None:
     """Remove what has the kiosk start with the computer."""
+    _remove_enabled()
     for path in (*WANTS, *LINKS):
         remove(path)
 
@@ -145,13 +153,15 @@ def take_back() -> str:
 
 def prune() -> None:
     """Remove every release but the current and the former one."""
-    kept = {link.resolve() for link in (CURRENT, FORMER)}
+    kept = {release_at(link) for link in (CURRENT, FORMER)}
     for path in RELEASES.iterdir():
         if path not in kept:
             remove(path)
 
 
-def last_lines() -> list[str]:
-    """Return the end of the unit's journal."""
-    command = ["journalctl", "--unit", UNIT, "--lines", str(SHOWN_LINES), "--no-pager", "--output", "cat"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+def last_lines(since: float, until: float) -> list[str]:
+    """Return the last lines of the unit's journal that came between two moments, in seconds since 1970."""
+    span = ["--since", f"@{since:.3f}", "--until", f"@{until:.3f}"]  # --lines counts those that came later, too
+    command = ["journalctl", "--unit", UNIT, *span, "--no-pager", "--output", "cat"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return done.stdout.splitlines()[-SHOWN_LINES:]
