@@ -162,6 +162,18 @@ def test_damaged_packages_do_not_keep_a_release_out_that_brings_none(box: Box, t
     assert deploy(box, tree)[1] == [f"{PI}  ok  {release.version} runs already"]
 
 
+def test_root_creates_no_file_where_a_kiosk_has_put_a_link_in_its_settings_place(box: Box, tree: Path) -> None:
+    before = running(box)
+    behave(tree, "works, after an attack")
+    in_its_place = "mv kiosk.toml was && ln -s /etc/victim kiosk.toml"
+    with in_box(box, f"su -s /bin/sh mask-kiosk -c 'cd /etc/mask-kiosk && {in_its_place}'",
+                "cd /etc/mask-kiosk && mv was kiosk.toml"):  # fmt: skip
+        deploy(box, tree)
+        assert box.ssh("ls /etc/victim").stdout == ""
+        assert (box.root / "etc/mask-kiosk/kiosk.toml").is_symlink()
+    assert running(box)[0] == before[0] == "active"
+
+
 def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
     config = box.root / "etc/mask-kiosk/kiosk.toml"
     config.write_text(config.read_text() + "[signals]\nbeeps = 1\n" * ("[signals]" not in config.read_text()))

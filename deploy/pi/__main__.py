@@ -4,7 +4,6 @@ Goes on when its caller is gone.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, remove
+from deploy.pi.files import CURRENT, FORMER, RELEASES, remove, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -85,10 +84,9 @@ def _install(version: str) -> None:
     require_packages(found)
     _make_user()
     release = build(version)
-    new = not CONFIG.exists()
+    new = not os.path.lexists(CONFIG)  # a link of the kiosk's, which may write there, leads root to no other file
     if new:
-        CONFIG.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(release / "deploy" / "kiosk.toml", CONFIG)
+        write(CONFIG, (release / "deploy" / "kiosk.toml").read_bytes())
         say(f"settings: {CONFIG} is new, with the defaults")
     try:
         switch(release)
