@@ -290,6 +290,26 @@ def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -
     assert deploy(box, tree)[0] == 0
 
 
+def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(box: Box, tree: Path) -> None:
+    assert box.ssh("gpasswd --add mask-kiosk-screen mask-kiosk").returncode == 0  # as releases before did
+    behave(tree, "works, beside a browser")
+    assert deploy(box, tree)[0] == 0
+    # The unit, without a display.
+    off = ("Condition", "PAMName", "TTY", "Utmp", "StandardInput", "Restart", "ExecStartPre", "ExecStart")
+    unit = (tree / "systemd/mask-kiosk-screen.service").read_text().splitlines()
+    kept = "\n".join(line for line in unit if not line.startswith(off))
+    looks = "cat /run/mask-kiosk-screen/page.json; cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    shown = f"[Service]\nType=oneshot\nWorkingDirectory=/srv\nExecStart=/bin/sh -c '{looks}'\n"
+    ran = box.ssh(
+        "cd /srv && echo hidden >secret && chgrp mask-kiosk secret && chmod 640 secret && "
+        f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
+        "systemctl daemon-reload && systemctl start shown && journalctl --unit shown --output cat; rm secret"
+    )
+    assert '{"url": "http://127.0.0.1:6275/", "language": "auto"}' in ran.stdout, ran
+    for path in ("secret", "/etc/mask-kiosk/kiosk.toml", "/var/lib/mask-kiosk"):
+        assert re.search(rf"{path}'?: Permission denied", ran.stdout), ran.stdout
+
+
 @pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
 def test_a_release_whose_page_does_not_answer_is_taken_back(box: Box, tree: Path) -> None:
     state = running(box)
@@ -560,7 +580,9 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
         behave(tree, "dies soon")
         bad = plan(tree, "12", RUNTIMES[0]).version
         assert box.run(tree, *publish, environment=index_of(tree))[0] == 0
-        assert (box.ssh(look).returncode, running(box)) == (1, ("active", new))
+        groups = "gpasswd --add mask-kiosk-screen mask-kiosk"  # as releases before did
+        assert (box.ssh(f"{groups}; {look}").returncode, running(box)) == (1, ("active", new))
+        assert "mask-kiosk" not in box.ssh("id -nG mask-kiosk-screen").stdout.split()
         reason = f"{bad} didn't come up (it stopped deciding frames soon after the first); {new} runs again"
         assert box.run(tree, "status", PI)[1][0].endswith(
             f"; former {old}; looked for a release: {reason}"

@@ -5,17 +5,14 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
-from device.settings import read_settings
+from device.settings import ScreenSettings, read_settings
 from device.web.address import is_there
 
 ANSWER_SECONDS = 10.0
 
 
-def address() -> str:
-    """Return the page's address on this computer; nothing where the settings have none. Raises SettingsError."""
-    screen = getattr(read_settings(CONFIG), "screen", None)
-    if screen is None or not screen.enabled:
-        return ""
+def address(screen: ScreenSettings) -> str:
+    """Return the page's address on this computer."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(screen.host, screen.host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{screen.port}/"
 
@@ -23,10 +20,11 @@ def address() -> str:
 def silence() -> str:
     """Return why the page doesn't answer, or nothing if it does or there is none to ask.
 
-    One at an address that DHCP has taken away, or not given yet, says nothing of a release.
+    One at an address that DHCP has taken away, or not given yet, says nothing of a release. Raises SettingsError.
     """
-    url = address()
-    return silence_at(url) if url and is_there(urlsplit(url).hostname or "") else ""
+    screen = read_settings(CONFIG).screen
+    url = address(screen)
+    return silence_at(url) if screen.enabled and is_there(urlsplit(url).hostname or "") else ""
 
 
 def silence_at(url: str) -> str:
