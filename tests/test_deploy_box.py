@@ -174,6 +174,18 @@ def test_root_creates_no_file_where_a_kiosk_has_put_a_link_in_its_settings_place
     assert running(box)[0] == before[0] == "active"
 
 
+def test_a_user_of_the_kiosk_holds_no_deployment_up_and_has_no_file_emptied_by_its_lock(box: Box, tree: Path) -> None:
+    """Where the lock was, everybody may write; where it is, nobody else may take it."""
+    behave(tree, "works, whoever plants links")
+    planted = "ln -sf /etc/victim /run/lock/mask-kiosk.lock"
+    with in_box(box, f"echo precious >/etc/victim && su pi -c '{planted}'", "rm /run/lock/mask-kiosk.lock"):
+        assert deploy(box, tree)[0] == 0
+        assert box.ssh("cat /etc/victim").stdout == "precious\n"
+    for command in ("flock --nonblock /run/mask-kiosk-pull/lock true", "ln -s x /run/mask-kiosk-pull/y"):
+        refused = box.ssh(f"su pi -c '{command}'")
+        assert "Permission denied" in refused.stderr, refused
+
+
 def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
     config = box.root / "etc/mask-kiosk/kiosk.toml"
     config.write_text(config.read_text() + "[signals]\nbeeps = 1\n" * ("[signals]" not in config.read_text()))
@@ -352,8 +364,8 @@ TROUBLES = {
         r"has no camera usb:7 \(/dev/video7\), which kiosk.toml names: connect it, or correct \[camera\]",
     ),
     "another deployment": (
-        "flock --close /run/lock/mask-kiosk.lock sleep 600 </dev/null >/dev/null 2>&1 &",
-        "pkill -f '[/]run/lock/mask-kiosk.lock'", 4,
+        "flock --close /run/mask-kiosk-pull/lock sleep 600 </dev/null >/dev/null 2>&1 &",
+        "pkill -f '[/]run/mask-kiosk-pull/lock'", 4,
         "another deployment runs there: wait until it has ended",
     ),
     "apt is locked": (

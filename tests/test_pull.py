@@ -407,7 +407,7 @@ def test_it_waits_for_another_deployment(case: Case) -> None:
 
 
 def test_it_hands_nothing_over_while_a_workstation_sends(case: Case) -> None:
-    lock = case.kiosk.root / "run/lock/mask-kiosk.lock"
+    lock = case.kiosk.root / "run/mask-kiosk-pull/lock"
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert case.look() == (4, "another deployment runs there: wait until it has ended; nothing has changed")
