@@ -21,7 +21,7 @@ FOLDER = "/var/lib/mask-kiosk/collected"
 # As the kiosk's user, who can do no more than the kiosk.
 AS_KIOSK = "sudo -n -u mask-kiosk sh -c"
 SEND = (
-    f"{AS_KIOSK} 'cd {FOLDER} 2>/dev/null || exit 0; "
+    f"{AS_KIOSK} 'cd {FOLDER} 2>/dev/null || exec tar --create --files-from /dev/null; "  # nothing was ever kept
     f'find . -maxdepth 1 -name "*{SUFFIX}" -print0 | sort -z | tar --create --null --files-from -\''
 )
 REMOVE = f"{AS_KIOSK} 'cd {FOLDER} && xargs rm -f --'"
@@ -61,7 +61,7 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
                 write_whole(target / file, picture)
                 new += 1
             arrived.append(name)
-    except tarfile.TarError:  # it ended early, or, where nothing was ever kept, before it began
+    except tarfile.TarError:  # it ended early, or isn't one
         broken = True
     except BaseException:
         running.kill()
@@ -76,6 +76,10 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
     if running.returncode or (broken and (arrived or foreign)):
         found = next((line.strip() for line in errors.splitlines() if line.strip()), f"code {running.returncode}")
         raise UnreachedError(f"the copy stopped ({found}), {len(arrived)} crops arrived: run the same command again")
+    if broken:
+        raise DeployError(
+            "its answer is no archive of crops, expected nothing before one: see to it that its ~/.bashrc says nothing"
+        )
     if foreign:
         raise DeployError(
             f"{foreign} crops stay there: they aren't whole, or were sealed to another key than "

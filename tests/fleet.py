@@ -117,7 +117,7 @@ class Kiosk:
         old.mkdir(parents=True)
         (old / "release.json").write_text(as_json(OLD))
         (self.home / "current").symlink_to(f"releases/{OLD.version}")
-        (root / "run/lock").mkdir(parents=True)
+        (root / "run/mask-kiosk-pull").mkdir(parents=True)
         for path, text in {
             "machine-id": MACHINE,
             "mask-kiosk-pull/server": f"{server}\n",

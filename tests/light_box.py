@@ -11,7 +11,7 @@ START = """\
 mount -t proc proc "$0/proc"
 mount --rbind /dev "$0/dev"
 mount -t tmpfs tmpfs "$0/run"
-mkdir -p "$0/run/sshd" "$0/run/lock" "$0/run/systemd/system"
+mkdir -p "$0/run/sshd" "$0/run/systemd/system"
 hostname kiosk  # sudo looks it up
 exec chroot "$0" /usr/sbin/sshd -D -e -f /etc/box/sshd_config
 """

@@ -89,6 +89,17 @@ def test_a_kiosk_that_never_kept_any_has_none(kiosk: Kiosk) -> None:
     assert kiosk.fetch() == (0, [f"{HOST}  ok  0 crops fetched and removed there"])
 
 
+def test_a_host_that_greets_whoever_comes_is_not_taken_for_one_without_crops(kiosk: Kiosk, tmp_path: Path) -> None:
+    kiosk.keep(2)
+    ssh = tmp_path / "bin/ssh"
+    ssh.write_text(ssh.read_text().replace("#!/bin/sh\n", "#!/bin/sh\necho Welcome to the door\n", 1))
+    assert kiosk.fetch() == (2, [
+        f"{HOST}  error  its answer is no archive of crops, expected nothing before one: see to it that its ~/.bashrc "
+        "says nothing"
+    ])  # fmt: skip
+    assert (len(kiosk.left()), kiosk.here()) == (2, {})
+
+
 # In the stream each crop has a head of 512 bytes and 4.2 kB, filled up to 5120 altogether.
 @pytest.mark.parametrize(("cut", "whole"), [(0, 0), (700, 0), (5000, 1), (9300, 1), (20000, 3)])
 def test_a_connection_that_breaks_loses_nothing(kiosk: Kiosk, cut: int, whole: int) -> None:

@@ -24,7 +24,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
-from deploy.pi.files import exchange
+from deploy.pi.files import exchange, write
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -401,6 +401,15 @@ def test_damage_of_a_release_is_told_by_its_part(
         damaged.write_bytes(content)
     assert not is_intact(release, part)
     assert is_intact(release, *({"packages", "sources"} - {part}))
+
+
+def test_a_file_is_not_written_through_a_link_in_its_place_or_that_of_its_draft(tmp_path: Path) -> None:
+    for name in ("kiosk.toml", ".kiosk.toml.new"):
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+    write(tmp_path / "kiosk.toml", "new")
+    assert not (tmp_path / "victim").exists()
+    assert not (tmp_path / "kiosk.toml").is_symlink()
+    assert (tmp_path / "kiosk.toml").read_text() == "new"
 
 
 @pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")

@@ -163,6 +163,30 @@ def test_damaged_packages_do_not_keep_a_release_out_that_brings_none(box: Box, t
     assert deploy(box, tree)[1] == [f"{PI}  ok  {release.version} runs already"]
 
 
+def test_root_creates_no_file_where_a_kiosk_has_put_a_link_in_its_settings_place(box: Box, tree: Path) -> None:
+    before = running(box)
+    behave(tree, "works, after an attack")
+    in_its_place = "mv kiosk.toml was && ln -s /etc/victim kiosk.toml"
+    with in_box(box, f"su -s /bin/sh mask-kiosk -c 'cd /etc/mask-kiosk && {in_its_place}'",
+                "cd /etc/mask-kiosk && mv was kiosk.toml"):  # fmt: skip
+        deploy(box, tree)
+        assert box.ssh("ls /etc/victim").stdout == ""
+        assert (box.root / "etc/mask-kiosk/kiosk.toml").is_symlink()
+    assert running(box)[0] == before[0] == "active"
+
+
+def test_a_user_of_the_kiosk_holds_no_deployment_up_and_has_no_file_emptied_by_its_lock(box: Box, tree: Path) -> None:
+    """Where the lock was, everybody may write; where it is, nobody else may take it."""
+    behave(tree, "works, whoever plants links")
+    planted = "ln -sf /etc/victim /run/lock/mask-kiosk.lock"
+    with in_box(box, f"echo precious >/etc/victim && su pi -c '{planted}'", "rm /run/lock/mask-kiosk.lock"):
+        assert deploy(box, tree)[0] == 0
+        assert box.ssh("cat /etc/victim").stdout == "precious\n"
+    for command in ("flock --nonblock /run/mask-kiosk-pull/lock true", "ln -s x /run/mask-kiosk-pull/y"):
+        refused = box.ssh(f"su pi -c '{command}'")
+        assert "Permission denied" in refused.stderr, refused
+
+
 def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: Box, tree: Path) -> None:
     config = box.root / "etc/mask-kiosk/kiosk.toml"
     config.write_text(config.read_text() + "[signals]\nbeeps = 1\n" * ("[signals]" not in config.read_text()))
@@ -280,6 +304,26 @@ def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -
     assert deploy(box, tree)[0] == 0
 
 
+def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(box: Box, tree: Path) -> None:
+    assert box.ssh("gpasswd --add mask-kiosk-screen mask-kiosk").returncode == 0  # as releases before did
+    behave(tree, "works, beside a browser")
+    assert deploy(box, tree)[0] == 0
+    # The unit, without a display.
+    off = ("Condition", "PAMName", "TTY", "Utmp", "StandardInput", "Restart", "ExecStartPre", "ExecStart")
+    unit = (tree / "systemd/mask-kiosk-screen.service").read_text().splitlines()
+    kept = "\n".join(line for line in unit if not line.startswith(off))
+    looks = "cat /run/mask-kiosk-screen/page.json; cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    shown = f"[Service]\nType=oneshot\nWorkingDirectory=/srv\nExecStart=/bin/sh -c '{looks}'\n"
+    ran = box.ssh(
+        "cd /srv && echo hidden >secret && chgrp mask-kiosk secret && chmod 640 secret && "
+        f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
+        "systemctl daemon-reload && systemctl start shown && journalctl --unit shown --output cat; rm secret"
+    )
+    assert '{"url": "http://127.0.0.1:6275/", "language": "auto"}' in ran.stdout, ran
+    for path in ("secret", "/etc/mask-kiosk/kiosk.toml", "/var/lib/mask-kiosk"):
+        assert re.search(rf"{path}'?: Permission denied", ran.stdout), ran.stdout
+
+
 @pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
 def test_a_release_whose_page_does_not_answer_is_taken_back(box: Box, tree: Path) -> None:
     state = running(box)
@@ -322,8 +366,8 @@ TROUBLES = {
         r"has no camera usb:7 \(/dev/video7\), which kiosk.toml names: connect it, or correct \[camera\]",
     ),
     "another deployment": (
-        "flock --close /run/lock/mask-kiosk.lock sleep 600 </dev/null >/dev/null 2>&1 &",
-        "pkill -f '[/]run/lock/mask-kiosk.lock'", 4,
+        "flock --close /run/mask-kiosk-pull/lock sleep 600 </dev/null >/dev/null 2>&1 &",
+        "pkill -f '[/]run/mask-kiosk-pull/lock'", 4,
         "another deployment runs there: wait until it has ended",
     ),
     "apt is locked": (
@@ -580,7 +624,9 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
         behave(tree, "dies soon")
         bad = plan(tree, "12", RUNTIMES[0]).version
         assert box.run(tree, *publish, environment=index_of(tree))[0] == 0
-        assert (box.ssh(look).returncode, running(box)) == (1, ("active", new))
+        groups = "gpasswd --add mask-kiosk-screen mask-kiosk"  # as releases before did
+        assert (box.ssh(f"{groups}; {look}").returncode, running(box)) == (1, ("active", new))
+        assert "mask-kiosk" not in box.ssh("id -nG mask-kiosk-screen").stdout.split()
         reason = f"{bad} didn't come up (it stopped deciding frames soon after the first); {new} runs again"
         assert box.run(tree, "status", PI)[1][0].endswith(
             f"; former {old}; looked for a release: {reason}"

@@ -134,10 +134,13 @@ SYSTEM_ROWS = (
         {"degrees": 85}),
     Row("clock", lambda pi: pi.remove("run/systemd/timesync/synchronized").program("timedatectl", "echo no"),
         system.UNSYNCED),
-    Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB"), system.NO_SCREEN, {"gigabytes": "0.9"}),
     Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB").unit(
-        "mask-kiosk-screen.service", {"UnitFileState": "enabled"}),
-        system.TOO_LITTLE, {"gigabytes": "0.9"}),
+        SCREEN, {"UnitFileState": "enabled", "ActiveState": "inactive"}), system.NO_SCREEN, {"gigabytes": "0.9"}),
+    Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB").unit(
+        SCREEN, {"UnitFileState": "enabled", "ActiveState": "active"}), system.TOO_LITTLE, {"gigabytes": "0.9"}),
+    Row("memory", lambda pi: pi.write("proc/meminfo", "MemTotal: 930000 kB").unit(
+        SCREEN, FAILED | {"ActiveState": "activating", "SubState": "auto-restart"}), system.TOO_LITTLE,
+        {"gigabytes": "0.9"}),
 )
 STORAGE_ROWS = (
     Row("space", lambda pi: pi.program("df", "echo Avail; echo 899"), storage.NARROW, {"megabytes": 899}),

@@ -1,6 +1,7 @@
 """What a Pi's screen shows while the kiosk doesn't answer, and how it comes back to the kiosk's page."""
 
 import html
+import json
 import os
 import queue
 import re
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,16 +29,13 @@ GONE = "document.querySelector('section:not([hidden]) .words').textContent"
 
 
 @contextmanager
-def shown(
-    port: int, folder: Path, refused: Sequence[str] = (), language: str = "de"
-) -> Iterator["queue.SimpleQueue[int]"]:
+def shown(port: int, folder: Path, language: str = "de") -> Iterator["queue.SimpleQueue[int]"]:
     """The program that a Pi starts, its browser being one that shows nothing; what it returns comes into the queue."""
     end, ended = folder / "end", queue.SimpleQueue[int]()
     browser = ["sh", "-c", f"until test -e {shlex.quote(str(end))}; do sleep 0.1; done"]
-    waits = iter(refused)  # as long as kiosk.toml is refused
 
     def run() -> None:
-        ended.put(pi_browser.show(lambda: next(waits, f"http://127.0.0.1:{port}/"), language, browser, folder))
+        ended.put(pi_browser.show(f"http://127.0.0.1:{port}/", language, browser, folder))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -98,8 +96,9 @@ def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
         assert ended.get(timeout=ANSWER_SECONDS) == -signal.SIGKILL
 
 
-def test_the_browser_is_led_to_the_page_once_its_address_can_be_told(tmp_path: Path) -> None:
-    with served(card_of()) as (_, server), shown(server.port, tmp_path, refused=["", ""]) as ended:
+def test_the_browser_is_led_to_the_page_once_it_is_served(tmp_path: Path) -> None:
+    port = free_port()
+    with shown(port, tmp_path) as ended, served(card_of(), port=port) as (_, server):
         while not (led := (tmp_path / "go.js").read_text()):
             assert ended.empty()
         assert led == f'location.replace("{server.url}");'
@@ -145,29 +144,40 @@ def test_the_waiting_page_speaks_the_language_of_the_settings_or_the_system(
 
 def test_the_unit_starts_it() -> None:
     unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
-    (program,) = re.findall(r"^ExecStart=.* -m (\S+)$", unit, re.MULTILINE)
+    (program,) = re.findall(r"^ExecStart=.* -m (\S+) \S+$", unit, re.MULTILINE)
     assert program == pi_browser.__name__
 
 
 @pytest.mark.parametrize(
-    ("content", "stays_off"),
-    [("[screen]\nenabled = false\n", True), ("[screen]\nenabled = true\n", False), ("[screen]\nenabled = 7\n", False)],
+    ("content", "told"),
+    [
+        ("[screen]\nenabled = false\n", None),
+        ("[screen]\nport = 8080\nlanguage = 'ar'\n", {"url": "http://127.0.0.1:8080/", "language": "ar"}),
+        ("[screen]\nhost = '::'\n", {"url": "http://[::1]:6275/", "language": "auto"}),
+        ("[screen]\nenabled = 7\n", {"url": "http://127.0.0.1:6275/", "language": "auto"}),  # refused
+    ],
 )
-def test_a_screen_stays_off_where_no_page_is_wished(tmp_path: Path, content: str, stays_off: bool) -> None:
+def test_the_screen_is_told_its_page_by_root_and_stays_off_where_none_is_wished(
+    tmp_path: Path, content: str, told: dict[str, str] | None
+) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(content)
     unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
     (asked,) = re.findall(r"^ExecCondition=\+/bin/sh -c '(.*)'$", unit, re.MULTILINE)
+    (page,) = re.findall(rf"^ExecStart=.* {pi_browser.__name__} (\S+)$", unit, re.MULTILINE)
     program = f"from pathlib import Path; import deploy.pi.facts as facts; facts.CONFIG = Path({str(config)!r})"
     (tmp_path / "sitecustomize.py").write_text(program)
     asked = asked.replace("$$", "$").replace("/usr/bin/python3", sys.executable)
+    asked = asked.replace(page, shlex.quote(str(tmp_path / "page.json")))
     done = subprocess.run(
         ["sh", "-c", asked], env={**os.environ, "PYTHONPATH": f"{tmp_path}:{TREE}"}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    assert done.returncode == stays_off  # systemd starts it after 0
-    told = (
-        f"error: {config}: [screen] has no page, expected enabled = true: set it and `systemctl restart mask-kiosk "
-        "mask-kiosk-screen`, or remove cage\n"
-    )
-    assert done.stderr == (told if stays_off else "")
+    assert done.returncode == (told is None)  # systemd starts it after 0
+    if told is None:
+        assert done.stderr == (
+            f"error: {config}: [screen] has no page, expected enabled = true: set it and `systemctl restart mask-kiosk "
+            "mask-kiosk-screen`, or remove cage\n"
+        )
+    else:
+        assert json.loads((tmp_path / "page.json").read_text()) == told

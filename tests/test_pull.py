@@ -27,6 +27,7 @@ from deploy.errors import DeployError
 from deploy.lock import RUNTIMES
 from deploy.manifest import NAMESPACE, Bundle, Ring, public_key, signers_file, verified
 from deploy.pi import deliver, fetch, pull
+from deploy.pi.follow import follow
 from deploy.publish import rings
 from deploy.release import plan
 
@@ -406,7 +407,7 @@ def test_it_waits_for_another_deployment(case: Case) -> None:
 
 
 def test_it_hands_nothing_over_while_a_workstation_sends(case: Case) -> None:
-    lock = case.kiosk.root / "run/lock/mask-kiosk.lock"
+    lock = case.kiosk.root / "run/mask-kiosk-pull/lock"
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert case.look() == (4, "another deployment runs there: wait until it has ended; nothing has changed")
@@ -569,6 +570,22 @@ def test_following_without_what_it_needs_is_refused_before_a_host_is_asked(
     publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
     code, printed = publisher.run("follow", "pi@kiosk.invalid", *words)
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
+def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "systemctl").symlink_to(shutil.which("true") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("deploy.pi.follow.SIGNERS", tmp_path / "signers")
+    monkeypatch.setattr("deploy.pi.follow.SERVER", tmp_path / "server")
+    key = publisher.keys / "update.pub"
+    assert key.read_text().endswith(" mask-kiosk\n")
+    follow("https://example.org/kiosks", (key.read_text(),))
+    assert (tmp_path / "signers").read_text() == signers_file((public_key(key),))
+    for keys in ((), ("ssh-rsa AAAA",), (key.read_text(), "update.pub")):
+        with pytest.raises(DeployError, match="expected ssh-ed25519 …: run `make keys`"):
+            follow("https://example.org/kiosks", keys)
 
 
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:

@@ -101,7 +101,7 @@ def make_tree(folder: Path) -> Path:
     (tree / "models" / "door.tflite").write_bytes(b"a model")
     # Of our device, what deploy/ needs.
     ours = "*(module.__file__ for name, module in sys.modules.items() if 'device' in name)"
-    loaded = f"import sys, deploy.__main__, deploy.manifest, deploy.pi.hold; print({ours})"
+    loaded = f"import sys, deploy.__main__, deploy.manifest, deploy.pi.browser, deploy.pi.hold; print({ours})"
     needed = subprocess.run([sys.executable, "-c", loaded], cwd=TREE, capture_output=True, text=True, check=True).stdout
     modules = {Path(path).relative_to(TREE) for path in needed.split()}
     data = {path.relative_to(TREE) for path in (TREE / "device").rglob("*.*") if path.suffix not in {".py", ".pyc"}}

@@ -4,7 +4,6 @@ Goes on when its caller is gone.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.facts import CONFIG, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, release_at, remove, remove_home
+from deploy.pi.files import CURRENT, FORMER, RELEASES, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -86,10 +85,9 @@ def _install(version: str) -> None:
     require_packages(found)
     _make_user()
     release = build(version)
-    new = not CONFIG.exists()
+    new = not os.path.lexists(CONFIG)  # a link of the kiosk's, which may write there, leads root to no other file
     if new:
-        CONFIG.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(release / "deploy" / "kiosk.toml", CONFIG)
+        write(CONFIG, (release / "deploy" / "kiosk.toml").read_bytes())
         say(f"settings: {CONFIG} is new, with the defaults")
     try:
         switch(release)
@@ -170,6 +168,8 @@ def _make_user() -> None:
         options = ["--create"] if program == "systemd-tmpfiles" else []
         # Warnings are about other files of theirs.
         subprocess.run([program, *options, str(TREE / "systemd" / name)], capture_output=True, check=False)
+    # Releases before had the screen's browser in the kiosk's group; systemd-sysusers only adds to groups.
+    subprocess.run(["gpasswd", "--delete", f"{USER}-screen", USER], capture_output=True, check=False)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from deploy.pi.receive import BUSY, LOCK
 @contextmanager
 def alone(lock: Path = LOCK) -> Iterator[None]:
     """Hold the lock. Raises BusyError if another process holds it."""
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch(0o600)  # who can open it can hold it
     with lock.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,7 @@
-"""Shows the kiosk's page in a browser that fills the screen, and FAULT as long as it isn't served."""
+"""Shows the kiosk's page in a browser that fills the screen, and FAULT as long as it isn't served.
+
+The browser's user may read no settings: root tells it what it needs of them, in a file.
+"""
 
 import html
 import json
@@ -6,16 +9,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
+from deploy.pi.files import write
 from deploy.pi.page import address, silence_at
 from device.errors import KioskError
-from device.settings import read_settings
+from device.settings import Settings, read_settings
 from device.web.languages import LANGUAGES, codes, preferred, read_language
 
 LOOK_SECONDS = 0.5
@@ -32,23 +36,41 @@ STATIC = LANGUAGES.parent / "static"
 ESTABLISHED = "01"  # in /proc/net/tcp
 
 
-def show(wished: Callable[[], str], language: str, browser: Sequence[str], folder: Path) -> int:
+def tell(path: Path) -> int:
+    """Write the page's address and language for the browser's user; return EX_CONFIG where no page is wished, or 0.
+
+    Of a kiosk.toml that is refused, which the kiosk's journal says, it is told the defaults. Raises OSError.
+    """
+    screen = Settings().screen
+    with suppress(KioskError):
+        screen = read_settings(CONFIG).screen
+    if not screen.enabled:
+        print(
+            f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it and `systemctl restart "
+            "mask-kiosk mask-kiosk-screen`, or remove cage", file=sys.stderr,
+        )  # fmt: skip
+        return os.EX_CONFIG
+    write(path, json.dumps({"url": address(screen), "language": screen.language}))
+    return 0
+
+
+def show(url: str, language: str, browser: Sequence[str], folder: Path) -> int:
     """Have a browser show the kiosk's page as soon as it is served; return its exit code once it has ended.
 
-    wished: gives the page's address as it is now, or nothing while none can be told. The browser begins with a page in
-    `folder`, because Chromium itself tries one that didn't come less and less often, every half hour in the end. Where
-    the page isn't up after a minute in which it was served, the browser is ended, for systemd to start it anew.
+    The browser begins with a page in `folder`, because Chromium itself tries one that didn't come less and less often,
+    every half hour in the end. Where the page isn't up after a minute in which it was served, the browser is ended, for
+    systemd to start it anew.
     """
     waiting = folder / "waiting.html"
     waiting.write_text(waiting_page(language), encoding="utf-8")
     lead(folder, "")
     with subprocess.Popen([*browser, waiting.as_uri()]) as process:
         try:
-            url, since = "", time.monotonic()  # since: when the page was up, or wasn't served
+            since = time.monotonic()  # when the page was up, or wasn't served
             while process.poll() is None and time.monotonic() - since <= MOST_ALONE_SECONDS:
-                if url and is_up(url):  # and isn't asked for: its server is the door's own program
+                if is_up(url):  # and isn't asked for: its server is the door's own program
                     since = time.monotonic()
-                elif not (url := wished()) or silence_at(url):
+                elif silence_at(url):
                     lead(folder, "")
                     since = time.monotonic()
                 else:
@@ -88,23 +110,10 @@ def is_up(url: str) -> bool:
     return (ESTABLISHED, urlsplit(url).port, os.getuid()) in found
 
 
-def address_or_none() -> str:
-    """Return the page's address, or nothing while kiosk.toml is refused, which the kiosk's journal says."""
-    with suppress(KioskError):
-        return address()
-    return ""
-
-
 if __name__ == "__main__":
-    language = "auto"
-    with suppress(KioskError):
-        if not address():
-            print(
-                f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it and `systemctl restart "
-                "mask-kiosk mask-kiosk-screen`, or remove cage", file=sys.stderr,
-            )  # fmt: skip
-            sys.exit(os.EX_CONFIG)
-        language = read_settings(CONFIG).screen.language
-    if sys.argv[1:] == ["--wished"]:  # so the unit asks before it takes the console
-        sys.exit()
-    sys.exit(show(address_or_none, language, [BROWSER, *OPTIONS], FOLDER))
+    match sys.argv[1:]:
+        case ["--tell", told]:  # so the unit asks before it takes the console
+            sys.exit(tell(Path(told)))
+        case [told]:
+            said = json.loads(Path(told).read_text(encoding="utf-8"))
+            sys.exit(show(said["url"], said["language"], [BROWSER, *OPTIONS], FOLDER))

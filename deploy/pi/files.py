@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -19,13 +20,14 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux's, which Python doesn't name
 def write(path: Path, content: str | bytes) -> None:
     """Replace a file, readable by everybody. Raises OSError, which names it; then it is as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
+    # A name that nobody foresees: whoever else may write in the folder, or writes the same file, is kept apart.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
-        with fresh.open("wb") as file:
+        with fresh.open("xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
-        fresh.chmod(0o644)
         fresh.replace(path)
     except OSError as error:
         error.filename = str(path)  # a full disk names none

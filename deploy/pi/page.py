@@ -6,17 +6,14 @@ from urllib.parse import urlsplit
 
 from deploy.pi.facts import CONFIG
 from device.errors import KioskError
-from device.settings import read_settings
+from device.settings import ScreenSettings, read_settings
 from device.web.address import is_there
 
 ANSWER_SECONDS = 10.0
 
 
-def address() -> str:
-    """Return the page's address on this computer; nothing where the settings have none. Raises SettingsError."""
-    screen = getattr(read_settings(CONFIG), "screen", None)
-    if screen is None or not screen.enabled:
-        return ""
+def address(screen: ScreenSettings) -> str:
+    """Return the page's address on this computer."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(screen.host, screen.host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{screen.port}/"
 
@@ -28,10 +25,11 @@ def silence() -> str:
     the release on trial knows, an older one than this.
     """
     try:
-        url = address()
+        screen = read_settings(CONFIG).screen
     except KioskError:
         return ""
-    return silence_at(url) if url and is_there(urlsplit(url).hostname or "") else ""
+    url = address(screen)
+    return silence_at(url) if screen.enabled and is_there(urlsplit(url).hostname or "") else ""
 
 
 def silence_at(url: str) -> str:

@@ -12,7 +12,8 @@ import tarfile
 from pathlib import Path
 from types import FrameType
 
-LOCK = Path("/run/lock/mask-kiosk.lock")
+# In a folder of root's, unlike /run/lock, that the pull agent's unit has let it write since the first release.
+LOCK = Path("/run/mask-kiosk-pull/lock")
 BUSY = "another deployment runs there: wait until it has ended"
 INCOMING = Path("/opt/mask-kiosk/incoming")
 LAST = "release.json"  # of what is sent: without it something is missing
@@ -47,6 +48,8 @@ def silent(_: int, __: FrameType | None) -> None:
 def main(version: str) -> int:
     """Receive a release and run its installer; return the exit code."""
     os.umask(0o022)
+    LOCK.parent.mkdir(exist_ok=True)
+    LOCK.touch(0o600)  # who can open it can hold it
     with LOCK.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

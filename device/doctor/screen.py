@@ -26,7 +26,8 @@ NOT_SERVED = Case(
 )
 PORT_TAKEN = Case(
     Level.WARNING, "port {port} is taken by {owner}",
-    "Stop that program, or set [screen] port in kiosk.toml to another one, then `sudo systemctl restart mask-kiosk`.",
+    "Stop that program, or set [screen] port in kiosk.toml to another one, then `sudo systemctl restart mask-kiosk "
+    "mask-kiosk-screen`.",
 )
 LISTENS = "0A"  # in /proc/net/tcp
 
