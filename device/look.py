@@ -1,10 +1,12 @@
 """Says how well a face is seen: where in the picture, how large, bright and sharp, whether cut, and how it moves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 
 from device.faces import Box, Face, Luma
+from device.limits import Zone
 
 # Finders keep their boxes inside the picture. One that touches its edge and is so much narrower or flatter than a face
 # was cut by it, by more than a fifth.
@@ -42,6 +44,11 @@ def place_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float]:
     """Return x, y and height of a face, as its Look has them, in a picture of this shape, (height, width)."""
     height, width = shape
     return (box.x + box.width / 2) / width, (box.y + box.height / 2) / height, box.height / height
+
+
+def in_zone(x: float, y: float, zones: Sequence[Zone]) -> bool:
+    """Tell whether a place, in shares of the picture, is in one of its owner's zones."""
+    return any(left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in zones)
 
 
 def look_at(luma: Luma, face: Face, crop: Luma) -> Look:

@@ -11,9 +11,8 @@ from tornado.websocket import WebSocketClosedError
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import in_zone
 from device.faces import Box
-from device.look import Look
+from device.look import Look, in_zone
 from device.settings import DecisionSettings
 
 WIDTH = 320  # px
