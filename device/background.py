@@ -2,7 +2,8 @@
 
 What a finder takes for a face in a coat or on a poster is found in the same box to 0.06 of its height, even if not in
 every frame; measured on fifteen rooms, with noise and a light that wavers. A person who stands still sways by more than
-that within a second or two, and hardly anybody stands before a door for five minutes.
+that within a second or two, and hardly anybody stands before a door for five minutes. Who sits does, and may be in one
+box for as long: so the picture is asked whether a face stirs (device.motion) before its place becomes background.
 """
 
 import math
@@ -27,6 +28,12 @@ GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finde
 WAVER_SECONDS = 0.7
 BESIDE_IOU = 0.3  # overlap with a place, 0-1, from which a face that isn't in it may be the one that was
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
+# Before a place becomes background its face is watched for so long. It waits if the face stirs in more than this share
+# of the frames that tell: somebody who sat at a desk did in 0.73 or more of any three seconds; pictures on walls, under
+# noise, JPEG and wavering light, in none, in 0.37 at most if they swayed by a hundredth of their height to each side.
+WATCHED_SECONDS, STIRRING = 10.0, 0.5
+MOST_WAITS = 12  # times as long as for others until a place that stirs is background too: a poster in a draught
+SOMEBODY_IOU = 0.5  # overlap with somebody who has moved, 0-1, from which a place that becomes background may be theirs
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
 
 
@@ -38,7 +45,11 @@ class _Place:
     since: float  # seconds
     last_seen: float  # seconds
     seen_seconds: float = 0.0
+    again: float = -math.inf  # seconds: when it may become background, because its face stirred before
+    watched: int = 0  # frames that told whether the face stirs, shortly before it may
+    stirred: int = 0  # in how many of them it did
     still: bool = False  # it is background
+    somebody: bool = False  # it may be somebody who moves too little: then it is kept no longer than other places
     last_beside: float = -math.inf  # seconds: when a face was beside it that wasn't in it
     last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
@@ -76,15 +87,29 @@ class Background:
         self.seconds = seconds
         self._places: list[_Place] = []
 
-    def see(self, now: float, boxes: Sequence[Box]) -> list[Box]:
-        """Take the boxes of the frame taken at `now`, in seconds; return those that turn into background with it."""
+    def doubts(self, now: float, box: Box) -> bool:
+        """Tell whether it matters if a face in this box stirs: a place of its may be background soon."""
+        return any(self._is_due(place, now + WATCHED_SECONDS) for place in self._places if place.holds(box))
+
+    def watch(self, now: float, box: Box, stirs: bool) -> None:
+        """Take whether a face stirs against the rest of the picture, before the frame taken at `now` is seen."""
+        for place in self._places:
+            if place.holds(box) and self._is_due(place, now + WATCHED_SECONDS):
+                place.watched += 1
+                place.stirred += stirs
+
+    def see(self, now: float, boxes: Sequence[Box], people: Sequence[Box] = ()) -> list[Box]:
+        """Take the boxes of the frame taken at `now`, in seconds; return those that turn into background with it.
+
+        people: the faces of all who have moved and are there, as they were last.
+        """
         turned = []
         self._places = [place for place in self._places if now - place.last_seen <= _kept(place)]
         for box in boxes:
             places = [place for place in self._places if place.holds(box)]
             if not places:
                 self._places.append(_Place(box, now, now))
-            turned += [box for place in places if self._turns(place, now)]
+            turned += [box for place in places if self._turns(place, now, people)]
         # A poster that is framed now so, now so has more than one place, none of which is beside the other.
         others = [box for box in boxes if not any(place.still and place.holds(box) for place in self._places)]
         for place in self._places:
@@ -93,7 +118,7 @@ class Background:
                 place.last_beside = now
         return turned
 
-    def _turns(self, place: _Place, now: float) -> bool:
+    def _turns(self, place: _Place, now: float, people: Sequence[Box]) -> bool:
         """Take that a place is seen; tell whether it turns into background with it."""
         gap = now - place.last_seen
         if place.last_beside <= place.last_seen or gap <= WAVER_SECONDS:
@@ -101,10 +126,19 @@ class Background:
         place.last_seen = now
         if now - place.last_beside > ALONE_SECONDS:
             place.last_alone = now
-        age = now - place.since
-        turns = not place.still and age >= self.seconds and place.seen_seconds >= LEAST_SEEN * age
-        place.still = place.still or turns
-        return turns
+        if not self._is_due(place, now):
+            return False
+        if place.stirred > STIRRING * place.watched and now - place.since < MOST_WAITS * self.seconds:
+            place.again, place.watched, place.stirred = now + self.seconds, 0, 0
+            return False
+        taken = [*people, *(other.box for other in self._places if other.somebody)]
+        place.still, place.somebody = True, any(overlap(place.box, box) > SOMEBODY_IOU for box in taken)
+        return True
+
+    def _is_due(self, place: _Place, now: float) -> bool:
+        """Tell whether a place has been there for long enough to become background, if it is seen until `now`."""
+        age, seen = now - place.since, place.seen_seconds + now - place.last_seen
+        return not place.still and now >= place.again and age >= self.seconds and seen >= LEAST_SEEN * age
 
     def touches(self, box: Box) -> bool:
         """Tell whether there is background where this box is: what else is told of the box takes longer."""
@@ -133,4 +167,5 @@ class Background:
 
 
 def _kept(place: _Place) -> float:
-    return KEPT_SECONDS if place.still else min(LONGEST_GAP_SECONDS, GAP_SECONDS + place.seen_seconds)
+    surely = place.still and not place.somebody
+    return KEPT_SECONDS if surely else min(LONGEST_GAP_SECONDS, GAP_SECONDS + place.seen_seconds)

@@ -17,6 +17,7 @@ from device.look import in_zone, place_of
 from device.people import pair
 from device.person import Person
 from device.settings import DecisionSettings
+from device.trace import STIR
 
 LEAST_GAP_SECONDS = 2.0  # between two frames: a shorter one is none, however soon people are forgotten
 GHOST_SECONDS = 30.0  # who came back and hasn't moved for so long is a coat where they were: people move in two
@@ -119,13 +120,14 @@ class Decision:
         return Alert(state, now, score), events
 
     def wonders(self, now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
-        """Tell whether it matters how far any of these faces has moved: not of who doesn't count, or has moved before.
+        """Tell whether it matters how far a face has moved: it counts, and hasn't moved before or may soon be a poster.
 
         now: when the frame was taken, in seconds; shape: its (height, width).
         """
         boxes = [box for box in boxes if self._counts(*place_of(box, shape)) and not self._is_poster(now, box)]
         pairs = pair(now, self._people, boxes)
-        return any(j not in pairs or not self._people[pairs[j]].moved for j in range(len(boxes)))
+        moved = [j in pairs and self._people[pairs[j]].moved for j in range(len(boxes))]
+        return not all(moved) or any(self._background.doubts(now, box) for box in boxes)
 
     def judged(self, now: float) -> Iterator[Judged]:
         """Yield whose scores counted on the frame taken at `now`, the last one: people in a visit, seen well."""
@@ -139,7 +141,11 @@ class Decision:
 
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> list[Event]:
         """Give each verdict to whom it belongs, a new person if to nobody and no poster; return what has happened."""
-        self._turned = self._background.see(now, [verdict.box for verdict in verdicts])
+        for verdict in verdicts:
+            if verdict.look.moved is not None:
+                self._background.watch(now, verdict.box, verdict.look.moved >= STIR)
+        there = [person.box for person in self._people if person.moved and not person.lost]
+        self._turned = self._background.see(now, [verdict.box for verdict in verdicts], there)
         posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
         verdicts = [verdict for verdict in verdicts if verdict not in posters]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])

@@ -1,5 +1,7 @@
 """Which faces are a poster's, and when a place is one: at the limits, where ways and times are met exactly."""
 
+import itertools
+
 import pytest
 
 from device.background import Background
@@ -85,6 +87,56 @@ def test_background_is_kept_for_a_day(now: float, kept: bool) -> None:
     background = poster()
     background.see(now, [])
     assert background.touches(BOX) is kept
+
+
+@pytest.mark.parametrize(("stirs", "turned"), [(0, [40]), (5, [40]), (6, [480]), (11, [480])])
+def test_a_face_that_stirs_in_more_than_half_of_the_frames_waits_twelve_times_as_long(
+    stirs: int, turned: list[int]
+) -> None:
+    background, asked, found = Background(40.0), itertools.count(), list[int]()
+    for now in range(1000):
+        if background.doubts(now, BOX):  # in eleven frames
+            background.watch(now, BOX, next(asked) % 11 < stirs)
+        found += [now] * bool(background.see(now, [BOX]))
+    assert found == turned
+
+
+def test_whether_a_face_stirs_is_asked_for_ten_seconds_before_it_would_be_background_or_be_it_again() -> None:
+    background, asked = Background(40.0), list[int]()
+    for now in range(100):
+        if background.doubts(now, off(left=9)):
+            asked.append(now)
+        assert not background.doubts(now, off(left=10))  # it is elsewhere
+        background.watch(now, BOX, True)
+        background.see(now, [BOX])
+    assert asked == [*range(30, 41), *range(70, 81)]
+
+
+def test_whether_a_face_stirs_is_not_asked_where_it_is_seen_too_seldom() -> None:
+    background = Background(40.0)
+    for now in range(0, 100, 4):  # for half of the time
+        assert not background.doubts(now, BOX)
+        background.see(now, [BOX])
+
+
+@pytest.mark.parametrize(("person", "kept"), [(off(left=39), 30.0), (off(left=40), 86400.0), (NEXT, 86400.0)])
+def test_background_where_somebody_was_who_had_moved_is_kept_as_long_as_any_place(person: Box, kept: float) -> None:
+    background = Background(100.0)
+    for now in range(101):
+        background.see(now, [BOX], [person])
+    background.see(100 + kept, [])
+    assert background.touches(BOX)
+    background.see(101 + kept, [])
+    assert not background.touches(BOX)
+
+
+def test_background_where_somebody_was_is_not_kept_for_longer_under_another_framing() -> None:
+    background, framed = Background(100.0), off(left=20)
+    for now in range(151):  # they count as nobody any more when the other framing turns into background
+        turned = background.see(now, [BOX, framed][: 1 + (now >= 50)], [BOX] * (now <= 100))
+    assert turned == [framed]
+    background.see(181, [])
+    assert not background.touches(framed)
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,23 @@ def test_a_face_is_asked_how_far_it_moves_until_it_has_moved_once() -> None:
     assert found.index(None, 2) <= 8
 
 
+@pytest.mark.parametrize("living", [True, False])
+def test_who_sits_still_is_asked_again_before_they_are_a_poster_and_no_poster_stays(living: bool) -> None:
+    rng, decision = np.random.default_rng(0), Decision(DecisionSettings(background_seconds=60.0), Levels(0.6, 0.5))
+    motion, told, asked = Motion(Here([Face(BOX, 1.0)]), decision.wonders), list[Kind](), 0
+    for frame in range(5 * 200):
+        now = frame / 5
+        leaning = 2.5 * np.sin(2 * now) if living or now < 4 else 0.0  # somebody hangs it up
+        scene = with_face(leaning) if living or now < 4 else wavering(now)
+        luma = np.clip(scene + 2 * rng.standard_normal((HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
+        (face,) = motion.find(luma, now)
+        verdict = Verdict(BOX, 1.0, (0.9, 0.1), 0.1, "with_mask", Look(moved=face.moved))
+        told += [event.kind for event in decision.update(now, [verdict])[1]]
+        asked += face.moved is not None
+    assert told == [Kind.ENTER, Kind.VERDICT, *[Kind.LEAVE] * (not living)]
+    assert asked < 5 * 200 * 0.2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_told_is_the_same_as_if_every_move_were_known(kind: str) -> None:
     asked = faces = 0

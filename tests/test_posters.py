@@ -245,6 +245,43 @@ def test_who_waits_and_sways_quickly_is_on_one_visit_all_the_time(step: int) -> 
     assert [kind for kind, _, _ in happened(scene, 8, 60, background_seconds=20.0)] == [Kind.ENTER, Kind.VERDICT]
 
 
+def stirring(score: float, box: Box, moved: float) -> Verdict:
+    return dataclasses.replace(verdict(score, box), look=Look(moved=moved))
+
+
+def test_who_sits_still_for_an_hour_is_on_one_visit_and_who_sits_there_next_is_seen() -> None:
+    def scene(t: float) -> list[Verdict]:  # the picture shows in four frames of five that they stir
+        box = Box(300 + round(4 * math.sin(t)), 0, 100, 100)
+        sits = [stirring(0.1 if t < 3000 else 0.9, box, 0.02 if round(t * 5) % 5 else 0.0)]
+        return [] if 3000 <= t < 3010 else sits
+
+    assert happened(scene, 5, 3600, least_move=DecisionSettings().least_move) == [
+        (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR), (Kind.LEAVE, 1, State.CLEAR),
+        (Kind.ENTER, 2, State.CHECKING), (Kind.VERDICT, 2, State.ALARM),
+    ]  # fmt: skip
+
+
+def test_who_sits_where_somebody_was_taken_for_a_poster_is_seen() -> None:
+    def scene(t: float) -> list[Verdict]:  # a camera shows of neither whether they stir
+        first, next_one = verdict(0.1, Box(300 + round(20 * max(0.0, 2 - t)), 0, 100, 100)), verdict(0.9, RIGHT)
+        return [first] if t < 200 else [next_one] if t >= 231 else []
+
+    events = events_of(scene, 5, 260, background_seconds=100.0)
+    assert [(event.kind, event.visit) for event in events] == [
+        (Kind.ENTER, 1), (Kind.VERDICT, 1), (Kind.LEAVE, 1), (Kind.ENTER, 2), (Kind.VERDICT, 2),
+    ]  # fmt: skip
+    assert events[-1].at < 232
+
+
+def test_a_poster_that_sways_in_gusts_becomes_background() -> None:
+    def scene(t: float) -> list[Verdict]:  # it moves for three seconds of ten
+        return [stirring(0.9, Box(300 + round(3 * math.sin(3 * t)), 0, 100, 100), 0.03 if t % 10 < 3 else 0.0)]
+
+    events = events_of(scene, 5, 400, background_seconds=100.0, least_move=DecisionSettings().least_move)
+    assert [(event.kind, event.visit) for event in events] == [(Kind.ENTER, 1), (Kind.VERDICT, 1), (Kind.LEAVE, 1)]
+    assert events[-1].at < 101
+
+
 def test_a_poster_that_is_framed_now_so_now_so_becomes_background() -> None:
     def scene(t: float) -> list[Verdict]:
         return [verdict(0.9, Box(300 + 15 * (round(t * 8) % 5 < 2), 0, 100, 100))]
