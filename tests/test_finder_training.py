@@ -402,7 +402,7 @@ REFUSED = {
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (
         ["--unlabelled", "{0}/plaza", "--teacher", "{0}/plaza/boxes.csv"],
-        "{0}/plaza/boxes.csv: is damaged or no model, expected YuNet's .onnx",
+        "{0}/plaza/boxes.csv: is no network that OpenCV reads",
     ),
     "all held out": (
         ["--hold-out", "*"],
