@@ -16,8 +16,8 @@ from device.errors import PictureError
 from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
-from trainer.copies import named_finder
 from trainer.dataset import Dataset, load_dataset
+from trainer.finders import named_finder
 from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
 from trainer.scores import Interval, Scores, score, share, verdicts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import MODELS, RUNS, cost, folder, path, positive, seed, size, target
+from trainer.options import FINDERS, MODELS, RUNS, cost, folder, path, positive, seed, size, target
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -51,7 +51,7 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="networks (default: door)",
     )
     train.add_argument(
-        "--finder", choices=["own", "haar", "yunet"], default="own",
+        "--finder", choices=FINDERS, default="own",
         help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
     )
     train.add_argument("--yunet", type=folder, help="YuNet's .onnx, for --finder yunet")
@@ -100,7 +100,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, held: ExitStack) -> "Job":
     """Return a training as far as it has come; its run is held, so that no other process goes on with it meanwhile."""
-    from trainer.copies import gather, named_finder
+    from trainer.copies import gather
+    from trainer.finders import named_finder
     from trainer.jobs import Job
     from trainer.networks import NETWORKS
     from trainer.runs import Plan, only_one, open_run
@@ -155,8 +156,8 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     from device.classifier import Classifier
-    from trainer.convert import convert
-    from trainer.copies import gather_again, named_finder
+    from trainer.convert import convert, gather_again
+    from trainer.finders import named_finder
     from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError
@@ -186,7 +187,7 @@ def _convert_run(options: argparse.Namespace, run: "Run") -> None:
 
 def _golden(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from trainer.copies import named_finder
+    from trainer.finders import named_finder
     from trainer.golden import write_golden
 
     classifier = Classifier(options.model)

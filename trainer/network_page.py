@@ -14,8 +14,8 @@ from device.classifier import Classifier
 from device.crop import crop_face
 from device.faces import Luma
 from device.model_card import ModelCard, read_card
-from trainer.copies import named_finder
 from trainer.finder.page import fill
+from trainer.finders import named_finder
 from trainer.layers import layers_text
 from trainer.practice import draw_face
 from trainer.scores import release, threshold

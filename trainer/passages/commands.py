@@ -40,7 +40,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
     from device.settings import Settings
-    from trainer.copies import named_finder
+    from trainer.finders import named_finder
     from trainer.passages.draw import Material, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
