@@ -16,7 +16,6 @@ import pytest
 from drawn_photos import drawn_photos
 
 from device.classifier import Classifier
-from device.errors import ModelError
 from device.finders import OwnFaceFinder
 from device.golden import require_right
 from device.haar import HaarFaceFinder
@@ -138,7 +137,7 @@ def test_a_model_can_be_trained_on_the_crops_of_another_finder(tmp_path: Path) -
     card, cascade = Classifier(str(models / "simple.tflite")).card, HaarFaceFinder()
     assert (card.face_finder, card.face_finder_sha256) == ("haar", cascade.sha256)
     assert "FINDER=haar" in card.trained_on.command
-    assert evaluate(str(models / "simple.tflite"), photos, cropped=False).no_face == 80
+    assert evaluate(Classifier(str(models / "simple.tflite")), cascade, photos).no_face == 80
 
 
 def test_calibration_photos_are_training_photos(trained: tuple[Run, Path]) -> None:
@@ -354,12 +353,13 @@ def test_evaluate_counts_what_the_model_says(trained: tuple[Run, Path], tmp_path
     assert found["recall"] == recall
     assert found["balanced_accuracy"] == pytest.approx(sum(recall.values()) / 2, abs=1e-4)
     assert found["interval"][0] <= found["balanced_accuracy"] <= found["interval"][1]
-    assert 45 <= evaluate(model, others, cropped=False).no_face <= 60  # the shipped finder takes a few for faces
+    assert 45 <= evaluate(classifier, OwnFaceFinder(), others).no_face <= 60  # the shipped finder takes a few for faces
 
 
-def test_evaluate_refuses_a_model_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"nowhere\.json: can't be read"):
-        evaluate(str(tmp_path / "nowhere.tflite"), drawn_photos(tmp_path / "photos", 10), cropped=True)
+def test_evaluate_refuses_a_model_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, photos = str(tmp_path / "nowhere.tflite"), drawn_photos(tmp_path / "photos", 10)
+    assert main(["evaluate", "--data", str(photos), "--cropped", "--model", model]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nowhere.json'}: can't be read")
 
 
 def test_the_same_photos_and_seed_make_the_same_bytes(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from device.classifier import Classifier
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
@@ -235,7 +236,7 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
     rows += ["hall-0.png,12,22,40,40,Mask", "hall-1.png,12,22,40,40,no mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
-    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
     assert "boxes.csv: 2 of 10 boxes have another label, as 'Mask', expected with_mask, " in capsys.readouterr().err
@@ -251,7 +252,7 @@ def test_a_damaged_scene_is_named_and_the_others_are_judged(
     rows = ["a-1.png,12,22,40,40,with_mask", *(f"a-{n}.png,12,22,40,40,without_mask" for n in (2, 3))]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
-    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 1)
     assert capsys.readouterr().err == (
@@ -265,7 +266,7 @@ def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
     with pytest.raises(PhotosError, match="no face without_mask was found in it, expected with_mask and without_mask"):
-        evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+        evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
 
     recipe = NETWORKS[name]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
-    finder = named_finder(options.finder, options.yunet or "")
+    finder = named_finder(options.finder, options.yunet)
     material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
     dataset = material.dataset
     split = split_photos(material, options.split, options.seed, recipe.validation_parts)
@@ -191,7 +191,7 @@ def _golden(options: argparse.Namespace) -> None:
     from trainer.golden import write_golden
 
     classifier = Classifier(options.model)
-    finder = named_finder(classifier.card.face_finder, options.yunet or "")
+    finder = named_finder(classifier.card.face_finder, options.yunet)
     classifier.require_crops_of(finder)
     for picture in write_golden(classifier, finder):
         print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())

@@ -85,7 +85,7 @@ def maps_of(model: Path, crop: Luma) -> list[npt.NDArray[np.float32]]:
 def _crop(classifier: Classifier, masked: bool) -> Luma:
     card = classifier.card
     picture = luma_of(draw_face(np.random.default_rng(SEED), masked)[0])
-    face = named_finder(card.face_finder, yunet="").find(picture)[0]
+    face = named_finder(card.face_finder, None).find(picture)[0]
     return crop_face(picture, face.box, card.crop_margin, card.input_size)
 
 

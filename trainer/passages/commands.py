@@ -49,7 +49,7 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.simulate import LEVELS, live_alone, simulate
 
     classifier = Classifier(options.model)
-    finder = named_finder(classifier.card.face_finder, "")
+    finder = named_finder(classifier.card.face_finder, None)
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
     seen = read_clips(options.clips) if options.clips else {}
