@@ -22,10 +22,10 @@ from trainer.finder.compose import Composer
 from trainer.finder.contenders import LOWEST_SCORE
 from trainer.finder.convert import CALIBRATION_PICTURES, WATCHED_QUIET, Find, as_run, keep_weights, settle
 from trainer.finder.crops import MARGIN, SIZE, Crops, camera_picture, crops_in
-from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.matching import Sighting, tally
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.measure import OVERLAP
+from trainer.finder.run import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.scenes import FACE, Scene
 from trainer.finder.training import read_start
 from trainer.photos import PhotosError
