@@ -26,7 +26,7 @@ from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.provenance import commit, versions
 from trainer.quantize import ConversionError, run_tflite
-from trainer.runs import Run, load_run, only_one, save_state
+from trainer.runs import Run, current, load_run, only_one, save_state
 from trainer.scores import threshold, verdicts
 from trainer.split import split_photos
 from trainer.training import predict, set_threads
@@ -45,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
         photos = drawn_photos(folder / "photos", 40)
         wanted = ["--data", str(photos), "--size", str(SIZE), "--epochs", "3", "--runs", str(folder / "runs")]
         assert main(["train", "--model", "simple", *wanted]) == 0
-    return load_run(None, folder / "runs"), folder
+    return load_run(current(folder / "runs")[-1]), folder
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +160,7 @@ def test_photos_of_two_folders_may_have_the_same_names(tmp_path: Path) -> None:
 
     for unique, same in renamed.items():
         unique.rename(same)
-    plan = load_run(None, tmp_path / "runs").folder / "run.json"
+    plan = load_run(current(tmp_path / "runs")[-1]).folder / "run.json"
     plan.write_text(plan.read_text().replace("/extra-", "/"))
     assert convert(tmp_path, tmp_path / "same") == 0
 
@@ -352,7 +352,8 @@ def test_evaluate_counts_what_the_model_says(trained: tuple[Run, Path], tmp_path
     assert (found["n"], found["no_face"], found["refused"], found["cropped"]) == (60, 0, 1, True)
     assert found["recall"] == recall
     assert found["balanced_accuracy"] == pytest.approx(sum(recall.values()) / 2, abs=1e-4)
-    assert found["interval"][0] <= found["balanced_accuracy"] <= found["interval"][1]
+    low, high = found["balanced_accuracy_interval"]
+    assert low <= found["balanced_accuracy"] <= high
     assert 45 <= evaluate(classifier, OwnFaceFinder(), others).no_face <= 60  # the shipped finder takes a few for faces
 
 

@@ -33,7 +33,7 @@ from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
 from trainer.photos import PhotosError
 from trainer.quantize import quantize
-from trainer.runs import load_run
+from trainer.runs import current, load_run
 from trainer.sampling import Batches
 from trainer.slices import _middle, drawn_slices
 from trainer.training import set_threads
@@ -209,9 +209,9 @@ def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
     assert abs(rounded - exact) <= 15
 
     train("b", 8)
-    resumed = load_run(None, tmp_path / "b").state
+    resumed = load_run(current(tmp_path / "b")[-1]).state
     assert (resumed.epochs, len(resumed.history["val_loss"])) == (8, 8)
-    assert resumed.history["val_loss"][:6] == load_run(None, tmp_path / "a").state.history["val_loss"]
+    assert resumed.history["val_loss"][:6] == load_run(current(tmp_path / "a")[-1]).state.history["val_loss"]
 
 
 class KnownFaces:

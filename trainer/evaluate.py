@@ -37,9 +37,8 @@ class SliceScore:
 
 @dataclass(frozen=True)
 class Evaluation(Scores):
-    """The scores of a model on a folder; `interval` is the balanced accuracy's."""
+    """The scores of a model on a folder."""
 
-    interval: tuple[float, float]
     model: str
     model_sha256: str
     practice: bool
@@ -74,7 +73,6 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     scores = score(labels[plain], found[plain])
     return Evaluation(
         **dataclasses.asdict(scores),
-        interval=scores.balanced_accuracy_interval,
         model=card.name,
         model_sha256=card.sha256,
         practice=card.practice,
@@ -171,7 +169,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 def describe_evaluation(evaluation: Evaluation) -> str:
     """Return an evaluation as a few lines for people."""
-    low, high = evaluation.interval
+    low, high = evaluation.balanced_accuracy_interval
     recall = ", ".join(
         f"{name} {part:.1%} ({evaluation.recall_interval[name][0]:.1%} to {evaluation.recall_interval[name][1]:.1%})"
         for name, part in evaluation.recall.items()

@@ -88,7 +88,7 @@ def _train(options: argparse.Namespace) -> None:
         folders = [job.run.folder for job in jobs]
         make_current(folders, options.runs)
         held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile
-        for job, run in train_each(jobs, options.threads):
+        for job, run in train_each(jobs):
             dataset, split = job.dataset, job.split
             best = read_network(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
@@ -150,7 +150,7 @@ def _convert(options: argparse.Namespace) -> None:
     from trainer.runs import current, held_run
 
     for chosen in [options.run] if options.run else current(options.runs):
-        with held_run(chosen, options.runs) as run:
+        with held_run(chosen) as run:
             _convert_run(options, run)
 
 
