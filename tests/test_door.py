@@ -19,18 +19,18 @@ from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from device.pictures import read_luma
 from trainer.__main__ import main
-from trainer.accessories import draw_glasses, draw_headwear
 from trainer.calibration import find_temperature
 from trainer.compare import compare, table
 from trainer.copies import alone, gather
 from trainer.cost import PEER, multiply_adds, peer
-from trainer.covers import FLAT_HAND, draw_beside, draw_cover
 from trainer.crossval import Asked, by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
 from trainer.evaluate import evaluate
-from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
+from trainer.photo_accessories import draw_glasses, draw_headwear
+from trainer.photo_covers import FLAT_HAND, draw_beside, draw_cover
+from trainer.photo_masks import draw_mask, draw_worn_wrong
 from trainer.photos import PhotosError
 from trainer.quantize import quantize
 from trainer.runs import current, load_run

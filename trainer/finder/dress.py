@@ -10,10 +10,10 @@ import numpy as np
 
 from device.faces import Luma
 from device.heatmap import Floats
-from trainer.accessories import draw_glasses, draw_headwear
-from trainer.covers import draw_cover
 from trainer.cutting import CONTEXT, CROP_MARGIN
-from trainer.fitted import draw_mask, draw_worn_wrong
+from trainer.photo_accessories import draw_glasses, draw_headwear
+from trainer.photo_covers import draw_cover
+from trainer.photo_masks import draw_mask, draw_worn_wrong
 
 Draw = Callable[[np.random.Generator, Luma], Luma]  # on a wide crop around a face
 
