@@ -45,6 +45,11 @@ define train_finder
 		$(if $(HOLD_OUT),--hold-out $(foreach name,$(HOLD_OUT),"$(name)")) \
 		$(if $(START),--start "$(START)") $(if $(EPOCHS),--epochs $(EPOCHS)) --runs "$(RUNS)" --models "$(MODELS)"
 endef
+# A lock file by its name, and what it is made of.
+define pin
+	uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+		--no-emit-find-links $2 --output-file $1.lock
+endef
 # Where the tests find real photos; each test says which of these it misses.
 export DATA KNOWN_GROUPS SCENES CLIPS CROPS YUNET
 # glibc gives every large array back to the kernel and takes it again: a quarter of the time of training.
@@ -162,20 +167,12 @@ newcomer:  ## the README's first command in a new Debian, minutes -> docs/newcom
 test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
 	@tests/virtual_pi/trixie.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links --extra device --extra trainer --extra dev pyproject.toml \
-		--output-file requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links --extra cluster --constraint requirements.lock pyproject.toml \
-		--output-file cluster.lock
-	@uv pip compile --quiet --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links tests/tflite-runtime.in --output-file tests/tflite-runtime.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links tests/audit.in --output-file tests/audit.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links tests/mutate.in --output-file tests/mutate.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-		--no-emit-index-url --no-emit-find-links tests/fuzz.in --output-file tests/fuzz.lock
+	@$(call pin,requirements,--universal --extra device --extra trainer --extra dev pyproject.toml)
+	@$(call pin,cluster,--universal --extra cluster --constraint requirements.lock pyproject.toml)
+	@$(call pin,tests/tflite-runtime,tests/tflite-runtime.in)
+	@$(call pin,tests/audit,--universal tests/audit.in)
+	@$(call pin,tests/mutate,--universal tests/mutate.in)
+	@$(call pin,tests/fuzz,--universal tests/fuzz.in)
 clean:  ## remove the environments, the training runs and what make compare has trained; models/ stays
 	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from device.errors import ModelError
 from device.faces import Box, Face, Luma, largest_first
@@ -42,24 +43,14 @@ class YuNetFaceFinder:
                 f"{path}: has SHA-256 {self.sha256[:12]}…, [faces] yunet_sha256 says {sha256[:12]}…: copy the file "
                 "again, or correct the key"
             )
-        try:
-            self._network = cv2.FaceDetectorYN.create(
-                str(path), "", (LONGEST_SIDE, LONGEST_SIDE), least_score, MOST_OVERLAP, MOST_CANDIDATES
-            )
-        except cv2.error as error:
-            raise ModelError(f"{path}: is no network that OpenCV reads ({error.err}): copy YuNet's .onnx") from error
+        self._network = load_network(path, least_score)
 
     def find(self, luma: Luma) -> list[Face]:
         """Return the faces of a luma picture, uint8 (height, width), largest first."""
         reduced = reduce(luma)
         height, width = reduced.luma.shape
-        below, beside = max(0, SHORTEST_SIDE - height), max(0, SHORTEST_SIDE - width)
-        seen = cv2.copyMakeBorder(reduced.luma, 0, below, 0, beside, cv2.BORDER_CONSTANT)
-        self._network.setInputSize((width + beside, height + below))
-        _, found = self._network.detect(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR))
-        rows = np.empty((0, 15)) if found is None else found  # box, five landmarks, score
+        rows = search(self._network, reduced.luma)
         scale = reduced.scale_x, reduced.scale_y
-        # Boxes may reach over the edge.
         low = np.clip(rows[:, :2], 0, (width, height)) * scale
         high = np.clip(rows[:, :2] + rows[:, 2:4], 0, (width, height)) * scale
         corners = np.round(np.concatenate([low, high], axis=1)).astype(int).tolist()
@@ -68,3 +59,27 @@ class YuNetFaceFinder:
             for (left, top, right, bottom), score in zip(corners, rows[:, -1], strict=True)
             if right > left and bottom > top
         ])
+
+
+def load_network(path: Path, least_score: float) -> cv2.FaceDetectorYN:
+    """Load YuNet's .onnx, to find what scores so much, 0-1. Raises ModelError."""
+    try:
+        return cv2.FaceDetectorYN.create(
+            str(path), "", (LONGEST_SIDE, LONGEST_SIDE), least_score, MOST_OVERLAP, MOST_CANDIDATES
+        )
+    except cv2.error as error:
+        raise ModelError(f"{path}: is no network that OpenCV reads ({error.err}): copy YuNet's .onnx") from error
+
+
+def search(network: cv2.FaceDetectorYN, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the faces of a picture, uint8 luma (height, width) or BGR (height, width, 3), as float32 (n, 15).
+
+    A row is the box as left, top, width, height in px, which may reach over the edge, five landmarks, and the score,
+    0-1. The picture isn't made smaller.
+    """
+    height, width = picture.shape[:2]
+    below, beside = max(0, SHORTEST_SIDE - height), max(0, SHORTEST_SIDE - width)
+    seen = cv2.copyMakeBorder(picture, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+    network.setInputSize((width + beside, height + below))
+    _, found = network.detect(seen if picture.ndim == 3 else cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR))
+    return np.empty((0, 15), np.float32) if found is None else np.asarray(found, np.float32)

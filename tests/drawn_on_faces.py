@@ -13,12 +13,12 @@ import numpy as np
 from device.faces import Luma
 from device.finders import OWN_MODEL, OwnFaceFinder
 from device.pictures import read_luma
-from trainer.accessories import draw_glasses, draw_headwear
-from trainer.finder.lay import Draw, draw_on
+from trainer.finder.dress import Draw, draw_on
 from trainer.finder.matching import SMALLEST_SHARE
 from trainer.finder.measure import GROUPS, OVERLAP
 from trainer.finder.photograph import lit_from_behind
 from trainer.finder.scenes import Boxes, intersection_over_union, read_scenes
+from trainer.photo_accessories import draw_glasses, draw_headwear
 
 Change = Callable[[np.random.Generator, Luma, Boxes], Luma]
 

@@ -57,7 +57,6 @@ def test_every_contender_is_measured_and_compared(models: Path) -> None:
         ("door", "simple"), ("door", "SSD 260x260"), (OURS, NOTEBOOK), (OURS, POPULAR),
         ("faces, without check", "faces, float32"), ("faces", "Haar"),
     ]  # fmt: skip
-    assert all(ratio.least <= ratio.median <= ratio.largest for ratio in compared)
     assert costs[0].kilobytes == pytest.approx(
         sum((models / name).stat().st_size for name in ("faces.tflite", "faces-check.tflite")) / 1000
     )

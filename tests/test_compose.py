@@ -6,7 +6,7 @@ import pytest
 
 from device.faces import Luma
 from device.heatmap import HEIGHT, WIDTH
-from trainer.finder import compose, lay
+from trainer.finder import compose, dress, lay
 from trainer.finder import photograph as photographs
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats, Picture, picture
@@ -39,8 +39,8 @@ ROOMS = [drawn(320, 240), drawn(97, 203)]
 @pytest.fixture(autouse=True)
 def bare_heads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is put on heads, which would make faces less bright."""
-    monkeypatch.setattr(lay, "GLASSES", 0.0)
-    monkeypatch.setattr(lay, "HEADWEAR", 0.0)
+    monkeypatch.setattr(dress, "GLASSES", 0.0)
+    monkeypatch.setattr(dress, "HEADWEAR", 0.0)
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_heads_wear_something_whatever_covers_the_mouth(worn: str, monkeypatch: 
     scene = drawn(321, 259, (110, 60, 80, 104), label="with_mask")
     before = scene.levels[0].copy()
     plain = composed([scene], 320, 224)
-    monkeypatch.setattr(lay, worn, 1.0)
+    monkeypatch.setattr(dress, worn, 1.0)
     changed = total = 0
     for (was, boxes, _), (now, moved, _) in zip(plain, composed([scene], 320, 224), strict=True):
         if len(boxes) and boxes[0, 3] > 60:

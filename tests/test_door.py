@@ -13,26 +13,27 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from device.classifier import Classifier
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from device.pictures import read_luma
 from trainer.__main__ import main
-from trainer.accessories import draw_glasses, draw_headwear
 from trainer.calibration import find_temperature
 from trainer.compare import compare, table
 from trainer.copies import alone, gather
 from trainer.cost import PEER, multiply_adds, peer
-from trainer.covers import FLAT_HAND, draw_beside, draw_cover
 from trainer.crossval import Asked, by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
 from trainer.evaluate import evaluate
-from trainer.fitted import draw_mask, draw_worn_wrong
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
+from trainer.photo_accessories import draw_glasses, draw_headwear
+from trainer.photo_covers import FLAT_HAND, draw_beside, draw_cover
+from trainer.photo_masks import draw_mask, draw_worn_wrong
 from trainer.photos import PhotosError
 from trainer.quantize import quantize
-from trainer.runs import load_run
+from trainer.runs import current, load_run
 from trainer.sampling import Batches
 from trainer.slices import _middle, drawn_slices
 from trainer.training import set_threads
@@ -208,9 +209,9 @@ def test_door_is_trained_stopped_resumed_and_converted_to_the_same_bytes(
     assert abs(rounded - exact) <= 15
 
     train("b", 8)
-    resumed = load_run(None, tmp_path / "b").state
+    resumed = load_run(current(tmp_path / "b")[-1]).state
     assert (resumed.epochs, len(resumed.history["val_loss"])) == (8, 8)
-    assert resumed.history["val_loss"][:6] == load_run(None, tmp_path / "a").state.history["val_loss"]
+    assert resumed.history["val_loss"][:6] == load_run(current(tmp_path / "a")[-1]).state.history["val_loss"]
 
 
 class KnownFaces:
@@ -235,7 +236,7 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
     rows += ["hall-0.png,12,22,40,40,Mask", "hall-1.png,12,22,40,40,no mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
-    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face) == (6, 1.0, 1)
     assert "boxes.csv: 2 of 10 boxes have another label, as 'Mask', expected with_mask, " in capsys.readouterr().err
@@ -252,7 +253,7 @@ def test_a_face_of_a_scene_with_both_labels_is_named_and_not_counted(
     rows += ["hall-2.png,12,22,40,40,without_mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
-    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 2)
     scene = tmp_path / "hall-2.png"
@@ -271,7 +272,7 @@ def test_a_damaged_scene_is_named_and_the_others_are_judged(
     rows = ["a-1.png,12,22,40,40,with_mask", *(f"a-{n}.png,12,22,40,40,without_mask" for n in (2, 3))]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
-    found = evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 1)
     assert capsys.readouterr().err == (
@@ -285,7 +286,7 @@ def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
     with pytest.raises(PhotosError, match="no face without_mask was found in it, expected with_mask and without_mask"):
-        evaluate(str(toy), tmp_path, cropped=False, finder=KnownFaces())
+        evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ from trainer.__main__ import main
 from trainer.finder import check, convert, crops, make_check, training
 from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
-from trainer.finder.make import command
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
+from trainer.finder.run import command
 from trainer.finder.scenes import read_backgrounds
 from trainer.finder.teacher import taught
 from trainer.finder.training import Compositions, samples
@@ -440,7 +440,7 @@ REFUSED = {
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (
         ["--unlabelled", "{0}/plaza", "--teacher", "{0}/plaza/boxes.csv"],
-        "{0}/plaza/boxes.csv: is damaged or no model, expected YuNet's .onnx",
+        "{0}/plaza/boxes.csv: is no network that OpenCV reads",
     ),
     "all held out": (
         ["--hold-out", "*"],

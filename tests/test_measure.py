@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from real_data import real_data
 
-from device.faces import Box, Face
+from device.cameras.view import luma_of
+from device.faces import Box, Face, overlap
 from device.haar import HaarFaceFinder
 from device.pictures import read_color
+from device.settings import FaceSettings
+from device.yunet import YuNetFaceFinder
 from trainer.__main__ import main
+from trainer.finder.contenders import YuNet
 from trainer.finder.matching import Share, Sighting, Tally, tally
 from trainer.finder.measure import Contender, Figures, Picture, Point, measure
 from trainer.finder.scenes import Scene, read_scenes
+from trainer.practice import draw_face
 
 Four = tuple[float, float, float, float]
 HEIGHT = 100  # px
@@ -142,6 +147,21 @@ def drawn_scenes(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("side", [24, 28, 32])
+def test_yunet_searches_a_small_picture_as_the_device_does(side: int) -> None:
+    (path,) = real_data("YUNET")
+    drawn, (left, top, width, height) = draw_face(np.random.default_rng(1), masked=False)
+    face = drawn[top - height // 4 : top + height * 5 // 4, left - width // 4 : left + width * 5 // 4]
+    color = np.asarray(cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+    luma = luma_of(color)
+
+    (known,) = YuNetFaceFinder(path, FaceSettings.yunet_sha256, 0.4).find(luma)
+    for picture in (luma, np.dstack([luma] * 3)):
+        found = YuNet(path).find(picture)[0]
+        assert overlap(found.box, known.box) > 0.9
+        assert found.score == known.score > 0.4
+
+
 def test_contenders_are_measured_on_the_same_pictures(tmp_path: Path) -> None:
     scenes, _ = read_scenes(drawn_scenes(tmp_path / "scenes"))
 
@@ -253,7 +273,7 @@ def test_one_command_writes_a_table_a_plot_and_figures(tmp_path: Path, capsys: p
     ("options", "expected"),
     [
         (("--yunet", "gone.onnx"), "gone.onnx: no such file, expected YuNet's .onnx"),
-        (("--yunet", "{scenes}/boxes.csv"), "{scenes}/boxes.csv: is damaged or no model"),
+        (("--yunet", "{scenes}/boxes.csv"), "{scenes}/boxes.csv: is no network that OpenCV reads"),
         (("--only", "c-*"), "{scenes}: has no picture named c-*"),
         (("--only", "b-*"), "scenes: has no face of a tenth of its picture's height"),
         (("--backgrounds", "{scenes}/gone"), "{scenes}/gone: no such folder"),

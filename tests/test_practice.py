@@ -17,7 +17,7 @@ from trainer.__main__ import main as trainer
 from trainer.dataset import load_dataset
 from trainer.drawn_person import random_person
 from trainer.practice import draw_face, draw_practice_set
-from trainer.runs import load_run
+from trainer.runs import current, load_run
 from trainer.sources import networks_for
 
 PEOPLE = 60
@@ -191,7 +191,7 @@ def test_a_model_of_drawn_people_is_for_practice_and_one_of_photos_with_some_bes
     small = ["--model", "simple", "--size", "24", "--epochs", "1", "--runs", str(runs)]
 
     assert trainer(["train", "--data", str(photos), "--extra", str(drawn), *small]) == 0
-    assert not load_run(None, runs).plan.practice
+    assert not load_run(current(runs)[-1]).plan.practice
     assert "PRACTICE" not in capsys.readouterr().err
     assert trainer(["train", "--data", str(drawn), *small]) == 0
     assert f"{drawn}: holds drawn faces, for PRACTICE only" in capsys.readouterr().err

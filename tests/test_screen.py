@@ -507,7 +507,8 @@ def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_fac
     with served(card_of(), mirror=True) as (screen, server):
         viewers = [Viewer(server.port, "/mirror") for _ in range(2)]
         while len(server.mirror.viewers) < 2:
-            assert all(not viewer.messages for viewer in viewers)  # nothing to show yet
+            pass
+        assert [viewer.messages for viewer in viewers] == [[], []]  # nothing to show yet
         screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box])
         first, second = (viewer.wait()[0] for viewer in viewers)
     assert first == second

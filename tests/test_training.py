@@ -68,7 +68,7 @@ def test_the_best_epoch_is_kept_and_a_second_call_goes_on(photos: tuple[Dataset,
 
     done = train(second, dataset, split, epochs=4)
     assert done.state == second.state
-    assert load_run(None, tmp_path) == second
+    assert load_run(second.folder) == second
 
 
 def test_training_stops_when_validation_loss_no_longer_falls(photos: tuple[Dataset, Split], tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def stopped_by(number: signal.Signals, folder: Path) -> int:
 def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
     assert stopped_by(signal.SIGINT, tmp_path) == 130
 
-    stopped = load_run(None, tmp_path / "runs")
+    stopped = load_run(current(tmp_path / "runs")[-1])
     assert 2 <= stopped.state.epochs < stopped.state.asked == 500
     kept = shutil.copytree(stopped.folder, tmp_path / "kept")
     assert keras.saving.load_model(kept / stopped.state.best).count_params() == simple(SIZE).count_params()
@@ -147,7 +147,7 @@ def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_pa
     with training(tmp_path, wanted) as resumed:
         assert [line for line in resumed.stdout or () if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}\n"]
     assert resumed.returncode == 0
-    assert load_run(None, tmp_path / "runs").folder == stopped.folder
+    assert load_run(current(tmp_path / "runs")[-1]).folder == stopped.folder
     assert (stopped.folder / "report.html").exists()
 
 
@@ -176,7 +176,7 @@ def test_a_run_with_nothing_left_to_train_says_so(
     command += ["--runs", str(runs), "--epochs"]
     assert main([*command, "2"]) == 0
     assert "nothing was left" not in capsys.readouterr().out
-    folder = load_run(None, runs).folder
+    folder = load_run(current(runs)[-1]).folder
     folder.chmod(0o755)  # as an older version made it
 
     assert main([*command, "1"]) == 0
@@ -224,7 +224,7 @@ def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(
     command = ["train", "--model", "simple", "--data", str(folder), "--size", str(SIZE), "--epochs", "1"]
     command += ["--runs", str(runs)]
     assert main(command) == 0
-    first = load_run(None, runs).folder
+    first = load_run(current(runs)[-1]).folder
 
     for before, after in ((",bank,", ",shop,"), (",real,", ",real,hand_x"), (",real,", ",synthetic,")):
         table.write_text(said.replace(before, after, 1))
@@ -232,7 +232,7 @@ def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(
         assert f"{folder}: has changed since the training" in capsys.readouterr().err
     assert main(command) == 0
     assert "nothing was left to train" not in capsys.readouterr().out
-    assert load_run(None, runs).folder != first
+    assert load_run(current(runs)[-1]).folder != first
 
 
 def test_a_run_that_another_process_trains_is_refused_before_its_state_is_read(
@@ -271,13 +271,13 @@ def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
     assert stopped_by(signal.SIGKILL, tmp_path) == -signal.SIGKILL
 
-    killed = load_run(None, tmp_path / "runs")
+    killed = load_run(current(tmp_path / "runs")[-1])
     assert killed.state.epochs >= 2
     wanted = killed.state.epochs + 1
     with training(tmp_path, wanted) as resumed:
         assert [line for line in resumed.stdout or () if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}\n"]
     assert resumed.returncode == 0
-    history = load_run(None, tmp_path / "runs").state.history["val_loss"]
+    history = load_run(current(tmp_path / "runs")[-1]).state.history["val_loss"]
     assert history[:-1] == killed.state.history["val_loss"]
 
 

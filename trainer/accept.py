@@ -21,7 +21,8 @@ from device.errors import ModelError
 from device.model_card import ModelCard
 from trainer.dataset import digest
 from trainer.evaluate import Judged, judge_folder
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError, find_photos
+from trainer.finders import finder_for
+from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError, find_photos
 from trainer.scores import Interval, share
 
 CHANCE = 0.05  # of refusing a model that is as good as the present one
@@ -78,11 +79,12 @@ class Comparison:
         return [line for line in self.lines if line.p < self.level]
 
 
-def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yunet: str = "") -> Comparison:
+def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yunet: str | None) -> Comparison:
     """Judge every folder with both models, by name or .tflite; `cropped` says that folders of photos hold face crops.
 
     A face that one of them doesn't find, because it goes with another face finder, is one on which it isn't right.
-    Raises ModelError, also for a practice model in a real one's place, or PhotosError.
+    yunet: its .onnx, for models trained on its crops. Raises ModelError, also for a practice model in a real one's
+    place, or PhotosError.
     """
     models = [Classifier(model) for model in (present, new)]
     if models[0].card == models[1].card:
@@ -96,8 +98,9 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
     for folder in folders:
         if models[1].card.trained_on.measuring.get(folder.name) != digest(find_photos(folder)):
             perhaps_learned.append(folder.name)
-        whole = cropped and not (folder / BOXES_TABLE).exists()
-        one, other = (judge_folder(model, folder, whole, yunet=yunet)[0] for model in models)
+        one, other = (
+            judge_folder(model, finder_for(model.card, folder, cropped, yunet), folder)[0] for model in models
+        )
         lines += _lines(folder.name, one, other)
     if not lines:
         raise PhotosError(f"{folders[0]}: neither model found a face in it, expected labelled ones: add pictures")

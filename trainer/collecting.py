@@ -68,6 +68,6 @@ def _accept(options: argparse.Namespace) -> int:
         from trainer.accept import compare, describe
 
     data = [Path(path) for path in options.data]
-    comparison = compare(options.model, options.present, data, options.cropped, options.yunet or "")
+    comparison = compare(options.model, options.present, data, options.cropped, options.yunet)
     print(describe(comparison))
     return 1 if comparison.worse else 0

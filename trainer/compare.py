@@ -7,11 +7,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from device.classifier import Classifier
 from device.model_card import read_card
 from trainer.cache import write_whole
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer
 from trainer.evaluate import evaluate
-from trainer.photos import BOXES_TABLE
+from trainer.finders import finder_for
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,9 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yune
     milliseconds = cpu_milliseconds({name: inference(content) for name, content in contents.items()})
     accuracy: dict[str, dict[str, float]] = {PEER: {}}
     for name, path in zip(names, models, strict=True):
+        classifier = Classifier(str(path))
         accuracy[name] = {
-            of: evaluate(
-                str(path), folder, cropped and not (folder / BOXES_TABLE).exists(), yunet=yunet
-            ).balanced_accuracy
+            of: evaluate(classifier, finder_for(classifier.card, folder, cropped, yunet), folder).balanced_accuracy
             for of, folder in zip(sets, folders, strict=True)
         }
     return [

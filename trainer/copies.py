@@ -8,24 +8,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import ModelError
 from device.faces import FaceFinder
-from device.finders import open_finder
-from device.settings import FaceSettings
 from trainer import groups, links, views
 from trainer.cache import cache_folder, read_array, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
 from trainer.photos import require_enough
-from trainer.runs import Plan, RunError
 from trainer.views import DESCRIPTION_LENGTH
-
-FINDERS: tuple[Literal["own", "haar", "yunet"], ...] = ("own", "haar", "yunet")
 
 
 @dataclass(frozen=True)
@@ -65,32 +58,6 @@ def gather(
 def alone(dataset: Dataset) -> Material:
     """Return a dataset with its groups, nothing left out."""
     return Material(dataset, known_groups([dataset.descriptions], dataset.names, dataset.folders), {}, ())
-
-
-def gather_again(plan: Plan) -> Material:
-    """Load what a run was trained on. Raises RunError if the photos or the face finder have changed since."""
-    finder = named_finder(plan.finder, plan.yunet)
-    if finder.sha256 != plan.finder_sha256:
-        raise RunError(
-            f"{plan.name}: was trained on faces cut by the finder {plan.finder!r}, whose file has changed since: run "
-            "`make train`"
-        )
-    folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
-    material = gather(folders, plan.size, apart, finder)
-    dataset = material.dataset
-    tables_changed = plan.sampling_sha256 and plan.sampling_sha256 != dataset.sampling_sha256
-    if dataset.sha256 != plan.dataset_sha256 or tables_changed:
-        raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
-    return material
-
-
-def named_finder(name: str, yunet: str) -> FaceFinder:
-    """Open a face finder by its name in [faces]; yunet: its .onnx, or nothing. Raises ModelError."""
-    path = yunet or FaceSettings.yunet_path
-    for known in FINDERS:
-        if known == name:
-            return open_finder(FaceSettings(finder=known, yunet_path=path))
-    raise ModelError(f"face finder {name!r} is unknown, expected one of {', '.join(FINDERS)}: train the model again")
 
 
 def known_groups(

@@ -71,21 +71,9 @@ def load_dataset(
     folders = [folders] if isinstance(folders, Path) else folders
     found = [find_photos(folder) for folder in folders]
     photos = list(itertools.chain(*found))
-    dataset_sha256 = digest(photos)
-    named = [photo for photo in photos if photo.is_named_as_picture]
-    numbers = np.unique([photo.source for photo in named], return_inverse=True)[1].tolist()
-    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, named, strict=True)]
     needed = not (cropped or all(photo.cropped or photo.box for photo in photos))
     finder = finder or OwnFaceFinder() if needed else None
-    code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
-    cut_by = [finder.name, finder.sha256] if finder else []
-    if isinstance(finder, OwnFaceFinder):  # which finds as its card's threshold and check let it
-        cut_by.append(card_json(finder.card))
-    shaping = [code, size, CROP_MARGIN, cut_by, cv2.__version__, dataset_sha256]
-    key = hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
-    arrays = cache_folder() / "arrays" / key
-    if not _is_whole(arrays):
-        cut_photos(photos, size, finder, arrays)
+    arrays = _arrays(photos, size, finder)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
     others = in_both_classes(kept)
@@ -107,11 +95,37 @@ def load_dataset(
         no_face=np.load(arrays / "no_face.npy"),
         descriptions=_mapped(arrays / "descriptions.npy"),
         refused=refused,
-        sha256=dataset_sha256,
-        sampling_sha256=hashlib.sha256(json.dumps(shown).encode()).hexdigest(),
+        sha256=digest(photos),
+        sampling_sha256=_sampling_digest(photos),
         finder=finder,
     )
     return part_of(dataset, np.array(chosen)) if others else dataset
+
+
+def _arrays(photos: Sequence[Photo], size: int, finder: FaceFinder | None) -> Path:
+    """Return the folder in the cache with the arrays of photos; they are cut where it isn't there."""
+    folder = cache_folder() / "arrays" / _key(photos, size, finder)
+    if not _is_whole(folder):
+        cut_photos(photos, size, finder, folder)
+    return folder
+
+
+def _key(photos: Sequence[Photo], size: int, finder: FaceFinder | None) -> str:
+    """Return the name of the arrays, made of all that shapes them."""
+    code = hashlib.sha256("".join(inspect.getsource(module) for module in SHAPING_CODE).encode()).hexdigest()
+    cut_by = [finder.name, finder.sha256] if finder else []
+    if isinstance(finder, OwnFaceFinder):  # which finds as its card's threshold and check let it
+        cut_by.append(card_json(finder.card))
+    shaping = [code, size, CROP_MARGIN, cut_by, cv2.__version__, digest(photos)]
+    return hashlib.sha256(json.dumps([shaping, [photo.name for photo in photos]]).encode()).hexdigest()[:32]
+
+
+def _sampling_digest(photos: Sequence[Photo]) -> str:
+    """Return a SHA-256 over what decides how often each photo is shown."""
+    named = [photo for photo in photos if photo.is_named_as_picture]
+    numbers = np.unique([photo.source for photo in named], return_inverse=True)[1].tolist()
+    shown = [[source, bool(photo.slice), photo.drawn] for source, photo in zip(numbers, named, strict=True)]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def digest(photos: Sequence[Photo]) -> str:

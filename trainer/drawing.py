@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.coverings import draw_cup, draw_glasses, draw_hand, draw_headwear, draw_mask
 from trainer.drawn_person import Person
 from trainer.heads import draw_beard, draw_behind, draw_features, draw_hair, draw_head
-from trainer.relief import CLOTHS, Light, Plane, Points, Relief, any_colour
+from trainer.person_coverings import draw_cup, draw_glasses, draw_hand, draw_headwear, draw_mask
+from trainer.relief import CLOTHS, Light, Plane, Relief, any_colour
+from trainer.shapes import Points
 
 HEADWEAR = ("cap", "beanie", "hood", "headscarf")
 

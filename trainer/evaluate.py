@@ -16,7 +16,6 @@ from device.errors import PictureError
 from device.faces import FaceFinder, Luma, overlap
 from device.pictures import read_luma
 from trainer.cache import write_whole
-from trainer.copies import named_finder
 from trainer.dataset import Dataset, in_both_classes, load_dataset
 from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
@@ -38,9 +37,8 @@ class SliceScore:
 
 @dataclass(frozen=True)
 class Evaluation(Scores):
-    """The scores of a model on a folder; `interval` is the balanced accuracy's."""
+    """The scores of a model on a folder."""
 
-    interval: tuple[float, float]
     model: str
     model_sha256: str
     practice: bool
@@ -51,24 +49,20 @@ class Evaluation(Scores):
     slices: dict[str, SliceScore]
 
 
-def evaluate(
-    model: str, data: Path, cropped: bool, drawn: bool = False, finder: FaceFinder | None = None, yunet: str = ""
-) -> Evaluation:
-    """Judge every photo of a folder; `cropped` photos are taken whole, `drawn` adds the drawn slices.
+def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, drawn: bool = False) -> Evaluation:
+    """Judge every photo of a folder; without a finder, photos are face crops and taken whole; `drawn` adds slices.
 
     The largest face of a photo is judged; a photo in which no face is found is judged whole, as in training. Of scenes,
-    every face that the finder finds is judged, and those that meet a known box are counted. The finder, by default
-    that of the card, has to be the one that cut the model's training crops; yunet: its .onnx, where that was YuNet.
-    Raises ModelError or PhotosError.
+    every face that the finder finds is judged, and those that meet a known box are counted. The finder has to be the
+    one that cut the model's training crops. Raises ModelError or PhotosError.
     """
+    card, cropped = classifier.card, finder is None
     if (drawn or cropped) and (data / BOXES_TABLE).exists():
         why = "on which no slices are drawn" if drawn else "whole pictures in which faces are found"
         option = "SLICES= and --slices" if drawn else "CROPPED= and --cropped"
         raise PhotosError(f"{data}: holds scenes, {why}, expected photos or face crops: leave out {option}, or name "
                           "another folder")
-    classifier = Classifier(model)
-    card = classifier.card
-    judged, dataset = judge_folder(classifier, data, cropped, finder, yunet)
+    judged, dataset = judge_folder(classifier, finder, data)
     labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds, np.str_)
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
@@ -79,7 +73,6 @@ def evaluate(
     scores = score(labels[plain], found[plain])
     return Evaluation(
         **dataclasses.asdict(scores),
-        interval=scores.balanced_accuracy_interval,
         model=card.name,
         model_sha256=card.sha256,
         practice=card.practice,
@@ -91,16 +84,12 @@ def evaluate(
     )
 
 
-def judge_folder(
-    classifier: Classifier, data: Path, cropped: bool, finder: FaceFinder | None = None, yunet: str = ""
-) -> "tuple[Judged, Dataset | None]":
+def judge_folder(classifier: Classifier, finder: FaceFinder | None, data: Path) -> "tuple[Judged, Dataset | None]":
     """Judge every photo of a folder as `evaluate` does; of photos and crops, return the dataset too."""
-    card = classifier.card
-    if (data / BOXES_TABLE).exists():
-        return _judge_scenes(classifier, data, finder or named_finder(card.face_finder, yunet)), None
-    if not cropped:
-        finder = finder or named_finder(card.face_finder, yunet)
-    dataset = load_dataset(data, card.input_size, cropped, finder)
+    if finder and (data / BOXES_TABLE).exists():
+        return _judge_scenes(classifier, finder, data), None
+    cropped = finder is None
+    dataset = load_dataset(data, classifier.card.input_size, cropped, finder)
     if dataset.finder:
         classifier.require_crops_of(dataset.finder)
     verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
@@ -128,7 +117,7 @@ class Judged:
     refused: int
 
 
-def _judge_scenes(classifier: Classifier, folder: Path, finder: FaceFinder) -> Judged:
+def _judge_scenes(classifier: Classifier, finder: FaceFinder, folder: Path) -> Judged:
     classifier.require_crops_of(finder)
     labelled, known = find_photos(folder), dict[Path, list[Photo]]()
     both = in_both_classes(labelled)
@@ -181,7 +170,7 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 def describe_evaluation(evaluation: Evaluation) -> str:
     """Return an evaluation as a few lines for people."""
-    low, high = evaluation.interval
+    low, high = evaluation.balanced_accuracy_interval
     recall = ", ".join(
         f"{name} {part:.1%} ({evaluation.recall_interval[name][0]:.1%} to {evaluation.recall_interval[name][1]:.1%})"
         for name, part in evaluation.recall.items()

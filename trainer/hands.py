@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from trainer.lit_face import MOUTH, NOSE_TIP, LitFace, Points
+from trainer.lit_face import MOUTH, NOSE_TIP, LitFace
+from trainer.shapes import Points
 
 FINGER = 0.098  # width, in heights of the face: a hand is about as long as the face is high
 FINGERS = ((-1.5, 3.5), (-0.5, 4.1), (0.5, 3.8), (1.5, 2.9))  # index to little: place on the knuckles, length

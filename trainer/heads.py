@@ -3,7 +3,8 @@
 import numpy as np
 
 from trainer.drawn_person import Person
-from trainer.relief import CANVAS, MIDDLE, Colour, Points, Relief, bgr, curve, mirror, oval, smooth
+from trainer.relief import CANVAS, MIDDLE, Colour, Relief, bgr
+from trainer.shapes import Points, curve, mirror, oval, smooth
 
 CROWN, HAIRLINE, BROW, EYE, NOSE, MOUTH, CHIN = -122.0, -92.0, -32.0, -12.0, 36.0, 62.0, 102.0  # y, px
 

@@ -28,11 +28,11 @@ class Job:
     epochs: int  # at most
 
 
-def train_each(jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Run]]:
+def train_each(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
     """Do each job; yield it with its run as far as that has come, as soon as it is done. Raises ClusterError.
 
-    On a cluster a run goes on from its last epoch, but new ones come back only when it is done: a worker that is killed
-    costs those.
+    All are planned with the same number of threads. On a cluster a run goes on from its last epoch, but new ones come
+    back only when it is done: a worker that is killed costs those.
     """
     for job in jobs:
         tell_changes(job.run.state, job.run.folder)
@@ -44,7 +44,7 @@ def train_each(jobs: Sequence[Job], threads: int) -> Iterator[tuple[Job, Run]]:
     parts = [(dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, finder=None)),
               _weights(job.run.state, job.run.folder)) for job in jobs]
     sent = commit()
-    for number, (done, weights) in each(_train_away, parts, (), threads):
+    for number, (done, weights) in each(_train_away, parts, (), jobs[0].run.plan.threads):
         run = jobs[number].run
         # A worker has the code, but no checkout that would tell its commit.
         state = dataclasses.replace(done, commit=run.state.commit if done.best == run.state.best else sent)

@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from device.faces import Luma
 from trainer.cutting import CONTEXT, CROP_MARGIN
+from trainer.shapes import Points, mirror, oval, smooth
 
 # Heights on the face, as shares of the box from hairline (0) to chin (1): means over upright frontal faces.
 EYES, NOSE_BRIDGE, NOSE_TIP, MOUTH, CHIN = 0.40, 0.44, 0.62, 0.79, 1.0
 HALF_WIDTH = 0.37  # of the face, as a share of the box's height
 EYES_APART = 0.165  # from the middle, as a share of the box's height
 FINE = 2  # shapes are drawn at so many times the pixels, and averaged
+CORNERS = 24  # of an oval: a crop has few pixels
 OWN_LIGHT = 0.5  # share in which only the face tells the light; else what is behind it shines on things as well
 
-Points = npt.NDArray[np.float64]  # (n, 2): x, y in px of the wide crop, or in heights of the box
 Plane = npt.NDArray[np.float32]  # (side, side), grey levels
 
 
@@ -40,7 +41,8 @@ class LitFace:
 
     def _own_light(self) -> Plane:
         face, faint = np.zeros_like(self.luma), np.float32(0.02)
-        cv2.fillPoly(face, [np.round(self.at(oval(0, 0.55, HALF_WIDTH * 0.9, 0.45))).astype(np.int32)], 1.0)
+        outline = self.at(oval(0, 0.55, HALF_WIDTH * 0.9, 0.45, corners=CORNERS))
+        cv2.fillPoly(face, [np.round(outline).astype(np.int32)], 1.0)
         near, light = (_wide_blur(plane) for plane in (face, self.luma * face))
         return np.asarray((light + faint * self.skin) / (near + faint), np.float32)
 
@@ -87,15 +89,5 @@ def _wide_blur(plane: Plane) -> Plane:
 
 
 def rounded(half: list[tuple[float, float]]) -> Points:
-    """Return a symmetrical shape from its right half, top to bottom, its corners cut twice."""
-    points = np.array(half + [(-x, y) for x, y in reversed(half)])
-    for _ in range(2):
-        following = np.roll(points, -1, axis=0)
-        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], 1).reshape(-1, 2)
-    return points
-
-
-def oval(x: float, y: float, across: float, down: float) -> Points:
-    """Return an ellipse around (x, y)."""
-    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    return np.stack([x + across * np.cos(angle), y + down * np.sin(angle)], axis=1)
+    """Return a symmetrical shape from its right half, top to bottom, with rounded corners."""
+    return smooth(mirror(half), times=2)

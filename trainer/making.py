@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import MODELS, RUNS, cost, folder, path, positive, seed, size, target
+from trainer.options import FINDERS, MODELS, RUNS, cost, folder, path, positive, seed, size, target
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -51,7 +51,7 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="networks (default: door)",
     )
     train.add_argument(
-        "--finder", choices=["own", "haar", "yunet"], default="own",
+        "--finder", choices=FINDERS, default="own",
         help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
     )
     train.add_argument("--yunet", type=folder, help="YuNet's .onnx, for --finder yunet")
@@ -89,7 +89,7 @@ def _train(options: argparse.Namespace) -> None:
         folders = [job.run.folder for job in jobs]
         make_current(folders, options.runs)
         held.callback(make_current, folders, options.runs)  # another training may have begun meanwhile
-        for job, run in train_each(jobs, options.threads):
+        for job, run in train_each(jobs):
             dataset, split = job.dataset, job.split
             best = read_network(run.folder / run.state.best)
             calibrate(best, dataset, split.validation, run.plan.seed)
@@ -101,7 +101,8 @@ def _train(options: argparse.Namespace) -> None:
 
 def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, held: ExitStack) -> "Job":
     """Return a training as far as it has come; its run is held, so that no other process goes on with it meanwhile."""
-    from trainer.copies import gather, named_finder
+    from trainer.copies import gather
+    from trainer.finders import named_finder
     from trainer.jobs import Job
     from trainer.networks import NETWORKS
     from trainer.runs import Plan, only_one, open_run
@@ -109,7 +110,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
 
     recipe = NETWORKS[name]
     size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
-    finder = named_finder(options.finder, options.yunet or "")
+    finder = named_finder(options.finder, options.yunet)
     material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
     dataset = material.dataset
     split = split_photos(material, options.split, options.seed, recipe.validation_parts)
@@ -150,14 +151,14 @@ def _convert(options: argparse.Namespace) -> None:
     from trainer.runs import current, held_run
 
     for chosen in [options.run] if options.run else current(options.runs):
-        with held_run(chosen, options.runs) as run:
+        with held_run(chosen) as run:
             _convert_run(options, run)
 
 
 def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     from device.classifier import Classifier
-    from trainer.convert import convert
-    from trainer.copies import gather_again, named_finder
+    from trainer.convert import convert, gather_again
+    from trainer.finders import named_finder
     from trainer.golden import write_golden
     from trainer.networks import NETWORKS
     from trainer.runs import RunError
@@ -187,11 +188,11 @@ def _convert_run(options: argparse.Namespace, run: "Run") -> None:
 
 def _golden(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from trainer.copies import named_finder
+    from trainer.finders import named_finder
     from trainer.golden import write_golden
 
     classifier = Classifier(options.model)
-    finder = named_finder(classifier.card.face_finder, options.yunet or "")
+    finder = named_finder(classifier.card.face_finder, options.yunet)
     classifier.require_crops_of(finder)
     for picture in write_golden(classifier, finder):
         print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())

@@ -54,9 +54,13 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from device.classifier import Classifier
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
+    from trainer.finders import named_finder
 
-    evaluation = evaluate(options.model, Path(options.data), options.cropped, options.slices, yunet=options.yunet or "")
+    classifier = Classifier(options.model)
+    finder = None if options.cropped else named_finder(classifier.card.face_finder, options.yunet)
+    evaluation = evaluate(classifier, finder, Path(options.data), options.slices)
     if options.json:
         write_evaluation(evaluation, options.json)
     print(describe_evaluation(evaluation))

@@ -14,8 +14,8 @@ from device.classifier import Classifier
 from device.crop import crop_face
 from device.faces import Luma
 from device.model_card import ModelCard, read_card
-from trainer.copies import named_finder
 from trainer.finder.page import fill
+from trainer.finders import named_finder
 from trainer.layers import layers_text
 from trainer.practice import draw_face
 from trainer.scores import release, threshold
@@ -85,7 +85,7 @@ def maps_of(model: Path, crop: Luma) -> list[npt.NDArray[np.float32]]:
 def _crop(classifier: Classifier, masked: bool) -> Luma:
     card = classifier.card
     picture = luma_of(draw_face(np.random.default_rng(SEED), masked)[0])
-    face = named_finder(card.face_finder, yunet="").find(picture)[0]
+    face = named_finder(card.face_finder, None).find(picture)[0]
     return crop_face(picture, face.box, card.crop_margin, card.input_size)
 
 

@@ -3,12 +3,15 @@
 import argparse
 import os
 import tempfile
+import typing
 from pathlib import Path
 
 from device.arguments import path as path  # noqa: PLC0414 - the commands take it from here
+from device.settings import FaceSettings
 
 TREE = Path(__file__).parent.parent
 MODELS, RUNS, DOCS = TREE / "models", TREE / "runs", TREE / "docs"
+FINDERS: tuple[str, ...] = typing.get_args(typing.get_type_hints(FaceSettings)["finder"])  # their names in [faces]
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
 
 

@@ -85,10 +85,9 @@ class Run:
 
 
 def open_run(plan: Plan, runs: Path) -> Run:
-    """Write run.json where it isn't yet, make this the current run, and return it as far as it has come."""
+    """Write run.json where it isn't yet, and return the run as far as it has come."""
     folder = plan.folder(runs)
     write_whole(folder / "run.json", _json(plan))
-    make_current([folder], runs)
     return Run(plan, load_state(folder), folder)
 
 
@@ -164,9 +163,8 @@ def nothing_left(run: Run, epochs: int) -> str:
             "asked for: set larger EPOCHS to go on, or another SEED to train anew")
 
 
-def load_run(folder: Path | None, runs: Path) -> Run:
-    """Read a run that has finished an epoch at least, by default the one trained last. Raises RunError."""
-    folder = folder or current(runs)[-1]
+def load_run(folder: Path) -> Run:
+    """Read a run that has finished an epoch at least. Raises RunError."""
     if not (folder / "run.json").exists():
         raise RunError(f"{folder}: is no training run, expected a folder with run.json: run `make train`")
     try:
@@ -183,11 +181,11 @@ def load_run(folder: Path | None, runs: Path) -> Run:
 
 
 @contextmanager
-def held_run(folder: Path, runs: Path) -> Iterator[Run]:
+def held_run(folder: Path) -> Iterator[Run]:
     """Hold a run for this process and read it: a training that goes on would remove the weights that were read of."""
-    load_run(folder, runs)  # before a lock is laid into a folder that is no run
+    load_run(folder)  # before a lock is laid into a folder that is no run
     with only_one(folder):
-        yield load_run(folder, runs)
+        yield load_run(folder)
 
 
 def _json(value: Plan | State) -> bytes:

@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
-from trainer.accessories import draw_glasses, draw_headwear
 from trainer.augment import photograph_again
-from trainer.covers import draw_beside, draw_cover
 from trainer.dataset import Dataset
-from trainer.fitted import draw_mask, draw_worn_wrong
+from trainer.photo_accessories import draw_glasses, draw_headwear
+from trainer.photo_covers import draw_beside, draw_cover
+from trainer.photo_masks import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL, LABELS
 
 BARE = LABELS.index(ALARM_LABEL)

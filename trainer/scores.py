@@ -42,19 +42,19 @@ def release(miss_cost: float) -> float:
     return threshold(2 * miss_cost)
 
 
-def verdicts(scores: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.intp]:
-    """Return label indices (n,) of scores (n, 2): the alarm label at or above the threshold, 0-1."""
+def verdicts(scores: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.intp]:
+    """Return label indices (n,) of scores (n, 2): the alarm label from this level on, 0-1."""
     alarm = LABELS.index(ALARM_LABEL)
-    return np.where(scores[:, alarm] >= threshold, alarm, 1 - alarm).astype(np.intp)
+    return np.where(scores[:, alarm] >= level, alarm, 1 - alarm).astype(np.intp)
 
 
-def score(labels: npt.NDArray[np.intp], verdicts: npt.NDArray[np.intp]) -> Scores:
-    """Compare verdicts, indices into LABELS of shape (n,), with the true labels; both classes must be present.
+def score(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Scores:
+    """Compare the verdicts found, indices into LABELS of shape (n,), with the true labels; both classes must be there.
 
     Shares have Wilson intervals. Balanced accuracy is the mean of the recalls; its interval joins theirs by the MOVER
     rule (Zou and Donner, Statistics in Medicine 27, 2008).
     """
-    right = labels == verdicts
+    right = labels == found
     accuracy, accuracy_interval = share(int(right.sum()), len(labels))
     shares = [share(int(right[labels == i].sum()), int((labels == i).sum())) for i in range(len(LABELS))]
     balanced = sum(recall for recall, _ in shares) / len(shares)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from device.crop import crop_face
 from device.faces import Luma
-from trainer.accessories import draw_glasses
-from trainer.covers import COVERS, FLAT_HAND, draw_cover
 from trainer.cutting import CONTEXT, CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.drawn_person import SKINS, random_person
-from trainer.fitted import draw_mask, draw_worn_wrong
+from trainer.photo_accessories import draw_glasses
+from trainer.photo_covers import COVERS, FLAT_HAND, draw_cover
+from trainer.photo_masks import draw_mask, draw_worn_wrong
 from trainer.photos import ALARM_LABEL, LABELS, PhotosError
 from trainer.practice import draw_face
 

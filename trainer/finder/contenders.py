@@ -11,12 +11,12 @@ from device.faces import Box, Face, largest_first
 from device.finders import OwnFaceFinder
 from device.haar import HaarFaceFinder
 from device.pictures import read_color
+from device.yunet import load_network, search
 from trainer.finder.measure import Contender, Picture
 
 LOWEST_SCORE = 0.05  # of our own finder's curve
 YUNET_THRESHOLDS = (0.6, 0.7)
 YUNET_LEAST = 0.1  # score; below, its curve says nothing that matters at a door
-YUNET_OVERLAP, YUNET_MOST = 0.3, 500  # of its NMS, and boxes a picture
 YUNET_LONGEST_SIDE = 640  # px: larger pictures are made smaller
 
 
@@ -40,10 +40,7 @@ class YuNet:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: no such file, expected YuNet's .onnx: check the path")
-        try:
-            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), YUNET_LEAST, YUNET_OVERLAP, YUNET_MOST)
-        except cv2.error as error:
-            raise ModelError(f"{path}: is damaged or no model, expected YuNet's .onnx: fetch it again") from error
+        self._network = load_network(path, YUNET_LEAST)
 
     def find(self, picture: Picture) -> list[Face]:
         """Return the faces of a picture, largest first; scores are 0-1.
@@ -53,12 +50,9 @@ class YuNet:
         height, width = picture.shape[:2]
         scale = min(1.0, YUNET_LONGEST_SIDE / max(height, width))
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        self._network.setInputSize(size)
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        _, rows = self._network.detect(small if picture.ndim == 3 else cv2.cvtColor(small, cv2.COLOR_GRAY2BGR))
+        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         sides = np.array([width / size[0], height / size[1]] * 2)
-        faces = [
+        return largest_first([
             Face(Box(*(round(side) for side in (row[:4] * sides).tolist())), float(row[-1]))
-            for row in (rows if rows is not None else ())
-        ]
-        return largest_first(faces)
+            for row in search(self._network, small)
+        ])

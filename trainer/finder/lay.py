@@ -3,22 +3,19 @@
 All pictures are uint8 luma (height, width); boxes are float32 (n, 4): left, top, width, height in px.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from device.faces import Luma
-from trainer.accessories import draw_glasses, draw_headwear
-from trainer.covers import draw_cover
-from trainer.cutting import CONTEXT, CROP_MARGIN
-from trainer.fitted import draw_mask, draw_worn_wrong
+from trainer.finder.dress import LEAST_SIDE, dressed
 from trainer.photos import ALARM_LABEL
 
 Floats = npt.NDArray[np.float32]
-Draw = Callable[[np.random.Generator, Luma], Luma]  # on a wide crop around a face
 
 SMALLEST_FACE = 14.0  # px, the height: smaller ones are neither asked for nor held against the network
 LARGEST_FACE = 0.97  # of the picture's height
@@ -29,9 +26,6 @@ TILT_DEGREES = 8.0  # standard deviation, at most three of them
 ENLARGED = 3.0  # at most: a face of few pixels has no more to show
 CUT_OFF = 0.1  # share of faces whose middle may lie at the edge
 SEEN = 0.5  # share of a face that must be in the picture for it to count
-LEAST_SIDE = 36  # px of a face that something is drawn on
-DRESSED = 0.3  # share of bare faces that get a mask, right or wrong, or something before the mouth
-GLASSES, HEADWEAR = 0.06, 0.1  # shares of all faces that get them
 
 
 @dataclass(frozen=True)
@@ -61,13 +55,40 @@ def lay(
     The canvas is changed in place. Returns the boxes of the picture's faces in it, those to be ignored, and the box
     that was covered, float32 (4,).
     """
-    height, width = canvas.shape
-    size = np.array([width, height])
+    size = np.array(canvas.shape[::-1])
     which = int(rng.integers(len(chosen.boxes)))
-    face = chosen.boxes[which]
-    largest = height * (LARGEST_TILE if tile else LARGEST_FACE)
+    face, full = chosen.boxes[which], np.array(chosen.levels[0].shape[::-1])
+    aim = _aim(rng, size, full, face, tile, whole)
+    source, matrix_there = level(chosen, aim.matrix)
+    ratio = np.array(source.shape[::-1]) / full
+    there = np.concatenate([face[:2] * ratio, face[2:] * ratio])
+    if min(there[2:]) >= LEAST_SIDE:
+        source = dressed(rng, source, there, bool(chosen.bare[which]))
+    reach = np.array([0.0, 0.0, *full])
+    if tile:
+        around = face[2:].max() * rng.uniform(*TILE, 2)
+        low, high = np.maximum(aim.centre - around / 2, 0), np.minimum(aim.centre + around / 2, full)
+        reach = np.array([*low, *high])
+    corners = (reach[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2) - aim.centre) @ aim.matrix.T + aim.middle
+    _paste(canvas, corners, source, matrix_there, aim.centre * ratio, aim.middle)
+    where = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
+    return *_in_canvas(chosen, aim, reach, size), where
+
+
+class _Aim(NamedTuple):
+    """How a picture is laid: `matrix` turns, scales and mirrors it, and its point `centre` comes to `middle`."""
+
+    matrix: npt.NDArray[np.float64]  # (2, 2)
+    centre: Floats  # (2,): of the face, px of the picture
+    middle: npt.NDArray[np.float64]  # (2,): px of the canvas
+
+
+def _aim(rng: np.random.Generator, size: npt.NDArray[np.intp], full: npt.NDArray[np.intp], face: Floats,
+         tile: bool, whole: bool) -> _Aim:
+    """Draw how a picture of `full` px (width, height) is laid on a canvas of `size`."""
+    largest = size[1] * (LARGEST_TILE if tile else LARGEST_FACE)
     wanted = np.exp(rng.uniform(np.log(SMALLEST_FACE), np.log(largest)))
-    full, degrees = np.array(chosen.levels[0].shape[::-1]), WHOLE_TILT_DEGREES if whole else TILT_DEGREES
+    degrees = WHOLE_TILT_DEGREES if whole else TILT_DEGREES
     fitted = float((size / full).min() * np.exp(rng.uniform(*np.log(WHOLE_ZOOM))))
     scale = min(fitted if whole else wanted / face[3], ENLARGED)
     turn = np.deg2rad(np.clip(rng.normal(0, degrees), -3 * degrees, 3 * degrees))
@@ -82,37 +103,33 @@ def lay(
     if whole:  # somewhere in the canvas if it is smaller; else the canvas is somewhere in it
         across = full[0] - face[0] - face[2] / 2 if matrix[0, 0] < 0 else face[0] + face[2] / 2
         middle = (size - full * scale) * rng.uniform(0, 1, 2) + np.array([across, face[1] + face[3] / 2]) * scale
-    source, matrix_there = level(chosen, matrix)
-    ratio = np.array(source.shape[::-1]) / np.array(chosen.levels[0].shape[::-1])
-    centre = face[:2] + face[2:] / 2
-    there = np.concatenate([face[:2] * ratio, face[2:] * ratio])
-    if min(there[2:]) >= LEAST_SIDE:
-        source = _dressed(rng, source, there, bool(chosen.bare[which]))
-    reach = np.array([0.0, 0.0, *chosen.levels[0].shape[::-1]])
-    if tile:
-        around = face[2:].max() * rng.uniform(*TILE, 2)
-        low, high = np.maximum(centre - around / 2, 0), np.minimum(centre + around / 2, reach[2:])
-        reach = np.array([*low, *high])
-    corners = reach[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
-    corners = (corners - centre) @ matrix.T + middle
+    return _Aim(matrix, np.asarray(face[:2] + face[2:] / 2, np.float32), middle)
+
+
+def _paste(canvas: Luma, corners: npt.NDArray[np.float64], source: Luma, matrix: npt.NDArray[np.float64],
+           centre: npt.NDArray[np.float64], middle: npt.NDArray[np.float64]) -> None:
+    """Draw `source` as `warp` does on the canvas, between these corners, float64 (4, 2)."""
+    size = np.array(canvas.shape[::-1])
     # Only where the layer comes to lie: most layers are small.
     low, high = np.clip(np.floor(corners.min(0)), 0, size).astype(int), np.clip(corners.max(0) + 1, 0, size).astype(int)
-    part = np.s_[low[1] : high[1], low[0] : high[0]]
     if (high > low).all():
         across = (int(high[0] - low[0]), int(high[1] - low[1]))
-        placed = warp(source, matrix_there, centre * ratio, middle - low, across, cv2.BORDER_REFLECT_101)
+        placed = warp(source, matrix, centre, middle - low, across, cv2.BORDER_REFLECT_101)
         stencil = np.zeros(placed.shape, np.uint8)
         cv2.fillConvexPoly(stencil, np.round((corners - low - 0.5) * 16).astype(np.int32), 255, cv2.LINE_8, 4)
-        cv2.copyTo(placed, stencil, canvas[part])
+        cv2.copyTo(placed, stencil, canvas[low[1] : high[1], low[0] : high[0]])
+
+
+def _in_canvas(chosen: Picture, aim: _Aim, reach: npt.NDArray[np.float64],
+               size: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Return the boxes of a picture's faces in the canvas, and those to be ignored; only `reach` of it is shown."""
     canvas_frame = np.array([0.0, 0.0, *size])
     # A face at the tile's edge is as large as what the tile shows of it.
     shown, share = cut(chosen.boxes, reach)
-    boxes, of_shown = cut(_moved(shown, matrix, centre, middle), canvas_frame)
+    boxes, of_shown = cut(_moved(shown, aim), canvas_frame)
     counts = (share * of_shown >= SEEN) & (boxes[:, 3] >= SMALLEST_FACE * 0.95)
-    others, left = cut(_moved(cut(chosen.ignored, reach)[0], matrix, centre, middle), canvas_frame)
-    ignored = np.concatenate([boxes[~counts & (share * of_shown > 0)], others[left > 0]])
-    where = np.concatenate([corners.min(0), np.ptp(corners, axis=0)]).astype(np.float32)
-    return boxes[counts], ignored, where
+    others, left = cut(_moved(cut(chosen.ignored, reach)[0], aim), canvas_frame)
+    return boxes[counts], np.concatenate([boxes[~counts & (share * of_shown > 0)], others[left > 0]])
 
 
 def level(chosen: Picture, matrix: npt.NDArray[np.float64]) -> tuple[Luma, npt.NDArray[np.float64]]:
@@ -133,41 +150,10 @@ def warp(source: Luma, matrix: npt.NDArray[np.float64], centre: npt.NDArray[np.f
     return np.asarray(moved, np.uint8)
 
 
-def _dressed(rng: np.random.Generator, luma: Luma, face: Floats, bare: bool) -> Luma:
-    """Return a picture, or a copy of it in which something is drawn on a face.
-
-    A bare one may get a mask, worn right or wrong, or something before the mouth; any face glasses, or a cap, hat, hood
-    or helmet.
-    """
-    draws = list[Draw]()
-    if bare and rng.random() < DRESSED:
-        kind = rng.random()
-        draws.append(draw_mask if kind < 0.75 else draw_cover if kind < 0.9 else draw_worn_wrong)
-    draws += [draw for share, draw in ((GLASSES, draw_glasses), (HEADWEAR, draw_headwear)) if rng.random() < share]
-    return draw_on(rng, luma, face, draws) if draws else luma
-
-
-def draw_on(rng: np.random.Generator, luma: Luma, face: Floats, draws: Sequence[Draw]) -> Luma:
-    """Return a copy of a picture in which all of this is drawn on a face, by its box."""
-    side = round(float(max(face[2:])) * (1 + 2 * CROP_MARGIN) * CONTEXT)
-    left, top = np.round(face[:2] + face[2:] / 2 - side / 2).astype(int)
-    height, width = luma.shape
-    edges = max(0, -top), max(0, top + side - height), max(0, -left), max(0, left + side - width)
-    inside = np.s_[max(0, top) : min(height, top + side), max(0, left) : min(width, left + side)]
-    wide = np.asarray(cv2.copyMakeBorder(luma[inside], *edges, cv2.BORDER_REPLICATE), np.uint8)
-    drawn = wide
-    for draw in draws:
-        drawn = draw(rng, drawn)
-    copy = luma.copy()
-    copy[inside] = drawn[edges[0] : side - edges[1], edges[2] : side - edges[3]]
-    return copy
-
-
-def _moved(boxes: Floats, matrix: npt.NDArray[np.float64], centre: npt.NDArray[np.float64],
-           middle: npt.NDArray[np.float64]) -> Floats:
+def _moved(boxes: Floats, aim: _Aim) -> Floats:
     """Return the boxes around turned faces: a face is an oval, so a turn widens its box less than a rectangle's."""
-    middles = (boxes[:, :2] + boxes[:, 2:] / 2 - centre) @ matrix.T + middle
-    sides = np.sqrt(boxes[:, 2:] ** 2 @ (matrix**2).T)
+    middles = (boxes[:, :2] + boxes[:, 2:] / 2 - aim.centre) @ aim.matrix.T + aim.middle
+    sides = np.sqrt(boxes[:, 2:] ** 2 @ (aim.matrix**2).T)
     return np.asarray(np.concatenate([middles - sides / 2, sides], axis=1), np.float32)
 
 

@@ -17,19 +17,19 @@ from device.face_check import FaceCheck
 from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
 from device.tflite import TFLite
-from trainer import accessories, covers, cutting, fitted, hands, lit_face
+from trainer import cutting, hands, lit_face, photo_accessories, photo_covers, photo_masks, shapes
 from trainer.cache import write_whole
-from trainer.finder import annotations, compose, contenders, crops, lay, matching, photograph, scenes, teacher
+from trainer.finder import annotations, compose, contenders, crops, dress, lay, matching, photograph, scenes, teacher
 from trainer.finder.check import check as new_check
 from trainer.finder.check import train_check
 from trainer.finder.compose import Composer
 from trainer.finder.contenders import LOWEST_SCORE
 from trainer.finder.convert import CALIBRATION_PICTURES, WATCHED_QUIET, Find, as_run, keep_weights, settle
 from trainer.finder.crops import MARGIN, SIZE, Crops, camera_picture, crops_in
-from trainer.finder.make import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.matching import Sighting, tally
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.measure import OVERLAP
+from trainer.finder.run import command, held_of, plot_loss, run_folder, said, scenes_of
 from trainer.finder.scenes import FACE, Scene
 from trainer.finder.training import read_start
 from trainer.photos import PhotosError
@@ -42,8 +42,8 @@ FROM_SCORE = 0.15  # of the face network: lower ones hold one face in a hundred,
 PICTURES, WATCHED_PICTURES = 300_000, 6_000
 # Part of a run's name and of its crops': with other code, the same photos may give others.
 SHAPING_CODE = (
-    accessories, annotations, compose, contenders, covers, crop, crops, cutting, face_check, faces, finders, fitted,
-    hands, heatmap, lay, lit_face, matching, photograph, pictures, reduce, scenes, teacher,
+    annotations, compose, contenders, crop, crops, cutting, dress, face_check, faces, finders, hands, heatmap, lay,
+    lit_face, matching, photo_accessories, photo_covers, photo_masks, photograph, pictures, reduce, scenes, shapes, teacher,
 )  # fmt: skip
 
 

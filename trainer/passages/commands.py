@@ -40,7 +40,7 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
     from device.settings import Settings
-    from trainer.copies import named_finder
+    from trainer.finders import named_finder
     from trainer.passages.draw import Material, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
@@ -49,7 +49,7 @@ def _passages(options: argparse.Namespace) -> None:
     from trainer.passages.simulate import LEVELS, live_alone, simulate
 
     classifier = Classifier(options.model)
-    finder = named_finder(classifier.card.face_finder, "")
+    finder = named_finder(classifier.card.face_finder, None)
     classifier.require_crops_of(finder)
     material = Material(options.faces, options.backgrounds)
     seen = read_clips(options.clips) if options.clips else {}

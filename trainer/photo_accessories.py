@@ -6,7 +6,8 @@ Pictures are wide crops: uint8 luma (side, side), grey levels 0-255.
 import numpy as np
 
 from device.faces import Luma
-from trainer.lit_face import EYES, EYES_APART, HALF_WIDTH, LitFace, oval, rounded
+from trainer.lit_face import CORNERS, EYES, EYES_APART, HALF_WIDTH, LitFace, rounded
+from trainer.shapes import oval
 
 
 def draw_glasses(rng: np.random.Generator, wide: Luma) -> Luma:
@@ -21,7 +22,7 @@ def draw_glasses(rng: np.random.Generator, wide: Luma) -> Luma:
         glass, opacity = rng.uniform(5, 60), rng.uniform(0.7, 0.97)
     elif kind < 0.42:  # fogged by breath
         glass, opacity = rng.uniform(150, 230), rng.uniform(0.2, 0.7)
-    shape = oval(0, 0, across, down)
+    shape = oval(0, 0, across, down, corners=CORNERS)
     if rng.random() < 0.6:
         shape = rounded([(0, -down), (across, -down), (across * 0.9, down * 0.8), (0, down)])
     for side in (-1, 1):

@@ -5,7 +5,8 @@ import numpy as np
 
 from trainer.drawn_person import Person
 from trainer.heads import CHIN, CROWN, EYE, HAIRLINE, MOUTH, skull
-from trainer.relief import CANVAS, CLOTHS, MIDDLE, Colour, Points, Relief, any_colour, bgr, curve, mirror, oval, smooth
+from trainer.relief import CANVAS, CLOTHS, MIDDLE, Colour, Relief, any_colour, bgr
+from trainer.shapes import Points, curve, mirror, oval, smooth
 
 MASKS = ("surgical", "surgical", "surgical", "ffp2", "ffp2", "cloth", "cloth", "scarf")
 SURGICAL = ((222, 196, 150), (214, 205, 165), (235, 235, 235), (44, 42, 42), (150, 130, 90), (200, 170, 220))

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from device.faces import Luma
-from trainer.lit_face import HALF_WIDTH, MOUTH, NOSE_BRIDGE, NOSE_TIP, LitFace, Plane, oval, rounded
+from trainer.lit_face import CORNERS, HALF_WIDTH, MOUTH, NOSE_BRIDGE, NOSE_TIP, LitFace, Plane, rounded
+from trainer.shapes import oval
 
 WORN_WRONG_MASKS = ("pale", "dark", "ffp2", "ffp2_dark", "pattern", "pattern")
 MASKS = (*WORN_WRONG_MASKS, "pattern", "gaiter", "gaiter", "transparent", "transparent")
@@ -69,7 +70,7 @@ def _mask(face: LitFace, kind: str, top: float, bottom: float | None = None) -> 
         upright = rng.random() < 0.6
         seam = [(0, top), (0, bottom)] if upright else [(-half, side + 0.1), (half, side + 0.1)]
         face.paint(seam, grey * 0.7, 0.7, stroke=face.height / 40)
-        face.paint(oval(0, top + 0.2, 0.1, 0.12), min(grey * 1.15 + 8, 255.0), 0.5)
+        face.paint(oval(0, top + 0.2, 0.1, 0.12, corners=CORNERS), min(grey * 1.15 + 8, 255.0), 0.5)
     elif rng.random() < 0.7:
         for y in np.linspace(top + 0.1, bottom - 0.12, int(rng.integers(2, 5))):
             pleat = [(-half * 0.9, y - 0.01), (0, y + 0.015), (half * 0.9, y - 0.01)]

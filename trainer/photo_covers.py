@@ -9,7 +9,8 @@ import numpy as np
 
 from device.faces import Luma
 from trainer.hands import draw_fingertips, draw_flat_hand, draw_hand_before_mouth, draw_hand_beside
-from trainer.lit_face import HALF_WIDTH, MOUTH, LitFace, Points, oval, rounded
+from trainer.lit_face import CORNERS, HALF_WIDTH, MOUTH, LitFace, rounded
+from trainer.shapes import Points, oval
 
 COVERS = {"hand": 0.46, "paper": 0.28, "phone": 0.06, "cup": 0.09, "microphone": 0.04, "beard": 0.07}
 FLAT_HAND = "flat_hand"  # one of the poses of "hand", to be asked for by name
@@ -56,7 +57,7 @@ def _beard(face: LitFace) -> None:
     hair = np.float32(grey) + rng.normal(0, 9, face.luma.shape).astype(np.float32)
     bare = face.luma.copy()
     face.paint(shape, hair, rng.uniform(0.7, 0.95))
-    face.paint(oval(0, MOUTH + 0.005, 0.13, 0.05), bare, lit=False)  # the mouth shows
+    face.paint(oval(0, MOUTH + 0.005, 0.13, 0.05, corners=CORNERS), bare, lit=False)  # the mouth shows
 
 
 def _paper(face: LitFace, x: float, top: float | None) -> None:
@@ -114,7 +115,7 @@ def _thing(face: LitFace, kind: str, x: float, y: float) -> None:
     turned = corners @ np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]]) + (x, y)
     if kind == "microphone":
         face.paint([(x, y), (x + rng.normal(0, 0.15), 1.5)], grey * 1.3, stroke=face.height * 0.09)
-        turned = oval(x, y, wide, high)
+        turned = oval(x, y, wide, high, corners=CORNERS)
     face.paint(turned, grey, lit=kind != "phone")
     if kind == "microphone":
         return
@@ -123,4 +124,5 @@ def _thing(face: LitFace, kind: str, x: float, y: float) -> None:
         draw_fingertips(face, x + side * wide, y - 0.05, side)
     else:
         for row in range(4):
-            face.paint(oval(x + side * wide, y - 0.05 + 0.08 * row, 0.09, 0.042), face.skin * rng.uniform(0.85, 1.05))
+            finger = oval(x + side * wide, y - 0.05 + 0.08 * row, 0.09, 0.042, corners=CORNERS)
+            face.paint(finger, face.skin * rng.uniform(0.85, 1.05))
