@@ -43,7 +43,8 @@ PICTURES, WATCHED_PICTURES = 300_000, 6_000
 # Part of a run's name and of its crops': with other code, the same photos may give others.
 SHAPING_CODE = (
     annotations, compose, contenders, crop, crops, cutting, dress, face_check, faces, finders, hands, heatmap, lay,
-    lit_face, matching, photo_accessories, photo_covers, photo_masks, photograph, pictures, reduce, scenes, shapes, teacher,
+    lit_face, matching, photo_accessories, photo_covers, photo_masks, photograph, pictures, reduce, scenes, shapes,
+    teacher,
 )  # fmt: skip
 
 
