@@ -20,7 +20,7 @@ FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one 
 # Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
-JUMP = 0.5  # of a face's height, from one sighting to the next
+JUMP = 0.5  # of a face's height, from one sighting to the next, and from where it would be if it went on as before
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -39,6 +39,7 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
+    speed: tuple[float, float] = (0.0, 0.0)  # of its left upper corner, px a second, across and down
     last_there: float = 0.0  # seconds: when last seen noticed and moved, or before the visit; else it may be a ghost
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
@@ -78,9 +79,14 @@ class Person:
             self.since, self.bare, self.lost, self.noticed, self.moved = now, None, False, False, False
             self.scores.clear()
             self.frames.clear()
-        # So far off, or after two frames without it, it may be another ghost: then it hasn't moved.
-        if moved(self.box, verdict.box) > JUMP or not any(found for _, found in list(self.frames)[-2:]):
+        # So far off, or after two frames without it, it may be another ghost: then it hasn't moved. Who walks across
+        # the picture of a slow camera is as far off, but goes on as before.
+        jumps = min(moved(self.box, verdict.box), moved(self._ahead(now), verdict.box)) > JUMP
+        if jumps or not any(found for _, found in list(self.frames)[-2:]):
             self.trace = Trace()
+        if now > self.last_seen:
+            across, down = verdict.box.x - self.box.x, verdict.box.y - self.box.y
+            self.speed = across / (now - self.last_seen), down / (now - self.last_seen)
         self.box = verdict.box
         self.trace.add(now, verdict.box, verdict.look.moved)
         self.moved = self.moved or self.trace.moves(now, settings.least_move)
@@ -111,6 +117,11 @@ class Person:
             self.bare = True
         elif mean + error < levels.release:
             self.bare = False
+
+    def _ahead(self, now: float) -> Box:
+        """Return where the face would be at `now` if it had gone on as it did between its last two sightings."""
+        across, down = (round(speed * (now - self.last_seen)) for speed in self.speed)
+        return self.box._replace(x=self.box.x + across, y=self.box.y + down)
 
     def _score(self, scored: Scored, settings: DecisionSettings) -> None:
         if not self.scores:

@@ -311,6 +311,17 @@ def test_who_walks_towards_the_camera_fast_stays_one_person() -> None:
     ]
 
 
+@pytest.mark.parametrize(("frames_per_second", "sides"), [(5, 3), (5, 5), (10, 6), (10, 7), (30, 7)])  # sides a second
+def test_who_walks_across_the_picture_is_judged_however_few_pictures_there_are(
+    frames_per_second: int, sides: int
+) -> None:
+    def scene(t: float) -> list[Verdict]:
+        return [verdict(0.9, Box(round(70 * sides * t), 0, 70, 70))] if 70 * sides * t < 570 else []
+
+    told = happened(scene, frames_per_second, 10, least_move=0.07)
+    assert told == [(Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.ALARM), (Kind.LEAVE, 1, State.ALARM)]
+
+
 @pytest.mark.parametrize(
     ("look", "noticed"),
     [(Look(height=0.07), False), (Look(brightness=19.0), True), (Look(cut=True), True)],

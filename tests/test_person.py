@@ -206,3 +206,22 @@ def test_who_is_elsewhere_at_once_may_be_another_ghost(way: int, misses: int, mo
     for miss in range(misses):
         person.miss(0.125 * (miss + 1), STILL)
     assert see(person, 0.5, STILL, x=300 + way).moved is moved
+
+
+@pytest.mark.parametrize(
+    ("places", "moved"),
+    [
+        ((300, 360, 420, 480), True),  # as far again each time
+        ((300, 360, 470, 530), True),  # half a face further than that
+        ((300, 360, 471, 531), False),
+        ((300, 360, 300, 360, 300, 360), False),  # two ghosts, now one, now the other
+        ((300, 360, 360, 360), False),  # one for the other
+    ],
+)
+def test_who_walks_by_a_slow_camera_has_moved_and_ghosts_in_turn_have_not(
+    places: tuple[int, ...], moved: bool
+) -> None:
+    person = Person(BOX, since=8.0, last_seen=8.0)
+    for number, x in enumerate(places):
+        see(person, 8.0 + number / 8, STILL, x=x)
+    assert person.moved is moved
