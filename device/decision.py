@@ -7,10 +7,10 @@ scores say in device.person, and which faces are posters in device.background.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from device.background import Background
 from device.classifier import Verdict
+from device.events import Alert, Event, Kind, State
 from device.faces import Box, overlap
 from device.levels import Levels
 from device.look import in_zone, place_of
@@ -22,49 +22,8 @@ from device.trace import STIR
 LEAST_GAP_SECONDS = 2.0  # between two frames: a shorter one is none, however soon people are forgotten
 GHOST_SECONDS = 30.0  # who came back and hasn't moved for so long is a coat where they were: people move in two
 PASSING_IOU = 0.5  # overlap from which a face in a poster's place is somebody who passes before it; 0-1
-
-
-class State(StrEnum):
-    """What the door shows."""
-
-    IDLE = "IDLE"  # nobody there
-    CHECKING = "CHECKING"  # a face, not sure yet
-    CLEAR = "CLEAR"  # every face wears a mask
-    ALARM = "ALARM"  # somebody without a mask
-    FAULT = "FAULT"  # the kiosk itself doesn't work
-
-
-class Kind(StrEnum):
-    """What happens in a visit, in this order; changes as often as a mask is put on or taken off."""
-
-    ENTER = "enter"  # somebody was noticed, and moves: posters and ghosts have no visit
-    VERDICT = "verdict"  # it is sure for the first time whether they wear a mask
-    CHANGE = "change"  # they put it on or took it off
-    LEAVE = "leave"  # they haven't been seen for long enough, or turned out to be a poster
-
-
 URGENCY = (State.IDLE, State.CLEAR, State.CHECKING, State.ALARM)
-
-
-@dataclass(frozen=True)
-class Alert:
-    """A change of the door's state."""
-
-    state: State
-    at: float  # seconds on the camera's clock
-    score: float | None  # mean alarm score of the face that decides, 0-1; None when nobody is there, or well seen
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens in one person's visit."""
-
-    kind: Kind
-    at: float  # seconds on the camera's clock: when it was decided
-    visit: int  # counted from 1
-    state: State  # the person's: CHECKING, CLEAR or ALARM; when they leave, what was last told of them
-    score: float | None  # mean alarm score, 0-1; None when they weren't well seen
-    seen: float  # seconds: when they were first seen if they enter, else when last
+STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
 
 
 @dataclass(frozen=True)
@@ -74,9 +33,6 @@ class Judged:
     visit: int  # counted from 1
     box: Box
     score: float  # of this frame, 0-1
-
-
-STATES = {None: State.CHECKING, False: State.CLEAR, True: State.ALARM}  # by whether a person is bare
 
 
 class Decision:
@@ -144,8 +100,7 @@ class Decision:
         for verdict in verdicts:
             if verdict.look.moved is not None:
                 self._background.watch(now, verdict.box, verdict.look.moved >= STIR)
-        there = [person.box for person in self._people if person.moved and not person.lost]
-        self._turned = self._background.see(now, [verdict.box for verdict in verdicts], there)
+        self._turned = self._background.see(now, [verdict.box for verdict in verdicts], self._moved_boxes())
         posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
         verdicts = [verdict for verdict in verdicts if verdict not in posters]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
@@ -171,8 +126,11 @@ class Decision:
         if any(overlap(person.box, box) > PASSING_IOU for person in people):
             return False
         walkers = [person.box for person in people if person.moved]
-        there = [person.box for person in self._people if person.moved and not person.lost]
-        return self._background.holds(box) or self._background.reframed(now, box, walkers, there)
+        return self._background.holds(box) or self._background.reframed(now, box, walkers, self._moved_boxes())
+
+    def _moved_boxes(self) -> list[Box]:
+        """Return where those are who have moved, and so are no posters."""
+        return [person.box for person in self._people if person.moved and not person.lost]
 
     def _passes(self, person: Person) -> bool:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""

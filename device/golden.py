@@ -11,8 +11,8 @@ from pathlib import Path
 
 from device.cards import read_described
 from device.classifier import MODELS, Classifier, Verdict
-from device.decision import State
 from device.errors import ModelError
+from device.events import State
 from device.faces import FaceFinder
 from device.model_card import ModelCard
 from device.pictures import read_luma

@@ -15,7 +15,8 @@ from device.cameras.camera import Camera, open_camera, require_source
 from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
-from device.decision import Alert, Decision, Event, Kind, State
+from device.decision import Decision
+from device.events import Alert, Event, Kind, State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate

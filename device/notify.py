@@ -5,7 +5,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from device.decision import State
+from device.events import State
 
 ALIVE_SECONDS = 1.0  # between two WATCHDOG=1, on the camera's clock
 

@@ -10,8 +10,9 @@ from device.cameras.camera import is_live, open_camera, require_source
 from device.cameras.source import shown
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
-from device.decision import Alert, Decision, Event
+from device.decision import Decision
 from device.errors import CameraError
+from device.events import Alert, Event
 from device.faces import FaceFinder
 from device.gate import Gate
 from device.kiosk import alert_line, event_line

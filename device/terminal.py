@@ -4,7 +4,7 @@ import os
 import shutil
 from typing import TextIO
 
-from device.decision import State
+from device.events import State
 
 # Background and foreground of ANSI terminals; IDLE is dark.
 COLORS = {

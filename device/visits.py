@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.decision import Event, Kind, State
 from device.errors import KioskError
+from device.events import Event, Kind, State
 
 COLUMNS = ("video", "enter", "leave", "answer")
 WITH_MASK, WITHOUT_MASK, POSTER = "with_mask", "without_mask", "poster"

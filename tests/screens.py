@@ -17,7 +17,7 @@ from tornado.websocket import websocket_connect
 
 from device.cameras.frame import Frame
 from device.classifier import MODELS
-from device.decision import State
+from device.events import State
 from device.model_card import ModelCard, read_card
 from device.settings import CollectSettings, ScreenSettings, Settings
 from device.web.screen import Screen

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from device.classifier import Verdict
-from device.decision import Alert, Decision, Event, Kind, State
+from device.decision import Decision
+from device.events import Alert, Event, Kind, State
 from device.faces import Box, overlap
 from device.levels import Levels
 from device.limits import HIGHEST_LEVEL, LOWEST_LEVEL

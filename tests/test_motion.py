@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from device.classifier import Verdict
-from device.decision import Decision, Kind, State
+from device.decision import Decision
+from device.events import Kind, State
 from device.faces import Box, Face, Luma
 from device.levels import Levels
 from device.look import Look

@@ -19,8 +19,9 @@ from screens import ANSWER_SECONDS, card_of, free_port
 from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict
-from device.decision import Decision, Event, State
+from device.decision import Decision
 from device.errors import BrokerError, CameraError
+from device.events import Event, State
 from device.faces import Box
 from device.kiosk import run
 from device.levels import Levels
@@ -133,7 +134,7 @@ def test_home_assistant_finds_one_device_with_documented_fields_only(broker: Bro
 def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker) -> None:
     code = (
         "import sys, time\nfrom datetime import UTC, datetime\nfrom screens import card_of\n"
-        "from device.decision import State\nfrom device.settings import Settings\n"
+        "from device.events import State\nfrom device.settings import Settings\n"
         "from device.telemetry.telemetry import Telemetry\nfrom device.telemetry.settings import MqttSettings\n"
         "port, ca, user, password = sys.argv[1:]\n"
         "mqtt = MqttSettings(True, port=int(port), ca_path=ca, user=user, password_path=password, id='door-1')\n"

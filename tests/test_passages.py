@@ -12,8 +12,8 @@ from drawn_photos import drawn_photos
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally, percentile
-from device.decision import Event, Kind, State
 from device.errors import KioskError
+from device.events import Event, Kind, State
 from device.model_card import read_card
 from device.replay import Replay
 from device.settings import CameraSettings

@@ -22,7 +22,7 @@ from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
 
 from deploy.pi import browser as pi_browser
 from deploy.pi.page import silence_at
-from device.decision import State
+from device.events import State
 from device.web.languages import LANGUAGES, read_language
 
 GONE = "document.querySelector('section:not([hidden]) .words').textContent"

@@ -7,7 +7,7 @@ import pytest
 from test_decision import LEVELS, RIGHT, events_of, happened, play, states, verdict
 
 from device.classifier import Verdict
-from device.decision import Kind, State
+from device.events import Kind, State
 from device.faces import Box
 from device.look import Look
 from device.settings import DecisionSettings

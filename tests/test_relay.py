@@ -12,7 +12,7 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 from device.classifier import MODELS
 from device.deadline import Deadline
-from device.decision import State
+from device.events import State
 from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
 from device.signals import signals as module

@@ -18,7 +18,7 @@ from device.__main__ import main
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally
-from device.decision import Kind, State
+from device.events import Kind, State
 from device.replay import as_json, as_text, compare, replay
 from device.settings import Settings, read_settings
 from device.visits import TrueVisit, Visit, VisitsError, read_visits

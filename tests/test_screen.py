@@ -22,8 +22,8 @@ from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import State
 from device.errors import Blind, CameraError, CameraFault, SettingsError
+from device.events import State
 from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.settings import CameraSettings, ScreenSettings, Settings

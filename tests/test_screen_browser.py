@@ -15,7 +15,7 @@ from browser import Browser, needs_chromium
 from screens import FRAME, card_of, free_port, served, show
 
 from device.cameras.frame import Frame
-from device.decision import State
+from device.events import State
 from device.web import mirror
 from device.web.languages import LANGUAGES, LOOKS, codes, read_language
 from device.web.pages import MOST_VIEWERS

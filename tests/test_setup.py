@@ -23,8 +23,8 @@ from test_screen_browser import AXE, axe_script
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import State
 from device.errors import SettingsError, WiringError
+from device.events import State
 from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.levels import Levels, levels

@@ -16,8 +16,9 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from test_decision import LEVELS, RIGHT, SETTINGS, Scene, verdict
 
 from device.classifier import MODELS, Verdict
-from device.decision import Decision, Event, Kind, State
+from device.decision import Decision
 from device.errors import WiringError
+from device.events import Event, Kind, State
 from device.model_card import ModelCard, read_card
 from device.settings import SignalSettings
 from device.signals import pins as module

@@ -4,7 +4,7 @@ import pty
 
 import pytest
 
-from device.decision import State
+from device.events import State
 from device.terminal import COLORS, block
 
 

@@ -17,7 +17,7 @@ from test_screen_browser import AXE, axe_script
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import Event, Kind, State
+from device.events import Event, Kind, State
 from device.faces import Box
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
 from device.telemetry.counts import NAMES, Counts, rows

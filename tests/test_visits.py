@@ -11,7 +11,8 @@ from gpiozero import Device
 
 from device.classifier import MODELS, Verdict
 from device.compare_visits import Tally, percentile
-from device.decision import Decision, Event, Kind, State
+from device.decision import Decision
+from device.events import Event, Kind, State
 from device.faces import Box
 from device.levels import Levels
 from device.look import Look

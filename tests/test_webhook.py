@@ -15,8 +15,8 @@ import pytest
 from screens import ANSWER_SECONDS, card_of, free_port
 from test_mqtt import START
 
-from device.decision import Event, Kind, State
 from device.errors import SettingsError
+from device.events import Event, Kind, State
 from device.settings import Settings
 from device.telemetry.secret import read_secret
 from device.telemetry.settings import WebhookSettings

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from device.classifier import Classifier
-from device.decision import State
+from device.events import State
 from device.faces import FaceFinder, Luma
 from device.golden import ANSWERS, FORMAT, Golden, GoldenPicture, alarm_scores, golden_folder, state_of
 from trainer.cache import write_whole

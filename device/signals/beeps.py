@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from device.decision import Event, Kind, State
+from device.events import Event, Kind, State
 from device.settings import SignalSettings
 
 

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from gpiozero import LED, PWMLED
 
-from device.decision import State
+from device.events import State
 from device.settings import SignalSettings
 from device.signals.pins import open_output
 from device.signals.wiring import NOT_WIRED

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from gpiozero import DigitalOutputDevice
 
 from device.deadline import Deadline
-from device.decision import State
+from device.events import State
 from device.settings import SignalSettings
 from device.signals.pins import open_output
 

@@ -11,8 +11,8 @@ from typing import Self
 from gpiozero import LED, Buzzer, OutputDevice
 
 from device.deadline import Deadline
-from device.decision import Event, State
 from device.errors import WiringError
+from device.events import Event, State
 from device.model_card import ModelCard
 from device.settings import SignalSettings
 from device.signals.beeps import Alarm

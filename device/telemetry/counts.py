@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from device.decision import Event, Kind, State
+from device.events import Event, Kind, State
 from device.state_folder import state_folder
 
 NAMES = ("visits", "with_mask", "without_mask", "put_on", "taken_off", "starts")

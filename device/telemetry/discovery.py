@@ -6,7 +6,7 @@ The fields are those of https://www.home-assistant.io/integrations/mqtt/#device-
 from dataclasses import dataclass
 from typing import Any
 
-from device.decision import State
+from device.events import State
 
 STATUS_TOPIC = "homeassistant/status"  # where Home Assistant says online when it has started
 ORIGIN = {"name": "Mask Kiosk"}

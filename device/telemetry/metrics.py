@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from device.decision import State
 from device.doctor.host import CantTellError, Host
+from device.events import State
 
 LATENCIES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)  # seconds: upper ends of the histogram's buckets
 Queues = Callable[[], dict[str, tuple[int, int]]]  # for each that is told: how many events wait, how many were lost

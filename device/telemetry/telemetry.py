@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from device import board
-from device.decision import Event, State
 from device.errors import SettingsError
+from device.events import Event, State
 from device.model_card import ModelCard
 from device.settings import Settings, SignalSettings
 from device.signals.quiet_hours import time_zone

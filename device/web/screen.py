@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import State
 from device.errors import CameraError, CameraFault
+from device.events import State
 from device.faces import Box
 from device.model_card import ModelCard
 from device.settings import Settings

@@ -17,8 +17,8 @@ from tornado.web import RequestHandler
 from device.cameras.camera import is_live
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import State
 from device.errors import SettingsError
+from device.events import State
 from device.faces import Box
 from device.levels import levels
 from device.limits import RANDOM

@@ -11,7 +11,8 @@ from device.cameras.frame import Frame
 from device.cameras.sight import BUFFERS, Sight
 from device.cameras.view import luma_of, turned_and_cropped
 from device.classifier import Classifier
-from device.decision import Decision, State
+from device.decision import Decision
+from device.events import State
 from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
 from device.gate import Gate

@@ -19,7 +19,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from device.cameras.frame import Frame
 from device.classifier import MODELS, Classifier
-from device.decision import Decision, Event, State
+from device.decision import Decision
+from device.events import Event, State
 from device.finders import OwnFaceFinder
 from device.gate import Gate
 from device.levels import Levels

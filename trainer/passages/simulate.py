@@ -7,7 +7,8 @@ import numpy as np
 
 from device.classifier import Verdict
 from device.compare_visits import Tally
-from device.decision import Decision, Event, Kind, State
+from device.decision import Decision
+from device.events import Event, Kind, State
 from device.levels import Levels
 from device.settings import DecisionSettings
 from device.visits import gather
