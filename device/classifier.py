@@ -27,7 +27,7 @@ class Verdict:
     face_score: float  # on the face finder's scale
     scores: tuple[float, ...]  # 0-1 each, in the order of the card's labels
     alarm_score: float  # 0-1, the alarm label's
-    label: str  # the alarm label at or above the card's threshold, else the likeliest other
+    label: str  # the alarm label at or above the classifier's threshold, else the likeliest other
     look: Look = WELL_SEEN  # how well the face was seen
 
 
@@ -41,12 +41,13 @@ class Classifier:
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
-        named = not model.endswith(".tflite")
-        self.path = MODELS / f"{model}.tflite" if named else path(model)
-        if named and "/" not in model and model not in {file.stem for file in MODELS.glob("*.tflite")}:
+        named = "/" not in model and not model.endswith(".tflite")
+        self.path = MODELS / f"{model}.tflite" if named else path(f"{model.removesuffix('.tflite')}.tflite")
+        if named and model not in {file.stem for file in MODELS.glob("*.tflite")}:
             there = ", ".join(sorted(file.stem for file in MODELS.glob("*.json") if file.stem != FACES))
             raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
         self.card, content = read_card(self.path)
+        self.threshold = self.card.threshold  # from which a score's label is the alarm's, 0-1; an owner may set another
         size = self.card.input_size
         takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
         self._network = load(self.path, content, takes, gives, MADE_BY)
@@ -82,5 +83,5 @@ class Classifier:
         shares = tuple(float(score) for score in scores)
         alarm = card.labels.index(card.alarm_label)
         likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=shares.__getitem__)
-        label = card.labels[alarm if shares[alarm] >= card.threshold else likeliest]
+        label = card.labels[alarm if shares[alarm] >= self.threshold else likeliest]
         return Verdict(face.box, face.score, shares, shares[alarm], label, look)

@@ -103,10 +103,12 @@ def judge(options: argparse.Namespace) -> int:
     from device.classifier import Classifier
     from device.finders import open_finder
     from device.judge import as_json, as_text, draw, judge_all, require_apart
+    from device.levels import levels
 
     _print_whatever()
     settings = _settings(options)
     classifier, finder = Classifier(settings.model.name), None
+    classifier.threshold = levels(settings.model, classifier.card).threshold
     if not options.cropped:
         finder = open_finder(settings.faces)
         classifier.require_crops_of(finder)

@@ -15,7 +15,7 @@ from device.errors import ModelError
 from device.events import State
 from device.faces import FaceFinder
 from device.model_card import ModelCard
-from device.pictures import read_luma
+from device.pictures import luma_of
 
 FORMAT = 1
 FOLDER, ANSWERS = "golden", "golden.json"
@@ -94,12 +94,20 @@ def golden_answers(classifier: Classifier, finder: FaceFinder) -> tuple[Answer, 
     answers = []
     for picture in golden.pictures:
         path = folder / picture.file
-        luma = read_luma(path)
-        if hashlib.sha256(path.read_bytes()).hexdigest() != picture.sha256:
-            raise ModelError(f"{path}: isn't the picture that was judged: copy it again or run `{made_by}`")
+        luma = luma_of(path, _read_proven(path, picture.sha256, made_by))
         verdicts = classifier.judge(luma, finder.find(luma))
         answers.append(Answer(picture, state_of(verdicts, classifier.card), alarm_scores(verdicts)))
     return tuple(answers)
+
+
+def _read_proven(path: Path, sha256: str, made_by: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error.strerror}): copy it again or run `{made_by}`") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{path}: isn't the picture that was judged: copy it again or run `{made_by}`")
+    return content
 
 
 def golden_folder(model: Path) -> Path:

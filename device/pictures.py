@@ -26,12 +26,17 @@ def read_luma(path: Path) -> Luma:
     16-bit pictures are reduced to 8 bits, CMYK and palettes converted, the first frame of an animation taken.
     Raises PictureError for what is missing, empty, damaged, cut short, no picture, or under 16 pixels on a side.
     """
-    return _decode(path, cv2.IMREAD_GRAYSCALE)
+    return luma_of(path, _read(path))
+
+
+def luma_of(path: Path, encoded: bytes) -> Luma:
+    """Return a picture of which the bytes were read already, as `read_luma` does; `path` is for its refusals."""
+    return _decode(path, encoded, cv2.IMREAD_GRAYSCALE)
 
 
 def read_color(path: Path) -> npt.NDArray[np.uint8]:
     """Read a picture as uint8 BGR (height, width, 3), as `read_luma` does; only for showing it to people."""
-    return _decode(path, cv2.IMREAD_COLOR)
+    return _decode(path, _read(path), cv2.IMREAD_COLOR)
 
 
 def picture_files(folder: Path) -> Iterator[Path]:
@@ -42,11 +47,14 @@ def picture_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _decode(path: Path, mode: int) -> npt.NDArray[np.uint8]:
+def _read(path: Path) -> bytes:
     try:
-        encoded = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PictureError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
+
+
+def _decode(path: Path, encoded: bytes, mode: int) -> npt.NDArray[np.uint8]:
     if not encoded:
         raise PictureError(f"{path}: is empty, expected a picture: copy it again or remove it")
     if _is_cut_short(encoded):

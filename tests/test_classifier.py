@@ -51,8 +51,13 @@ def test_a_model_is_found_by_its_name_in_models() -> None:
         Classifier(300 * "a")  # longer than a file's name may be
 
 
-def test_a_model_is_found_by_a_path_without_its_ending(toy: Path, tmp_path: Path) -> None:
+def test_a_model_is_found_by_a_path_without_its_ending(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Classifier(str(toy.with_suffix(""))).path == toy
+    monkeypatch.chdir(toy.parent)
+    for name in (f"./{toy.stem}", f"../{toy.parent.name}/{toy.stem}", f"./{toy.name}", toy.name):
+        assert Classifier(name).path.resolve() == toy.resolve()
     for absent in ("absent", 300 * "a"):
         with pytest.raises(ModelError, match=f"^{tmp_path}/{absent}"):
             Classifier(f"{tmp_path}/{absent}")

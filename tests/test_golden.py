@@ -140,8 +140,13 @@ def test_golden_pictures_of_another_model_or_none_are_refused(door: Classifier) 
         return str(error.value)
 
     bare, masked = (folder / "bare.png").read_bytes(), (folder / "masked.png").read_bytes()
-    (folder / "masked.png").write_bytes(bare)
-    assert refusal() == f"{folder / 'masked.png'}: isn't the picture that was judged: copy it again or {command}"
+    for content in (bare, masked[:-20], b""):
+        (folder / "masked.png").write_bytes(content)
+        assert refusal() == f"{folder / 'masked.png'}: isn't the picture that was judged: copy it again or {command}"
+    (folder / "masked.png").unlink()
+    assert refusal() == (
+        f"{folder / 'masked.png'}: can't be read (No such file or directory): copy it again or {command}"
+    )
     (folder / "masked.png").write_bytes(masked)
     other = dataclasses.replace(door.card, sha256="0" * 64)
     door.path.with_suffix(".json").write_text(card_json(other))

@@ -111,6 +111,27 @@ def test_people_read_a_line_a_picture(toy: Path, toy_config: Path, tmp_path: Pat
     assert whole.stdout == "a.png: no face\nb.png: no face\n"
 
 
+def test_the_owners_levels_count(toy: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a.png", grey(51))
+    write(tmp_path / "b.png", grey(204))
+    for model, labels in (
+        ("", ["with_mask", "without_mask"]), ("threshold = 0.1", ["without_mask"] * 2),
+        ("threshold = 0.9", ["with_mask"] * 2),
+    ):  # fmt: skip
+        config = tmp_path / "levels.toml"
+        config.write_text(f"[model]\n{model}\n")
+        result = run_device(
+            sys.executable, "judge", tmp_path, "--cropped", "--json", "--model", toy, "--config", config
+        )
+        assert [json.loads(line)["faces"][0]["label"] for line in result.stdout.splitlines()] == labels
+    config.write_text("[model]\nthreshold = 0.3\nrelease = 0.4\n")
+    result = run_device(sys.executable, "judge", tmp_path, "--cropped", "--model", toy, "--config", config)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert told(result) == [
+        "error: [model] release is 0.4, expected at most the threshold, 0.3: lower it, or set both"
+    ]
+
+
 def test_a_file_name_need_not_be_text(toy: Path, tmp_path: Path) -> None:
     path = os.fsencode(write(tmp_path / "a.png", grey(0)))
     Path(os.fsdecode(path)).rename(tmp_path / os.fsdecode(b"\xff.png"))

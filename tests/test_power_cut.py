@@ -88,6 +88,22 @@ with whole_folder(path.parent / "made") as partial, GrowingArray(partial / "rows
     assert names[-4:] == ["rows.npy", "made", "made", "crops"]
 
 
+@pytest.mark.parametrize("left", [False, True])  # by a save that was killed
+def test_a_file_with_secrets_is_never_open_to_others(left: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path, new = folder / "kiosk.toml", folder / ".kiosk.toml.new"
+    path.write_text(OLD)
+    path.chmod(0o640)
+    if left:
+        new.write_text(OLD)
+        new.chmod(0o644)
+    _, calls = write(path, WRITERS["setup page"])
+    assert re.findall(rf'openat\(.*"{new}", \S*O_CREAT\S*, (\d+)\)', calls) == ["0600"]
+    assert "O_EXCL" in calls  # so that it is a new file
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_weights_are_on_disk_before_the_state_that_names_them(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

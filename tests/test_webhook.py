@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from screens import ANSWER_SECONDS, card_of, free_port
@@ -21,7 +23,7 @@ from device.settings import Settings
 from device.telemetry.secret import read_secret
 from device.telemetry.settings import WebhookSettings
 from device.telemetry.telemetry import Telemetry
-from device.telemetry.webhook import key_of, signature
+from device.telemetry.webhook import Webhook, key_of, signature
 from device.web.address import is_there
 
 KEY = b"a key of more than 24 bytes"
@@ -183,6 +185,35 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off(secret: Path, monkeypatch:
             with again:
                 read_post(again)
                 again.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def test_an_event_that_was_just_taken_keeps_nobody_waiting(secret: Path, caplog: pytest.LogCaptureFixture) -> None:
+    taken, closed = threading.Event(), threading.Event()
+    webhook = Webhook(WebhookSettings(True, f"http://127.0.0.1:{free_port()}/", str(secret)))
+
+    def hold(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not Webhook._work.__code__:
+            return None
+        if event == "line" and "event" in frame.f_locals and not taken.is_set():
+            taken.set()
+            closed.wait()
+        return hold
+
+    threading.settrace(hold)
+    try:
+        webhook.__enter__()
+    finally:
+        threading.settrace(None)
+    webhook.event("1", "{}")
+    assert taken.wait(ANSWER_SECONDS)
+    assert webhook.waiting == 1
+    closing = threading.Thread(target=webhook.__exit__, args=(None, None, None))
+    closing.start()
+    closing.join(ANSWER_SECONDS)
+    ended = not closing.is_alive()
+    closed.set()
+    assert ended
+    assert "hasn't accepted the last of 1 events" in caplog.text
 
 
 def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:

@@ -43,13 +43,12 @@ class Webhook:
         self._events: queue.Queue[tuple[str, str] | None] = queue.Queue(settings.queue)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
-        self._under_way = 0
         self.lost = 0  # events that found the queue full
 
     @property
     def waiting(self) -> int:
         """How many events weren't accepted yet."""
-        return self._events.qsize() + self._under_way
+        return self._events.unfinished_tasks  # the one in hand too
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -59,9 +58,9 @@ class Webhook:
         left = self.waiting
         with suppress(queue.Full):
             self._events.put_nowait(None)
-        self._thread.join(GOODBYE_SECONDS if left else None)
+        self._thread.join(GOODBYE_SECONDS)
         self._ended.set()
-        if self._thread.is_alive():
+        if left and self._thread.is_alive():
             log.warning("webhook: ends, and %s hasn't accepted the last of %d events", self._place, left)
 
     def event(self, name: str, message: str) -> None:
@@ -73,7 +72,6 @@ class Webhook:
 
     def _work(self) -> None:
         while (event := self._events.get()) is not None:
-            self._under_way = 1
             wait, told = FIRST_RETRY_SECONDS, False
             while trouble := self._post(event[0], event[1].encode()):
                 if not told:
@@ -84,7 +82,7 @@ class Webhook:
                 wait = min(2 * wait, MOST_RETRY_SECONDS)
             if told:
                 log.info("webhook: %s accepts events again", self._place)
-            self._under_way = 0
+            self._events.task_done()
 
     def _post(self, name: str, body: bytes) -> str:
         """Post once; return what went wrong, or nothing."""

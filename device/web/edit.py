@@ -35,7 +35,8 @@ def edit_settings(
             table = document.setdefault(section, tomlkit.table())
             for key, value in values.items():
                 _set(table, key, value)
-        with new.open("w", encoding="utf-8", newline=newline) as file:
+        new.unlink(missing_ok=True)  # of a save that was killed: its mode may be another
+        with open(new, "x", encoding="utf-8", newline=newline, opener=_secretly) as file:  # passwords may stand in it
             file.write(tomlkit.dumps(document))
             file.flush()
             os.fsync(file.fileno())
@@ -52,6 +53,11 @@ def edit_settings(
     finally:
         with suppress(OSError):  # it was never made, or on a card that has become read-only
             new.unlink()
+
+
+def _secretly(path: str, flags: int) -> int:
+    """Open a file so that nobody else may read it from the moment when it is made."""
+    return os.open(path, flags, 0o600)
 
 
 def _set(table: Any, key: str, value: Any) -> None:  # noqa: ANN401

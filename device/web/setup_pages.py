@@ -102,7 +102,6 @@ class Save(SetupData):
     def post(self) -> None:
         try:
             changes = self.changes()
-            self.tried(changes)
             self.server.save(changes)
         except SettingsError as error:
             self.refuse(error)
