@@ -96,6 +96,20 @@ def test_the_same_model_is_no_worse_than_itself_and_sets_it_was_kept_apart_from_
     assert lines[4].startswith("door: the new model's card doesn't name it, as it is now, among the sets")
 
 
+def test_faces_that_the_present_model_may_have_learned_from_are_told_too(
+    toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = crops(tmp_path / "door", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
+    trained = dataclasses.replace(read_card(toy)[0].trained_on, sources={"door": 20, "web": 9}, measuring={})
+    kept = dataclasses.replace(trained, measuring={"door": digest(find_photos(folder))})
+    for on, said in ((trained, ["new", "present"]), (kept, ["new"])):
+        (tmp_path / "present").mkdir(exist_ok=True)
+        present = with_card(toy, tmp_path / "present", trained_on=on)
+        lines = accept(capsys, lower, present, folder)[1][4:-1]
+        told = "model's card doesn't name it, as it is now, among the sets it was kept apart from; faces"
+        assert all(line.startswith(f"door: the {of} {told}") for line, of in zip(lines, said, strict=True))
+
+
 def test_the_present_model_is_not_compared_with_itself(
     toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -269,6 +269,26 @@ def test_photos_that_changed_since_the_training_are_refused(
     assert not (tmp_path / "models").exists()
 
 
+def test_photos_that_were_moved_since_the_training_are_named_again_and_nothing_is_trained(
+    trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = shutil.copytree(trained[1] / "photos", tmp_path / "moved")
+    runs = shutil.copytree(trained[1] / "runs", tmp_path / "runs")
+    told = runs / trained[0].folder.name / "run.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "data": str(tmp_path / "gone")}))
+    assert convert(tmp_path, tmp_path / "models") == 2
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'gone'}: no such folder, expected photos that simple was trained with: run `make train "
+        "DATA=` as then, but with where they are now: nothing is trained again\n"
+    )
+
+    wanted = ["--data", str(moved), "--size", str(SIZE), "--epochs", "3", "--runs", str(runs)]
+    assert main(["train", "--model", "simple", *wanted]) == 0
+    assert "nothing was left to train" in capsys.readouterr().out
+    assert convert(tmp_path, tmp_path / "models") == 0
+    assert load_run(current(runs)[-1]).state == trained[0].state
+
+
 def test_a_run_whose_photos_would_be_divided_otherwise_is_refused(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

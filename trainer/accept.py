@@ -66,7 +66,7 @@ class Comparison:
     present: ModelCard
     new: ModelCard
     lines: list[Line]
-    perhaps_learned: list[str]  # names of folders which, as they are, the new one's card doesn't name as kept apart
+    perhaps_learned: list[tuple[str, str]]  # names of folders, each with "new" or "present", which it may flatter
 
     @property
     def level(self) -> float:
@@ -96,8 +96,15 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
         raise ModelError(f"{models[1].path}: is a practice model, which is for no door: train on photos")
     lines, perhaps_learned = [], []
     for folder in folders:
-        if models[1].card.trained_on.measuring.get(folder.name) != digest(find_photos(folder)):
-            perhaps_learned.append(folder.name)
+        photos = find_photos(folder)
+        present_apart, new_apart = (
+            model.card.trained_on.measuring.get(folder.name) == digest(photos) for model in models
+        )
+        if not new_apart:
+            perhaps_learned.append((folder.name, "new"))
+        # No door's own faces stand on a shipped card: of the present model, the names of its sources have to tell.
+        if not present_apart and any(photo.source in models[0].card.trained_on.sources for photo in photos):
+            perhaps_learned.append((folder.name, "present"))
         one, other = (
             judge_folder(model, finder_for(model.card, folder, cropped, yunet), folder)[0] for model in models
         )
@@ -135,9 +142,9 @@ def describe(comparison: Comparison) -> str:
         *(_row(line, line in comparison.worse) for line in comparison.lines),
     ]
     rows += [
-        f"{folder}: the new model's card doesn't name it, as it is now, among the sets it was kept apart from; faces "
+        f"{folder}: the {of} model's card doesn't name it, as it is now, among the sets it was kept apart from; faces "
         "that it learned from flatter it"
-        for folder in comparison.perhaps_learned
+        for folder, of in comparison.perhaps_learned
     ]  # fmt: skip
     worse = ", ".join(f"{line.kind} of {line.data}" for line in comparison.worse)
     level = f"p < {comparison.level:.4f}"

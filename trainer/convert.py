@@ -31,7 +31,7 @@ TIE = 3 / 256  # from the threshold: so far can eight bits move a score, and tur
 
 
 def gather_again(plan: Plan) -> Material:
-    """Load what a run was trained on. Raises RunError if the photos or the face finder have changed since."""
+    """Load what a run was trained on. Raises RunError if photos or the face finder have changed or are gone since."""
     finder = named_finder(plan.finder, plan.yunet)
     if finder.sha256 != plan.finder_sha256:
         raise RunError(
@@ -39,6 +39,11 @@ def gather_again(plan: Plan) -> Material:
             "`make train`"
         )
     folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
+    if gone := [folder for folder in (*folders, *apart) if not folder.is_dir()]:
+        raise RunError(
+            f"{gone[0]}: no such folder, expected photos that {plan.name} was trained with: run `make train DATA=` as "
+            "then, but with where they are now: nothing is trained again"
+        )
     material = gather(folders, plan.size, apart, finder)
     dataset = material.dataset
     tables_changed = plan.sampling_sha256 and plan.sampling_sha256 != dataset.sampling_sha256
