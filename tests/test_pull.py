@@ -28,7 +28,7 @@ from deploy.lock import RUNTIMES
 from deploy.manifest import NAMESPACE, Bundle, Ring, public_key, signers_file, verified
 from deploy.pi import deliver, fetch, pull
 from deploy.publish import rings
-from deploy.release import plan
+from deploy.release import Release, plan
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keygen", "/usr/bin/python3"))), reason="needs ssh-keygen and Debian's Python"
@@ -390,12 +390,27 @@ def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) 
     same = case.publisher.manifest.serial + 1
     case.publisher.sign(serial=same)
     assert case.look() == (0, f"{case.new.release.version} runs already")
-    current = case.kiosk.home / "current"
-    current.unlink()
-    current.symlink_to(f"releases/{OLD.version}")  # as `make rollback` does
+    case.kiosk.deploy(OLD)
     assert (case.look()[0], case.kiosk.runs()) == (2, OLD.version)
     case.publisher.sign(serial=same + 1)
     assert (case.look()[0], case.kiosk.runs()) == (0, case.new.release.version)
+
+
+def test_what_came_from_a_workstation_while_the_kiosk_waits_for_its_ring_stays_until_the_next_manifest(
+    case: Case,
+) -> None:
+    version = case.new.release.version
+    case.publisher.sign(rings=(Ring(0.5, 0), Ring(1.0, 24)))
+    assert case.look(3600)[1].startswith(f"{version} waits: ")
+    hotfix = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
+    case.kiosk.deploy(hotfix)
+    reason = f"{hotfix.version} came by hand; nothing has changed"
+    refused = f"{version} isn't tried again before the next manifest: {reason}"
+    assert case.look(25 * 3600) == (2, refused)
+    case.kiosk.deploy(OLD)
+    assert (case.look(26 * 3600), case.kiosk.runs()) == ((2, refused), OLD.version)
+    case.publisher.sign(serial=case.publisher.manifest.serial + 1)
+    assert case.look(27 * 3600) == (0, f"{version} runs")
 
 
 def test_it_waits_for_another_deployment(case: Case) -> None:

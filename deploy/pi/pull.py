@@ -22,7 +22,7 @@ from deploy.pi.deliver import FETCHED, fetch, hand_over, run
 from deploy.pi.facts import PULLED
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
-from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_state
+from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
 from deploy.pi.receive import LOCK
 from deploy.pi.say import say
 
@@ -63,6 +63,7 @@ def pull(computer: Computer, now: float) -> str:
     if signers.read_text(encoding="utf-8") != signers_file(manifest.signers):
         write(signers, signers_file(manifest.signers))
     if state != read_state(computer.at(STATE)):
+        write_ran(computer, state.sha256)
         write_state(computer.at(STATE), state)
     current = release_of(computer.at(CURRENT))
     bundle = next((each for each in manifest.bundles if each.release.debian == current.debian), None)
@@ -73,6 +74,8 @@ def pull(computer: Computer, now: float) -> str:
         if not state.ended:  # it came from a workstation, or the end of its installation was cut off
             _end(computer, state, f"{version} ran already")
         return f"{version} runs already"
+    if not state.ended and came_by_hand(computer, state.sha256):
+        state = _end(computer, state, f"{current.version} came by hand")
     if state.ended or state.begun == MOST_BEGUN:
         reason = state.ended or f"{MOST_BEGUN} times its installation came to no end"
         raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
@@ -119,9 +122,11 @@ def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
     return manifest, state if manifest.serial == state.serial else State(manifest.serial, digest)
 
 
-def _end(computer: Computer, state: State, line: str) -> None:
-    write_state(computer.at(STATE), replace(state, ended=line))
+def _end(computer: Computer, state: State, line: str) -> State:
+    ended = replace(state, ended=line)
+    write_state(computer.at(STATE), ended)
     remove(computer.at(FETCHED))
+    return ended
 
 
 def _share(manifest: Manifest, now: float) -> float:
