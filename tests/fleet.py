@@ -115,6 +115,9 @@ class Kiosk:
         self.state, self.last = root / "var/lib/mask-kiosk-pull/state.json", root / "run/mask-kiosk-pull/last.json"
         self.deploy(OLD)
         (root / "run/lock").mkdir(parents=True)
+        (root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
+        self.enabled = root / "etc/systemd/system/multi-user.target.wants/mask-kiosk.service"
+        self.enabled.symlink_to("/usr/local/lib/systemd/system/mask-kiosk.service")
         for path, text in {
             "machine-id": MACHINE,
             "mask-kiosk-pull/server": f"{server}\n",

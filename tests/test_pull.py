@@ -420,6 +420,24 @@ def test_it_waits_for_another_deployment(case: Case) -> None:
     assert case.look()[0] == 0
 
 
+@pytest.mark.parametrize("how", ["disabled", "masked"])
+def test_a_kiosk_that_its_owner_switched_off_is_left_alone(
+    case: Case, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, masked = case.new.release.version, case.kiosk.root / "etc/systemd/system/mask-kiosk.service"
+    script(tmp_path / "systemctl", f"#!/bin/sh\necho ActiveState=$(cat '{tmp_path}/state')\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if how == "masked":
+        masked.symlink_to("/dev/null")
+    else:
+        case.kiosk.enabled.unlink()
+    (tmp_path / "state").write_text("inactive")
+    assert case.look() == (0, f"{version} waits: the kiosk is switched off here")
+    assert case.kiosk.runs() == OLD.version
+    (tmp_path / "state").write_text("active")  # started by hand
+    assert case.look() == (0, f"{version} runs")
+
+
 def test_it_hands_nothing_over_while_a_workstation_sends(case: Case) -> None:
     lock = case.kiosk.root / "run/lock/mask-kiosk.lock"
     with lock.open("w") as held:

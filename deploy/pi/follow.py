@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.manifest import KEY, signers_file
 from deploy.pi import service
-from deploy.pi.files import CURRENT, remove, write
+from deploy.pi.files import CURRENT, point, remove, write
 from deploy.pi.say import say
 from device.cards import parse
 from device.errors import ModelError
@@ -80,6 +80,7 @@ def follow(server: str, keys: tuple[str, ...]) -> None:
     service.systemctl("daemon-reload")
     if not service.systemctl("restart", service.PULL_TIMER):
         raise DeployError(f"{service.PULL_TIMER} doesn't start, expected a release that brings it: run `make deploy`")
+    point(service.TIMER_ENABLED, service.UNITS / service.PULL_TIMER)
     say(f"follows {server}")
 
 

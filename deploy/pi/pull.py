@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
+from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
 from deploy.pi.deliver import FETCHED, fetch, hand_over, run
@@ -79,6 +80,8 @@ def pull(computer: Computer, now: float) -> str:
     if state.ended or state.begun == MOST_BEGUN:
         reason = state.ended or f"{MOST_BEGUN} times its installation came to no end"
         raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
+    if service.is_switched_off(computer.root):
+        return f"{version} waits: the kiosk is switched off here"
     place, share = computer.place(), _share(manifest, now)
     if place >= share:
         return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
