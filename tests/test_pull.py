@@ -413,13 +413,6 @@ def test_what_came_from_a_workstation_while_the_kiosk_waits_for_its_ring_stays_u
     assert case.look(27 * 3600) == (0, f"{version} runs")
 
 
-def test_it_waits_for_another_deployment(case: Case) -> None:
-    (case.kiosk.root / "etc/spoils").write_text("4")
-    assert case.look()[0] == 4
-    (case.kiosk.root / "etc/spoils").unlink()
-    assert case.look()[0] == 0
-
-
 @pytest.mark.parametrize("how", ["disabled", "masked"])
 def test_a_kiosk_that_its_owner_switched_off_is_left_alone(
     case: Case, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -485,6 +478,18 @@ def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> N
         2, "isn't tried again before the next manifest: 3 times its installation came to no end; nothing has changed"
     )  # fmt: skip
     assert case.kiosk.runs() == OLD.version
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("alone", "-9; its last line: none"), ("breaks", "1; its last line: MemoryError")]
+)
+def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: Case, how: str, said: str) -> None:
+    version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
+    spoils.write_text(how)
+    line = f"{version}: its installation was cut off (code {said})"
+    assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
+    spoils.unlink()
+    assert case.look() == (0, f"{version} runs")
 
 
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:

@@ -10,11 +10,11 @@ from deploy.pi.receive import BUSY, LOCK
 
 
 @contextmanager
-def alone(lock: Path = LOCK) -> Iterator[None]:
-    """Hold the lock. Raises BusyError if another process holds it."""
+def alone(lock: Path = LOCK) -> Iterator[int]:
+    """Hold the lock; yield its file descriptor. Raises BusyError if another process holds it."""
     with lock.open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(BUSY) from None
-        yield
+        yield held.fileno()

@@ -19,7 +19,7 @@ from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
-from deploy.pi.deliver import FETCHED, fetch, hand_over, run
+from deploy.pi.deliver import FETCHED, INSTALL, fetch, hand_over, run
 from deploy.pi.facts import PULLED
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
@@ -90,11 +90,11 @@ def pull(computer: Computer, now: float) -> str:
     fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
     try:
-        with alone(computer.at(LOCK)):
+        with alone(computer.at(LOCK)) as lock:
             tree = hand_over(computer, bundle, wheels)
             # What couldn't fetch the release after it isn't installed.
-            run(tree, "deploy.pi.pull", "--look", "--root", str(computer.root))
-        run(tree, "deploy.pi", "install", version)
+            run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
+            run(tree, lock, "-c", INSTALL, version)
     except (UnreachedError, BusyError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
