@@ -20,7 +20,7 @@ class TakenBackError(DeployError):
 
 
 class UnkeptError(TakenBackError):
-    """A release came up, but the host had no room to keep it, or its systemd was silent; the former one runs again."""
+    """A release wasn't kept for a reason of the host's: no room, a silent systemd, an installer that was killed."""
 
     code = 5
 

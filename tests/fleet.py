@@ -113,11 +113,11 @@ class Kiosk:
     def __init__(self, root: Path, server: str, signers: tuple[str, ...]) -> None:
         self.root, self.home = root, root / "opt/mask-kiosk"
         self.state, self.last = root / "var/lib/mask-kiosk-pull/state.json", root / "run/mask-kiosk-pull/last.json"
-        old = self.home / "releases" / OLD.version
-        old.mkdir(parents=True)
-        (old / "release.json").write_text(as_json(OLD))
-        (self.home / "current").symlink_to(f"releases/{OLD.version}")
+        self.deploy(OLD)
         (root / "run/mask-kiosk-pull").mkdir(parents=True)
+        (root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
+        self.enabled = root / "etc/systemd/system/multi-user.target.wants/mask-kiosk.service"
+        self.enabled.symlink_to("/usr/local/lib/systemd/system/mask-kiosk.service")
         for path, text in {
             "machine-id": MACHINE,
             "mask-kiosk-pull/server": f"{server}\n",
@@ -125,6 +125,15 @@ class Kiosk:
         }.items():
             (root / "etc" / path).parent.mkdir(parents=True, exist_ok=True)
             (root / "etc" / path).write_text(text)
+
+    def deploy(self, release: Release) -> None:
+        """Make a release the current one, as a workstation does."""
+        folder, current = self.home / "releases" / release.version, self.home / "current"
+        (folder / "device").mkdir(parents=True, exist_ok=True)
+        (folder / "device" / "__main__.py").touch()
+        (folder / "release.json").write_text(as_json(release))
+        current.unlink(missing_ok=True)
+        current.symlink_to(f"releases/{release.version}")
 
     @property
     def command(self) -> list[str]:
@@ -135,7 +144,7 @@ class Kiosk:
         """The release that is current, which must be whole."""
         release = (self.home / "current").resolve()
         assert json.loads((release / "release.json").read_text())["version"] == release.name
-        assert release.name == OLD.version or (release / "device" / "__main__.py").exists()
+        assert (release / "device" / "__main__.py").exists()
         return release.name
 
     def said(self) -> tuple[int, str]:

@@ -573,12 +573,14 @@ def test_somebodys_own_unit_is_not_overwritten(box: Box, tree: Path) -> None:
         hiding.unlink()
 
 
-def test_a_kiosk_that_was_enabled_by_hand_is_rolled_back(box: Box, tree: Path) -> None:
+def test_what_was_disabled_by_hand_stays_so_and_a_kiosk_that_was_enabled_is_rolled_back(box: Box, tree: Path) -> None:
     _, old = running(box)
+    units = "mask-kiosk mask-kiosk-screen mask-kiosk-pull.timer"
+    assert box.ssh(f"systemctl disable {units}").returncode == 0
     behave(tree, "works, until it has no camera")
     assert deploy(box, tree)[0] == 0
-    units = "mask-kiosk mask-kiosk-screen mask-kiosk-pull.timer"
-    assert box.ssh(f"systemctl disable {units} && systemctl enable {units}").returncode == 0
+    assert box.ssh(f"systemctl is-enabled {units}").stdout == "enabled\ndisabled\ndisabled\n"
+    assert box.ssh(f"systemctl enable {units}").returncode == 0
     main = "/opt/mask-kiosk/current/device/__main__.py"
     assert box.ssh(f"sed -i 's/works, until it //' {main} && rm -r $(dirname {main})/__pycache__").returncode == 0
     assert box.run(tree, "rollback", PI)[::2] == (0, [])

@@ -29,7 +29,7 @@ from deploy.manifest import NAMESPACE, Bundle, Ring, public_key, signers_file, v
 from deploy.pi import deliver, fetch, pull
 from deploy.pi.follow import follow
 from deploy.publish import rings
-from deploy.release import plan
+from deploy.release import Release, plan
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keygen", "/usr/bin/python3"))), reason="needs ssh-keygen and Debian's Python"
@@ -391,19 +391,45 @@ def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) 
     same = case.publisher.manifest.serial + 1
     case.publisher.sign(serial=same)
     assert case.look() == (0, f"{case.new.release.version} runs already")
-    current = case.kiosk.home / "current"
-    current.unlink()
-    current.symlink_to(f"releases/{OLD.version}")  # as `make rollback` does
+    case.kiosk.deploy(OLD)
     assert (case.look()[0], case.kiosk.runs()) == (2, OLD.version)
     case.publisher.sign(serial=same + 1)
     assert (case.look()[0], case.kiosk.runs()) == (0, case.new.release.version)
 
 
-def test_it_waits_for_another_deployment(case: Case) -> None:
-    (case.kiosk.root / "etc/spoils").write_text("4")
-    assert case.look()[0] == 4
-    (case.kiosk.root / "etc/spoils").unlink()
-    assert case.look()[0] == 0
+def test_what_came_from_a_workstation_while_the_kiosk_waits_for_its_ring_stays_until_the_next_manifest(
+    case: Case,
+) -> None:
+    version = case.new.release.version
+    case.publisher.sign(rings=(Ring(0.5, 0), Ring(1.0, 24)))
+    assert case.look(3600)[1].startswith(f"{version} waits: ")
+    hotfix = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
+    case.kiosk.deploy(hotfix)
+    reason = f"{hotfix.version} came by hand; nothing has changed"
+    refused = f"{version} isn't tried again before the next manifest: {reason}"
+    assert case.look(25 * 3600) == (2, refused)
+    case.kiosk.deploy(OLD)
+    assert (case.look(26 * 3600), case.kiosk.runs()) == ((2, refused), OLD.version)
+    case.publisher.sign(serial=case.publisher.manifest.serial + 1)
+    assert case.look(27 * 3600) == (0, f"{version} runs")
+
+
+@pytest.mark.parametrize("how", ["disabled", "masked"])
+def test_a_kiosk_that_its_owner_switched_off_is_left_alone(
+    case: Case, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, masked = case.new.release.version, case.kiosk.root / "etc/systemd/system/mask-kiosk.service"
+    script(tmp_path / "systemctl", f"#!/bin/sh\necho ActiveState=$(cat '{tmp_path}/state')\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if how == "masked":
+        masked.symlink_to("/dev/null")
+    else:
+        case.kiosk.enabled.unlink()
+    (tmp_path / "state").write_text("inactive")
+    assert case.look() == (0, f"{version} waits: the kiosk is switched off here")
+    assert case.kiosk.runs() == OLD.version
+    (tmp_path / "state").write_text("active")  # started by hand
+    assert case.look() == (0, f"{version} runs")
 
 
 def test_it_hands_nothing_over_while_a_workstation_sends(case: Case) -> None:
@@ -453,6 +479,18 @@ def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> N
         2, "isn't tried again before the next manifest: 3 times its installation came to no end; nothing has changed"
     )  # fmt: skip
     assert case.kiosk.runs() == OLD.version
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("alone", "-9; its last line: none"), ("breaks", "1; its last line: MemoryError")]
+)
+def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: Case, how: str, said: str) -> None:
+    version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
+    spoils.write_text(how)
+    line = f"{version}: its installation was cut off (code {said})"
+    assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
+    spoils.unlink()
+    assert case.look() == (0, f"{version} runs")
 
 
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:

@@ -63,15 +63,26 @@ for place in range(10**6):
     time.sleep(0.1)
 '''
 INSTALLER = '''\
-"""Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or killed."""
-import os, pathlib, shutil, sys
+"""Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or cut off."""
+import fcntl, os, pathlib, shutil, sys
 
 def main(words, locked=False):
     root, version = pathlib.Path.cwd().parents[3], words[1]
     home = root / "opt/mask-kiosk"
     if (root / "etc/spoils").exists():
-        if (root / "etc/spoils").read_text() == "kill":
+        how = (root / "etc/spoils").read_text()
+        if how == "kill":
             os.killpg(0, 9)
+        if how == "alone":
+            os.kill(os.getpid(), 9)
+        if how == "breaks":
+            raise MemoryError
+        with (root / "run/lock/mask-kiosk.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                sys.exit("error: nobody holds the lock")
+            except BlockingIOError:
+                pass
         print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
         return int((root / "etc/spoils").read_text())
     release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"

@@ -10,8 +10,8 @@ from deploy.pi.receive import BUSY, LOCK
 
 
 @contextmanager
-def alone(lock: Path = LOCK) -> Iterator[None]:
-    """Hold the lock. Raises BusyError if another process holds it."""
+def alone(lock: Path = LOCK) -> Iterator[int]:
+    """Hold the lock; yield its file descriptor. Raises BusyError if another process holds it."""
     lock.parent.mkdir(exist_ok=True)
     lock.touch(0o600)  # who can open it can hold it
     with lock.open("w") as held:
@@ -19,4 +19,4 @@ def alone(lock: Path = LOCK) -> Iterator[None]:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError(BUSY) from None
-        yield
+        yield held.fileno()

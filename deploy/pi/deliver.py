@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 from shutil import disk_usage
 
-from deploy.errors import DeployError, error_of
+from deploy.errors import DeployError, UnkeptError, error_of
 from deploy.manifest import Bundle, File
 from deploy.pi.build import WHEELS
 from deploy.pi.facts import HOME, PYTHON
@@ -21,6 +21,8 @@ from device.doctor.storage import FREE_MB
 
 FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
 MOST_MEGABYTES = 500  # of all files of a release
+# The caller holds the lock.
+INSTALL = "import sys; from deploy.pi.__main__ import main; sys.exit(main(['install', sys.argv[1]], locked=True))"
 
 
 def fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:
@@ -58,17 +60,24 @@ def hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> P
     return tree
 
 
-def run(tree: Path, *words: str) -> None:
-    """Run a module of a release, saying its lines. Raises DeployError with its error."""
+def run(tree: Path, lock: int, *words: str) -> None:
+    """Run Python in a release's tree, saying its lines; it holds the open lock as long as it lives.
+
+    Raises DeployError with its error, and UnkeptError if it came to no end of its own.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    line = ""
+    line, refused = "", False
     with subprocess.Popen(
-        [PYTHON, "-B", "-m", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
+        [PYTHON, "-B", *words], cwd=tree, env=environment, stdin=subprocess.DEVNULL, pass_fds=(lock,),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
     ) as running:  # fmt: skip
         for text in running.stdout or ():
             line = text.strip().removeprefix("error: ")
-            if line == text.strip():  # an error is said where it is raised
+            refused = line != text.strip()
+            if not refused:  # an error is said where it is raised
                 say(line)
-    if running.returncode:
-        raise error_of(running.returncode)(line)
+    code = running.returncode
+    if code < 0 or (code and not refused):  # killed, as where memory is short
+        raise UnkeptError(f"{tree.name}: its installation was cut off (code {code}; its last line: {line or 'none'})")
+    if code:
+        raise error_of(code)(line)

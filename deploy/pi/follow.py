@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.manifest import KEY, signers_file
 from deploy.pi import service
-from deploy.pi.files import remove, write
+from deploy.pi.files import CURRENT, point, remove, write
 from deploy.pi.say import say
 from device.cards import parse
 from device.errors import ModelError
@@ -18,6 +18,9 @@ from device.errors import ModelError
 ETC = Path("/etc/mask-kiosk-pull")
 SERVER, SIGNERS = ETC / "server", ETC / "signers"
 STATE = Path("/var/lib/mask-kiosk-pull/state.json")
+# The manifest's SHA-256, and the release that ran when it was first believed. Apart from the state, in which the agents
+# of older releases refuse a key that they don't know.
+RAN = STATE.with_name("ran")
 URL = re.compile(r"https?://[^\s/]+/(\S*/)?")
 
 
@@ -49,6 +52,10 @@ class Computer:
             raise DeployError("follows no server, expected one: run `make follow`")
         return path.read_text(encoding="utf-8").strip()
 
+    def runs(self) -> str:
+        """Return the version of the current release."""
+        return self.at(CURRENT).resolve().name
+
     def place(self) -> float:
         """Return this computer's place among all, 0-1: the same in every roll-out, and it gives no machine id away."""
         machine = self.at(Path("/etc/machine-id")).read_bytes().strip()
@@ -74,6 +81,7 @@ def follow(server: str, keys: tuple[str, ...]) -> None:
     service.systemctl("daemon-reload")
     if not service.systemctl("restart", service.PULL_TIMER):
         raise DeployError(f"{service.PULL_TIMER} doesn't start, expected a release that brings it: run `make deploy`")
+    point(service.TIMER_ENABLED, service.UNITS / service.PULL_TIMER)
     say(f"follows {server}")
 
 
@@ -82,6 +90,18 @@ def unfollow() -> None:
     service.systemctl("stop", service.PULL_TIMER)
     remove(ETC)
     say("follows no server")
+
+
+def write_ran(computer: Computer, digest: str) -> None:
+    """Note which release runs where a manifest of this SHA-256 is believed for the first time."""
+    write(computer.at(RAN), f"{digest} {computer.runs()}\n")
+
+
+def came_by_hand(computer: Computer, digest: str) -> bool:
+    """Tell whether another release runs than when the manifest of this SHA-256 was believed for the first time."""
+    path = computer.at(RAN)
+    of, _, ran = path.read_text(encoding="utf-8").strip().partition(" ") if path.exists() else ("", "", "")
+    return of == digest and ran != computer.runs()
 
 
 def read_state(path: Path) -> State:

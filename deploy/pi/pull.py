@@ -16,13 +16,14 @@ from pathlib import Path
 
 from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
+from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
-from deploy.pi.deliver import FETCHED, fetch, hand_over, run
+from deploy.pi.deliver import FETCHED, INSTALL, fetch, hand_over, run
 from deploy.pi.facts import PULLED
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
-from deploy.pi.follow import SIGNERS, STATE, Computer, State, read_state, write_state
+from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
 from deploy.pi.receive import LOCK
 from deploy.pi.say import say
 
@@ -63,6 +64,7 @@ def pull(computer: Computer, now: float) -> str:
     if signers.read_text(encoding="utf-8") != signers_file(manifest.signers):
         write(signers, signers_file(manifest.signers))
     if state != read_state(computer.at(STATE)):
+        write_ran(computer, state.sha256)
         write_state(computer.at(STATE), state)
     current = release_of(computer.at(CURRENT))
     bundle = next((each for each in manifest.bundles if each.release.debian == current.debian), None)
@@ -73,9 +75,13 @@ def pull(computer: Computer, now: float) -> str:
         if not state.ended:  # it came from a workstation, or the end of its installation was cut off
             _end(computer, state, f"{version} ran already")
         return f"{version} runs already"
+    if not state.ended and came_by_hand(computer, state.sha256):
+        state = _end(computer, state, f"{current.version} came by hand")
     if state.ended or state.begun == MOST_BEGUN:
         reason = state.ended or f"{MOST_BEGUN} times its installation came to no end"
         raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
+    if service.is_switched_off(computer.root):
+        return f"{version} waits: the kiosk is switched off here"
     place, share = computer.place(), _share(manifest, now)
     if place >= share:
         return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
@@ -84,11 +90,11 @@ def pull(computer: Computer, now: float) -> str:
     fetch(computer, bundle, wheels)
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
     try:
-        with alone(computer.at(LOCK)):
+        with alone(computer.at(LOCK)) as lock:
             tree = hand_over(computer, bundle, wheels)
             # What couldn't fetch the release after it isn't installed.
-            run(tree, "deploy.pi.pull", "--look", "--root", str(computer.root))
-        run(tree, "deploy.pi", "install", version)
+            run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
+            run(tree, lock, "-c", INSTALL, version)
     except (UnreachedError, BusyError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
@@ -119,9 +125,11 @@ def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
     return manifest, state if manifest.serial == state.serial else State(manifest.serial, digest)
 
 
-def _end(computer: Computer, state: State, line: str) -> None:
-    write_state(computer.at(STATE), replace(state, ended=line))
+def _end(computer: Computer, state: State, line: str) -> State:
+    ended = replace(state, ended=line)
+    write_state(computer.at(STATE), ended)
     remove(computer.at(FETCHED))
+    return ended
 
 
 def _share(manifest: Manifest, now: float) -> float:

@@ -28,10 +28,13 @@ LINKS = {
     # Such files count in the order of their names, wherever they lie; Raspberry Pi OS has one that begins with 40.
     Path("/etc/systemd/system.conf.d/90-mask-kiosk.conf"): "watchdog.conf",
 }
+ENABLED = HIDING / "multi-user.target.wants" / UNIT
+TIMER_ENABLED = HIDING / "timers.target.wants" / PULL_TIMER
+# As `systemctl enable` and `disable` make and remove them.
 WANTS = {
-    Path("/etc/systemd/system/multi-user.target.wants") / UNIT: UNITS / UNIT,
-    Path("/etc/systemd/system/multi-user.target.wants") / SCREEN: UNITS / SCREEN,
-    Path("/etc/systemd/system/timers.target.wants") / PULL_TIMER: UNITS / PULL_TIMER,
+    ENABLED: UNITS / UNIT,
+    ENABLED.with_name(SCREEN): UNITS / SCREEN,
+    TIMER_ENABLED: UNITS / PULL_TIMER,
 }
 FED_TIMES = 3  # as often the watchdog has to be fed before a release counts; the kiosk does it once a second
 PATIENCE_SECONDS = 30.0
@@ -105,13 +108,15 @@ def _is_fed() -> bool:
 def keep(release: Path) -> None:
     """Make the release on trial the current one, and the one before it the former; a third is removed.
 
+    It starts with the computer, and so do screen and timer, unless they came before and were disabled since.
     The link `current` comes last of what may fail on a full card: until it leads to the release, the trial can be taken
     back. Raises OSError; then `former` leads where it led.
     """
+    for link, target in WANTS.items():
+        if link == ENABLED or link.is_symlink() or not target.is_symlink():
+            point(link, target)
     for link, name in LINKS.items():
         point(link, CURRENT / "systemd" / name)
-    for link, target in WANTS.items():
-        point(link, target)
     former = release_at(FORMER)
     if CURRENT.exists() and release_at(CURRENT) != release:
         point(FORMER, release_at(CURRENT))
@@ -123,8 +128,16 @@ def keep(release: Path) -> None:
         raise
     remove(TRIAL)
     systemctl("daemon-reload")
-    systemctl("start", PULL_TIMER)  # which stays off where no server is followed
+    if TIMER_ENABLED.is_symlink():
+        systemctl("start", PULL_TIMER)  # which stays off where no server is followed
     prune()
+
+
+def is_switched_off(root: Path) -> bool:
+    """Tell whether the kiosk of the computer below `root` neither runs nor starts with it. Raises DeployError."""
+    link, hiding = (root / path.relative_to("/") for path in (ENABLED, HIDING / UNIT))
+    masked = hiding.is_symlink() and hiding.readlink() == Path("/dev/null")
+    return (masked or not link.is_symlink()) and show("ActiveState")[0] in {"inactive", "failed"}
 
 
 def remove_links() -> None:
