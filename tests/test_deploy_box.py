@@ -209,6 +209,11 @@ def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: B
     assert box.run(tree, "status", PI)[1][0].startswith(
         f"{PI}  ok  {first} active (running), 0 restarts: IDLE  nobody there; "
     )
+    folder = f"/opt/mask-kiosk/releases/{first}"
+    with in_box(box, f"cd {folder}; cp release.json /srv; echo [ >release.json", f"mv /srv/release.json {folder}"):
+        assert box.run(tree, "doctor", PI)[0] == 0  # a damaged one is still one to examine and to leave
+        assert box.run(tree, "rollback", PI)[0] == 0
+    assert running(box) == ("active", second)
 
 
 @pytest.mark.parametrize(
@@ -606,8 +611,10 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
 
 
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
+    box.ssh("mkdir --parents /opt/.mask-kiosk.gone/releases")  # as a power cut leaves it
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
+    assert list((box.root / "opt").glob("*mask-kiosk*")) == list((box.root / "opt").glob(".mask-kiosk*")) == []
     nothing = [f"{PI}  error  has no release, expected one: run `make deploy`"]
     assert box.run(tree, "doctor", PI) == (2, [], nothing)
     left = box.ssh(
