@@ -24,7 +24,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
-from deploy.pi.files import exchange, write
+from deploy.pi.files import exchange, remove_home, write
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -412,6 +412,26 @@ def test_a_file_is_not_written_through_a_link_in_its_place_or_that_of_its_draft(
     assert (tmp_path / "kiosk.toml").read_text() == "new"
 
 
+def test_a_kiosk_that_is_removed_is_there_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, gone = tmp_path / "mask-kiosk", tmp_path / ".mask-kiosk.gone"
+    monkeypatch.setattr("deploy.pi.files.HOME", home)
+    monkeypatch.setattr("deploy.pi.files.GONE", gone)
+    (home / "releases/one/deploy").mkdir(parents=True)
+    with monkeypatch.context() as power:
+        power.setattr("os.rmdir", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            remove_home()
+    assert not home.exists()
+    remove_home()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "disk").mkdir()
+    home.symlink_to("disk")
+    remove_home()
+    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+
+
 @pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
 def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
     for name in ("lower/damaged", "upper", "work", "root"):
@@ -430,12 +450,12 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
     found = {"system": "debian 12", "free_mb": 9, "current": {}, "former": {}, "pulled": {}}
     unit = {"SubState": "running", "NRestarts": "0", "StatusText": "IDLE"}
     lines = {
-        "active": "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
-                  "9 MB free",
-        "inactive": "no release; debian 12, 9 MB free",
+        True: "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
+              "9 MB free",
+        False: "no release; debian 12, 9 MB free",
     }  # fmt: skip
-    for state, line in lines.items():
-        said = json.dumps(found | {"unit": unit | {"ActiveState": state}})
+    for released, line in lines.items():
+        said = json.dumps(found | {"released": released, "unit": unit | {"ActiveState": "active"}})
         (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
         (tmp_path / "ssh").chmod(stat.S_IRWXU)
         done = subprocess.run(

@@ -14,8 +14,8 @@ from deploy.errors import DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
-from deploy.pi.facts import CONFIG, HOME, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, remove, write
+from deploy.pi.facts import CONFIG, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -63,7 +63,7 @@ def install(version: str) -> None:
     finally:
         remove(INCOMING)
         if not CURRENT.is_symlink():  # the first one failed
-            remove(HOME)
+            remove_home()
     for line in lines_for_config_txt():
         say(line)
 
@@ -76,6 +76,7 @@ def _install(version: str) -> None:
             f"runs {system()}, expected debian {debian}, for which {version} was made: for this system "
             f"`make bundle DEBIAN={system().split()[1]}`"
         )
+    remove(GONE)
     service.require_no_other_unit()
     RELEASES.mkdir(parents=True, exist_ok=True)
     found, wrong = settings()
@@ -140,7 +141,7 @@ def undeploy() -> None:
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
-    remove(HOME)
+    remove_home()
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 
