@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import socket
 import stat
@@ -365,6 +366,22 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
 
 @pytest.mark.parametrize(
     ("part", "path", "content"),
+def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        member = tarfile.TarInfo("1/models/door.tflite")
+        member.size = 2048
+        archive.addfile(member, io.BytesIO(b"#" * 2048))
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.decode()) == (
+        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
+        "same command again\n"
+    )  # fmt: skip
+
+
     [
         ("packages", "lib.py", b"x = 2"),
         ("packages", "lib.py", None),

@@ -18,7 +18,7 @@ from deploy.pi.facts import CONFIG, UNIT, settings, system
 from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
-from deploy.pi.receive import INCOMING
+from deploy.pi.receive import INCOMING, ROOM
 from deploy.pi.say import say
 from deploy.release import TREE
 
@@ -51,7 +51,7 @@ def main(words: list[str], *, locked: bool = False) -> int:
         say(f"error: {error}")
         return error.code
     except OSError as error:  # no space, or no room for more files
-        say(f"error: {error}, expected a disk with room: look with `df -h` and `df -i`, and run the same command again")
+        say(f"error: {error}, {ROOM}")
         return DeployError.code
     return 0
 

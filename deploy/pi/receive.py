@@ -14,6 +14,7 @@ from types import FrameType
 
 # In a folder of root's, unlike /run/lock, that the pull agent's unit has let it write since the first release.
 LOCK = Path("/run/mask-kiosk-pull/lock")
+ROOM = "expected a disk with room: look with `df -h` and `df -i`, and run the same command again"
 BUSY = "another deployment runs there: wait until it has ended"
 INCOMING = Path("/opt/mask-kiosk/incoming")
 LAST = "release.json"  # of what is sent: without it something is missing
@@ -58,9 +59,12 @@ def main(version: str) -> int:
             return 4
         try:
             receive(INCOMING / version)
-        except (OSError, tarfile.TarError) as error:
+        except (TimeoutError, tarfile.TarError) as error:
             print(f"error: the copy stopped ({error}): run the same command again")
             return 3
+        except OSError as error:  # a card that is full, or was mounted read-only after an error
+            print(f"error: {error}, {ROOM}")
+            return 2
         os.chdir(INCOMING / version)
         sys.path.insert(0, str(INCOMING / version))
         from deploy.pi.__main__ import main as installer
