@@ -155,6 +155,32 @@ def test_a_version_names_its_content_and_nothing_else(tmp_path: Path) -> None:
     assert plan(tree, "12", "ai-edge-litert").lock == first.lock
 
 
+@needs_ssh
+def test_a_model_that_is_a_link_travels_as_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    model = tree / "models" / "door.tflite"
+    model.rename(tmp_path / "door.tflite")
+    model.symlink_to("../../door.tflite")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/ssh").write_text(f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
+    (tmp_path / "bin/ssh").chmod(stat.S_IRWXU)
+    environment = os.environ | index_of(tree) | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    send = (
+        "from pathlib import Path; from deploy.remote import Remote; name = 'models/door.tflite'; "
+        "Remote('pi@kiosk').follow('', print, [(Path(name), name)])"
+    )
+    for words in (["-c", send], ["-m", "deploy", "bundle", "--debian", "12"]):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tree, env=environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for archive in (tmp_path / "sent.tar", tree / "dist/mask-kiosk-debian-12.tar"):
+        with tarfile.open(archive) as packed:
+            (member,) = (each for each in packed if each.name.endswith("models/door.tflite"))
+            assert (member.isreg(), member.size) == (True, len(b"a model"))
+
+
 def test_trixie_has_one_runtime_only() -> None:
     with pytest.raises(
         DeployError, match=r"runtime is tflite-runtime, expected ai-edge-litert on Debian 13: set RUNTIME="
