@@ -9,8 +9,8 @@ from deploy.pi.facts import HOME
 from deploy.remote import Remote
 from deploy.say import Say
 
-RELEASE = f"{HOME}/current"
-COMMAND = f"sudo -n env PYTHONPATH={RELEASE} {RELEASE}/venv/bin/python -B -m device doctor"
+# There, because modules of the folder that it is run in come first: in a home, somebody's own `device`.
+COMMAND = f"cd {HOME}/current && sudo -n venv/bin/python -B -m device doctor"
 COUNTS = re.compile(r"\d+ checks: ")  # how the last line begins, whatever was found
 
 

@@ -283,6 +283,8 @@ def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -
     assert deploy(box, tree)[0] == 0
     assert examine() == (0, [f"{PI}: ok  camera  0", f"{PI}  ok  1 checks: 0 trouble, 1 ok"], [])
     assert examine("--json") == (0, [f'{{"host": "{PI}", "worst": "ok", "findings": []}}'], [])
+    with in_box(box, "su pi -c 'mkdir ~/device && echo 1/0 >~/device/__main__.py'", "rm -r ~pi/device"):
+        assert examine()[0] == 0
     with in_box(box, "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/"):
         assert examine() == (2, [], [
             f"{PI}  error  its doctor can't run (sudo: a password is required), expected its findings: run `make "
