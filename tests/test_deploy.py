@@ -224,9 +224,12 @@ FACTS: Facts = {
 
 def test_a_wrong_clock_matters_only_to_what_needs_the_network() -> None:
     assert shortages(FACTS, venv=True, pins=[], online=False) == []
-    assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == [
+    assert shortages(FACTS | {"pip": False}, venv=False, pins=[], online=True) == []
+    wrong = [
         "its clock says 1970-01-01 00:00 UTC, expected today: connect it to a network, or set it with `sudo date -s`"
     ]
+    assert shortages(FACTS, venv=True, pins=[], online=True) == wrong
+    assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == wrong
 
 
 def test_wheels_that_came_before_take_no_room_from_the_release_they_are_for() -> None:
