@@ -305,6 +305,34 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
     ]
 
 
+@needs_ssh
+def test_lines_of_many_hosts_stay_whole_and_leave_the_terminal_alone(tmp_path: Path) -> None:
+    facts = {"released": True, "unit": {"ActiveState": "active", "StatusText": "IDLE"}, "current": {}}
+    findings = json.dumps({"worst": "ok", "findings": ["x" * 5000]})
+    red = "printf '\\033[31mred\\tface\\n'"
+    (tmp_path / "ssh").write_text(
+        f"""#!/bin/sh
+case $* in
+*--json*) echo '{findings}' ;;
+*journalctl*) {red} ;;
+*) cat >/dev/null; echo '{json.dumps(facts)}' ;;
+esac
+"""
+    )
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    names = [f"pi@door{number}" for number in range(40)]
+
+    def lines(*words: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", *words], cwd=TREE, capture_output=True, text=True, check=False,
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+    assert {json.loads(line)["host"] for line in lines("doctor", "--json", *names)} == set(names)
+    assert lines("logs", names[0])[0] == f"{names[0]}: [31mred\tface"
+
+
 RECEIVE = """\
 import pathlib, sys
 from deploy.pi import receive
@@ -336,6 +364,22 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
     found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
     assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
     assert not (tmp_path / "incoming/1/release.json").exists()
+
+
+def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        member = tarfile.TarInfo("1/models/door.tflite")
+        member.size = 2048
+        archive.addfile(member, io.BytesIO(b"#" * 2048))
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.decode()) == (
+        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
+        "same command again\n"
+    )  # fmt: skip
 
 
 @needs_ssh
@@ -395,22 +439,6 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
 
 @pytest.mark.parametrize(
     ("part", "path", "content"),
-def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
-    sent = io.BytesIO()
-    with tarfile.open(fileobj=sent, mode="w") as archive:
-        member = tarfile.TarInfo("1/models/door.tflite")
-        member.size = 2048
-        archive.addfile(member, io.BytesIO(b"#" * 2048))
-    done = subprocess.run(
-        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
-    )  # fmt: skip
-    assert (done.returncode, done.stdout.decode()) == (
-        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
-        "same command again\n"
-    )  # fmt: skip
-
-
     [
         ("packages", "lib.py", b"x = 2"),
         ("packages", "lib.py", None),
