@@ -19,7 +19,7 @@ def write(debian: str, runtime: str) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         beside, fresh = Path(folder) / "release.json", Path(folder) / target.name
         beside.write_text(as_json(release), encoding="utf-8")
-        with tarfile.open(fresh, "w") as archive:
+        with tarfile.open(fresh, "w", dereference=True) as archive:
             for path in shipped(TREE):
                 archive.add(TREE / path, f"incoming/{release.version}/{path.as_posix()}", filter=plain)
             archive.add(beside, f"incoming/{release.version}/release.json", filter=plain)

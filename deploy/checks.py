@@ -57,7 +57,8 @@ def shortages(facts: Facts, venv: bool, pins: list[Pin], online: bool) -> list[s
             "`sudo apt install --reinstall python3-numpy` there, and remove what pip put over it"
         )
     off = facts["time"] - time.time()
-    if abs(off) > CLOCK_SECONDS and packages(facts, online):
+    fetches = online and venv
+    if abs(off) > CLOCK_SECONDS and (fetches or packages(facts, fetches)):
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(facts["time"]))
         found.append(
             f"its clock says {when} UTC, expected today: connect it to a network, or set it with `sudo date -s`"

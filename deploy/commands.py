@@ -128,7 +128,7 @@ def _on_release(options: argparse.Namespace, command: str, done: Callable[[Facts
 def _state(remote: Remote, _: Say) -> str:
     facts = steps.facts_of(remote)
     unit, version = facts["unit"], facts["current"].get("version")
-    if version is None and unit.get("ActiveState") != "active":
+    if not facts["released"]:
         return f"no release; {facts['system']}, {facts['free_mb']} MB free"
     state = f"{unit.get('ActiveState')} ({unit.get('SubState')}), {unit.get('NRestarts')} restarts"
     former = f"; former {facts['former']['version']}" if facts["former"] else ""

@@ -7,10 +7,10 @@ from deploy import steps
 from deploy.errors import DeployError, UnwellError
 from deploy.pi.facts import HOME
 from deploy.remote import Remote
-from deploy.say import Say
+from deploy.say import Say, tell
 
-RELEASE = f"{HOME}/current"
-COMMAND = f"sudo -n env PYTHONPATH={RELEASE} {RELEASE}/venv/bin/python -B -m device doctor"
+# There, because modules of the folder that it is run in come first: in a home, somebody's own `device`.
+COMMAND = f"cd {HOME}/current && sudo -n venv/bin/python -B -m device doctor"
 COUNTS = re.compile(r"\d+ checks: ")  # how the last line begins, whatever was found
 
 
@@ -34,7 +34,7 @@ def doctor(as_json: bool, remote: Remote, say: Say) -> str:
         raise DeployError(f"its doctor can't run ({found}), expected its findings: run `make deploy` again")
     if as_json:
         findings = json.loads(last)
-        print(json.dumps({"host": remote.host, **findings}), flush=True)
+        tell(json.dumps({"host": remote.host, **findings}))
         last = f"its worst finding is a {findings['worst']}" if code else ""
     if code:
         raise UnwellError(last)

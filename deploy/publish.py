@@ -65,7 +65,7 @@ def rings(text: str) -> tuple[Ring, ...]:
     except ValueError:
         found = ()
     shares, times = ([getattr(ring, name) for ring in found] for name in ("share", "after_hours"))
-    rise = sorted(shares) == shares and sorted(times) == times
+    rise = all(map(math.isfinite, shares + times)) and sorted(shares) == shares and sorted(times) == times
     latest = 24 * (MOST_DAYS - LAST_RING_DAYS)
     if not (found and rise and 0 < shares[0] <= shares[-1] == 1 and 0 <= times[0] <= times[-1] <= latest):
         raise DeployError(f"rings are '{text}', expected PERCENT@HOURS, rising up to 100@…: set RINGS=\"{RINGS}\"")
@@ -79,6 +79,7 @@ def publish(
 
     trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
     """
+    os.umask(0o022)  # a web server's user reads the folders too
     least = ringed[-1].after_hours / 24 + LAST_RING_DAYS
     if not least <= days <= MOST_DAYS:
         raise DeployError(

@@ -53,7 +53,8 @@ class Remote:
         ) as running:  # fmt: skip
             if running.stdin is not None:
                 with suppress(BrokenPipeError):  # the reason is what the command or ssh says
-                    with tarfile.open(fileobj=running.stdin, mode="w|") as archive:
+                    # Links as the files that they lead to, as their version has it.
+                    with tarfile.open(fileobj=running.stdin, mode="w|", dereference=True) as archive:
                         for path, name in files:
                             archive.add(path, name, filter=plain)
                     running.stdin.close()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import pairwise
 
 from deploy.errors import DeployError, TakenBackError, UnkeptError
+from deploy.say import shown
 
 AT_ONCE = 8  # hosts
 FAILURES = {DeployError.code, TakenBackError.code, UnkeptError.code}
@@ -49,7 +50,7 @@ def print_table(parts: list[list[str]], results: dict[str, Result]) -> None:
     width = max(len(name) for name in names)
     for name in names:
         code, lines = results.get(name, (0, ""))
-        for line in lines.splitlines():
+        for line in map(shown, lines.splitlines()):
             print(f"{name:{width}}  {'ok' if code == 0 else 'error'}  {line}", file=sys.stderr if code else sys.stdout)
         if name not in results:
             print(f"{name:{width}}  waits")

@@ -46,7 +46,7 @@ def facts_of(remote: Remote) -> checks.Facts:
 def released(remote: Remote) -> checks.Facts:
     """Return the facts of a host that has a release; raises DeployError if it has none."""
     facts = facts_of(remote)
-    if not facts["current"]:
+    if not facts["released"]:
         raise DeployError("has no release, expected one: run `make deploy`")
     return facts
 

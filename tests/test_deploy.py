@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
 import socket
 import stat
@@ -24,7 +25,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
-from deploy.pi.files import exchange, write
+from deploy.pi.files import exchange, remove_home, write
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -154,6 +155,32 @@ def test_a_version_names_its_content_and_nothing_else(tmp_path: Path) -> None:
     assert plan(tree, "12", "ai-edge-litert").lock == first.lock
 
 
+@needs_ssh
+def test_a_model_that_is_a_link_travels_as_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    model = tree / "models" / "door.tflite"
+    model.rename(tmp_path / "door.tflite")
+    model.symlink_to("../../door.tflite")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/ssh").write_text(f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
+    (tmp_path / "bin/ssh").chmod(stat.S_IRWXU)
+    environment = os.environ | index_of(tree) | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    send = (
+        "from pathlib import Path; from deploy.remote import Remote; name = 'models/door.tflite'; "
+        "Remote('pi@kiosk').follow('', print, [(Path(name), name)])"
+    )
+    for words in (["-c", send], ["-m", "deploy", "bundle", "--debian", "12"]):
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tree, env=environment | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for archive in (tmp_path / "sent.tar", tree / "dist/mask-kiosk-debian-12.tar"):
+        with tarfile.open(archive) as packed:
+            (member,) = (each for each in packed if each.name.endswith("models/door.tflite"))
+            assert (member.isreg(), member.size) == (True, len(b"a model"))
+
+
 def test_trixie_has_one_runtime_only() -> None:
     with pytest.raises(
         DeployError, match=r"runtime is tflite-runtime, expected ai-edge-litert on Debian 13: set RUNTIME="
@@ -197,9 +224,12 @@ FACTS: Facts = {
 
 def test_a_wrong_clock_matters_only_to_what_needs_the_network() -> None:
     assert shortages(FACTS, venv=True, pins=[], online=False) == []
-    assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == [
+    assert shortages(FACTS | {"pip": False}, venv=False, pins=[], online=True) == []
+    wrong = [
         "its clock says 1970-01-01 00:00 UTC, expected today: connect it to a network, or set it with `sudo date -s`"
     ]
+    assert shortages(FACTS, venv=True, pins=[], online=True) == wrong
+    assert shortages(FACTS | {"packages_missing": ["python3-lgpio"]}, venv=False, pins=[], online=False) == wrong
 
 
 def test_wheels_that_came_before_take_no_room_from_the_release_they_are_for() -> None:
@@ -275,6 +305,34 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
     ]
 
 
+@needs_ssh
+def test_lines_of_many_hosts_stay_whole_and_leave_the_terminal_alone(tmp_path: Path) -> None:
+    facts = {"released": True, "unit": {"ActiveState": "active", "StatusText": "IDLE"}, "current": {}}
+    findings = json.dumps({"worst": "ok", "findings": ["x" * 5000]})
+    red = "printf '\\033[31mred\\tface\\n'"
+    (tmp_path / "ssh").write_text(
+        f"""#!/bin/sh
+case $* in
+*--json*) echo '{findings}' ;;
+*journalctl*) {red} ;;
+*) cat >/dev/null; echo '{json.dumps(facts)}' ;;
+esac
+"""
+    )
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    names = [f"pi@door{number}" for number in range(40)]
+
+    def lines(*words: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy", *words], cwd=TREE, capture_output=True, text=True, check=False,
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+    assert {json.loads(line)["host"] for line in lines("doctor", "--json", *names)} == set(names)
+    assert lines("logs", names[0])[0] == f"{names[0]}: [31mred\tface"
+
+
 RECEIVE = """\
 import pathlib, sys
 from deploy.pi import receive
@@ -306,6 +364,22 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
     found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
     assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
     assert not (tmp_path / "incoming/1/release.json").exists()
+
+
+def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        member = tarfile.TarInfo("1/models/door.tflite")
+        member.size = 2048
+        archive.addfile(member, io.BytesIO(b"#" * 2048))
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.decode()) == (
+        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
+        "same command again\n"
+    )  # fmt: skip
 
 
 @needs_ssh
@@ -412,6 +486,26 @@ def test_a_file_is_not_written_through_a_link_in_its_place_or_that_of_its_draft(
     assert (tmp_path / "kiosk.toml").read_text() == "new"
 
 
+def test_a_kiosk_that_is_removed_is_there_as_a_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, gone = tmp_path / "mask-kiosk", tmp_path / ".mask-kiosk.gone"
+    monkeypatch.setattr("deploy.pi.files.HOME", home)
+    monkeypatch.setattr("deploy.pi.files.GONE", gone)
+    (home / "releases/one/deploy").mkdir(parents=True)
+    with monkeypatch.context() as power:
+        power.setattr("os.rmdir", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            remove_home()
+    assert not home.exists()
+    remove_home()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "disk").mkdir()
+    home.symlink_to("disk")
+    remove_home()
+    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+
+
 @pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
 def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
     for name in ("lower/damaged", "upper", "work", "root"):
@@ -430,12 +524,12 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
     found = {"system": "debian 12", "free_mb": 9, "current": {}, "former": {}, "pulled": {}}
     unit = {"SubState": "running", "NRestarts": "0", "StatusText": "IDLE"}
     lines = {
-        "active": "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
-                  "9 MB free",
-        "inactive": "no release; debian 12, 9 MB free",
+        True: "a release whose release.json is damaged (run `make deploy`) active (running), 0 restarts: IDLE; "
+              "9 MB free",
+        False: "no release; debian 12, 9 MB free",
     }  # fmt: skip
-    for state, line in lines.items():
-        said = json.dumps(found | {"unit": unit | {"ActiveState": state}})
+    for released, line in lines.items():
+        said = json.dumps(found | {"released": released, "unit": unit | {"ActiveState": "active"}})
         (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
         (tmp_path / "ssh").chmod(stat.S_IRWXU)
         done = subprocess.run(

@@ -210,6 +210,11 @@ def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: B
     assert box.run(tree, "status", PI)[1][0].startswith(
         f"{PI}  ok  {first} active (running), 0 restarts: IDLE  nobody there; "
     )
+    folder = f"/opt/mask-kiosk/releases/{first}"
+    with in_box(box, f"cd {folder}; cp release.json /srv; echo [ >release.json", f"mv /srv/release.json {folder}"):
+        assert box.run(tree, "doctor", PI)[0] == 0  # a damaged one is still one to examine and to leave
+        assert box.run(tree, "rollback", PI)[0] == 0
+    assert running(box) == ("active", second)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +285,8 @@ def test_the_doctor_says_what_ails_the_kiosk_and_ends_so(box: Box, tree: Path) -
     assert deploy(box, tree)[0] == 0
     assert examine() == (0, [f"{PI}: ok  camera  0", f"{PI}  ok  1 checks: 0 trouble, 1 ok"], [])
     assert examine("--json") == (0, [f'{{"host": "{PI}", "worst": "ok", "findings": []}}'], [])
+    with in_box(box, "su pi -c 'mkdir ~/device && echo 1/0 >~/device/__main__.py'", "rm -r ~pi/device"):
+        assert examine()[0] == 0
     with in_box(box, "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/"):
         assert examine() == (2, [], [
             f"{PI}  error  its doctor can't run (sudo: a password is required), expected its findings: run `make "
@@ -640,8 +647,10 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
 
 
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
+    box.ssh("mkdir --parents /opt/.mask-kiosk.gone/releases")  # as a power cut leaves it
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
+    assert list((box.root / "opt").glob("*mask-kiosk*")) == list((box.root / "opt").glob(".mask-kiosk*")) == []
     nothing = [f"{PI}  error  has no release, expected one: run `make deploy`"]
     assert box.run(tree, "doctor", PI) == (2, [], nothing)
     left = box.ssh(

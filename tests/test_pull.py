@@ -626,6 +626,19 @@ def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
             follow("https://example.org/kiosks", keys)
 
 
+def test_what_is_published_can_be_read_by_a_web_server_whatever_the_umask(publisher: Publisher, tmp_path: Path) -> None:
+    www = tmp_path / "www" / "kiosks"
+    words = ["publish", "--to", str(www), "--key", str(publisher.keys / "update"), "--debian", "12"]
+    done = subprocess.run(
+        publisher.command(*words), cwd=publisher.tree, env=publisher.environment, capture_output=True, text=True,
+        check=False, umask=0o077,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (www.parent, www, *www.iterdir()) if path.is_dir()}
+    assert modes == {0o755}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in www.rglob("*") if path.is_file()} == {0o644}
+
+
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:
     files = {path: path.stat().st_ino for path in case.publisher.www.glob("*/*")}
     serial = case.publisher.manifest.serial
@@ -635,7 +648,8 @@ def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "5@", "50@0 5@24 100@30", "5@24 100@0", "0@0", "101@0", "nan@0", "100@nan", "100@1e9", "5@0 99@1"]
+    "text", ["", "5", "5@", "50@0 5@24 100@30", "5@24 100@0", "0@0", "101@0", "nan@0", "100@nan", "100@1e9", "5@0 99@1",
+             "5@0 nan@24 100@72", "5@0 25@nan 100@72"]
 )
 def test_rings_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(DeployError, match=r"rings are '.*', expected PERCENT@HOURS, rising up to 100@…: set RINGS="):

@@ -77,7 +77,7 @@ def main(words, locked=False):
             os.kill(os.getpid(), 9)
         if how == "breaks":
             raise MemoryError
-        with (root / "run/lock/mask-kiosk.lock").open("w") as lock:
+        with (root / "run/mask-kiosk-pull/lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 sys.exit("error: nobody holds the lock")

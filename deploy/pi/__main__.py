@@ -16,10 +16,10 @@ from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.facts import CONFIG, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, RELEASES, release_at, remove, remove_home, write
+from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
-from deploy.pi.receive import INCOMING
+from deploy.pi.receive import INCOMING, ROOM
 from deploy.pi.say import say
 from deploy.release import TREE
 
@@ -52,7 +52,7 @@ def main(words: list[str], *, locked: bool = False) -> int:
         say(f"error: {error}")
         return error.code
     except OSError as error:  # no space, or no room for more files
-        say(f"error: {error}, expected a disk with room: look with `df -h` and `df -i`, and run the same command again")
+        say(f"error: {error}, {ROOM}")
         return DeployError.code
     return 0
 
@@ -77,6 +77,7 @@ def _install(version: str) -> None:
             f"runs {system()}, expected debian {debian}, for which {version} was made: for this system "
             f"`make bundle DEBIAN={system().split()[1]}`"
         )
+    remove(GONE)
     service.require_no_other_unit()
     RELEASES.mkdir(parents=True, exist_ok=True)
     found, wrong = settings()

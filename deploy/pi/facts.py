@@ -49,6 +49,7 @@ def facts() -> dict[str, Any]:
         "numpy": version("numpy"),
         "settings_wrong": wrong,
         "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
+        "released": (HOME / "current").exists(),  # what it is may be unknown: its release.json may be damaged
         "current": said(HOME / "current" / "release.json"),
         "former": said(HOME / "former" / "release.json"),
         "pulled": said(PULLED),

@@ -11,6 +11,7 @@ from deploy.errors import DeployError
 from deploy.pi.facts import HOME
 from device.disk import sync
 
+GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
@@ -80,3 +81,14 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def remove_home() -> None:
+    """Remove HOME, and what a power cut left of one: it ends in one step, not release by release.
+
+    Where it is a link to another disk, what it leads to stays: whose it is isn't known.
+    """
+    remove(GONE)
+    if os.path.lexists(HOME):
+        HOME.rename(GONE)
+        remove(GONE)

@@ -14,8 +14,9 @@ from types import FrameType
 
 # In a folder of root's, unlike /run/lock, that the pull agent's unit has let it write since the first release.
 LOCK = Path("/run/mask-kiosk-pull/lock")
+ROOM = "expected a disk with room: look with `df -h` and `df -i`, and run the same command again"
 BUSY = "another deployment runs there: wait until it has ended"
-BUSY_CODE, UNREACHED_CODE = 4, 3  # exit codes, as deploy/errors.py has them
+BUSY_CODE, UNREACHED_CODE, REFUSED_CODE = 4, 3, 2  # exit codes, as deploy/errors.py has them
 INCOMING = Path("/opt/mask-kiosk/incoming")
 LAST = "release.json"  # of what is sent: without it something is missing
 SILENT_SECONDS = 60.0  # as ssh on the workstation: a connection that is dead and doesn't know it keeps nobody out
@@ -59,9 +60,12 @@ def main(version: str) -> int:
             return BUSY_CODE
         try:
             receive(INCOMING / version)
-        except (OSError, tarfile.TarError) as error:
+        except (TimeoutError, tarfile.TarError) as error:
             print(f"error: the copy stopped ({error}): run the same command again")
             return UNREACHED_CODE
+        except OSError as error:  # a card that is full, or was mounted read-only after an error
+            print(f"error: {error}, {ROOM}")
+            return REFUSED_CODE
         os.chdir(INCOMING / version)
         sys.path.insert(0, str(INCOMING / version))
         from deploy.pi.__main__ import main as installer
