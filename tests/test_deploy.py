@@ -500,10 +500,22 @@ def test_a_kiosk_that_is_removed_is_there_as_a_whole_or_not_at_all(
     assert not home.exists()
     remove_home()
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "disk").mkdir()
+
+
+@pytest.mark.parametrize("plugged_in", [True, False])
+def test_a_link_to_another_disk_stays_for_the_next_kiosk(
+    plugged_in: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, disk = tmp_path / "mask-kiosk", tmp_path / "disk"
+    monkeypatch.setattr("deploy.pi.files.HOME", home)
+    monkeypatch.setattr("deploy.pi.files.GONE", tmp_path / ".mask-kiosk.gone")
     home.symlink_to("disk")
+    if plugged_in:
+        (disk / "releases/one/deploy").mkdir(parents=True)
+        (disk / "current").symlink_to("releases/one")
     remove_home()
-    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+    assert home.is_symlink()
+    assert not plugged_in or list(disk.iterdir()) == []
 
 
 @pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")

@@ -66,15 +66,6 @@ def release_at(link: Path) -> Path:
     return RELEASES / link.resolve().name
 
 
-def remove_home() -> None:
-    """Remove all that was deployed; where HOME is a link to another disk, the link stays, for the next deployment."""
-    if HOME.is_symlink():
-        for path in HOME.iterdir():
-            remove(path)
-    else:
-        remove(HOME)
-
-
 def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
@@ -84,11 +75,14 @@ def remove(path: Path) -> None:
 
 
 def remove_home() -> None:
-    """Remove HOME, and what a power cut left of one: it ends in one step, not release by release.
+    """Remove all that was deployed, and what a power cut left of it: it ends in one step, not release by release.
 
-    Where it is a link to another disk, what it leads to stays: whose it is isn't known.
+    Where HOME is a link to another disk, or one is mounted there, it stays, empty, for the next deployment.
     """
     remove(GONE)
-    if os.path.lexists(HOME):
+    if HOME.is_symlink() or HOME.is_mount():
+        for path in HOME.iterdir() if HOME.exists() else ():
+            remove(path)
+    elif HOME.exists():
         HOME.rename(GONE)
         remove(GONE)
