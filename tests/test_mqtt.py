@@ -24,6 +24,7 @@ from device.errors import BrokerError, CameraError
 from device.faces import Box
 from device.kiosk import run
 from device.levels import Levels
+from device.limits import is_id
 from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings
 from device.stop import StopRequest
 from device.telemetry import mqtt
@@ -75,6 +76,22 @@ def said() -> Iterator[Callable[[], str]]:
     yield lambda: lines.get(timeout=ANSWER_SECONDS).getMessage()
     mqtt.log.removeHandler(handler)
     mqtt.log.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "known_as"), [("door-1.example.org", "door-1"), ("Tür#1/a+b", "T-r-1-a-b")]
+)
+def test_any_hostname_makes_a_name_for_topics(
+    hostname: str, known_as: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: hostname)
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    secret.chmod(0o600)
+    settings = MqttSettings(True, tls=False, password_path=str(secret))
+    Mqtt(settings, Discovery(id_of(settings), "a model")).event("an event")
+    assert id_of(settings) == known_as
+    assert is_id(known_as)
 
 
 def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
