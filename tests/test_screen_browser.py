@@ -300,6 +300,26 @@ def test_a_browser_that_cannot_speak_shows_the_door_again_after_a_gap(page: Brow
         look_at(page, screen, server, "IDLE")
 
 
+@pytest.mark.parametrize("missed", ["screen.js", "screen.css"])
+def test_a_page_that_missed_a_file_once_loads_anew_when_the_kiosk_answers(page: Browser, missed: str) -> None:
+    port = free_port()
+    page.ask("Network.enable")
+    page.ask("Network.setBlockedURLs", urls=[f"http://*/static/{missed}"])
+    hurry = "const wait = setInterval; window.setInterval = (call, ms) => wait(call, Math.min(ms, 50));"
+    hurried = page.ask("Page.addScriptToEvaluateOnNewDocument", source=hurry)["identifier"]
+    with served(card_of(), port=port) as (_, server):
+        page.open(server.url)
+    page.run("window.same = true")
+    page.ask("Network.setBlockedURLs", urls=[])
+    with served(card_of(), port=port) as (screen, server):
+        page.until("!window.same")
+        look_at(page, screen, server, "ALARM")
+        assert page.run("getComputedStyle(document.body).display") == "flex"
+    page.ask("Page.removeScriptToEvaluateOnNewDocument", identifier=hurried)
+    page.ask("Network.disable")
+    page.events[:] = [event for event in page.events if "ERR_BLOCKED_BY_CLIENT" not in str(event)]
+
+
 def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Browser) -> None:
     port = free_port()
     with served(card_of(), port=port) as (screen, server):
