@@ -23,7 +23,7 @@ from device.web.screen import Screen
 from device.web.server import Server
 
 pytestmark = needs_chromium
-SIZES = [(480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
+SIZES = [(320, 240), (480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
 LEAST_CONTRAST = 7.0
 LEAST_WORD = 0.06  # height of the word's letters, as a share of the screen's shorter side
 LEAST_SHAPE = 0.3  # of the shorter side; beside a picture, half of that
@@ -38,8 +38,8 @@ MEASURE = """
   const strip = document.querySelector(".practice");
   const notice = document.querySelector(".collecting");
   const words = section.querySelector(".words");
-  const parts = [...document.querySelectorAll("main *, main, header")].filter((part) => part.checkVisibility());
-  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header"));
+  const parts = [...document.querySelectorAll("main *, main, header, footer")].filter((part) => part.checkVisibility());
+  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header, footer"));
   const style = (part) => getComputedStyle(part);
   const paper = (part) => { while (style(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
     return style(part).backgroundColor; };
