@@ -21,18 +21,19 @@ from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 from device.classifier import Verdict
 from device.decision import Decision
 from device.errors import BrokerError, CameraError
-from device.events import Event, State
+from device.events import Event, Kind, State
 from device.faces import Box
 from device.kiosk import run
 from device.levels import Levels
+from device.limits import is_id
 from device.settings import CameraSettings, DecisionSettings, Settings, SignalSettings
 from device.stop import StopRequest
 from device.telemetry import mqtt
 from device.telemetry.counts import Row, rows
 from device.telemetry.discovery import COMPONENTS, Discovery
-from device.telemetry.mqtt import Mqtt, try_broker
+from device.telemetry.mqtt import Mqtt, id_of, try_broker
 from device.telemetry.settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
-from device.telemetry.telemetry import Telemetry
+from device.telemetry.telemetry import MOST_WAITING, Telemetry
 
 # https://www.home-assistant.io/integrations/mqtt/ (device discovery payload, origin, availability),
 # …/integrations/sensor.mqtt/ and …/integrations/binary_sensor.mqtt/: the names that may be used here.
@@ -76,6 +77,22 @@ def said() -> Iterator[Callable[[], str]]:
     yield lambda: lines.get(timeout=ANSWER_SECONDS).getMessage()
     mqtt.log.removeHandler(handler)
     mqtt.log.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "known_as"), [("door-1.example.org", "door-1"), ("Tür#1/a+b", "T-r-1-a-b")]
+)
+def test_any_hostname_makes_a_name_for_topics(
+    hostname: str, known_as: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: hostname)
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    secret.chmod(0o600)
+    settings = MqttSettings(True, tls=False, password_path=str(secret))
+    Mqtt(settings, Discovery(id_of(settings), "a model")).event("an event")
+    assert id_of(settings) == known_as
+    assert is_id(known_as)
 
 
 def hour_at_the_door() -> Iterator[tuple[State, list[Event], datetime]]:
@@ -321,6 +338,20 @@ def test_after_an_hour_without_a_broker_nothing_is_lost_up_to_the_bound(
     assert len(set(troubles)) == len(troubles)  # each once, however often it was tried
     assert troubles[0].startswith(f"mqtt: localhost:{broker.port} has ended the connection (")
     assert KIOSK[1] not in caplog.text
+
+
+@needs_mosquitto
+def test_an_event_that_nobody_took_is_lost_once_however_many_are_told(broker: Broker, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + "A" * 40)
+    secret.chmod(0o600)
+    webhook = WebhookSettings(True, f"http://127.0.0.1:{free_port()}/", str(secret), queue=2000)
+    told = Telemetry(Settings(mqtt=broker.settings(queue=2000), webhook=webhook), card_of())
+    for number in range(MOST_WAITING + 3):  # its thread doesn't run yet
+        told.note(State.ALARM, [Event(Kind.ENTER, 0.0, number, State.ALARM, None, 0.0)], START)
+    with Subscriber(broker) as heard, told:
+        heard.until(lambda: len(heard.events()) == MOST_WAITING)
+        assert heard.snapshot()["lost"] == 3
 
 
 def test_a_door_whose_telemetry_can_reach_nobody_does_the_same(

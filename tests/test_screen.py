@@ -29,7 +29,7 @@ from device.kiosk import run
 from device.settings import CameraSettings, ScreenSettings, Settings
 from device.stop import StopRequest
 from device.web.address import HERE, PageAddress
-from device.web.doorkeeper import allowed_hosts
+from device.web.doorkeeper import ANEW_HASH, allowed_hosts
 from device.web.languages import LANGUAGES, codes, preferred, read_language
 from device.web.limited_server import Asking, Places
 from device.web.mirror import Mirror
@@ -42,7 +42,7 @@ UPGRADE = (
 )
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        f"default-src 'none'; script-src 'self' 'sha256-{ANEW_HASH}'; style-src 'self'; img-src 'self' blob:; "
         "connect-src 'self' ws://127.0.0.1:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",

@@ -23,7 +23,7 @@ from device.web.screen import Screen
 from device.web.server import Server
 
 pytestmark = needs_chromium
-SIZES = [(480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
+SIZES = [(320, 240), (480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
 LEAST_CONTRAST = 7.0
 LEAST_WORD = 0.06  # height of the word's letters, as a share of the screen's shorter side
 LEAST_SHAPE = 0.3  # of the shorter side; beside a picture, half of that
@@ -38,8 +38,8 @@ MEASURE = """
   const strip = document.querySelector(".practice");
   const notice = document.querySelector(".collecting");
   const words = section.querySelector(".words");
-  const parts = [...document.querySelectorAll("main *, main, header")].filter((part) => part.checkVisibility());
-  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header"));
+  const parts = [...document.querySelectorAll("main *, main, header, footer")].filter((part) => part.checkVisibility());
+  const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header, footer"));
   const style = (part) => getComputedStyle(part);
   const paper = (part) => { while (style(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
     return style(part).backgroundColor; };
@@ -298,6 +298,26 @@ def test_a_browser_that_cannot_speak_shows_the_door_again_after_a_gap(page: Brow
     page.until("document.body.dataset.look === 'FAULT'")
     with served(card_of(), port=port, speech=True) as (screen, server):
         look_at(page, screen, server, "IDLE")
+
+
+@pytest.mark.parametrize("missed", ["screen.js", "screen.css"])
+def test_a_page_that_missed_a_file_once_loads_anew_when_the_kiosk_answers(page: Browser, missed: str) -> None:
+    port = free_port()
+    page.ask("Network.enable")
+    page.ask("Network.setBlockedURLs", urls=[f"http://*/static/{missed}"])
+    hurry = "const wait = setInterval; window.setInterval = (call, ms) => wait(call, Math.min(ms, 50));"
+    hurried = page.ask("Page.addScriptToEvaluateOnNewDocument", source=hurry)["identifier"]
+    with served(card_of(), port=port) as (_, server):
+        page.open(server.url)
+    page.run("window.same = true")
+    page.ask("Network.setBlockedURLs", urls=[])
+    with served(card_of(), port=port) as (screen, server):
+        page.until("!window.same")
+        look_at(page, screen, server, "ALARM")
+        assert page.run("getComputedStyle(document.body).display") == "flex"
+    page.ask("Page.removeScriptToEvaluateOnNewDocument", identifier=hurried)
+    page.ask("Network.disable")
+    page.events[:] = [event for event in page.events if "ERR_BLOCKED_BY_CLIENT" not in str(event)]
 
 
 def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Browser) -> None:

@@ -553,8 +553,11 @@ def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_
             browser.until("said.textContent === said.dataset.gone")
             top, bottom = browser.run("(({top, bottom}) => [top, bottom])(said.getBoundingClientRect())")
             assert 0 <= top < bottom <= 640  # seen from the last button too
+            browser.run("document.querySelector('#signals-beeps').value = '9'")  # is tried, too
+            browser.run("window.now = asked")
+            browser.until("asked > now + 2")
             browser.run("window.fetch = answers; window.setTimeout = later")
-            browser.until("said.textContent === ''")
+            browser.until("said.textContent === '' && saved.textContent === ''")
         with served(card_of(), config, port=port, token="b" * 16):
             browser.until("said.textContent === said.dataset.wrong && entry.checkVisibility()")
             browser.run(f"document.querySelector('#token').value = '{'b' * 16}'")
@@ -579,6 +582,23 @@ def test_a_setup_page_without_a_file_saves_nothing_and_tells_that_the_recording_
                 browser.run("0")
             browser.until("said.textContent.includes('CONFIG=FILE')")
         browser.until("said.textContent === `The kiosk doesn't answer.`")
+
+
+@needs_chromium
+def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
+    card = card_of()
+    with served(card) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        a_minute(screen)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run("canvas.getContext('2d').fillText = (text, x, y) => (drawn[text] = Math.round(y)); drawn = {}")
+        browser.until("drawn.threshold && drawn.release")
+        of_the_card = browser.run("drawn")
+        for value, same in (("0.9", False), ("0", True)):
+            browser.run(f"values.elements.threshold.value = values.elements.release.value = '{value}'")
+            browser.run("drawn = {}; lastMinute()")
+            browser.until("drawn.threshold && drawn.release")
+            assert (browser.run("drawn") == of_the_card) is same
 
 
 @needs_chromium
@@ -612,6 +632,7 @@ class Zones:
             self._browser.ask("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **point)
 
     def finger(self, *way: tuple[float, float]) -> None:
+        self._browser.screenshot()  # a touch meets what was drawn last
         for kind, place in zip(["touchStart", *["touchMove"] * (len(way) - 1)], way, strict=True):
             self._browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=[self.point(*place)])
         self._browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
@@ -627,7 +648,7 @@ class Zones:
 
 
 @needs_chromium
-def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Path) -> None:
+def test_zones_are_drawn_moved_and_removed_by_mouse_and_keys(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
     with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
@@ -645,19 +666,8 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Pa
         zones.are([0.2, 0.2, 0.405, 0.505])
         zones.mouse((0.9, 0.9))  # a click draws nothing
         zones.are([0.2, 0.2, 0.405, 0.505])
-        zones.finger((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))  # scrolls
-        zones.finger((0.4, 0.4), (0.5, 0.5))
-        zones.are([0.2, 0.2, 0.405, 0.505])
-        browser.run("document.querySelector('#add').click()")
-        zones.finger((0.45, 0.45), (0.6, 0.4), (0.75, 0.35))  # moves what was added
-        zones.finger((0.895, 0.495), (0.9, 0.5), (0.945, 0.495))  # and resizes it
+        zones.mouse((0.95, 0.5), (0.8, 0.4), (0.7, 0.3))
         zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
-        zones.finger((0.25, 0.25))  # a tap chooses the other one
-        zones.finger((0.25, 0.25), (0.35, 0.25), (0.26, 0.24))
-        zones.are([0.21, 0.19, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
-        zones.finger((0.26, 0.24), (0.35, 0.25), (0.25, 0.25))
-        zones.are([0.2, 0.2, 0.405, 0.505], [0.7, 0.3, 0.25, 0.2])
-        zones.finger((0.8, 0.4))
         zones.key("ArrowRight")
         zones.key("ArrowDown", shift=True)
         zones.are([0.2, 0.2, 0.405, 0.505], [0.71, 0.3, 0.25, 0.21])
@@ -680,6 +690,29 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_finger_and_keys(tmp_path: Pa
     assert zone == pytest.approx((0.71, 0.3, 0.25, 0.21), abs=0.011)
     assert to_the_edges == (0.063, 0.188, 0.937, 0.812)
     assert set(SHIPPED.splitlines()) <= set(config.read_text().splitlines())  # with every comment
+
+
+@needs_chromium
+def test_a_finger_moves_what_was_added_or_tapped_and_scrolls_elsewhere(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.size(900, 1400)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        zones = Zones(browser)
+        browser.run("layer.scrollIntoView({block: 'center'}); document.querySelector('#add').click()")
+        zones.finger((0.45, 0.45), (0.6, 0.4), (0.75, 0.35))
+        zones.finger((0.895, 0.495), (0.9, 0.5), (0.945, 0.495))  # by its corner
+        zones.are([0.7, 0.3, 0.25, 0.2])
+        browser.run("addZone([0.1, 0.1, 0.3, 0.3]).focus()")
+        zones.finger((0.8, 0.4))
+        browser.until("chosen === [...rectangles.keys()][0]")
+        zones.finger((0.8, 0.4), (0.7, 0.4), (0.6, 0.4))
+        zones.are([0.5, 0.3, 0.25, 0.2], [0.1, 0.1, 0.3, 0.3])
+        browser.run("window.before = scrollY")
+        zones.finger((0.9, 0.9), (0.9, 0.7), (0.9, 0.6))
+        browser.until("scrollY > before")
+        zones.are([0.5, 0.3, 0.25, 0.2], [0.1, 0.1, 0.3, 0.3])
 
 
 class SavingFinder(SquareFinder):

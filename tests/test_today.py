@@ -250,6 +250,47 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
 
 
 @needs_chromium
+def test_counts_that_cannot_be_read_are_said_and_logged_once(
+    counted: Path, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in counted.parent.glob("counts.db*"):
+        path.write_bytes(b"\xff" * 8192)
+    with serving() as (_, server):
+        for code in codes():
+            browser.open(f"{server.today_url}?language={code}#{READ_TOKEN}")
+            unreadable = read_language(LANGUAGES / f"{code}.toml").today["unreadable"]
+            browser.until(f"said.textContent === {json.dumps(unreadable)}")
+    assert caplog.messages == [
+        "screen: /today/plot failed (DatabaseError('file is not a database')); the door goes on"
+    ]
+
+
+@needs_chromium
+def test_the_plot_can_be_read_on_a_phone(counted: Path, browser: Browser) -> None:
+    with serving() as (_, server):
+        browser.size(360, 640)
+        browser.open(f"{server.today_url}?language=en#{READ_TOKEN}")
+        browser.until("document.querySelector('#plot svg') !== null")
+        assert browser.run("document.documentElement.scrollWidth") == 360
+        scale = "document.querySelector('#plot > svg').getScreenCTM().a"
+        style = "parseFloat(getComputedStyle(document.querySelector('#plot .hour')).fontSize)"
+        assert browser.run(f"{scale} * {style}") >= 12  # px
+        axe_script(browser)
+        assert browser.run(AXE)["violations"] == []
+        browser.ask("Emulation.clearDeviceMetricsOverride")
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["setup", "today"])
+def test_a_token_that_no_request_can_carry_is_no_token(counted: Path, browser: Browser, name: str) -> None:
+    with serving() as (screen, server):
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}{name}")
+        browser.run("entry.elements.token.value = 'read-token-€'; entry.requestSubmit()")
+        browser.until("said.textContent === said.dataset.wrong")
+
+
+@needs_chromium
 @pytest.mark.parametrize(("name", "token"), [("setup", SETUP_TOKEN), ("today", READ_TOKEN)])
 def test_an_open_page_takes_the_token_of_an_address_that_it_is_led_to(
     counted: Path, browser: Browser, name: str, token: str

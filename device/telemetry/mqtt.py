@@ -6,6 +6,7 @@ Events wait in a bounded queue while the broker can't be reached (QoS 1); states
 import json
 import logging
 import random
+import re
 import socket
 import threading
 import time
@@ -182,5 +183,6 @@ def try_broker(settings: MqttSettings) -> None:
 
 
 def id_of(settings: MqttSettings) -> str:
-    """Return the kiosk's name in topics."""
-    return socket.gethostname().partition(".")[0] if settings.id == HOSTNAME else settings.id
+    """Return the kiosk's name in topics: letters, digits, - and _, which in the end a hostname needn't be made of."""
+    name = socket.gethostname().partition(".")[0] if settings.id == HOSTNAME else settings.id
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)

@@ -136,8 +136,8 @@ class Telemetry:
     def _tell(self, happened: Happened) -> None:
         """Count the events, and hand them on."""
         if self._shown is None and happened.state is not State.FAULT:  # else a camera's absence counts thousands a day
-            self.counts.add(self._local(datetime.now(UTC)), "starts")
-        self._shown, moment = happened.state, self._local(happened.moment)
+            self.counts.add(datetime.now(self._zone), "starts")
+        self._shown, moment = happened.state, happened.moment.astimezone(self._zone)
         for event in happened.events:
             if counted := name_of(event):
                 self.counts.add(moment, counted)
@@ -159,17 +159,15 @@ class Telemetry:
         )  # fmt: skip
 
     def _snapshot(self, state: State) -> str:
-        self.counts.turn(self._local(datetime.now(UTC)))
+        self.counts.turn(datetime.now(self._zone))
         return json.dumps(
             {
                 "state": state, "occupancy": _on(state not in {State.IDLE, State.FAULT}),
                 "problem": _on(state is State.FAULT), **{name: self.counts.today[name] for name in NAMES},
-                "lost": sum(lost for _, lost in self.queues().values()), "model": self._discovery.model, **self._board,
+                "lost": self._lost + sum(part.lost for part in (self._mqtt, self._webhook) if part),
+                "model": self._discovery.model, **self._board,
             }
         )  # fmt: skip
-
-    def _local(self, moment: datetime) -> datetime:
-        return moment.astimezone(self._zone)
 
     def _write(self) -> None:
         try:

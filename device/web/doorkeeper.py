@@ -1,5 +1,7 @@
 """Lets in requests that mean this server, from pages that it served, and tells browsers what those pages may do."""
 
+import base64
+import hashlib
 import hmac
 import ipaddress
 import logging
@@ -14,9 +16,15 @@ from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 if TYPE_CHECKING:
     from device.web.server import Server
 
+# Within the screen's page, because a file may not have come: a page that misses one loads anew once the kiosk answers.
+ANEW = (
+    'setInterval(() => (window.listen && getComputedStyle(document.body).getPropertyValue("--paper")) || '
+    'fetch("/").then(() => location.reload(), () => {}), 15000);'
+)
+ANEW_HASH = base64.b64encode(hashlib.sha256(ANEW.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        f"default-src 'none'; script-src 'self' 'sha256-{ANEW_HASH}'; style-src 'self'; img-src 'self' blob:; "
         "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",

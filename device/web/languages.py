@@ -16,7 +16,7 @@ FAULTS = ("camera", "stalled", "covered", "frozen", "device", "gone")
 # Of the page of today's counts: what is counted first, in the order of its table.
 TODAY = (
     "visits", "with_mask", "without_mask", "put_on", "taken_off", "starts", "title", "hour", "all", "plot", "none",
-    "export", "token", "open", "wrong", "wait",
+    "export", "token", "open", "wrong", "wait", "unreadable",
 )  # fmt: skip
 
 

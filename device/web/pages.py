@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from device.web.doorkeeper import Guarded, WithToken
+from device.web.doorkeeper import ANEW, Guarded, WithToken
 from device.web.limited_server import Places
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class ScreenPage(Guarded):
         self.render(
             "index.html", language=server.language_of(self), page=server.page, practice=server.card.practice,
             mirror=screen.mirror, speech=screen.speech, collecting=server.settings.collect.on,
+            anew=ANEW,
         )  # fmt: skip
 
     head = get  # as who looks whether a page is up asks; tornado leaves the body out

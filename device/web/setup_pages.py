@@ -9,6 +9,7 @@ from tornado.web import HTTPError
 
 from device.errors import KioskError, SettingsError, WiringError
 from device.levels import levels
+from device.settings import ModelSettings
 from device.web.changes import CHANGES, changed, read_changes
 from device.web.doorkeeper import Placed, WithToken
 from device.web.languages import AUTO
@@ -68,6 +69,7 @@ class LastMinute(SetupData):
         self.finish(
             {
                 **sections, "model": levels(server.settings.model, server.card)._asdict(),
+                "card": levels(ModelSettings(), server.card)._asdict(),
                 "grey": left_out(verdicts, judged, server.settings.decision),
                 "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
                 "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),

@@ -2,10 +2,7 @@
 
 import csv
 import io
-import sqlite3
 from datetime import datetime
-
-from tornado.web import HTTPError
 
 from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, Row, counts_path, rows
@@ -41,13 +38,13 @@ class Plot(WithToken):
         )  # fmt: skip
 
     def read(self, day: str = "") -> list[Row]:
-        """Return the rows of a day, or of all: today's as they are now, behind which the file lags, the file's else."""
+        """Return the rows of a day, or of all: today's as they are now, behind which the file lags, the file's else.
+
+        Raises sqlite3.Error, which the log tells once.
+        """
         telemetry = self.server.telemetry
         today = [row for row in (telemetry.counts.rows() if telemetry else []) if day in {"", row[0]}]
-        try:
-            found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
-        except sqlite3.Error as error:
-            raise HTTPError(503) from error
+        found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
         return sorted(found + today)
 
 

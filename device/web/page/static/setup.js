@@ -3,7 +3,6 @@
 
 const PICTURE_MS = 400;
 const MINUTE_MS = 1000;
-const LEVELS = ["threshold", "release"];
 const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
 
 const values = document.querySelector("#values");
@@ -136,7 +135,7 @@ async function lastMinute() {
   if (mine !== asked) return;
   const rows = [["values in use", minute.states], ["values below", (tried ?? minute).states]];
   grey.textContent = minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "";
-  drawMinute(LEVELS.map((key) => [key, Number(values.elements[key].value)]), minute.scores, rows);
+  drawMinute(meant(values.elements, minute.card), minute.scores, rows);
   listSeconds(rows.map(([, states]) => states));
   offerRestart();
 }
@@ -181,6 +180,7 @@ for (const place of [values, layer]) {
 }
 values.addEventListener("submit", async (event) => {
   event.preventDefault();
+  saved.textContent = "";
   const posted = changes();
   const done = await told(() => ask("save", posted), saved);
   if (!done) return;

@@ -5,12 +5,18 @@ const REFRESH_MS = 60000;
 
 const plot = document.querySelector("#plot");
 
+async function counts(path) {
+  const answer = await request(path);
+  if (!answer.ok) throw new Error(said.dataset.unreadable);
+  return answer;
+}
+
 async function show() {
-  const answer = await told(() => request(`/today/plot?language=${document.documentElement.lang}`));
+  const answer = await told(() => counts(`/today/plot?language=${document.documentElement.lang}`));
   if (!answer) return false;
-  said.textContent = answer.ok ? "" : said.dataset.gone;
-  if (answer.ok) plot.innerHTML = await answer.text();
-  return answer.ok;
+  said.textContent = "";
+  plot.innerHTML = await answer.text();
+  return true;
 }
 
 async function open() {
@@ -20,12 +26,12 @@ async function open() {
 }
 
 document.querySelector("#export").addEventListener("click", async () => {
-  const answer = await told(() => request("/today/counts.csv"));
-  if (!answer?.ok) return;
+  const answer = await told(() => counts("/today/counts.csv"));
+  if (!answer) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());
   link.download = "counts.csv";
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), REFRESH_MS); // some browsers take it only after the click
 });
 enter(open);

@@ -8,7 +8,15 @@ const opened = document.querySelector("#opened");
 const said = document.querySelector("#said");
 let token = location.hash.slice(1);
 
+class Refused extends Error {} // by the device, which says what is wrong with what it was asked
+
+function wrong() {
+  entry.hidden = false;
+  return new Error(said.dataset.wrong);
+}
+
 async function request(path, body) {
+  if (!/^[\w-]+$/.test(token)) throw wrong(); // what else there may be in one can't even be asked with
   const patience = new AbortController(); // a device that was unplugged says nothing at all
   setTimeout(() => patience.abort(), ANSWER_MS);
   const answer = await fetch(path, {
@@ -17,21 +25,19 @@ async function request(path, body) {
     headers: { Authorization: `Bearer ${token}` },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (answer.status === 401) {
-    entry.hidden = false;
-    throw new Error(said.dataset.wrong);
-  }
+  if (answer.status === 401) throw wrong();
   if (answer.status === 429) throw new Error(said.dataset.wait);
-  if (answer.status === 400) throw new Error((await answer.json()).error);
+  if (answer.status === 400) throw new Refused((await answer.json()).error);
   return answer;
 }
 
-// Says in `place` why an action failed.
+// Says why an action failed: in `place` what the device has refused, and above all what ails the device itself.
 async function told(action, place = said) {
   try {
     return await action();
   } catch (error) {
-    place.textContent = error.constructor === Error ? error.message : said.dataset.gone;
+    if (error instanceof Refused) place.textContent = error.message;
+    else said.textContent = error.constructor === Error ? error.message : said.dataset.gone;
     return undefined;
   }
 }

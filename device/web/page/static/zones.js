@@ -96,6 +96,8 @@ layer.addEventListener("pointerdown", (event) => {
   }
   drag.button.focus();
 });
+// After pointerdown: what it has begun to drag scrolls nothing.
+layer.addEventListener("touchstart", (event) => drag && event.preventDefault(), { passive: false });
 layer.addEventListener("pointermove", (event) => {
   if (!drag) return;
   const [x, y] = shareOf(event);
