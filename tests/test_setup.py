@@ -591,7 +591,8 @@ def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
         a_minute(screen)
         browser.open(f"{server.url}setup#{TOKEN}")
         browser.until("!opened.hidden")
-        browser.run("window.drawn = {}; canvas.getContext('2d').fillText = (text, x, y) => (drawn[text] = Math.round(y))")
+        note = "(text, x, y) => (drawn[text] = Math.round(y))"
+        browser.run(f"window.drawn = {{}}; canvas.getContext('2d').fillText = {note}")
         browser.until("drawn.threshold && drawn.release")
         of_the_card = browser.run("drawn")
         for value, same in (("0.9", False), ("0", True)):
