@@ -312,7 +312,7 @@ def test_a_page_that_missed_a_file_once_loads_anew_when_the_kiosk_answers(page: 
     page.run("window.same = true")
     page.ask("Network.setBlockedURLs", urls=[])
     with served(card_of(), port=port) as (screen, server):
-        page.until("!window.same")
+        page.until("!window.same && document.readyState === 'complete'")
         look_at(page, screen, server, "ALARM")
         assert page.run("getComputedStyle(document.body).display") == "flex"
     page.ask("Page.removeScriptToEvaluateOnNewDocument", identifier=hurried)

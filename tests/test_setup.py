@@ -23,8 +23,8 @@ from test_screen_browser import AXE, axe_script
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.errors import SettingsError, WiringError
 from device.events import State
+from device.errors import SettingsError, WiringError
 from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.levels import Levels, levels
@@ -357,11 +357,11 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
         Signals(SignalSettings(relay_pin=16), "mock") as signals,
         served(card_of(), self_test=signals.self_test) as (_, server),
     ):
-        signals.show(State.IDLE, 0.0, datetime.now(UTC), [])
+        signals.show(State.IDLE, 0.0, datetime.now(UTC))
         assert post(server, "test", {}) == (200, {})
         lit = []
         for tick in range(1, 40):
-            signals.show(State.IDLE, tick / 10, datetime.now(UTC), [])
+            signals.show(State.IDLE, tick / 10, datetime.now(UTC))
             lit.append([name for name, pin in pins.items() if Device.pin_factory.pin(pin).state])
     assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 
@@ -591,12 +591,13 @@ def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
         a_minute(screen)
         browser.open(f"{server.url}setup#{TOKEN}")
         browser.until("!opened.hidden")
-        browser.run("canvas.getContext('2d').fillText = (text, x, y) => (drawn[text] = Math.round(y)); drawn = {}")
+        note = "(text, x, y) => (drawn[text] = Math.round(y))"
+        browser.run(f"window.drawn = {{}}; canvas.getContext('2d').fillText = {note}")
         browser.until("drawn.threshold && drawn.release")
         of_the_card = browser.run("drawn")
         for value, same in (("0.9", False), ("0", True)):
             browser.run(f"values.elements.threshold.value = values.elements.release.value = '{value}'")
-            browser.run("drawn = {}; lastMinute()")
+            browser.run("window.drawn = {}; lastMinute()")
             browser.until("drawn.threshold && drawn.release")
             assert (browser.run("drawn") == of_the_card) is same
 
