@@ -50,7 +50,9 @@ class FacesMeasured:
     """What the .tflite finds at the card's threshold, and what it has lost to the Keras model it was made from."""
 
     sets: dict[str, FacesFound]  # by the set's name
-    recall_lost: float  # Keras's recall less the .tflite's, over the faces of all sets; below 0 where that gained
+    # Keras's recall less the .tflite's, over the faces of all sets; below 0 where that gained. With a check it is what
+    # the check alone loses, behind the same .tflite of the face network.
+    recall_lost: float
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,11 @@ class OwnFaceFinder:
 
     name = "own"
 
-    def __init__(self, model: Path = OWN_MODEL, least_score: float | None = None) -> None:
+    def __init__(self, model: Path = OWN_MODEL, least_score: float | None = None, checked: bool = True) -> None:
         """Load a face network by the path of its .tflite, its card and its check beside it. Raises ModelError.
 
-        least_score: from which a face is one, 0-1, by default the card's threshold.
+        least_score: from which a face is one, 0-1, by default the card's threshold. checked: whether the check that its
+        card names looks too; where checks are made, there may be none that fits.
         """
         self.card, content = read_face_card(model)
         self.sha256 = self.card.sha256
@@ -41,7 +42,7 @@ class OwnFaceFinder:
         takes = f"uint8 [1, {heatmap.HEIGHT}, {heatmap.WIDTH}, 1] scale 1.0 zero 0"
         gives = f"float32 [1, {heatmap.ROWS}, {heatmap.COLUMNS}, {heatmap.CHANNELS}]"
         self._network = load(model, content, takes, gives, MADE_BY)
-        self._check = load_check(model, self.card.check) if self.card.check else None
+        self._check = load_check(model, self.card.check) if checked and self.card.check else None
 
     def find(self, luma: Luma) -> list[Face]:
         """Return the faces of a luma picture, uint8 (height, width), largest first."""

@@ -37,6 +37,8 @@ def test_the_card_fills_its_places(face_network: Path) -> None:
     assert "| rooms |  |  | 50 |" in lines
     assert "1,000,000 changed copies of them were shown, in 48 epochs. Held out: `wider-*`." in lines
     assert "A face counts from score 0.60 on. The 8-bit numbers find 0.40% of the faces" in page
+    checked = dataclasses.replace(card, measured=measured, check=read_face_card(OWN_MODEL)[0].check)
+    assert "The check's 8-bit numbers find 0.40% of the faces\nless than the check" in with_card(page, checked)
     assert with_card(page, card) == with_card(PAGE.read_text(encoding="utf-8"), card)
 
 

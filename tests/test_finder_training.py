@@ -314,7 +314,14 @@ def test_a_check_learns_from_what_the_finder_names(
     learned = keras.saving.load_model(weights).trainable_weights
     monkeypatch.setattr(check, "LEARNING_RATE", 0.0)
     monkeypatch.setattr(check, "WEIGHT_DECAY", 0.0)
-    assert main([f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]) == 0
+    made = finished / "models" / "faces-check.tflite"
+    made.unlink()
+    made.mkdir()  # so that writing ends in an error, as a power cut would end it
+    started = [f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]
+    assert main(started) == 2
+    made.rmdir()
+    assert main(started) == 0
+    assert len(list(finished.glob("face-check-*"))) == 2  # the same line went on
     assert len(list(finished.glob("face-crops-*"))) == 1  # cut once for both
     kept = keras.saving.load_model(weights).trainable_weights
     assert all(np.array_equal(a.numpy(), b.numpy()) for a, b in zip(learned, kept, strict=True))

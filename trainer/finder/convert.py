@@ -82,9 +82,10 @@ def convert_finder(
         check=None,
     )
     told = card_json(card).encode()  # before anything is replaced
-    keep_weights(network, folder, models / f"{NAME}.keras")
     write_whole(models / f"{NAME}.tflite", content)
     write_whole(models / f"{NAME}.json", told)
+    # Last, because START may name it: until all is written, the same line is the same training.
+    keep_weights(network, folder, models / f"{NAME}.keras")
     return card
 
 

@@ -62,7 +62,7 @@ def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int
     parts = range(pictures // AT_ONCE)
     free = SimpleQueue[OwnFaceFinder]()  # one for each thread
     for _ in range(threads):
-        free.put(OwnFaceFinder(model))
+        free.put(OwnFaceFinder(model, checked=False))
 
     def cut_part(part: int) -> list[tuple[Luma, bool]]:
         finder = free.get()

@@ -85,9 +85,9 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     threshold, measured = settle(NAME, exact, rounded, quiet, material, {**held_of(material), **extra})
     both: FaceCard = dataclasses.replace(card, threshold=threshold, measured=measured, check=check)
     told = card_json(both).encode()  # before anything is replaced
-    keep_weights(network, folder, models / f"{NAME}.keras")
     write_whole(check_path(model), content)
     write_whole(model.with_suffix(".json"), told)
+    keep_weights(network, folder, models / f"{NAME}.keras")  # last, because START may name it
     return said(state, check_path(model), both)
 
 
@@ -100,7 +100,7 @@ def folders_of(plan: FinderPlan, made_of: list[object], runs: Path) -> tuple[Pat
 
 
 def _finder(model: Path, check: FaceCheck) -> Find:
-    network = OwnFaceFinder(model)
+    network = OwnFaceFinder(model, checked=False)
 
     def find(luma: Luma) -> list[Face]:
         return check.confirm(luma, network.places(luma, check.from_score), LOWEST_SCORE)

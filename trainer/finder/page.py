@@ -51,10 +51,12 @@ def _figures(card: FaceCard) -> str:
         bare = _found(found.recall_bare, found.faces_bare)
         lines.append(f"| {found.pictures}, {name} | {masked} | {bare} | {_false(found)} |")
     lost = card.measured.recall_lost
+    numbers = ("The check's 8-bit numbers", "check that they were made from, both behind the same face network") if (
+        card.check) else ("The 8-bit numbers", "network that they were made from")
     lines += [
         "",
-        f"A face counts from score {card.threshold:.2f} on. The 8-bit numbers find {abs(lost):.2%} of the faces",
-        f"{'less' if lost >= 0 else 'more'} than the network that they were made from.",
+        f"A face counts from score {card.threshold:.2f} on. {numbers[0]} find {abs(lost):.2%} of the faces",
+        f"{'less' if lost >= 0 else 'more'} than the {numbers[1]}.",
     ]
     return "\n".join(lines) + "\n"
 
