@@ -385,6 +385,14 @@ def test_a_release_that_cannot_be_kept_is_tried_again(case: Case) -> None:
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_release_that_came_in_the_dark_is_tried_until_it_is_light(case: Case) -> None:
+    spoils = case.kiosk.root / "etc/spoils"
+    spoils.write_text("6")
+    assert [case.look()[0] for _ in range(5)] == [6] * 5
+    spoils.unlink()
+    assert case.look() == (0, f"{case.new.release.version} runs")
+
+
 def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) -> None:
     assert case.look()[0] == 0
     same = case.publisher.manifest.serial + 1

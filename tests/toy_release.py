@@ -46,6 +46,9 @@ if BEHAVIOUR == "has no camera":
     os.write(2, b"caf\\xe9: no camera\\n")  # as some drivers do
     notify.send(b"STATUS=FAULT no camera")
     sys.exit("error: no camera is connected")
+if pathlib.Path("/etc/box/night").exists() or BEHAVIOUR == "sees black":
+    notify.send(b"STATUS=FAULT pi: camera covered: nothing but black for 3.0 s: uncover the lens, or give it light")
+    sys.exit("error: nothing but black")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 if screen is not None and screen.enabled and BEHAVIOUR != "serves no page":
     while True:  # a kiosk of another test may have the port for a moment

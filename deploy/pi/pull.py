@@ -14,7 +14,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError
+from deploy.errors import BusyError, DarkError, DeployError, TakenBackError, UnkeptError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
@@ -95,7 +95,7 @@ def pull(computer: Computer, now: float) -> str:
             # What couldn't fetch the release after it isn't installed.
             run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
             run(tree, lock, "-c", INSTALL, version)
-    except (UnreachedError, BusyError):  # no fault of the release: it is tried again
+    except (UnreachedError, BusyError, DarkError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
     except UnkeptError:  # nor is this, but each time stops the kiosk for a while: it counts as begun
