@@ -68,6 +68,7 @@ for place in range(10**6):
 INSTALLER = '''\
 """Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or cut off."""
 import fcntl, os, pathlib, shutil, sys
+from deploy.pi.receive import LOCK
 
 def main(words, locked=False):
     root, version = pathlib.Path.cwd().parents[3], words[1]
@@ -80,7 +81,7 @@ def main(words, locked=False):
             os.kill(os.getpid(), 9)
         if how == "breaks":
             raise MemoryError
-        with (root / "run/lock/mask-kiosk.lock").open("w") as lock:
+        with (root / LOCK.relative_to("/")).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 sys.exit("error: nobody holds the lock")
