@@ -500,6 +500,13 @@ def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: C
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_kiosk_whose_debian_was_upgraded_gets_the_release_for_it(case: Case) -> None:
+    newer = replace(case.new, release=replace(case.new.release, version="0.1.0-for-13", debian="13"))
+    case.publisher.sign(bundles=(case.new, newer))
+    (case.kiosk.root / "etc/os-release").write_text('ID=debian\nVERSION_ID="13"\n')
+    assert case.look() == (0, "0.1.0-for-13 runs")
+
+
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:
     case.publisher.publish(trust="next")
     assert case.look()[0] == 0
