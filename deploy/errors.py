@@ -25,6 +25,12 @@ class UnkeptError(TakenBackError):
     code = 5
 
 
+class DarkError(TakenBackError):
+    """Neither a release nor the former one saw anything but black: nothing is known of it, and the former one runs."""
+
+    code = 6
+
+
 class UnwellError(DeployError):
     """The doctor looked at a host and found something wrong."""
 
@@ -37,6 +43,9 @@ class BusyError(DeployError):
     code = 4
 
 
+KINDS = (TakenBackError, UnkeptError, DarkError, UnreachedError, BusyError)  # of the Pi's side
+
+
 def error_of(code: int) -> type[DeployError]:
     """Return what the Pi's side of a deployment has raised that ended with this exit code."""
-    return {kind.code: kind for kind in (TakenBackError, UnkeptError, UnreachedError, BusyError)}.get(code, DeployError)
+    return {kind.code: kind for kind in KINDS}.get(code, DeployError)

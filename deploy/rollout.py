@@ -23,8 +23,8 @@ def batches(names: list[str]) -> list[list[str]]:
 def roll_out(parts: list[list[str]], act: Callable[[str], Result]) -> Iterator[tuple[str, Result]]:
     """Act on the hosts of each batch, AT_ONCE of them side by side; yield each host with its result as it ends.
 
-    A batch passes if at least one host of it is done and none failed: one that isn't reached or is busy proves nothing
-    against a release. After one that doesn't pass no other begins.
+    A batch passes if at least one host of it is done and none failed: one that isn't reached, is busy or stands in the
+    dark proves nothing against a release. After one that doesn't pass no other begins.
     """
     for number, part in enumerate(parts, 1):
         if len(parts) > 1:

@@ -120,6 +120,7 @@ class Kiosk:
         self.enabled.symlink_to("/usr/local/lib/systemd/system/mask-kiosk.service")
         for path, text in {
             "machine-id": MACHINE,
+            "os-release": 'ID=debian\nVERSION_ID="12"\n',
             "mask-kiosk-pull/server": f"{server}\n",
             "mask-kiosk-pull/signers": signers_file(signers),
         }.items():

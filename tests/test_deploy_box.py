@@ -221,6 +221,8 @@ def test_an_update_keeps_settings_and_the_release_before_it_to_go_back_to(box: B
     ("behaviour", "code", "reason"),
     [
         ("has no camera", 1, "didn't come up (FAULT no camera); {old} runs again"),
+        ("sees black", 1, "didn't come up (FAULT pi: camera covered: nothing but black for 3.0 s: uncover the lens, or "
+                          "give it light); {old} runs again"),
         ("dies soon", 1, "didn't come up (it stopped deciding frames soon after the first); {old} runs again"),
         ("misjudges", 2, "isn't fit for this computer (device check: error: door.tflite: its golden pictures are "
                          "wrong); it wasn't started"),
@@ -246,6 +248,21 @@ def test_a_release_that_does_not_prove_itself_is_taken_back(
     assert [line for line in everything(box).splitlines() if not line.startswith(folders)] == [
         line for line in before if not line.startswith(folders)
     ]
+
+
+def test_a_release_that_cannot_be_judged_in_the_dark_is_not_at_fault(box: Box, tree: Path) -> None:
+    _, old = running(box)
+    behave(tree, "works by day")
+    new = plan(tree, "12", RUNTIMES[0]).version
+    with in_box(box, "touch /etc/box/night", "rm /etc/box/night"):
+        code, _, errors = deploy(box, tree)
+    fault = "FAULT pi: camera covered: nothing but black for 3.0 s: uncover the lens, or give it light"
+    assert (code, errors) == (6, [
+        f"{PI}  error  it is dark before the camera, so it can't be seen whether {new} works ({fault}); {old} was "
+        "started again and doesn't come up either"
+    ])  # fmt: skip
+    assert running(box, f"systemctl reset-failed {UNIT}; systemctl start {UNIT}") == ("active", old)
+    assert deploy(box, tree)[0] == 0
 
 
 MUTE = "/usr/local/bin/systemctl"  # found before the real one

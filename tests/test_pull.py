@@ -386,6 +386,14 @@ def test_a_release_that_cannot_be_kept_is_tried_again(case: Case) -> None:
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_release_that_came_in_the_dark_is_tried_until_it_is_light(case: Case) -> None:
+    spoils = case.kiosk.root / "etc/spoils"
+    spoils.write_text("6")
+    assert [case.look()[0] for _ in range(5)] == [6] * 5
+    spoils.unlink()
+    assert case.look() == (0, f"{case.new.release.version} runs")
+
+
 def test_what_came_from_a_workstation_stays_until_the_next_manifest(case: Case) -> None:
     assert case.look()[0] == 0
     same = case.publisher.manifest.serial + 1
@@ -491,6 +499,13 @@ def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: C
     assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
     spoils.unlink()
     assert case.look() == (0, f"{version} runs")
+
+
+def test_a_kiosk_whose_debian_was_upgraded_gets_the_release_for_it(case: Case) -> None:
+    newer = replace(case.new, release=replace(case.new.release, version="0.1.0-for-13", debian="13"))
+    case.publisher.sign(bundles=(case.new, newer))
+    (case.kiosk.root / "etc/os-release").write_text('ID=debian\nVERSION_ID="13"\n')
+    assert case.look() == (0, "0.1.0-for-13 runs")
 
 
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:

@@ -23,8 +23,8 @@ from test_screen_browser import AXE, axe_script
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.events import State
 from device.errors import SettingsError, WiringError
+from device.events import State
 from device.faces import Box, Face, Luma
 from device.kiosk import run
 from device.levels import Levels, levels
@@ -357,11 +357,11 @@ def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkey
         Signals(SignalSettings(relay_pin=16), "mock") as signals,
         served(card_of(), self_test=signals.self_test) as (_, server),
     ):
-        signals.show(State.IDLE, 0.0, datetime.now(UTC))
+        signals.show(State.IDLE, 0.0, datetime.now(UTC), [])
         assert post(server, "test", {}) == (200, {})
         lit = []
         for tick in range(1, 40):
-            signals.show(State.IDLE, tick / 10, datetime.now(UTC))
+            signals.show(State.IDLE, tick / 10, datetime.now(UTC), [])
             lit.append([name for name, pin in pins.items() if Device.pin_factory.pin(pin).state])
     assert [names for names, _ in itertools.groupby(lit)] == [["red"], ["green"], ["buzzer"], []]
 

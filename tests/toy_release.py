@@ -46,6 +46,9 @@ if BEHAVIOUR == "has no camera":
     os.write(2, b"caf\\xe9: no camera\\n")  # as some drivers do
     notify.send(b"STATUS=FAULT no camera")
     sys.exit("error: no camera is connected")
+if pathlib.Path("/etc/box/night").exists() or BEHAVIOUR == "sees black":
+    notify.send(b"STATUS=FAULT pi: camera covered: nothing but black for 3.0 s: uncover the lens, or give it light")
+    sys.exit("error: nothing but black")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 if screen is not None and screen.enabled and BEHAVIOUR != "serves no page":
     while True:  # a kiosk of another test may have the port for a moment
@@ -65,6 +68,7 @@ for place in range(10**6):
 INSTALLER = '''\
 """Makes a release the current one in one step, unless etc/spoils says how it ends: by an exit code, or cut off."""
 import fcntl, os, pathlib, shutil, sys
+from deploy.pi.receive import LOCK
 
 def main(words, locked=False):
     root, version = pathlib.Path.cwd().parents[3], words[1]
@@ -77,7 +81,7 @@ def main(words, locked=False):
             os.kill(os.getpid(), 9)
         if how == "breaks":
             raise MemoryError
-        with (root / "run/mask-kiosk-pull/lock").open("w") as lock:
+        with (root / LOCK.relative_to("/")).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 sys.exit("error: nobody holds the lock")

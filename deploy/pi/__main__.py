@@ -11,7 +11,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from deploy.errors import DeployError, TakenBackError, UnkeptError
+from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
@@ -22,6 +22,7 @@ from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING, ROOM
 from deploy.pi.say import say
 from deploy.release import TREE
+from device.errors import Blind
 
 USER = "mask-kiosk"
 # What a release has to pass on this machine before it is started, as arguments of `python -m device`.
@@ -101,7 +102,7 @@ def _install(version: str) -> None:
 def switch(release: Path) -> None:
     """Prove a release and run it on trial; keep it, or go back and raise TakenBackError with the reason.
 
-    UnkeptError where the reason is this computer's.
+    UnkeptError where the reason is this computer's, DarkError where neither release sees anything.
     """
     ended = TakenBackError
     kept = {release_at(CURRENT), release_at(FORMER)}
@@ -124,10 +125,15 @@ def switch(release: Path) -> None:
     if reason:
         ended_at = time.time()
         now = service.take_back()
+        dark = Blind.COVERED in reason and CURRENT.exists() and service.is_dark()  # at once: its next start is near
         for line in service.last_lines(began, ended_at):
             say(f"journal: {line}")
         if release not in kept:
             remove(release)
+        if dark:
+            raise DarkError(
+                f"it is dark before the camera, so it can't be seen whether {release.name} works ({reason}); {now}"
+            )
         raise ended(f"{release.name} didn't come up ({reason}); {now}")
 
 

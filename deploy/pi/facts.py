@@ -58,9 +58,9 @@ def facts() -> dict[str, Any]:
     }
 
 
-def system() -> str:
-    """Return which system this is, as `debian 12`."""
-    said = dict(line.split("=", 1) for line in lines(Path("/etc/os-release")) if "=" in line)
+def system(root: Path = Path("/")) -> str:
+    """Return which system the one below `root` is, as `debian 12`."""
+    said = dict(line.split("=", 1) for line in lines(root / "etc/os-release") if "=" in line)
     return " ".join(said.get(key, "?").strip('"') for key in ("ID", "VERSION_ID"))
 
 

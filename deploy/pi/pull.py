@@ -14,13 +14,13 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from deploy.errors import BusyError, DeployError, TakenBackError, UnkeptError, UnreachedError
+from deploy.errors import BusyError, DarkError, DeployError, TakenBackError, UnkeptError, UnreachedError
 from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
 from deploy.pi.deliver import FETCHED, INSTALL, fetch, hand_over, run
-from deploy.pi.facts import PULLED
+from deploy.pi.facts import PULLED, system
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
 from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
@@ -67,9 +67,10 @@ def pull(computer: Computer, now: float) -> str:
         write_ran(computer, state.sha256)
         write_state(computer.at(STATE), state)
     current = release_of(computer.at(CURRENT))
-    bundle = next((each for each in manifest.bundles if each.release.debian == current.debian), None)
+    debian = system(computer.root).split()[1]  # not the current release's: it may have been upgraded since
+    bundle = next((each for each in manifest.bundles if each.release.debian == debian), None)
     if bundle is None:
-        raise DeployError(f"the manifest has no release for Debian {current.debian}, expected one: publish it too")
+        raise DeployError(f"the manifest has no release for Debian {debian}, expected one: publish it too")
     version = bundle.release.version
     if current.version == version:
         if not state.ended:  # it came from a workstation, or the end of its installation was cut off
@@ -95,7 +96,7 @@ def pull(computer: Computer, now: float) -> str:
             # What couldn't fetch the release after it isn't installed.
             run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
             run(tree, lock, "-c", INSTALL, version)
-    except (UnreachedError, BusyError):  # no fault of the release: it is tried again
+    except (UnreachedError, BusyError, DarkError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
     except UnkeptError:  # nor is this, but each time stops the kiosk for a while: it counts as begun

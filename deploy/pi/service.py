@@ -11,6 +11,7 @@ from deploy.errors import DeployError
 from deploy.pi.facts import HOME, UNIT
 from deploy.pi.files import CURRENT, FORMER, RELEASES, point, release_at, remove, write
 from deploy.pi.page import silence
+from device.errors import Blind
 
 SCREEN = "mask-kiosk-screen.service"
 PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
@@ -88,6 +89,11 @@ def start_on_trial(release: Path) -> str:
     return (
         "it stopped deciding frames soon after the first" if started else f"no frame was decided, the unit is {state}"
     )
+
+
+def is_dark() -> bool:
+    """Tell whether the kiosk that was started last ended because its camera gave nothing but black."""
+    return Blind.COVERED in show("StatusText")[0]
 
 
 def _is_fed() -> bool:
