@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.errors import DeployError
+
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")  # what runs a .tflite; the first is the default
 SYSTEMS = "numpy"  # never from a wheel: picamera2 is compiled against the system's own
 
@@ -51,12 +53,12 @@ def requirements(pins: list[Pin]) -> str:
 
 
 def chosen(folder: Path, pins: list[Pin]) -> list[Path]:
-    """Return the one wheel of each pin; raises FileNotFoundError that names the first that a folder lacks."""
+    """Return the one wheel of each pin; raises DeployError that names the first that a folder lacks."""
     files = sorted(folder.glob("*.whl"))
     wheels = []
     for pin in pins:
         wheel = next((file for file in files if pin.names_wheel(file.name)), None)
         if wheel is None:
-            raise FileNotFoundError(f"{folder}: no wheel of {pin.name} {pin.version}")
+            raise DeployError(f"{folder} has no wheel of {pin.name} {pin.version}, expected it from the package index")
         wheels.append(wheel)
     return wheels

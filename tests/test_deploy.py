@@ -22,7 +22,7 @@ from deploy import wheels
 from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError
 from deploy.hosts import hosts
-from deploy.lock import RUNTIMES, pins_of, read_lock, wheels_of
+from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
 from deploy.pi.files import exchange, remove_home, write
@@ -213,6 +213,12 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
     assert [path.read_bytes() for path in found] == [(tmp_path / "index" / path.name).read_bytes() for path in found]
     assert (found, [path.stat().st_ino for path in (first, whole)]) == ([first, whole, other], inodes)
     assert not damaged.exists()
+
+
+def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
+    pins = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(DeployError, match=r"has no wheel of gpiozero 2\.0\.1, expected it from the package index"):
+        chosen(tmp_path, pins)
 
 
 FACTS: Facts = {

@@ -278,7 +278,7 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
     assert not called.exists()
 
 
-FACTS = {"current": {"version": "0.1.0-a"}}
+FACTS = {"released": True, "current": {"version": "0.1.0-a"}}
 
 
 @pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 2), (2, 2), (255, 2)])
@@ -294,8 +294,7 @@ def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: in
 
     assert done.returncode == code
     assert called.read_text().endswith(
-        " pi@kiosk.local sudo -n env PYTHONPATH=/opt/mask-kiosk/current "
-        "/opt/mask-kiosk/current/venv/bin/python -B -m device doctor --json\n"
+        " pi@kiosk.local cd /opt/mask-kiosk/current && sudo -n venv/bin/python -B -m device doctor --json\n"
     )
     if ended != 255:
         assert json.loads(done.stdout) == {"host": "pi@kiosk.local", "worst": "ok", "findings": []}

@@ -162,7 +162,7 @@ def test_the_screen_is_told_its_page_by_root_and_stays_off_where_none_is_wished(
 ) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(content)
-    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8")
+    unit = (TREE / "systemd" / "mask-kiosk-screen.service").read_text(encoding="utf-8").replace("\\\n", " ")
     (asked,) = re.findall(r"^ExecCondition=\+/bin/sh -c '(.*)'$", unit, re.MULTILINE)
     (page,) = re.findall(rf"^ExecStart=.* {pi_browser.__name__} (\S+)$", unit, re.MULTILINE)
     program = f"from pathlib import Path; import deploy.pi.facts as facts; facts.CONFIG = Path({str(config)!r})"

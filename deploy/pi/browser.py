@@ -30,6 +30,7 @@ OPTIONS = (
     "--kiosk", "--ozone-platform=wayland", "--no-first-run", "--noerrdialogs", "--disable-infobars",
     "--disable-session-crashed-bubble", "--disable-features=Translate", "--disable-component-update",
     "--password-store=basic", "--autoplay-policy=no-user-gesture-required",  # speaks without ever being touched
+    "--disk-cache-size=10000000",  # bytes, and no disk: it lies in memory
     "--enable-speech-dispatcher", f"--user-data-dir={FOLDER / 'profile'}",
 )  # fmt: skip
 STATIC = LANGUAGES.parent / "static"

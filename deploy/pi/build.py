@@ -113,7 +113,7 @@ def _wheels(pins: list[Pin]) -> list[Path]:
     WHEELS.mkdir(parents=True, exist_ok=True)
     try:
         return chosen(WHEELS, pins)
-    except FileNotFoundError:
+    except DeployError:
         say("Python packages: fetched from the index")
         download(PYTHON, pins, WHEELS)
         return chosen(WHEELS, pins)
