@@ -150,7 +150,7 @@ def memory(host: Host) -> Case:
     gigabytes = f"{kilobytes / 1e6:.1f}"
     if kilobytes >= SCREEN_KILOBYTES:
         return ENOUGH.of(gigabytes=gigabytes)
-    # Not by UnitFileState: each deployment enables it, and ConditionMemory= keeps it off here.
+    # Not by UnitFileState: a first deployment enables it, and ConditionMemory= keeps it off here.
     is_on = host.unit(SCREEN_UNIT).get("ActiveState") in {"active", "activating"}
     return (TOO_LITTLE if is_on else NO_SCREEN).of(gigabytes=gigabytes)
 
