@@ -132,7 +132,9 @@ class Background:
             place.again, place.watched, place.stirred = now + self.seconds, 0, 0
             return False
         taken = [*people, *(other.box for other in self._places if other.somebody)]
-        place.still, place.somebody = True, any(overlap(place.box, box) > SOMEBODY_IOU for box in taken)
+        # Of a picture that was watched and never stirred it is known that it is none.
+        theirs = any(overlap(place.box, box) > SOMEBODY_IOU for box in taken)
+        place.still, place.somebody = True, theirs and (place.stirred > 0 or not place.watched)
         return True
 
     def _is_due(self, place: _Place, now: float) -> bool:

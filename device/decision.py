@@ -67,8 +67,8 @@ class Decision:
         counted = [person for person in self._people if person.noticed and not person.lost]
         urgent = max(counted, key=lambda person: (URGENCY.index(STATES[person.bare]), person.mean or 0), default=None)
         state, score = (STATES[urgent.bare], urgent.mean) if urgent else (State.IDLE, None)
-        if state is State.CLEAR and any(person.told for person in self._people if person not in counted):
-            state, score = State.CHECKING, None  # who was bare a moment ago may still stand there, the face turned away
+        if state is State.CLEAR and any(self._may_have_turned_away(now, person) for person in self._people):
+            state, score = State.CHECKING, None
         held = self.state is State.ALARM and now - self._since < self._settings.hold_seconds
         if state is self.state or held:
             return None, events
@@ -136,6 +136,11 @@ class Decision:
         """Tell whether a person may be before a poster: whoever has only its boxes has gone, and left it behind."""
         beside = sum(not self._background.holds(box) for box in person.trace.latest())
         return not person.lost and beside >= (1 if person.moved else 2)  # one may be the poster's, framed otherwise
+
+    def _may_have_turned_away(self, now: float, person: Person) -> bool:
+        """Tell whether somebody bare who isn't seen may stand there all the same; who was walking by has gone on."""
+        away = person.lost or not person.noticed
+        return bool(person.told) and away and not person.walks and now - person.last_there <= self._kept_seconds
 
     def _tell(self, person: Person, now: float) -> Iterator[Event]:
         """Yield what has happened to a person."""

@@ -21,6 +21,9 @@ FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one 
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next, and from where it would be if it went on as before
+# Who was last seen going so fast, in heights of the face a second, and so far in the last boxes, in heights, walks by: a
+# step aside takes less, and boxes waver by less.
+WALKING, WALKED = 2.0, 0.3
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -72,6 +75,12 @@ class Person:
     @property
     def _steady(self) -> bool:
         return sum(found for _, found in self.frames) >= LEAST_SEEN * len(self.frames)
+
+    @property
+    def walks(self) -> bool:
+        """Tell whether the person was on their way across the picture when last seen."""
+        boxes = self.trace.latest()
+        return math.hypot(*self.speed) >= WALKING * self.box.height and moved(boxes[0], boxes[-1]) >= WALKED
 
     def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
         """Take the person's face of the frame taken at `now`, in seconds."""

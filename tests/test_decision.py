@@ -135,6 +135,29 @@ def test_who_turns_a_bare_face_away_opens_no_door_for_others(away: float, frames
     assert alerts[-1].at == pytest.approx(20 + 2.5 - away, abs=0.34)
 
 
+@pytest.mark.parametrize("frames_per_second", [5, 10, 30])
+def test_who_walks_by_without_a_mask_keeps_the_door_shut_only_while_they_are_seen(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:
+        here = Box(400 + round(10 * math.sin(3 * t)), 120, 80, 100)
+        by = t % 5 if t >= 5 else 5.0  # seconds since the latest came into the picture
+        return [verdict(0.1, here)] + [verdict(0.9, Box(round(20 + 150 * by), 30, 48, 60))] * (by < 2)
+
+    alerts = play(scene, frames_per_second, 30, least_move=DecisionSettings().least_move)
+    cleared = [alert.at % 5 for alert in alerts if alert.at > 5 and alert.state is State.CLEAR]
+    assert len(cleared) == 5
+    assert max(cleared) < 2 + SETTINGS.forget_seconds + 0.4
+
+
+def test_a_coat_where_a_bare_face_was_does_not_keep_the_door_shut() -> None:
+    def scene(t: float) -> list[Verdict]:
+        coat = [verdict(0.9, RIGHT)] * (t >= 4 and round(10 * t) % 18 == 0)
+        return [verdict(0.1)] + ([verdict(0.9, RIGHT)] if t < 3 else coat)
+
+    alerts = play(scene, 10, 20)
+    assert [alert.state for alert in alerts][-3:] == [State.ALARM, State.CHECKING, State.CLEAR]
+    assert alerts[-1].at < 3 + 2.5 + 0.5
+
+
 def test_a_door_whose_only_visitor_was_bare_is_empty_as_soon_as_they_have_gone() -> None:
     assert states(play(lambda t: [verdict(0.9)] * (t < 3), 10, 6)) == [State.CHECKING, State.ALARM, State.IDLE]
 

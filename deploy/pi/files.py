@@ -70,8 +70,8 @@ def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif os.path.lexists(path):  # where nothing may be written, as beside HOME for the pull agent, Linux asks that first
+        path.unlink()
 
 
 def remove_home() -> None:
