@@ -21,8 +21,8 @@ FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one 
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next, and from where it would be if it went on as before
-# Who was last seen going so fast, in heights of the face a second, and so far in the last boxes, in heights, walks by: a
-# step aside takes less, and boxes waver by less.
+# Who was last seen going so fast, in heights of the face a second, and so far in the last boxes, in heights, walks by:
+# a step aside takes less, and boxes waver by less.
 WALKING, WALKED = 2.0, 0.3
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 

@@ -130,6 +130,20 @@ def test_background_where_somebody_was_who_had_moved_is_kept_as_long_as_any_plac
     assert not background.touches(BOX)
 
 
+@pytest.mark.parametrize(("stirs", "kept"), [([], False), ([False], True), ([False, True, False], False)])
+def test_a_picture_that_was_watched_and_never_stirred_is_kept_for_a_day_whoever_was_before_it(
+    stirs: list[bool], kept: bool
+) -> None:
+    background = Background(100.0)
+    for now in range(101):
+        if now == 95:
+            for moved in stirs:
+                background.watch(now, BOX, moved)
+        background.see(now, [BOX], [BOX])
+    background.see(100 + 86400.0, [])
+    assert background.touches(BOX) is kept
+
+
 def test_background_where_somebody_was_is_not_kept_for_longer_under_another_framing() -> None:
     background, framed = Background(100.0), off(left=20)
     for now in range(151):  # they count as nobody any more when the other framing turns into background

@@ -70,7 +70,7 @@ def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    elif os.path.lexists(path):  # where nothing may be written, as beside HOME for the pull agent, Linux asks that first
+    elif os.path.lexists(path):  # or Linux says first that nothing may be written there, as beside HOME to the agent
         path.unlink()
 
 
