@@ -39,7 +39,9 @@ class _Stderr:
         self._shown = shown
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(sys.stderr if self._shown.closed else self._shown, name)
+        if not self._shown.closed:
+            return getattr(self._shown, name)
+        return getattr(sys.__stderr__ if sys.stderr is self else sys.stderr, name)
 
 
 def _memory() -> IO[bytes]:

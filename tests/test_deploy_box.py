@@ -343,7 +343,7 @@ def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(b
         f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
         "systemctl daemon-reload && systemctl start shown && journalctl --unit shown --output cat; rm secret"
     )
-    assert '{"url": "http://127.0.0.1:6275/", "language": "auto"}' in ran.stdout, ran
+    assert '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}' in ran.stdout, ran
     for path in ("secret", "/etc/mask-kiosk/kiosk.toml", "/var/lib/mask-kiosk"):
         assert re.search(rf"{path}'?: Permission denied", ran.stdout), ran.stdout
 

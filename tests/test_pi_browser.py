@@ -29,13 +29,13 @@ GONE = "document.querySelector('section:not([hidden]) .words').textContent"
 
 
 @contextmanager
-def shown(port: int, folder: Path, language: str = "de") -> Iterator["queue.SimpleQueue[int]"]:
+def shown(port: int, folder: Path, refused: bool = False) -> Iterator["queue.SimpleQueue[int]"]:
     """The program that a Pi starts, its browser being one that shows nothing; what it returns comes into the queue."""
     end, ended = folder / "end", queue.SimpleQueue[int]()
     browser = ["sh", "-c", f"until test -e {shlex.quote(str(end))}; do sleep 0.1; done"]
 
     def run() -> None:
-        ended.put(pi_browser.show(f"http://127.0.0.1:{port}/", language, browser, folder))
+        ended.put(pi_browser.show(f"http://127.0.0.1:{port}/", "de", refused, browser, folder))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -96,6 +96,25 @@ def test_a_browser_that_does_not_come_to_a_page_that_is_served_is_ended(
         assert ended.get(timeout=ANSWER_SECONDS) == -signal.SIGKILL
 
 
+def test_a_screen_that_was_told_of_refused_settings_ends_once_the_kiosk_runs_without_that_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pi_browser, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(pi_browser, "MOST_ALONE_SECONDS", 2.0)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    state, asked = tmp_path / "state", tmp_path / "asked"
+    state.write_text("activating")
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\necho $* >>{shlex.quote(str(asked))}; cat {shlex.quote(str(state))}\n")
+    systemctl.chmod(0o755)
+    with shown(free_port(), tmp_path, refused=True) as ended:
+        while not asked.exists() or len(asked.read_text().splitlines()) < 30:  # longer than it may be alone
+            assert ended.empty()
+        assert set(asked.read_text().splitlines()) == {"is-active mask-kiosk.service"}
+        state.write_text("active")
+        assert ended.get(timeout=ANSWER_SECONDS) == -signal.SIGKILL
+
+
 def test_the_browser_is_led_to_the_page_once_it_is_served(tmp_path: Path) -> None:
     port = free_port()
     with shown(port, tmp_path) as ended, served(card_of(), port=port) as (_, server):
@@ -152,13 +171,13 @@ def test_the_unit_starts_it() -> None:
     ("content", "told"),
     [
         ("[screen]\nenabled = false\n", None),
-        ("[screen]\nport = 8080\nlanguage = 'ar'\n", {"url": "http://127.0.0.1:8080/", "language": "ar"}),
-        ("[screen]\nhost = '::'\n", {"url": "http://[::1]:6275/", "language": "auto"}),
-        ("[screen]\nenabled = 7\n", {"url": "http://127.0.0.1:6275/", "language": "auto"}),  # refused
+        ("[screen]\nport = 8080\nlanguage = 'ar'\n", ("http://127.0.0.1:8080/", "ar", False)),
+        ("[screen]\nhost = '::'\n", ("http://[::1]:6275/", "auto", False)),
+        ("[screen]\nenabled = 7\n", ("http://127.0.0.1:6275/", "auto", True)),  # refused
     ],
 )
 def test_the_screen_is_told_its_page_by_root_and_stays_off_where_none_is_wished(
-    tmp_path: Path, content: str, told: dict[str, str] | None
+    tmp_path: Path, content: str, told: tuple[str, str, bool] | None
 ) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(content)
@@ -180,4 +199,5 @@ def test_the_screen_is_told_its_page_by_root_and_stays_off_where_none_is_wished(
             "mask-kiosk-screen`, or remove cage\n"
         )
     else:
-        assert json.loads((tmp_path / "page.json").read_text()) == told
+        said = json.loads((tmp_path / "page.json").read_text())
+        assert said == dict(zip(("url", "language", "refused"), told, strict=True))

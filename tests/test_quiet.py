@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 import pytest
 
@@ -16,6 +17,17 @@ def test_a_log_that_was_begun_meanwhile_still_has_its_stderr(capfd: pytest.Captu
     handler.handle(logging.makeLogRecord({"msg": "later"}))
 
     assert capfd.readouterr().err == "at once\nlater\n"
+
+
+def test_a_stderr_that_was_kept_meanwhile_and_put_back_is_the_process_own(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with native_code_quiet():
+        kept = sys.stderr
+    monkeypatch.setattr(sys, "stderr", kept)
+    print("later", file=sys.stderr)
+
+    assert capfd.readouterr().err == "later\n"
 
 
 def test_a_block_that_fails_shows_what_native_code_said(capfd: pytest.CaptureFixture[str]) -> None:

@@ -320,6 +320,19 @@ def test_a_page_that_missed_a_file_once_loads_anew_when_the_kiosk_answers(page: 
     page.events[:] = [event for event in page.events if "ERR_BLOCKED_BY_CLIENT" not in str(event)]
 
 
+def test_a_page_that_loads_slowly_is_not_loaded_anew_meanwhile(page: Browser) -> None:
+    hurry = "const wait = setInterval; window.ticks = 0; window.setInterval = (call) => wait(() => call(++ticks), 50);"
+    hurried = page.ask("Page.addScriptToEvaluateOnNewDocument", source=hurry)["identifier"]
+    with served(card_of()) as (screen, server):
+        page.ask("Fetch.enable", patterns=[{"urlPattern": "http://*/static/screen.js"}])
+        page.ask("Page.navigate", url=server.url)
+        page.until("window.ticks > 20")
+        page.ask("Fetch.disable")  # lets it through
+        look_at(page, screen, server, "IDLE")
+    page.ask("Page.removeScriptToEvaluateOnNewDocument", identifier=hurried)
+    assert [event["method"] for event in page.events].count("Fetch.requestPaused") == 1
+
+
 def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Browser) -> None:
     port = free_port()
     with served(card_of(), port=port) as (screen, server):

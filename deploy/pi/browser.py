@@ -10,12 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
-from deploy.pi.facts import CONFIG
+from deploy.pi.facts import CONFIG, UNIT, output
 from deploy.pi.files import write
 from deploy.pi.page import address, silence_at
 from device.errors import KioskError
@@ -40,40 +39,43 @@ ESTABLISHED = "01"  # in /proc/net/tcp
 def tell(path: Path) -> int:
     """Write the page's address and language for the browser's user; return EX_CONFIG where no page is wished, or 0.
 
-    Of a kiosk.toml that is refused, which the kiosk's journal says, it is told the defaults. Raises OSError.
+    Of a kiosk.toml that is refused, which the kiosk's journal says, it is told that, and the defaults. Raises OSError.
     """
-    screen = Settings().screen
-    with suppress(KioskError):
-        screen = read_settings(CONFIG).screen
+    try:
+        screen, refused = read_settings(CONFIG).screen, False
+    except KioskError:
+        screen, refused = Settings().screen, True
     if not screen.enabled:
         print(
             f"error: {CONFIG}: [screen] has no page, expected enabled = true: set it and `systemctl restart "
             "mask-kiosk mask-kiosk-screen`, or remove cage", file=sys.stderr,
         )  # fmt: skip
         return os.EX_CONFIG
-    write(path, json.dumps({"url": address(screen), "language": screen.language}))
+    write(path, json.dumps({"url": address(screen), "language": screen.language, "refused": refused}))
     return 0
 
 
-def show(url: str, language: str, browser: Sequence[str], folder: Path) -> int:
+def show(url: str, language: str, refused: bool, browser: Sequence[str], folder: Path) -> int:
     """Have a browser show the kiosk's page as soon as it is served; return its exit code once it has ended.
 
     The browser begins with a page in `folder`, because Chromium itself tries one that didn't come less and less often,
     every half hour in the end. Where the page isn't up after a minute in which it was served, the browser is ended, for
-    systemd to start it anew.
+    systemd to start it anew. So it is where the settings were `refused` and the kiosk has run for a minute without that
+    page: they must have been corrected, and only before a start root tells what they say now.
     """
     waiting = folder / "waiting.html"
     waiting.write_text(waiting_page(language), encoding="utf-8")
     lead(folder, "")
     with subprocess.Popen([*browser, waiting.as_uri()]) as process:
         try:
-            since = time.monotonic()  # when the page was up, or wasn't served
+            since = time.monotonic()  # when the page was up, or wasn't to be expected
             while process.poll() is None and time.monotonic() - since <= MOST_ALONE_SECONDS:
                 if is_up(url):  # and isn't asked for: its server is the door's own program
                     since = time.monotonic()
                 elif silence_at(url):
                     lead(folder, "")
-                    since = time.monotonic()
+                    if not (refused and output("systemctl", "is-active", UNIT) == "active"):
+                        since = time.monotonic()
                 else:
                     lead(folder, url)
                 time.sleep(LOOK_SECONDS)
@@ -117,4 +119,4 @@ if __name__ == "__main__":
             sys.exit(tell(Path(told)))
         case [told]:
             said = json.loads(Path(told).read_text(encoding="utf-8"))
-            sys.exit(show(said["url"], said["language"], [BROWSER, *OPTIONS], FOLDER))
+            sys.exit(show(said["url"], said["language"], said["refused"], [BROWSER, *OPTIONS], FOLDER))

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from device.web.server import Server
 
 # Within the screen's page, because a file may not have come: a page that misses one loads anew once the kiosk answers.
+# Not one that is still loading, or a slow one would begin again for ever.
 ANEW = (
-    'setInterval(() => (window.listen && getComputedStyle(document.body).getPropertyValue("--paper")) || '
+    'setInterval(() => document.readyState !== "complete" || '
+    '(window.listen && getComputedStyle(document.body).getPropertyValue("--paper")) || '
     'fetch("/").then(() => location.reload(), () => {}), 15000);'
 )
 ANEW_HASH = base64.b64encode(hashlib.sha256(ANEW.encode()).digest()).decode()
