@@ -336,14 +336,18 @@ def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(b
     off = ("Condition", "PAMName", "TTY", "Utmp", "StandardInput", "Restart", "ExecStartPre", "ExecStart")
     unit = (tree / "systemd/mask-kiosk-screen.service").read_text().splitlines()
     kept = "\n".join(line for line in unit if not line.startswith(off))
-    looks = "cat /run/mask-kiosk-screen/page.json; cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    looks = (
+        "cat /run/mask-kiosk-screen/page.json; systemctl is-active mask-kiosk.service; "
+        "cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    )
     shown = f"[Service]\nType=oneshot\nWorkingDirectory=/srv\nExecStart=/bin/sh -c '{looks}'\n"
     ran = box.ssh(
         "cd /srv && echo hidden >secret && chgrp mask-kiosk secret && chmod 640 secret && "
         f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
         "systemctl daemon-reload && systemctl start shown && journalctl --unit shown --output cat; rm secret"
     )
-    assert '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}' in ran.stdout, ran
+    told = '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}'
+    assert f"{told}\nactive\n" in ran.stdout, ran
     for path in ("secret", "/etc/mask-kiosk/kiosk.toml", "/var/lib/mask-kiosk"):
         assert re.search(rf"{path}'?: Permission denied", ran.stdout), ran.stdout
 
