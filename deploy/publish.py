@@ -91,6 +91,10 @@ def publish(
     # A clock counts on even where the folder before was lost.
     serial = max(now, _serial_before(to) + 1)
     bundles = tuple(_bundle(to, debian, runtime) for debian in debians)
+    for folder in (to / "releases", to / "wheels"):
+        mode = folder.stat().st_mode
+        if mode & 0o055 != 0o055:  # made by a publish before, under a narrower umask
+            folder.chmod(mode | 0o055)
     expires = now + round(days * 86400)
     turns = _going_on(to, ringed, [bundle.release for bundle in bundles], signers, now)
     text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)

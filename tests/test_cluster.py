@@ -17,6 +17,7 @@ import pytest
 from drawn_photos import drawn_photos
 from test_photos import Corner
 
+from trainer import bfloat16
 from trainer.__main__ import main
 from trainer.copies import Material, alone
 from trainer.crossval import Asked, _digest
@@ -112,6 +113,19 @@ def test_folds_of_photos_that_another_finder_cut_are_others(folders: list[str], 
         groups = np.arange(len(dataset.names))
         digests.add(_digest(Material(dataset, groups, {}, ()), [], asked))
     assert len(digests) == 2
+
+
+def test_folds_in_bfloat16_are_others(
+    folders: list[str], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    material, processor = alone(load_dataset(Path(folders[0]), 24)), tmp_path / "cpuinfo"
+    monkeypatch.setattr(bfloat16, "PROCESSOR", processor)
+    digests: dict[str, set[str]] = {"simple": set(), "resnet": set(), "linear": set()}
+    for flags in ("fpu", "fpu avx512_bf16"):
+        processor.write_text(f"flags : {flags}\n")
+        for network, found in digests.items():
+            found.add(_digest(material, [], Asked(network, epochs=1, seed=0, threads=2)))
+    assert [len(found) for found in digests.values()] == [2, 1, 1]
 
 
 def test_photos_of_one_source_are_divided_by_group_only(

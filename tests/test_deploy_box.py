@@ -336,16 +336,45 @@ def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(b
     off = ("Condition", "PAMName", "TTY", "Utmp", "StandardInput", "Restart", "ExecStartPre", "ExecStart")
     unit = (tree / "systemd/mask-kiosk-screen.service").read_text().splitlines()
     kept = "\n".join(line for line in unit if not line.startswith(off))
-    looks = "cat /run/mask-kiosk-screen/page.json; cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    looks = (
+        "cat /run/mask-kiosk-screen/page.json; systemctl is-active mask-kiosk.service; "
+        "cat secret /etc/mask-kiosk/kiosk.toml; ls /var/lib/mask-kiosk; true"
+    )
     shown = f"[Service]\nType=oneshot\nWorkingDirectory=/srv\nExecStart=/bin/sh -c '{looks}'\n"
     ran = box.ssh(
         "cd /srv && echo hidden >secret && chgrp mask-kiosk secret && chmod 640 secret && "
         f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
         "systemctl daemon-reload && systemctl start shown && journalctl --unit shown --output cat; rm secret"
     )
-    assert '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}' in ran.stdout, ran
+    told = '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}'
+    assert f"{told}\nactive\n" in ran.stdout, ran
     for path in ("secret", "/etc/mask-kiosk/kiosk.toml", "/var/lib/mask-kiosk"):
         assert re.search(rf"{path}'?: Permission denied", ran.stdout), ran.stdout
+
+
+def test_the_screens_browser_is_in_the_kiosks_group_as_the_release_that_is_kept_wants_it(box: Box, tree: Path) -> None:
+    sysusers = tree / "systemd/mask-kiosk.sysusers"
+    text = sysusers.read_text()
+
+    def groups() -> str:
+        return box.ssh("id -nG mask-kiosk-screen").stdout
+
+    sysusers.write_text(f"{text}m mask-kiosk-screen mask-kiosk\n")  # as releases before did
+    try:
+        assert deploy(box, tree)[0] == 0
+    finally:
+        sysusers.write_text(text)
+    before = groups()
+    assert "mask-kiosk" in before.split()
+    behave(tree, "dies soon")
+    assert deploy(box, tree)[0] == 1
+    assert groups() == before
+    behave(tree, "works, with a browser that is told")
+    assert deploy(box, tree)[0] == 0
+    assert set(before.split()) - set(groups().split()) == {"mask-kiosk"}
+    assert box.run(tree, "rollback", PI)[::2] == (0, [])
+    assert set(groups().split()) == set(before.split())
+    assert deploy(box, tree)[0] == 0
 
 
 @pytest.mark.skipif(not hasattr(Settings(), "screen"), reason="this device serves no page")
@@ -642,17 +671,16 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
     try:
         assert box.run(tree, "follow", PI, "--from", server.url, "--key", str(key))[1][-1] == f"{PI}  ok  done"
         assert box.ssh("systemctl is-active mask-kiosk-pull.timer").stdout == "active\n"
-        # The installer makes users, which the agent's unit has to let it.
-        looked = box.ssh(f"userdel mask-kiosk-screen; {look}")
+        # The installer changes groups and makes users, which the agent's unit has to let it.
+        looked = box.ssh(f"gpasswd --add mask-kiosk-screen mask-kiosk; {look}")
         assert (looked.returncode, running(box)) == (0, ("active", new)), looked.stderr
-        assert box.ssh("id -un mask-kiosk-screen").returncode == 0
+        assert "mask-kiosk" not in box.ssh("id -nG mask-kiosk-screen").stdout.split()
 
         behave(tree, "dies soon")
         bad = plan(tree, "12", RUNTIMES[0]).version
         assert box.run(tree, *publish, environment=index_of(tree))[0] == 0
-        groups = "gpasswd --add mask-kiosk-screen mask-kiosk"  # as releases before did
-        assert (box.ssh(f"{groups}; {look}").returncode, running(box)) == (1, ("active", new))
-        assert "mask-kiosk" not in box.ssh("id -nG mask-kiosk-screen").stdout.split()
+        assert (box.ssh(f"userdel mask-kiosk-screen; {look}").returncode, running(box)) == (1, ("active", new))
+        assert box.ssh("id -un mask-kiosk-screen").returncode == 0
         reason = f"{bad} didn't come up (it stopped deciding frames soon after the first); {new} runs again"
         assert box.run(tree, "status", PI)[1][0].endswith(
             f"; former {old}; looked for a release: {reason}"

@@ -5,6 +5,7 @@ A face is drawn so that it takes no learning to find it: a bright cell in the mi
 
 import contextlib
 import hashlib
+import inspect
 import io
 import math
 import os
@@ -24,13 +25,14 @@ import pytest
 from perfect_answer import perfect_answer
 from real_data import real_data
 
+from device import finders
 from device.face_card import FacesFound, read_face_card
 from device.faces import Box
 from device.finders import OwnFaceFinder
 from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.finder import check, convert, crops, make_check, training
+from trainer.finder import check, contenders, convert, crops, make_check, teacher, training
 from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
@@ -354,6 +356,14 @@ def test_other_code_and_other_counts_cut_the_crops_anew(
         made.append(make_check.folders_of(plan, ["photos", "card"], tmp_path))
     made.append(make_check.folders_of(plan, ["other photos", "card"], tmp_path))
     assert len({cut for _, cut in made[1:]}) == len({run for run, _ in made[1:]}) == 5
+
+
+def test_a_check_of_other_code_that_finds_its_faces_is_another() -> None:
+    # These find: a module's functions are all of ours, but for what reads, keeps, or is known by its sha256.
+    used = {value.__module__ for module in (contenders, finders, teacher) for value in vars(module).values()
+            if inspect.isfunction(value) and value.__module__.startswith(("device.", "trainer."))}
+    apart = {"device.arguments", "device.face_card", "device.tflite"}
+    assert used - apart <= {module.__name__ for module in make_check.SHAPING_CODE}
 
 
 def test_damaged_crops_are_cut_again(tmp_path: Path, face_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:

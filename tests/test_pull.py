@@ -654,6 +654,14 @@ def test_what_is_published_can_be_read_by_a_web_server_whatever_the_umask(publis
     assert {stat.S_IMODE(path.stat().st_mode) for path in www.rglob("*") if path.is_file()} == {0o644}
 
 
+def test_folders_that_a_web_server_could_not_read_are_opened_by_the_next_publishing(case: Case) -> None:
+    folders = [case.publisher.www / name for name in ("releases", "wheels")]
+    folders[0].chmod(0o700)
+    folders[1].chmod(0o2775)  # several people publish into it
+    case.publisher.publish()
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o755, 0o2775]
+
+
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:
     files = {path: path.stat().st_ino for path in case.publisher.www.glob("*/*")}
     serial = case.publisher.manifest.serial

@@ -175,8 +175,6 @@ def _make_user() -> None:
         options = ["--create"] if program == "systemd-tmpfiles" else []
         # Warnings are about other files of theirs.
         subprocess.run([program, *options, str(TREE / "systemd" / name)], capture_output=True, check=False)
-    # Releases before had the screen's browser in the kiosk's group; systemd-sysusers only adds to groups.
-    subprocess.run(["gpasswd", "--delete", f"{USER}-screen", USER], capture_output=True, check=False)
 
 
 if __name__ == "__main__":

@@ -132,11 +132,22 @@ def keep(release: Path) -> None:
         if former.exists():
             point(FORMER, former)
         raise
+    _regroup(release)
     remove(TRIAL)
     systemctl("daemon-reload")
     if TIMER_ENABLED.is_symlink():
         systemctl("start", PULL_TIMER)  # which stays off where no server is followed
     prune()
+
+
+def _regroup(release: Path) -> None:
+    """Have the screen's user in the kiosk's group if the release says so, as those whose browser reads settings do."""
+    # First out: systemd-sysusers only adds to groups.
+    for command in (
+        ["gpasswd", "--delete", "mask-kiosk-screen", "mask-kiosk"],
+        ["systemd-sysusers", str(release / "systemd" / "mask-kiosk.sysusers")],
+    ):
+        subprocess.run(command, capture_output=True, check=False)
 
 
 def is_switched_off(root: Path) -> bool:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from device import crop, face_check, faces, finders, heatmap, pictures, reduce
+from device import crop, face_check, faces, finders, heatmap, pictures, reduce, yunet
 from device.cards import card_json
 from device.face_card import CheckCard, FaceCard, check_path, read_face_card
 from device.face_check import FaceCheck
@@ -44,7 +44,7 @@ PICTURES, WATCHED_PICTURES = 300_000, 6_000
 SHAPING_CODE = (
     annotations, compose, contenders, crop, crops, cutting, dress, face_check, faces, finders, hands, heatmap, lay,
     lit_face, matching, photo_accessories, photo_covers, photo_masks, photograph, pictures, reduce, scenes, shapes,
-    teacher,
+    teacher, yunet,
 )  # fmt: skip
 
 
