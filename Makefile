@@ -174,7 +174,7 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@$(call pin,tests/mutate,--universal tests/mutate.in)
 	@$(call pin,tests/fuzz,--universal tests/fuzz.in)
 clean:  ## remove the environments, the training runs and what make compare has trained; models/ stays
-	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
+	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache .venv*.busy "$(RUNS)"
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock
@@ -194,19 +194,16 @@ clean:  ## remove the environments, the training runs and what make compare has 
 .venv-mutate/ready: tests/mutate.lock
 	@$(call make_venv,.venv-mutate,$<,13)
 
-# One make at a time in a folder $(1): a link beside it holds the number of the process, of which a killed one is gone.
+# One make at a time in a folder $(1). The system lets go of the lock when the last process ends that has descriptor 9,
+# killed or not: the shell or what it has started. The file stays, or a next make would lock another of its name.
 define alone
-	set -e; until ln -s $$$$ $(1).making 2>/dev/null; do \
-		other=$$(readlink $(1).making) || { ln -s $$$$ $(1).making; break; }; \
-		if kill -0 $$other 2>/dev/null; then \
-			test -n "$$told" || echo "process $$other is making $(1): waiting for it (is it none? then remove $(1).making)"; \
-			told=1; sleep 1; \
-		else \
-			rm -f $(1).making; \
-		fi; \
-	done; trap 'rm -f $(1).making' EXIT
+	set -e; exec 9>>$(1).busy; \
+	hold() { \
+		if command -v flock >/dev/null; then flock $$1 9; \
+		else perl -MFcntl=:flock -e 'open F, ">&=9"; exit !flock F, LOCK_EX | (@ARGV && LOCK_NB)' -- $$1; fi; \
+	}; \
+	hold -n || { echo "another make is at work on $(1): waiting for it"; hold; }
 endef
-# $(1): folder; $(2): lock file; $(3): latest minor version of Python 3 that will do
 # A venv can't be made elsewhere and moved, so nothing may run from the one that is replaced: its packages' libraries are
 # in the memory of whoever does.
 define make_venv

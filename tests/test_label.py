@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,23 @@ def test_a_door_whose_folder_is_renamed_stays_one_source(crops: Path) -> None:
     folder = LabelFolder(renamed)
     folder.label("1.png", "without_mask")
     assert {photo.source for photo in find_photos(renamed)} == {"north door"}
+
+
+def test_a_source_that_is_not_the_folders_name_is_said(crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LabelFolder(crops).label("0.png", "with_mask")
+    LabelFolder(crops)
+    assert capsys.readouterr().err == ""
+    second = Path(shutil.copytree(crops, crops.with_name("south door")))
+    LabelFolder(second).label("1.png", "with_mask")
+    assert capsys.readouterr().err == (
+        f"{second}/crops.csv: new pictures get the source north door, as those before: if they are of another door, "
+        "label them in a new folder, or write south door as the source of their rows\n"
+    )
+    table = (second / "crops.csv").read_text()
+    (second / "crops.csv").write_text(table.replace("1.png,with_mask,north", "1.png,with_mask,south"))
+    LabelFolder(second).label("2.png", "with_mask")
+    assert capsys.readouterr().err == ""
+    assert [photo.source for photo in find_photos(second)] == ["north door", "south door", "south door"]
 
 
 def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -179,11 +180,12 @@ def bare_tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def makes_judge(tree: Path) -> "subprocess.Popen[str]":
-    """Start a verb that needs the environment."""
-    path = f"PATH={tree.parent / 'bin'}:{os.environ['PATH']}"
+def makes_judge(tree: Path, programs: str = "") -> "subprocess.Popen[str]":
+    """Start a verb that needs the environment, as a group of processes."""
+    path = f"PATH={programs or str(tree.parent / 'bin') + ':' + os.environ['PATH']}"
     return subprocess.Popen(
-        ["make", "judge", "PICTURES=x", path], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["make", "judge", "PICTURES=x", path], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
     )
 
 
@@ -192,30 +194,60 @@ def ends(started: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return started.returncode, out, err
 
 
-def test_a_second_make_waits_for_the_environment_that_the_first_one_makes(bare_tree: Path) -> None:
+@pytest.fixture(params=["flock", "perl"])
+def locker(request: pytest.FixtureRequest, bare_tree: Path) -> str:
+    """What holds the lock: flock on Linux; macOS has none."""
+    if request.param == "flock" and not shutil.which("flock"):
+        pytest.skip("needs flock")
+    programs = "chmod", "cut", "grep", "lsof", "make", "mkdir", "rm", "sort", "touch", "xargs"
+    for program in (*programs, request.param):
+        if found := shutil.which(program):
+            (bare_tree.parent / "bin" / program).symlink_to(found)
+    return str(bare_tree.parent / "bin")
+
+
+@pytest.fixture
+def held_up(bare_tree: Path) -> Path:
+    """The tree of which the environment takes as long as a test likes: it reads `began`, and writes into `on`."""
     (bare_tree.parent / "on").unlink()
     for name in ("began", "on"):
         os.mkfifo(bare_tree.parent / name)
-    first = makes_judge(bare_tree)
-    (bare_tree.parent / "began").read_text()
-    second = makes_judge(bare_tree)
-    assert second.stdout is not None
-    assert re.match(r"process \d+ is making .venv: waiting for it", second.stdout.readline())
-    (bare_tree.parent / "on").write_text("\n")
+    return bare_tree
+
+
+def test_a_second_make_waits_for_the_environment_that_the_first_one_makes(held_up: Path, locker: str) -> None:
+    first = makes_judge(held_up, locker)
+    (held_up.parent / "began").read_text()
+    others = [makes_judge(held_up, locker) for _ in range(3)]
+    for other in others:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "another make is at work on .venv: waiting for it\n"
+    (held_up.parent / "on").write_text("\n")
 
     assert ends(first) == (0, "making .venv from requirements.lock, a few minutes\nran\n", "")
-    assert ends(second) == (0, "ran\n", "")
-    assert (bare_tree.parent / "asked").read_text().split() == ["venv", "pip"]
-    assert not (bare_tree / ".venv.making").is_symlink()
+    assert [ends(other) for other in others] == [(0, "ran\n", "")] * 3
+    assert (held_up.parent / "asked").read_text().split() == ["venv", "pip"]
 
 
-def test_an_environment_that_a_killed_make_left_half_is_made_anew(bare_tree: Path) -> None:
-    with subprocess.Popen(["true"]) as gone:
-        pass
-    (bare_tree / ".venv").mkdir()
-    (bare_tree / ".venv.making").symlink_to(str(gone.pid))
+def test_an_environment_that_a_killed_make_left_half_is_made_anew_by_one(held_up: Path) -> None:
+    killed = makes_judge(held_up)
+    (held_up.parent / "began").read_text()
+    os.killpg(killed.pid, signal.SIGKILL)
+    ends(killed)
+    anew = [makes_judge(held_up) for _ in range(4)]
+    (held_up.parent / "began").read_text()
+    (held_up.parent / "on").write_text("\n")
 
-    assert ends(makes_judge(bare_tree)) == (0, "making .venv from requirements.lock, a few minutes\nran\n", "")
+    outs = [out for code, out, err in map(ends, anew) if (code, err) == (0, "")]
+    assert [out.count("ran\n") for out in outs] == [1] * 4
+    assert sum(out.count("making .venv from") for out in outs) == 1
+    assert (held_up.parent / "asked").read_text().split() == ["venv", "venv", "pip"]
+
+
+def test_clean_leaves_nothing_of_an_environment(bare_tree: Path) -> None:
+    assert ends(makes_judge(bare_tree))[0] == 0
+    assert make("clean", tree=bare_tree).returncode == 0
+    assert sorted(path.name for path in bare_tree.iterdir()) == ["Makefile", "requirements.lock"]
 
 
 def test_an_environment_that_something_runs_from_is_not_replaced(bare_tree: Path) -> None:

@@ -16,6 +16,7 @@ from drawn_photos import drawn_photos
 from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
+from trainer.jobs import Job, _train_away
 from trainer.networks import simple
 from trainer.provenance import commit
 from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
@@ -104,6 +105,27 @@ def test_a_training_whose_loss_is_no_number_is_refused_and_keeps_what_came_befor
         train(open_run(plan(dataset), tmp_path), dataset, split, epochs=3)
 
     assert load_state(run.folder) == run.state
+
+
+def test_a_training_that_diverges_on_a_worker_brings_back_the_epochs_before(
+    photos: tuple[Dataset, Split], tmp_path: Path
+) -> None:
+    dataset, split = photos
+    run = train(open_run(plan(dataset), tmp_path / "runs"), dataset, split, epochs=1)
+    last = run.folder / run.state.last
+    network = read_network(last)
+    steps = int(network.optimizer.iterations.numpy())
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([steps], [1e-3, 1e38])
+    network.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
+    network.optimizer.build(network.trainable_variables)
+    network.save(last)
+    weights = {name: (run.folder / name).read_bytes() for name in (run.state.best, run.state.last)}
+
+    state, brought, (error,) = _train_away((Job(run, dataset, split, 5), weights))
+
+    assert str(error).startswith(f"{run.folder}: training diverged: loss isn't a number after epoch 3, expected one")
+    assert (state.epochs, state.last, set(brought)) == (2, "last-002.keras", {state.best, state.last})
+    assert state.history["val_loss"][0] == run.state.history["val_loss"][0]
 
 
 def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from trainer.cache import write_whole
 from trainer.cluster import each
 from trainer.dataset import Dataset
 from trainer.provenance import commit
-from trainer.runs import Run, State, save_state, tell_changes
+from trainer.runs import Run, RunError, State, load_state, save_state, tell_changes
 from trainer.split import Split
 from trainer.training import train
 
@@ -29,10 +29,10 @@ class Job:
 
 
 def train_each(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
-    """Do each job; yield it with its run as far as that has come, as soon as it is done. Raises ClusterError.
+    """Do each job; yield it with its run as far as that has come, as soon as it is done. Raises ClusterError, RunError.
 
     All are planned with the same number of threads. On a cluster a run goes on from its last epoch, but new ones come
-    back only when it is done: a worker that is killed costs those.
+    back only when it is done: a worker that is killed costs those. What fails there is told when all have come back.
     """
     for job in jobs:
         tell_changes(job.run.state, job.run.folder)
@@ -43,25 +43,36 @@ def train_each(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
     # Nobody finds faces any more, and some finders can't be sent.
     parts = [(dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, finder=None)),
               _weights(job.run.state, job.run.folder)) for job in jobs]
-    sent = commit()
-    for number, (done, weights) in each(_train_away, parts, (), jobs[0].run.plan.threads):
+    sent, failed = commit(), list[RunError]()
+    for number, (done, weights, errors) in each(_train_away, parts, (), jobs[0].run.plan.threads):
         run = jobs[number].run
         # A worker has the code, but no checkout that would tell its commit.
         state = dataclasses.replace(done, commit=run.state.commit if done.best == run.state.best else sent)
         for name, content in weights.items():
             write_whole(run.folder / name, content)
         save_state(state, run.folder)
-        yield jobs[number], dataclasses.replace(run, state=state)
+        failed += errors
+        if not errors:
+            yield jobs[number], dataclasses.replace(run, state=state)
+    if failed:
+        raise failed[0]
 
 
-def _train_away(part: tuple[Job, Weights]) -> tuple[State, Weights]:
+def _train_away(part: tuple[Job, Weights]) -> tuple[State, Weights, list[RunError]]:
+    """Return how far a training has come, with its weights, and what it failed of, if it has: its epochs are kept."""
     job, weights = part
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in weights.items():
             (folder / file).write_bytes(content)
-        state = train(dataclasses.replace(job.run, folder=folder), job.dataset, job.split, job.epochs).state
-        return state, _weights(state, folder)
+        save_state(job.run.state, folder)
+        errors = []
+        try:
+            train(dataclasses.replace(job.run, folder=folder), job.dataset, job.split, job.epochs)
+        except RunError as error:
+            errors = [RunError(str(error).replace(name, str(job.run.folder)))]
+        state = load_state(folder)
+        return state, _weights(state, folder), errors
 
 
 def _weights(state: State, folder: Path) -> Weights:

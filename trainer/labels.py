@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date.
+        """Bring the table up to date; say on stderr which source new pictures get, if that isn't the folder's name.
 
         Raises PhotosError if there is no such folder, a table of somebody else, or a name that isn't UTF-8.
         """
@@ -30,6 +31,12 @@ class LabelFolder:
             raise PhotosError(
                 f"{self._table}: has other columns than {','.join(COLUMNS)}, which would be lost: move it elsewhere"
             )
+        name, sources = folder.resolve().name, Counter(row["source"] for row in self._rows())
+        # Where the folder was renamed, it is one door still.
+        self.source = name if name in sources or not sources else sources.most_common(1)[0][0]  # of new pictures
+        if self.source != name:
+            print(f"{self._table}: new pictures get the source {self.source}, as those before: if they are of another "
+                  f"door, label them in a new folder, or write {name} as the source of their rows", file=sys.stderr)
         if self.waiting() or self._table.exists():
             self._write_table()
 
@@ -71,19 +78,19 @@ class LabelFolder:
         source.rename(target)
         self._write_table()
 
+    def _rows(self) -> list[dict[str, str]]:
+        return read_rows(self._table, COLUMNS) if self._table.exists() else []
+
     def _write_table(self) -> None:
         """Write what lies where; a row that still holds stays as it is, with what its owner changed in it."""
-        rows = {row["file"]: row for row in read_rows(self._table, COLUMNS)} if self._table.exists() else {}
-        source, sources = self.folder.resolve().name, Counter(row["source"] for row in rows.values())
-        if sources and source not in sources:  # the folder was renamed: it is one door still
-            source = sources.most_common(1)[0][0]
+        rows = {row["file"]: row for row in self._rows()}
         content = io.StringIO()
         table = csv.DictWriter(content, COLUMNS, lineterminator="\n")
         table.writeheader()
         for label in (*LABELS, WORN_WRONG):
             for name in _pictures(self.folder / label):
                 file = f"{label}/{name}"
-                new = dict(zip(COLUMNS, (file, label, source, "real", ""), strict=True))
+                new = dict(zip(COLUMNS, (file, label, self.source, "real", ""), strict=True))
                 table.writerow(rows[file] if rows.get(file, {}).get("label") == label else new)
         write_whole(self._table, content.getvalue().encode())
 
