@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import io
 import os
 import re
 import signal
@@ -214,17 +216,14 @@ def test_a_full_disk_is_told_in_one_line(toy: Path, tmp_path: Path, command: lis
     assert found == (1, "error: [Errno 28] No space left on device\n")
 
 
-def test_another_error_of_the_system_keeps_its_traceback(
-    toy: Path, toy_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "absent"))
-    (tmp_path / "visit").mkdir()
-    cv2.imwrite(str(tmp_path / "visit" / "0.png"), np.zeros((120, 160), np.uint8))
-    wanted = "--camera", str(tmp_path / "visit"), "--pins", "mock", "--config", str(toy_config), "--model", str(toy)
-    with (tmp_path / "out").open("wb") as out:
-        code, said = ended(out, "run", *wanted)
-    assert (code, said.count("Traceback")) == (1, 1)
-    assert said.splitlines()[-1] == "FileNotFoundError: [Errno 2] No such file or directory"
+def test_another_error_of_the_system_is_none_of_standard_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(sys, "stdout", Broken())
+    with pytest.raises(FileNotFoundError):
+        main(["check"])
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -29,10 +29,17 @@ VERBS = {
 }
 
 
+def environment() -> dict[str, str]:
+    """Return what a user's make would inherit: without the variables of a make that runs the tests."""
+    own = {"DATA", "KNOWN_GROUPS", "SCENES", "CLIPS", "CROPS", "YUNET"}
+    return {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS")) and k not in own}
+
+
 def make(*arguments: str, tree: Path = TREE) -> subprocess.CompletedProcess[str]:
-    """Run make as a user would: without the variables of a make that runs the tests."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS")) and k != "DATA"}
-    return subprocess.run(["make", *arguments], cwd=tree, env=inherited, capture_output=True, text=True, check=False)
+    """Run make as a user would."""
+    return subprocess.run(
+        ["make", *arguments], cwd=tree, env=environment(), capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -184,8 +191,8 @@ def makes_judge(tree: Path, programs: str = "") -> "subprocess.Popen[str]":
     """Start a verb that needs the environment, as a group of processes."""
     path = f"PATH={programs or str(tree.parent / 'bin') + ':' + os.environ['PATH']}"
     return subprocess.Popen(
-        ["make", "judge", "PICTURES=x", path], cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        ["make", "judge", "PICTURES=x", path], cwd=tree, env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
 
 
