@@ -344,7 +344,8 @@ def test_the_screens_browser_is_told_the_page_and_reads_no_settings_or_secrets(b
     ran = box.ssh(
         "cd /srv && echo hidden >secret && chgrp mask-kiosk secret && chmod 640 secret && "
         f"printf %s {shlex.quote(kept + chr(10) + shown)} >/run/systemd/system/shown.service && "
-        "systemctl daemon-reload && systemctl start shown && journalctl --sync && journalctl --unit shown --output cat; rm secret"
+        "systemctl daemon-reload && systemctl start shown && journalctl --sync && "
+        "journalctl --unit shown --output cat; rm secret"
     )
     told = '{"url": "http://127.0.0.1:6275/", "language": "auto", "refused": false}'
     assert f"{told}\nactive\n" in ran.stdout, ran

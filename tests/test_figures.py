@@ -104,8 +104,9 @@ def test_the_readme_says_how_much_is_judged_right(crops: dict[str, Any], scenes:
 def test_both_pages_say_how_many_faces_were_found_to_judge(scenes: dict[str, Any]) -> None:
     door, simple = (found["n"] for found in scenes.values())
     known = door + scenes["door"]["no_face"]
-    assert f"{door} of {known} by our own finder for `door`, {simple} by the cascade for `simple`" in README.replace("\n", " ")
-    assert f"{door} of {known} faces for `door`, the Haar cascade {simple} for `simple`" in CARD.replace("\n", " ")
+    readme, card = (page.replace("\n", " ") for page in (README, CARD))
+    assert f"{door} of {known} by our own finder for `door`, {simple} by the cascade for `simple`" in readme
+    assert f"{door} of {known} faces for `door`, the Haar cascade {simple} for `simple`" in card
 
 
 def test_the_models_page_says_how_each_class_is_judged(crops: dict[str, Any], scenes: dict[str, Any]) -> None:
