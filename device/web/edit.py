@@ -35,7 +35,8 @@ def edit_settings(
             table = document.setdefault(section, tomlkit.table())
             for key, value in values.items():
                 _set(table, key, value)
-        new.unlink(missing_ok=True)  # of a save that was killed: its mode may be another
+        if os.path.lexists(new):  # of a save that was killed: its mode may be another
+            new.unlink()
         with open(new, "x", encoding="utf-8", newline=newline, opener=_secretly) as file:  # passwords may stand in it
             file.write(tomlkit.dumps(document))
             file.flush()
