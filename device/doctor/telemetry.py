@@ -11,6 +11,7 @@ from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host, Network
 from device.doctor.user import service_user
 from device.errors import SettingsError
+from device.limits import is_address
 from device.telemetry.secret import read_secret
 
 ANSWERS = Case(Level.OK, "{place} lets the kiosk in")
@@ -102,15 +103,8 @@ def _name_servers(host: Host, name: str, addresses: list[str]) -> list[str]:
     if name in {*addresses, *known} or name.endswith(".local"):
         return []
     rows = [line.split() for line in (host.text("etc/resolv.conf") or "").splitlines()]
-    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver" and _is_address(row[1])]
-
-
-def _is_address(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False  # the resolver leaves it out too
-    return True
+    # The resolver leaves out what is no address too.
+    return [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver" and is_address(row[1])]
 
 
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")
