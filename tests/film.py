@@ -17,7 +17,7 @@ import numpy as np
 from browser import CHROMIUM, Browser
 from footprint import TREE
 from PIL import Image
-from screens import free_port
+from ports import free_port
 
 from device.cameras.camera import Camera, open_camera
 from device.cameras.frame import Frame

@@ -15,7 +15,8 @@ from typing import Any, Self
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
-from screens import ANSWER_SECONDS, free_port
+from ports import free_port
+from screens import ANSWER_SECONDS
 
 from device.telemetry.settings import MqttSettings
 

@@ -7,13 +7,14 @@ picamera2 are small stand-ins, because they belong to the world outside.
 import os
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from ports import free_port
 
 WANTED = ("ssh", "sshd", "ssh-keygen", "sudo", "systemd-nspawn", "mount")
 REASON = "needs root, ssh, sshd, sudo and systemd-nspawn"
@@ -114,9 +115,7 @@ class Box:
 
     def __init__(self, folder: Path, numpy: str) -> None:
         self.folder, self.root = folder, folder / "root"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         (folder / "bin").mkdir()
         assert overlay(folder) == self.root
         self._furnish(numpy)

@@ -50,12 +50,6 @@ def show(screen: Screen, state: State) -> None:
     screen.show(state, FRAME, [], [])
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 def own_address() -> str:
     """Return an address of this computer that isn't loopback's; skip without one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gpiozero import Device
-from screens import TOKEN, free_port
+from ports import free_port
+from screens import TOKEN
 from test_kiosk import NO_SCREEN, SquareFinder
 from test_setup import SavingFinder
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from footprint import TREE
 from mosquitto import KIOSK, Broker, Subscriber, needs_mosquitto
-from screens import ANSWER_SECONDS, card_of, free_port
+from ports import free_port
+from screens import ANSWER_SECONDS, card_of
 from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict

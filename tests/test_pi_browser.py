@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
-from screens import ANSWER_SECONDS, Viewer, card_of, free_port, served, show
+from ports import free_port
+from screens import ANSWER_SECONDS, Viewer, card_of, served, show
 
 from deploy.pi import browser as pi_browser
 from deploy.pi.page import silence_at

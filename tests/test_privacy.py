@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 from footprint import TREE
+from ports import free_port
 from rtsp_camera import RtspCamera
-from screens import free_port
 from test_kiosk import Listener
 
 from device.seal import unseal

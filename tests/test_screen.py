@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import pytest
 from footprint import TREE
-from screens import ANSWER_SECONDS, Viewer, card_of, free_port, own_address, served, show
+from ports import free_port
+from screens import ANSWER_SECONDS, Viewer, card_of, own_address, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame

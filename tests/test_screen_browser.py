@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from browser import Browser, needs_chromium
-from screens import FRAME, card_of, free_port, served, show
+from ports import free_port
+from screens import FRAME, card_of, served, show
 
 from device.cameras.frame import Frame
 from device.events import State

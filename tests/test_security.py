@@ -3,7 +3,8 @@
 import logging
 
 import pytest
-from screens import TOKEN, card_of, free_port
+from ports import free_port
+from screens import TOKEN, card_of
 from test_screen import ask
 
 from device.settings import ScreenSettings, Settings

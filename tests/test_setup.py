@@ -15,7 +15,8 @@ import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
 from gpiozero import Device
-from screens import FRAME, TOKEN, card_of, free_port, own_address, served, show
+from ports import free_port
+from screens import FRAME, TOKEN, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
 from test_screen import ask

@@ -14,7 +14,8 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from screens import ANSWER_SECONDS, card_of, free_port
+from ports import free_port
+from screens import ANSWER_SECONDS, card_of
 from test_mqtt import START
 
 from device.errors import SettingsError

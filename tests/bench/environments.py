@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from footprint import TFLITE_RUNTIME, TREE, import_seconds
-from screens import free_port
+from ports import free_port
 
 from trainer.practice import draw_face
 

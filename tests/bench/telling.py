@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from screens import free_port
+from ports import free_port
 
 from device.classifier import MODELS
 from device.model_card import read_card

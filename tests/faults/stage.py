@@ -5,7 +5,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Self, TypeVar
 import cv2
 import numpy as np
 from mosquitto import Broker
+from ports import free_port
 
 from trainer.practice import draw_background, draw_face
 
@@ -144,13 +144,6 @@ def wait_for(found: Callable[[], Found | None], what: str, seconds: float = PATI
             raise Late(f"{what}: not within {seconds:.0f} s")
         time.sleep(0.01)
     return value
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @functools.cache
