@@ -12,7 +12,7 @@ from device.classifier import Classifier
 from device.finders import OwnFaceFinder
 from device.replay import replay
 from device.settings import Settings
-from device.web.routes import PAGE
+from device.web.languages import PAGE
 
 MOST_BYTES, MOST_SECONDS = 400_000, 10.0
 LOOKS = ["IDLE", "CHECKING", "ALARM", "CLEAR", "IDLE"]

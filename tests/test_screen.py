@@ -225,7 +225,7 @@ def test_without_a_screen_nothing_listens_and_no_thread_runs() -> None:
 
 
 def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.routes.HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr("device.web.server.LATE_SECONDS", 0.1)
     with served(card_of()) as (screen, server):
         viewer = Viewer(server.port)
@@ -242,7 +242,7 @@ def test_a_door_that_decides_nothing_more_is_a_fault_until_it_does(monkeypatch: 
 def test_who_knows_why_nothing_is_decided_any_more_keeps_to_it(
     shown: tuple[str, str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.routes.HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr("device.web.server.LATE_SECONDS", 0.0)
     with served(card_of()) as (screen, server):
         viewer = Viewer(server.port)
@@ -258,7 +258,7 @@ def test_who_knows_why_nothing_is_decided_any_more_keeps_to_it(
 def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("device.web.routes.HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr("device.web.server.LATE_SECONDS", "soon")  # no number: the server's own loop ends
     with served(card_of()) as (screen, _):
         show(screen, State.CLEAR)
@@ -345,7 +345,7 @@ def test_every_answer_carries_the_security_headers(path: str) -> None:
 
 
 def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("device.web.server.SLOW_SECONDS", 0.5)
+    monkeypatch.setattr("device.web.routes.SLOW_SECONDS", 0.5)
     monkeypatch.setattr("device.web.limited_server.MOST_CONNECTIONS", 2)
     with served(card_of()) as (_, server):
         host = f"Host: 127.0.0.1:{server.port}"

@@ -348,7 +348,7 @@ def test_a_recording_that_has_ended_is_no_fault_when_its_kiosk_is_gone(page: Bro
 def test_a_device_that_falls_silent_with_its_connection_open_is_a_fault(
     page: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.web.server.HEARTBEAT_SECONDS", 3600.0)
+    monkeypatch.setattr("device.web.routes.HEARTBEAT_SECONDS", 3600.0)
     with served(card_of()) as (screen, server):
         page.open(server.url)
         look_at(page, screen, server, "CLEAR")

@@ -44,8 +44,8 @@ from device.signals.signals import Signals
 from device.stop import StopRequest
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
+from device.web.attempts import Attempts
 from device.web.changes import changed
-from device.web.doorkeeper import Attempts
 from device.web.edit import edit_settings
 from device.web.screen import Screen
 from device.web.server import Server

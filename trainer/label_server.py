@@ -14,8 +14,9 @@ from tornado.web import Application, HTTPError
 
 from device.errors import PictureError
 from device.pictures import read_color
-from device.web.doorkeeper import Attempts, Guarded, Static, allowed_hosts
-from device.web.routes import PAGE as DEVICE_PAGE
+from device.web.attempts import Attempts
+from device.web.doorkeeper import Guarded, Static, allowed_hosts
+from device.web.languages import PAGE as DEVICE_PAGE
 from trainer.labels import LabelFolder
 from trainer.photos import PhotosError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from device.errors import SettingsError
 
-LANGUAGES = Path(__file__).parent / "page" / "languages"
+PAGE = Path(__file__).parent / "page"
+LANGUAGES = PAGE / "languages"
 AUTO = "auto"  # the browser's, where it is one of ours
 FALLBACK = "en"
 LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT", "ENDED")

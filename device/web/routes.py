@@ -1,26 +1,51 @@
-"""Says what answers at which address of the screen's server."""
+"""Serves the screen's pages and the stream of states over HTTP: says what answers at which address, and until when."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import suppress
 
 from tornado.template import Loader
 from tornado.web import Application
 
 from device.web.doorkeeper import Guarded, Static, allowed_hosts
-from device.web.limited_server import Places
+from device.web.languages import PAGE
+from device.web.limited_server import Asking, LimitedServer, Places
 from device.web.pages import MOST_VIEWERS, MetricsText, MirrorStream, ScreenPage, StateStream
+from device.web.server import Server
 from device.web.setup_pages import SETUP_PAGES
 from device.web.today_pages import TODAY_PAGES
 
-if TYPE_CHECKING:
-    from device.web.server import Server
-
-PAGE = Path(__file__).parent / "page"
+HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
+SLOW_SECONDS = 10.0  # a request must have arrived by then
+LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
+GOODBYE_SECONDS = 0.5
 ANSWER_SECONDS = 10.0  # a viewer must answer a ping by then
 LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
 
 
-def routes(server: "Server") -> Application:
+async def serve(server: Server) -> None:
+    """Serve until the server is stopped."""
+    http = LimitedServer(
+        routes(server), asking=Asking(server.address.network_of), max_header_size=LARGEST_HEADER,
+        max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
+    )  # fmt: skip
+    http.add_socket(server.address.socket)
+    mirror = asyncio.create_task(server.mirror.serve())
+    try:
+        while not server.ended.is_set():
+            server.beat()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(server.ended.wait(), HEARTBEAT_SECONDS)
+    finally:
+        mirror.cancel()
+        http.stop()
+        ends = [*(viewer.close for viewer in server.viewers), *(viewer.close for viewer in server.mirror.viewers)]
+        for end in ends:
+            end(1001, "the kiosk has ended")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(http.close_all_connections(), GOODBYE_SECONDS)
+
+
+def routes(server: Server) -> Application:
     """Return what answers for a server: pages that its settings switch off have no address."""
     shared, screen = {"server": server}, server.settings.screen
     setup = shared | {"answered": screen.setup, "token": server.token}

@@ -95,8 +95,10 @@ class Screen:
         if self._server is None or self._loop is None:
             return
         try:
+            from device.web.routes import serve  # here: a tenth of a second, for the door only
+
             with sparing_logs():
-                self._loop.run_until_complete(self._server.serve())
+                self._loop.run_until_complete(serve(self._server))
         except Exception:
             log.exception("screen: has failed; the door goes on without it")
         finally:

@@ -1,4 +1,4 @@
-"""Serves the screen's page and its stream of states over HTTP, to browsers that are let in."""
+"""What the screen's pages are told by the door, and tell it."""
 
 import asyncio
 import hashlib
@@ -8,9 +8,8 @@ import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.web import RequestHandler
 
@@ -27,27 +26,31 @@ from device.settings import Settings, read_settings
 from device.signals.signals import LATE_SECONDS
 from device.telemetry.telemetry import Telemetry
 from device.web.address import PageAddress
+from device.web.attempts import Attempts
 from device.web.changes import held
-from device.web.doorkeeper import Attempts
 from device.web.edit import edit_settings
-from device.web.languages import LANGUAGES, Language, codes, preferred, read_language
-from device.web.limited_server import Asking, LimitedServer
+from device.web.languages import LANGUAGES, PAGE, Language, codes, preferred, read_language
 from device.web.mirror import Mirror
-from device.web.pages import StateStream
-from device.web.routes import PAGE, routes
 from device.web.what_if import History
 
 if TYPE_CHECKING:
     from device.telemetry.metrics import Metrics
 
-HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
-SLOW_SECONDS = 10.0  # a request must have arrived by then
-LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
-GOODBYE_SECONDS = 0.5
+
+class Viewer(Protocol):
+    """Somebody whose page shows the door's state."""
+
+    def tell(self, message: str) -> None:
+        """Send a message, and don't wait for it to arrive."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        ...
 
 
 class Server:
-    """The page's server; all but `seen` runs in the thread of `serve`."""
+    """The page's server; all but `seen` runs in the thread that serves it."""
 
     def __init__(
         self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
@@ -62,7 +65,7 @@ class Server:
         self.changed: deque[Settings] = deque(maxlen=1)  # by the setup page, and not yet taken by the door
         self.mirror = Mirror(levels(settings.model, card).threshold)
         self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
-        self.viewers: set[StateStream] = set()
+        self.viewers: set[Viewer] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
         self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
         self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
@@ -74,7 +77,7 @@ class Server:
             from device.telemetry import metrics  # here: prometheus_client takes its time
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
-        self._ended = asyncio.Event()
+        self.ended = asyncio.Event()
         # Last, because what is refused before leaves no port taken.
         self.address = PageAddress(screen.host, screen.port)
         self.port, self.url = self.address.port, self.address.url
@@ -145,30 +148,13 @@ class Server:
         return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
 
     def stop(self) -> None:
-        """Let `serve` end."""
-        self._ended.set()
+        """Let the serving end."""
+        self.ended.set()
 
-    async def serve(self) -> None:
-        """Serve until `stop`."""
-        server = LimitedServer(
-            routes(self), asking=Asking(self.address.network_of), max_header_size=LARGEST_HEADER,
-            max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
-        )  # fmt: skip
-        server.add_socket(self.address.socket)
-        mirror = asyncio.create_task(self.mirror.serve())
-        try:
-            while not self._ended.is_set():
-                self._late = self._seen_at is not None and time.monotonic() - self._seen_at > LATE_SECONDS
-                self.tell()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._ended.wait(), HEARTBEAT_SECONDS)
-        finally:
-            mirror.cancel()
-            server.stop()
-            for viewer in [*self.viewers, *self.mirror.viewers]:
-                viewer.close(1001, "the kiosk has ended")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(server.close_all_connections(), GOODBYE_SECONDS)
+    def beat(self) -> None:
+        """Tell every viewer that the kiosk is there, and whether frames are late; called about once a second."""
+        self._late = self._seen_at is not None and time.monotonic() - self._seen_at > LATE_SECONDS
+        self.tell()
 
 
 def _token(given: str) -> str:

@@ -18,6 +18,7 @@ from device.classifier import Verdict
 from device.faces import Box
 from device.settings import ScreenSettings, Settings
 from device.telemetry.settings import CountsSettings
+from device.web.routes import serve
 from device.web.server import Server
 from trainer.label_server import LabelServer
 from trainer.labels import LabelFolder
@@ -102,7 +103,7 @@ class Page(Asked):
         for number in range(8):
             face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
             self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], [face.box], 0.0)
-        self.start(self._server.serve(), self._server.port)
+        self.start(serve(self._server), self._server.port)
 
     def page(self, content: bytes) -> list[str]:
         """Ask with a request, line by line as it stands."""
