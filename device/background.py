@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device.faces import Box, overlap
+from device.faces import Box, iou
 
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
@@ -114,7 +114,7 @@ class Background:
         others = [box for box in boxes if not any(place.still and place.holds(box) for place in self._places)]
         for place in self._places:
             beside = others if place.still else boxes
-            if place.last_seen < now and any(overlap(place.box, box) >= BESIDE_IOU for box in beside):
+            if place.last_seen < now and any(iou(place.box, box) >= BESIDE_IOU for box in beside):
                 place.last_beside = now
         return turned
 
@@ -133,7 +133,7 @@ class Background:
             return False
         taken = [*people, *(other.box for other in self._places if other.somebody)]
         # Of a picture that was watched and never stirred it is known that it is none.
-        theirs = any(overlap(place.box, box) > SOMEBODY_IOU for box in taken)
+        theirs = any(iou(place.box, box) > SOMEBODY_IOU for box in taken)
         place.still, place.somebody = True, theirs and (place.stirred > 0 or not place.watched)
         return True
 
@@ -144,7 +144,7 @@ class Background:
 
     def touches(self, box: Box) -> bool:
         """Tell whether there is background where this box is: what else is told of the box takes longer."""
-        return any(place.still and overlap(place.box, box) > 0 for place in self._places)
+        return any(place.still and iou(place.box, box) > 0 for place in self._places)
 
     def holds(self, box: Box) -> bool:
         """Tell whether a face in this box belongs to the background."""
@@ -156,12 +156,12 @@ class Background:
         It does so when one of the walkers has just come before it, and for a moment while nobody is there.
         people: the faces of all who have moved and are there.
         """
-        alone = not any(overlap(person, box) > 0 for person in people)
+        alone = not any(iou(person, box) > 0 for person in people)
 
         def framed_anew(place: _Place) -> bool:
             for_a_moment = alone and now - place.last_seen <= WAVER_SECONDS
             least = LEFT_IOU if any(map(place.behind, walkers)) else REFRAMED_IOU if for_a_moment else math.inf
-            return overlap(place.box, box) >= least
+            return iou(place.box, box) >= least
 
         return any(
             place.still and now - place.last_alone <= HIDDEN_SECONDS and framed_anew(place) for place in self._places

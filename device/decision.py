@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from device.background import Background
 from device.classifier import Verdict
 from device.events import Alert, Event, Kind, State
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.levels import Levels
-from device.look import in_zone, place_of
+from device.look import place_of, uncounted
 from device.people import pair
 from device.person import Person
 from device.settings import DecisionSettings
@@ -62,7 +62,7 @@ class Decision:
         """
         gap = now - self._updated > max(LEAST_GAP_SECONDS, self._kept_seconds)
         events = self._see(now, []) if gap else []  # then all have left, and who is there now may be somebody else
-        events += self._see(now, [verdict for verdict in verdicts if self._counts(*verdict.look.place)])
+        events += self._see(now, [verdict for verdict in verdicts if not uncounted(verdict.look.place, self._settings)])
         self._updated = now
         counted = [person for person in self._people if person.noticed and not person.lost]
         urgent = max(counted, key=lambda person: (URGENCY.index(STATES[person.bare]), person.mean or 0), default=None)
@@ -80,7 +80,8 @@ class Decision:
 
         now: when the frame was taken, in seconds; shape: its (height, width).
         """
-        boxes = [box for box in boxes if self._counts(*place_of(box, shape)) and not self._is_poster(now, box)]
+        boxes = [box for box in boxes if not uncounted(place_of(box, shape), self._settings)]
+        boxes = [box for box in boxes if not self._is_poster(now, box)]
         pairs = pair(now, self._people, boxes)
         moved = [j in pairs and self._people[pairs[j]].moved for j in range(len(boxes))]
         return not all(moved) or any(self._background.doubts(now, box) for box in boxes)
@@ -90,10 +91,6 @@ class Decision:
         for person in self._people:
             if person.visit and person.scores and person.scores[-1].at == now:
                 yield Judged(person.visit, person.box, person.scores[-1].score)
-
-    def _counts(self, x: float, y: float, height: float) -> bool:
-        """Tell whether a face is large enough, and in no zone that its owner has masked out."""
-        return height >= self._settings.least_height and not in_zone(x, y, self._settings.zones)
 
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> list[Event]:
         """Give each verdict to whom it belongs, a new person if to nobody and no poster; return what has happened."""
@@ -123,7 +120,7 @@ class Decision:
         if box in self._turned or not self._background.touches(box):
             return False
         people = [person for person in self._people if self._passes(person)]
-        if any(overlap(person.box, box) > PASSING_IOU for person in people):
+        if any(iou(person.box, box) > PASSING_IOU for person in people):
             return False
         walkers = [person.box for person in people if person.moved]
         return self._background.holds(box) or self._background.reframed(now, box, walkers, self._moved_boxes())

@@ -45,7 +45,7 @@ def largest_first(faces: list[Face]) -> list[Face]:
     return sorted(faces, key=lambda face: face.box.width * face.box.height, reverse=True)
 
 
-def overlap(a: Rectangle, b: Rectangle) -> float:
+def iou(a: Rectangle, b: Rectangle) -> float:
     """Return the intersection of two boxes over their union, 0-1."""
     (left, top, wide, high), (other_left, other_top, other_wide, other_high) = a, b
     width = min(left + wide, other_left + other_wide) - max(left, other_left)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.faces import Box, Face, Luma, Rectangle, largest_first, overlap
+from device.faces import Box, Face, Luma, Rectangle, iou, largest_first
 from device.reduce import halved
 
 WIDTH, HEIGHT = 320, 224  # px of the network's picture: between 4:3 and 16:9, multiples of 32
@@ -63,7 +63,7 @@ def decode(heatmap: Floats, least_score: float, most_overlap: float) -> list[tup
     kept: list[tuple[Rectangle, float]] = []
     for cell, (sure, *place) in sorted(cells, key=lambda item: -item[1][0]):
         box = _box(*divmod(cell, score.shape[1]), *place)
-        if all(overlap(box, other) <= most_overlap for other, _ in kept):
+        if all(iou(box, other) <= most_overlap for other, _ in kept):
             kept.append((box, sure))
     return kept
 
@@ -85,6 +85,6 @@ def faces_of(
         y, bottom = (round(min(max(edge * fitted.scale_y, 0), size[1])) for edge in (top, top + high))
         box = Box(x, y, right - x, bottom - y)
         # Two that reach over the edge may be one where they are cut.
-        if right > x and bottom > y and all(overlap(box, face.box) <= most_overlap for face in found):
+        if right > x and bottom > y and all(iou(box, face.box) <= most_overlap for face in found):
             found.append(Face(box, score))
     return largest_first(found)

@@ -1,12 +1,11 @@
 """Says how well a face is seen: where in the picture, how large, bright and sharp, whether cut, and how it moves."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 
 from device.faces import Box, Face, Luma
-from device.limits import Zone
+from device.settings import DecisionSettings
 
 # Finders keep their boxes inside the picture. One that touches its edge and is so much narrower or flatter than a face
 # was cut by it, by more than a fifth.
@@ -46,9 +45,23 @@ def place_of(box: Box, shape: tuple[int, ...]) -> tuple[float, float, float]:
     return (box.x + box.width / 2) / width, (box.y + box.height / 2) / height, box.height / height
 
 
-def in_zone(x: float, y: float, zones: Sequence[Zone]) -> bool:
-    """Tell whether a place, in shares of the picture, is in one of its owner's zones."""
-    return any(left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in zones)
+def uncounted(place: tuple[float, float, float], settings: DecisionSettings) -> str | None:
+    """Return why nobody is taken to be at a place, (x, y, height) as a Look has them; None if somebody is."""
+    x, y, height = place
+    if height < settings.least_height:
+        return "smaller than least height"
+    if any(left <= x <= left + wide and top <= y <= top + high for left, top, wide, high in settings.zones):
+        return "in a zone"
+    return None
+
+
+def unjudged(look: Look, settings: DecisionSettings) -> str | None:
+    """Return why a face is waited for that counts; None if it is seen well enough for its score."""
+    if look.cut:
+        return "cut by the picture's edge"
+    if look.brightness < settings.least_brightness:
+        return "darker than least brightness"
+    return None
 
 
 def look_at(luma: Luma, face: Face, crop: Luma) -> Look:

@@ -9,7 +9,7 @@ the very place isn't taken for a neighbour who is missed just then.
 from collections.abc import Sequence
 from math import hypot
 
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.person import Person
 
 SAME_FACE_IOU = 0.3  # overlap of two frames' boxes from which they are taken for one face; 0-1
@@ -26,7 +26,7 @@ def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int
     there, lost = ([i for i, person in enumerate(people) if person.lost is gone] for gone in (False, True))
 
     def overlapping(some: Sequence[int], least: float) -> list[tuple[float, int, int]]:
-        overlaps = ((overlap(people[i].box, box), i, j) for i in some for j, box in enumerate(boxes))
+        overlaps = ((iou(people[i].box, box), i, j) for i in some for j, box in enumerate(boxes))
         return [(-iou, i, j) for iou, i, j in overlaps if iou >= least]
 
     def near(some: Sequence[int]) -> list[tuple[float, int, int]]:

@@ -13,6 +13,7 @@ from device.background import moved
 from device.classifier import Verdict
 from device.faces import Box
 from device.levels import Levels
+from device.look import unjudged
 from device.settings import DecisionSettings
 from device.trace import Trace, variance
 
@@ -104,9 +105,8 @@ class Person:
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
         if not self.visit or (self.noticed and self.moved):
             self.last_there = now
-        look = verdict.look
-        if not look.cut and look.brightness >= settings.least_brightness:
-            self._score(Scored(now, verdict.alarm_score, look.weight), settings)
+        if not unjudged(verdict.look, settings):
+            self._score(Scored(now, verdict.alarm_score, verdict.look.weight), settings)
         elif self.scores and now - self.scores[-1].at > settings.window_seconds:
             self.scores.clear()
 

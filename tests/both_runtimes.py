@@ -16,7 +16,7 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 from footprint import TFLITE_RUNTIME, TREE
 
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.heatmap import fit
 from device.pictures import picture_files, read_luma
 
@@ -51,8 +51,8 @@ def spread(pictures: Sequence[Path]) -> Spread:
         fitted = fit(read_luma(path))
         faces, free = [Box(*box) for box in boxes], [Box(*box) for box in others]
         for face in faces:
-            other = max(free, key=lambda box: overlap(face, box), default=NOWHERE)
-            if overlap(face, other) < SAME_FACE:
+            other = max(free, key=lambda box: iou(face, box), default=NOWHERE)
+            if iou(face, other) < SAME_FACE:
                 alone += 1
                 continue
             free.remove(other)

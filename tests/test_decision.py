@@ -9,7 +9,7 @@ import pytest
 from device.classifier import Verdict
 from device.decision import Decision
 from device.events import Alert, Event, Kind, State
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.levels import Levels
 from device.limits import HIGHEST_LEVEL, LOWEST_LEVEL
 from device.look import Look
@@ -194,10 +194,10 @@ def test_a_face_elsewhere_is_somebody_else() -> None:
 
 
 def test_overlap() -> None:
-    assert overlap(LEFT, LEFT) == 1.0
-    assert overlap(LEFT, RIGHT) == 0.0
-    assert overlap(LEFT, Box(0, 0, 0, 0)) == 0.0
-    assert overlap(LEFT, Box(50, 0, 100, 100)) == pytest.approx(1 / 3)
+    assert iou(LEFT, LEFT) == 1.0
+    assert iou(LEFT, RIGHT) == 0.0
+    assert iou(LEFT, Box(0, 0, 0, 0)) == 0.0
+    assert iou(LEFT, Box(50, 0, 100, 100)) == pytest.approx(1 / 3)
 
 
 def happened(scene: Scene, frames_per_second: int, seconds: float, **settings: Any) -> list[tuple[str, int, State]]:
@@ -329,7 +329,7 @@ def test_who_walks_towards_the_camera_fast_stays_one_person() -> None:
         return Box(round(300 + 20 * t * 5), round(100 + side / 2), side, side)
 
     boxes = [box(frame / 5) for frame in range(8)]
-    assert min(overlap(a, b) for a, b in itertools.pairwise(boxes)) < SAME_FACE_IOU
+    assert min(iou(a, b) for a, b in itertools.pairwise(boxes)) < SAME_FACE_IOU
     assert [kind for kind, _, _ in happened(lambda t: [verdict(0.1, box(t))] if t < 1.6 else [], 5, 6)] == [
         Kind.ENTER, Kind.VERDICT, Kind.LEAVE,
     ]

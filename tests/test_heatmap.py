@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.heatmap import (
     CHANNELS,
     COLUMNS,
@@ -72,7 +72,7 @@ def test_a_face_is_read_where_it_was_written(cells: tuple[int, int]) -> None:
 def test_the_surest_comes_first_and_hides_what_overlaps_it() -> None:
     sure, near, apart, doubtful = (40, 40, 60, 60), (64, 40, 60, 60), (150, 90, 30, 40), (10, 120, 40, 40)
     heatmap = written((0.9, sure), (0.8, near), (0.95, apart), (0.4, doubtful))
-    assert overlap(near, sure) == pytest.approx(36 / 84)
+    assert iou(near, sure) == pytest.approx(36 / 84)
     boxes = [box for box, _ in decode(heatmap, 0.5, 0.42)]
     assert boxes == [pytest.approx(apart, abs=TINY), pytest.approx(sure, abs=TINY)]
     assert [score for _, score in decode(heatmap, 0.5, 0.44)] == pytest.approx([0.95, 0.9, 0.8])

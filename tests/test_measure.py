@@ -11,7 +11,7 @@ import pytest
 from real_data import real_data
 
 from device.cameras.view import luma_of
-from device.faces import Box, Face, overlap
+from device.faces import Box, Face, iou
 from device.haar import HaarFaceFinder
 from device.pictures import read_color
 from device.settings import FaceSettings
@@ -158,7 +158,7 @@ def test_yunet_searches_a_small_picture_as_the_device_does(side: int) -> None:
     (known,) = YuNetFaceFinder(path, FaceSettings.yunet_sha256, 0.4).find(luma)
     for picture in (luma, np.dstack([luma] * 3)):
         found = YuNet(path).find(picture)[0]
-        assert overlap(found.box, known.box) > 0.9
+        assert iou(found.box, known.box) > 0.9
         assert found.score == known.score > 0.4
 
 

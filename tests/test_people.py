@@ -2,7 +2,7 @@
 
 import pytest
 
-from device.faces import Box, overlap
+from device.faces import Box, iou
 from device.people import pair
 from device.person import Person
 
@@ -25,7 +25,7 @@ def pairs_after(seconds: float, before: list[Box], now: list[Box]) -> dict[int, 
     ],
 )
 def test_overlap_is_the_shared_part(other: Box, shared: float) -> None:
-    assert overlap(BEFORE, other) == overlap(other, BEFORE) == pytest.approx(shared)
+    assert iou(BEFORE, other) == iou(other, BEFORE) == pytest.approx(shared)
 
 
 @pytest.mark.parametrize(

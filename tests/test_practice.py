@@ -10,7 +10,7 @@ from drawn_photos import drawn_photos
 
 from device.__main__ import main as device
 from device.errors import KioskError
-from device.faces import Box, Luma, overlap
+from device.faces import Box, Luma, iou
 from device.haar import HaarFaceFinder
 from device.model_card import read_card
 from trainer.__main__ import main as trainer
@@ -120,7 +120,7 @@ def test_a_practice_set_is_drawn_by_a_command_which_keeps_what_is_there(
 @pytest.mark.parametrize(("masked", "least"), [(False, 0.8), (True, 0.6)])
 def test_the_face_finder_finds_drawn_faces_where_they_are(faces: Faces, masked: bool, least: float) -> None:
     finder = HaarFaceFinder()
-    found = [any(overlap(face.box, box) >= 0.5 for face in finder.find(luma)) for luma, box in faces[masked]]
+    found = [any(iou(face.box, box) >= 0.5 for face in finder.find(luma)) for luma, box in faces[masked]]
     assert np.mean(found) >= least
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from device.classifier import Classifier
 from device.errors import PictureError
-from device.faces import FaceFinder, Luma, overlap
+from device.faces import FaceFinder, Luma, iou
 from device.pictures import read_luma
 from trainer.cache import write_whole
 from trainer.dataset import Dataset, in_both_classes, load_dataset
@@ -135,7 +135,7 @@ def _judge_scenes(classifier: Classifier, finder: FaceFinder, folder: Path) -> J
             continue
         judged = classifier.judge(luma, finder.find(luma))
         for photo in photos:
-            met = [(overlap(verdict.box, photo.box), verdict.label) for verdict in judged if photo.box]
+            met = [(iou(verdict.box, photo.box), verdict.label) for verdict in judged if photo.box]
             share_of_both, label = max(met, default=(0.0, ""))
             if share_of_both >= SAME_FACE:
                 pairs.append((photo, label))

@@ -12,7 +12,7 @@ from tornado.websocket import WebSocketClosedError
 from device.cameras.frame import Frame
 from device.classifier import Verdict
 from device.faces import Box
-from device.look import Look, in_zone
+from device.look import uncounted, unjudged
 from device.settings import DecisionSettings
 
 WIDTH = 320  # px
@@ -21,6 +21,7 @@ MOST_SENT = 40  # pictures a second to all viewers together: the more look, the 
 QUALITY = 70  # of JPEG, 0-100
 ALARM_COLOR, CLEAR_COLOR, EDGE_COLOR = (60, 60, 255), (120, 200, 60), (0, 0, 0)  # BGR
 LEFT_OUT_COLOR = (190, 190, 190)
+JUST_CAME = "came just now, or hasn't moved"
 
 
 class Viewer(Protocol):
@@ -85,17 +86,5 @@ def picture(
 
 def left_out(verdicts: Sequence[Verdict], judged: Collection[Box], settings: DecisionSettings) -> list[str]:
     """Return why each of the faces in grey frames isn't judged, from left to right."""
-    looks = [verdict.look for verdict in verdicts if verdict.box not in judged]
-    return [_reason(look, settings) for look in sorted(looks, key=lambda look: look.x)]
-
-
-def _reason(look: Look, settings: DecisionSettings) -> str:
-    if look.height < settings.least_height:
-        return "smaller than least height"
-    if in_zone(look.x, look.y, settings.zones):
-        return "in a zone"
-    if look.cut:
-        return "cut by the picture's edge"
-    if look.brightness < settings.least_brightness:
-        return "darker than least brightness"
-    return "came just now, or hasn't moved"
+    looks = sorted((verdict.look for verdict in verdicts if verdict.box not in judged), key=lambda look: look.x)
+    return [uncounted(look.place, settings) or unjudged(look, settings) or JUST_CAME for look in looks]

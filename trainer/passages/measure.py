@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from device.classifier import Classifier
-from device.faces import FaceFinder, overlap
+from device.faces import FaceFinder, iou
 from trainer.passages.draw import Material, Stage
 from trainer.passages.noise import FRAMES_PER_SECOND, Noise, verdict_of
 from trainer.passages.script import Passage, Place, Walk
@@ -61,7 +61,7 @@ def _watch(found: _Found, stage: Stage, walk: Walk, masked: bool, classifier: Cl
         if spot is None or true is None:
             continue
         verdicts = classifier.judge(luma, finder.find(luma))
-        near = [verdict for verdict in verdicts if overlap(verdict.box, true.box) > SAME_FACE]
+        near = [verdict for verdict in verdicts if iou(verdict.box, true.box) > SAME_FACE]
         seen.append(bool(near))
         if near:
             box, score = near[0].box, float(np.clip(near[0].alarm_score, LOWEST, HIGHEST))
