@@ -20,6 +20,7 @@ from device.haar import CASCADE, HaarFaceFinder
 from device.model_card import read_card
 from device.reduce import LONGEST_SIDE, reduce
 from device.tflite import TFLite
+from device.yunet import load_network
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
 from trainer.finder.network import finder
 from trainer.practice import draw_face
@@ -31,7 +32,7 @@ from .report import Cost, Ratio
 FACES, FACES_ALONE, FACES_FLOAT, YUNET, HAAR = "faces", "faces, without check", "faces, float32", "YuNet", "Haar"
 CLASSIFIERS = "door", "simple"
 FRAME_WIDTH, FRAME_HEIGHT = 640, 480  # px, of a camera
-YUNET_SCORE, YUNET_OVERLAP = 0.7, 0.3  # 0-1: a face from this score on; of two boxes with more overlap one stays
+YUNET_SCORE = 0.7  # 0-1: a face from this score on
 # Of these two, CPU time of the first over the second's is to be at most so much.
 WANTED = ((FACES, YUNET, 1 / 3), ("door", "simple", 1 / 20), ("door", PEER, 1 / 20), (OURS, NOTEBOOK, 1 / 20),
           (OURS, POPULAR, 1 / 20))  # fmt: skip
@@ -137,10 +138,8 @@ def _yunet(path: Path, luma: Luma) -> _Contender:
     if not path.is_file():
         raise ModelError(f"{path}: no such file, expected YuNet's .onnx: set YUNET, or leave it out")
     size = heatmap.WIDTH, heatmap.HEIGHT  # not what the device gives it: the same as the face network's
-    try:
-        network = cv2.FaceDetectorYN.create(str(path), "", size, YUNET_SCORE, YUNET_OVERLAP)
-    except cv2.error as error:
-        raise ModelError(f"{path}: is damaged or no model, expected YuNet's .onnx: fetch it again") from error
+    network = load_network(path, YUNET_SCORE)
+    network.setInputSize(size)
     picture = cv2.cvtColor(heatmap.fit(luma).luma, cv2.COLOR_GRAY2BGR)
     return _Contender(lambda: network.detect(picture), size, path.stat().st_size, None)
 

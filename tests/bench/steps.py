@@ -1,6 +1,5 @@
 """Measures where the time of one frame goes: CPU milliseconds of each step of the loop, on a drawn 640x480 picture."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -20,22 +19,11 @@ from device.levels import levels
 from device.motion import Motion
 from device.settings import CameraSettings, Settings
 from device.signals.signals import Signals
+from trainer.cost import cpu_milliseconds
 from trainer.practice import draw_face
 
 WIDTH, HEIGHT = 640, 480  # px
 SEED = 3  # of a drawn person whom the finder finds
-ROUNDS, CALLS = 15, 20  # the least round counts: what else runs on the computer makes the others slower
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    """Return the CPU time of one call, of all threads."""
-    rounds = []
-    for _ in range(ROUNDS):
-        begin = time.process_time()
-        for _ in range(CALLS):
-            call()
-        rounds.append((time.process_time() - begin) / CALLS * 1000)
-    return min(rounds)
 
 
 def measure() -> dict[str, float]:
@@ -65,7 +53,8 @@ def measure() -> dict[str, float]:
             "people followed, door decided": lambda: decision.update(next(now) / 10, verdicts),
             "lamps and buzzer": lambda: signals.show(State.CLEAR, next(now) / 10, datetime.now(UTC), []),
         }
-        return {name: milliseconds(call) for name, call in steps.items()}
+        # The least round counts: what else runs on the computer makes the others slower.
+        return {name: min(rounds) for name, rounds in cpu_milliseconds(steps).items()}
 
 
 class _Finds:
