@@ -105,7 +105,7 @@ judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL= C
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
 	@$(venv) -m device judge "$(PICTURES)" $(model) $(config)
 test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
-	@$(venv) -m pytest --numprocesses auto --dist loadfile
+	@$(venv) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
