@@ -32,6 +32,9 @@ LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SEC
 # of the frames that tell: somebody who sat at a desk did in 0.73 or more of any three seconds; pictures on walls, under
 # noise, JPEG and wavering light, in none, in 0.37 at most if they swayed by a hundredth of their height to each side.
 WATCHED_SECONDS, STIRRING = 10.0, 0.5
+# Somebody asleep may be background too; whoever sits there next is watched, and after so long in which they stir it is
+# none any more.
+AWAKE_SECONDS = 3.0
 MOST_WAITS = 12  # times as long as for others until a place that stirs is background too: a poster in a draught
 SOMEBODY_IOU = 0.5  # overlap with somebody who has moved, 0-1, from which a place that becomes background may be theirs
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
@@ -50,6 +53,8 @@ class _Place:
     stirred: int = 0  # in how many of them it did
     still: bool = False  # it is background
     somebody: bool = False  # it may be somebody who moves too little: then it is kept no longer than other places
+    asleep: bool = False  # it may be where somebody was who never stirred while it was watched
+    back: float = -math.inf  # seconds: when it was seen again after a gap
     last_beside: float = -math.inf  # seconds: when a face was beside it that wasn't in it
     last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
@@ -88,13 +93,13 @@ class Background:
         self._places: list[_Place] = []
 
     def doubts(self, now: float, box: Box) -> bool:
-        """Tell whether it matters if a face in this box stirs: a place of its may be background soon."""
-        return any(self._is_due(place, now + WATCHED_SECONDS) for place in self._places if place.holds(box))
+        """Tell whether it matters if a face in this box stirs: its place may be background soon, or no longer."""
+        return any(self._is_watched(place, now) for place in self._places if place.holds(box))
 
     def watch(self, now: float, box: Box, stirs: bool) -> None:
         """Take whether a face stirs against the rest of the picture, before the frame taken at `now` is seen."""
         for place in self._places:
-            if place.holds(box) and self._is_due(place, now + WATCHED_SECONDS):
+            if place.holds(box) and self._is_watched(place, now):
                 place.watched += 1
                 place.stirred += stirs
 
@@ -124,8 +129,15 @@ class Background:
         if place.last_beside <= place.last_seen or gap <= WAVER_SECONDS:
             place.seen_seconds += min(gap, GAP_SECONDS)
         place.last_seen = now
+        if gap > GAP_SECONDS:
+            place.back = now
+            if place.asleep:
+                place.watched = place.stirred = 0
         if now - place.last_beside > ALONE_SECONDS:
             place.last_alone = now
+        if place.asleep and now - place.back >= AWAKE_SECONDS and place.stirred > STIRRING * place.watched:
+            self._places[self._places.index(place)] = _Place(place.box, now, now)
+            return False
         if not self._is_due(place, now):
             return False
         if place.stirred > STIRRING * place.watched and now - place.since < MOST_WAITS * self.seconds:
@@ -134,8 +146,14 @@ class Background:
         taken = [*people, *(other.box for other in self._places if other.somebody)]
         # Of a picture that was watched and never stirred it is known that it is none.
         theirs = any(iou(place.box, box) > SOMEBODY_IOU for box in taken)
-        place.still, place.somebody = True, theirs and (place.stirred > 0 or not place.watched)
+        unsure = place.stirred > 0 or not place.watched
+        place.still, place.somebody, place.asleep = True, theirs and unsure, theirs and not unsure
         return True
+
+    def _is_watched(self, place: _Place, now: float) -> bool:
+        """Tell whether it counts if a face stirs in a place: before it becomes background, or where another may be."""
+        returned = place.asleep and now - place.back <= WATCHED_SECONDS
+        return returned or self._is_due(place, now + WATCHED_SECONDS)
 
     def _is_due(self, place: _Place, now: float) -> bool:
         """Tell whether a place has been there for long enough to become background, if it is seen until `now`."""

@@ -81,10 +81,11 @@ class Decision:
         now: when the frame was taken, in seconds; shape: its (height, width).
         """
         boxes = [box for box in boxes if not uncounted(place_of(box, shape), self._settings)]
+        if any(self._background.doubts(now, box) for box in boxes):
+            return True
         boxes = [box for box in boxes if not self._is_poster(now, box)]
         pairs = pair(now, self._people, boxes)
-        moved = [j in pairs and self._people[pairs[j]].moved for j in range(len(boxes))]
-        return not all(moved) or any(self._background.doubts(now, box) for box in boxes)
+        return not all(j in pairs and self._people[pairs[j]].moved for j in range(len(boxes)))
 
     def judged(self, now: float) -> Iterator[Judged]:
         """Yield whose scores counted on the frame taken at `now`, the last one: people in a visit, seen well."""

@@ -1,9 +1,10 @@
 """Follows faces from picture to picture: says which of now is which of before.
 
-Pure: time comes in as a value. Pairs are made one after the other, best first: the boxes that overlap most, then those
-whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Those who are there
-come first: else whoever steps into a place would become the one who has just left it. But who is lost and comes back to
-the very place isn't taken for a neighbour who is missed just then.
+Pure: time comes in as a value. Everybody is looked for where they would be if they had gone on as before, so that those
+who walk past each other stay who they are. Pairs are made one after the other, best first: the boxes that overlap most,
+then those whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Those who
+are there come first: else whoever steps into a place would become the one who has just left it. But who is lost and
+comes back to the very place isn't taken for a neighbour who is missed just then.
 """
 
 from collections.abc import Sequence
@@ -24,14 +25,15 @@ MOST_GROWTH, GROWTH_A_SECOND, GREATEST_GROWTH = 1.5, 2.0, 4.0  # the same of how
 def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int, int]:
     """Return for each box that belongs to somebody, by its place in the list, the place of that person."""
     there, lost = ([i for i, person in enumerate(people) if person.lost is gone] for gone in (False, True))
+    places = [person.ahead(now) for person in people]
 
     def overlapping(some: Sequence[int], least: float) -> list[tuple[float, int, int]]:
-        overlaps = ((iou(people[i].box, box), i, j) for i in some for j, box in enumerate(boxes))
-        return [(-iou, i, j) for iou, i, j in overlaps if iou >= least]
+        overlaps = ((iou(places[i], box), i, j) for i in some for j, box in enumerate(boxes))
+        return [(-share, i, j) for share, i, j in overlaps if share >= least]
 
     def near(some: Sequence[int]) -> list[tuple[float, int, int]]:
         ways = (
-            (_way(people[i].box, box, now - people[i].last_seen), i, j) for i in some for j, box in enumerate(boxes)
+            (_way(places[i], box, now - people[i].last_seen), i, j) for i in some for j, box in enumerate(boxes)
         )
         return [(way, i, j) for way, i, j in ways if way is not None]
 

@@ -15,16 +15,19 @@ from device.faces import Box
 from device.levels import Levels
 from device.look import unjudged
 from device.settings import DecisionSettings
-from device.trace import Trace, variance
+from device.trace import STIR, Trace, variance
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
 # Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next, and from where it would be if it went on as before
-# Who was last seen going so fast, in heights of the face a second, and so far in the last boxes, in heights, walks by:
-# a step aside takes less, and boxes waver by less.
-WALKING, WALKED = 2.0, 0.3
+# A face goes on as it did in so many seconds, or between its last two sightings if they are further apart: boxes waver,
+# and two neighbouring ones tell little. It does for so long: who isn't seen for longer may have stopped.
+SPEED_SECONDS, AHEAD_SECONDS = 0.35, 0.5
+# Who went so far in the window, in heights of the face, and so fast, in heights a second, walks by. A step aside is as
+# fast but ends sooner: half a metre is 2.3 heights.
+WALKED, WALKING = 2.5, 2.0
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -43,18 +46,18 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
-    speed: tuple[float, float] = (0.0, 0.0)  # of its left upper corner, px a second, across and down
-    last_there: float = 0.0  # seconds: when last seen noticed and moved, or before the visit; else it may be a ghost
+    last_there: float = 0.0  # seconds: when last seen noticed and moved, or to move; or before the visit; else a ghost?
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
     trace: Trace = field(default_factory=Trace)
     bare: bool | None = None  # no mask; None: not sure yet
     told: bool | None = None  # the verdict that was told last
+    walks: bool = False  # was on their way across the picture when last seen
     lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
     scores: deque[Scored] = field(default_factory=deque)
     judged_since: float = 0.0  # seconds: when scores began to be gathered
-    frames: deque[tuple[float, bool]] = field(default_factory=deque)  # seconds, and whether the face was found
+    frames: deque[tuple[float, Box | None]] = field(default_factory=deque)  # of the window: seconds, and where it was
 
     @property
     def mean(self) -> float | None:
@@ -75,13 +78,23 @@ class Person:
 
     @property
     def _steady(self) -> bool:
-        return sum(found for _, found in self.frames) >= LEAST_SEEN * len(self.frames)
+        return len(self._sightings) >= LEAST_SEEN * len(self.frames)
 
     @property
-    def walks(self) -> bool:
-        """Tell whether the person was on their way across the picture when last seen."""
-        boxes = self.trace.latest()
-        return math.hypot(*self.speed) >= WALKING * self.box.height and moved(boxes[0], boxes[-1]) >= WALKED
+    def _sightings(self) -> list[tuple[float, Box]]:
+        return [(at, box) for at, box in self.frames if box]
+
+    def ahead(self, now: float) -> Box:
+        """Return where the face would be at `now`, in seconds, if it had gone on as it did when it was seen last."""
+        sightings = self._sightings
+        if len(sightings) < 2 or now - self.last_seen > AHEAD_SECONDS:
+            return self.box
+        recent = [seen for seen in sightings if self.last_seen - seen[0] <= SPEED_SECONDS]
+        began, first = recent[0] if len(recent) > 1 else sightings[-2]
+        times = (now - self.last_seen) / (self.last_seen - began)
+        return self.box._replace(
+            x=self.box.x + round((self.box.x - first.x) * times), y=self.box.y + round((self.box.y - first.y) * times)
+        )
 
     def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
         """Take the person's face of the frame taken at `now`, in seconds."""
@@ -91,19 +104,20 @@ class Person:
             self.frames.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved. Who walks across
         # the picture of a slow camera is as far off, but goes on as before.
-        jumps = min(moved(self.box, verdict.box), moved(self._ahead(now), verdict.box)) > JUMP
-        if jumps or not any(found for _, found in list(self.frames)[-2:]):
+        jumps = min(moved(self.box, verdict.box), moved(self.ahead(now), verdict.box)) > JUMP
+        if jumps or not any(box for _, box in list(self.frames)[-2:]):
             self.trace = Trace()
-        if now > self.last_seen:
-            across, down = verdict.box.x - self.box.x, verdict.box.y - self.box.y
-            self.speed = across / (now - self.last_seen), down / (now - self.last_seen)
         self.box = verdict.box
         self.trace.add(now, verdict.box, verdict.look.moved)
         self.moved = self.moved or self.trace.moves(now, settings.least_move)
         self.last_seen = now
-        self._frame(now, True, settings)
+        self._frame(now, verdict.box, settings)
+        began, first = self._sightings[0]
+        way = math.dist(_middle(first), _middle(self.box)) / self.box.height
+        self.walks = way >= max(WALKED, WALKING * (now - began))
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
-        if not self.visit or (self.noticed and self.moved):
+        stirs = (verdict.look.moved or 0.0) >= STIR  # as no coat does: they are still there, if only at a glance
+        if not self.visit or (self.noticed and self.moved) or stirs:
             self.last_there = now
         if not unjudged(verdict.look, settings):
             self._score(Scored(now, verdict.alarm_score, verdict.look.weight), settings)
@@ -112,7 +126,7 @@ class Person:
 
     def miss(self, now: float, settings: DecisionSettings) -> None:
         """Take that the face wasn't found in the frame taken at `now`, in seconds."""
-        self._frame(now, False, settings)
+        self._frame(now, None, settings)
         self.lost = now - self.last_seen > settings.forget_seconds
 
     def judge(self, now: float, settings: DecisionSettings, levels: Levels) -> None:
@@ -127,11 +141,6 @@ class Person:
         elif mean + error < levels.release:
             self.bare = False
 
-    def _ahead(self, now: float) -> Box:
-        """Return where the face would be at `now` if it had gone on as it did between its last two sightings."""
-        across, down = (round(speed * (now - self.last_seen)) for speed in self.speed)
-        return self.box._replace(x=self.box.x + across, y=self.box.y + down)
-
     def _score(self, scored: Scored, settings: DecisionSettings) -> None:
         if not self.scores:
             self.judged_since = scored.at
@@ -140,7 +149,11 @@ class Person:
         while len(self.scores) > FEWEST_SCORES and scored.at - self.scores[0].at > settings.window_seconds:
             self.scores.popleft()
 
-    def _frame(self, now: float, found: bool, settings: DecisionSettings) -> None:
-        self.frames.append((now, found))
+    def _frame(self, now: float, box: Box | None, settings: DecisionSettings) -> None:
+        self.frames.append((now, box))
         while now - self.frames[0][0] > settings.window_seconds:
             self.frames.popleft()
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    return box.x + box.width / 2, box.y + box.height / 2

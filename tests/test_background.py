@@ -144,6 +144,32 @@ def test_a_picture_that_was_watched_and_never_stirred_is_kept_for_a_day_whoever_
     assert background.touches(BOX) is kept
 
 
+@pytest.mark.parametrize(
+    ("somebody", "away", "stirs", "woken"),
+    [
+        (True, 2.5, 1, True), (True, 2.5, 2, False),  # in every frame, and in every other one: a picture in a draught
+        (True, 2.0, 1, False),  # it was never away
+        (False, 2.5, 1, False),  # nobody was there: it is a poster
+    ],
+)  # fmt: skip
+def test_who_stirs_where_somebody_was_asleep_is_background_no_more_after_three_seconds(
+    somebody: bool, away: float, stirs: int, woken: bool
+) -> None:
+    background = Background(100.0)
+    for now in range(101):
+        if background.doubts(now, BOX):
+            background.watch(now, BOX, False)
+        background.see(now, [BOX], [BOX] * somebody)
+    held = list[float]()
+    for frame in range(40):  # half a second apart
+        back = 100 + away + frame / 2
+        if background.doubts(back, BOX):
+            background.watch(back, BOX, frame % stirs == 0)
+        background.see(back, [BOX])
+        held += [back] * background.holds(BOX)
+    assert held == [100 + away + frame / 2 for frame in range(6 if woken else 40)]
+
+
 def test_background_where_somebody_was_is_not_kept_for_longer_under_another_framing() -> None:
     background, framed = Background(100.0), off(left=20)
     for now in range(151):  # they count as nobody any more when the other framing turns into background
