@@ -32,6 +32,7 @@ class Blind(StrEnum):
 
     STALLED = "camera stalled"
     COVERED = "camera covered"
+    DAZZLED = "camera dazzled"
     FROZEN = "picture frozen"
 
 

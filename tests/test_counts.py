@@ -63,6 +63,51 @@ def test_a_clock_that_ran_a_year_ahead_costs_no_day(tmp_path: Path) -> None:
     assert [row["day"] for row in table(path)] == ["2026-11-28", "2026-11-29", "2026-11-30", "2027-11-27", "2027-11-28"]
 
 
+@pytest.mark.parametrize("removed", ["counts.db*", "counts.db"])
+def test_counts_begin_anew_where_their_file_was_removed(removed: str, tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    counts.write()
+    for file in list(tmp_path.glob(removed)):
+        file.unlink()
+    for hour in (1, 2):
+        counts.add(NOON + timedelta(hours=hour), "with_mask")
+        counts.write()
+        assert [row["hour"] for row in table(path)] == [13, 14][:hour]
+    assert counts.today == {"with_mask": 2}
+    counts.close()
+    assert [(row["hour"], row["visits"], row["with_mask"]) for row in table(path)] == [(13, 0, 1), (14, 0, 1)]
+
+
+def test_counts_go_on_from_another_file_that_was_put_there(tmp_path: Path) -> None:
+    path, other = tmp_path / "counts.db", tmp_path / "other.db"
+    counts, saved = Counts(path, keep_days=90), Counts(other, keep_days=90)
+    for each, times in ((counts, 2), (saved, 5)):
+        for _ in range(times):
+            each.add(NOON, "visits")
+        each.write()
+    saved.close()
+    for file in list(tmp_path.glob("counts.db*")):
+        file.unlink()
+    other.rename(path)
+    counts.add(NOON, "visits")
+    counts.write()
+    assert counts.today == {"visits": 6}
+    counts.close()
+    assert [row["visits"] for row in table(path)] == [6]
+
+
+def test_a_day_that_has_begun_finds_the_day_before_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON.replace(hour=23), "visits")
+    counts.turn(NOON + timedelta(days=1))
+    assert [(row["day"], row["hour"], row["visits"]) for row in table(path)] == [("2026-11-27", 23, 1)]
+    assert counts.rows() == []
+    counts.close()
+
+
 def test_a_power_cut_costs_the_last_minutes_at_most(tmp_path: Path) -> None:
     """The file is whole, with all of a prefix of the batches, wherever the write-ahead log was cut off or damaged."""
     path = tmp_path / "counts.db"

@@ -355,6 +355,26 @@ def test_an_event_that_nobody_took_is_lost_once_however_many_are_told(broker: Br
         assert heard.snapshot()["lost"] == 3
 
 
+@needs_mosquitto
+def test_an_event_that_neither_broker_nor_server_took_is_lost_once(broker: Broker, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec_" + "A" * 40)
+    secret.chmod(0o600)
+    webhook = WebhookSettings(True, f"http://127.0.0.1:{free_port()}/", str(secret), queue=10)
+    broker.kill()
+    with Telemetry(Settings(mqtt=broker.settings(queue=10), webhook=webhook), card_of()) as told:
+        for number in range(40):
+            told.note(State.ALARM, [Event(Kind.ENTER, 0.0, number, State.ALARM, None, 0.0)], START)
+        while told.queues().get("mqtt", (0, 0))[1] < 30:
+            assert told._thread.is_alive()
+        broker.start(lets_kiosk_in=False)
+        with Subscriber(broker) as heard:
+            broker.let_kiosk_in()
+            heard.until(lambda: len(heard.events()) == 10 and heard.snapshot())
+            assert heard.snapshot()["lost"] == 30
+    assert told.queues()["webhook"][1] >= 29  # ten waited, and one may have been under way
+
+
 def test_a_door_whose_telemetry_can_reach_nobody_does_the_same(
     door: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]  # noqa: F811
 ) -> None:

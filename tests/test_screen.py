@@ -556,7 +556,10 @@ def test_every_language_says_something_of_its_own_for_each_look(code: str) -> No
     ("old", "new", "line"),
     [
         ('prompt = "Please wear a mask."\n', "", "[looks.IDLE] has ['word'], expected ['prompt', 'word']: correct it"),
-        ('gone = "', 'went = "', "[faults] has ['camera', 'covered', 'device', 'frozen', 'stalled', 'went'], "),
+        (
+            'gone = "', 'went = "',
+            "[faults] has ['camera', 'covered', 'dazzled', 'device', 'frozen', 'stalled', 'went'], expected",
+        ),
         ('"ltr"', '"up"', "direction is 'up', expected \"ltr\" or \"rtl\": correct it"),
         ("[faults]", "[faults", "can't be read ("),
     ],

@@ -11,7 +11,7 @@ from test_gate import Scene, taken
 from test_gate import empty_scene as draw_scene
 
 from device.cameras.frame import Frame
-from device.cameras.sight import BUFFERS, SETTLE_SECONDS, Sight
+from device.cameras.sight import BUFFERS, DAZZLED_SECONDS, SETTLE_SECONDS, Sight
 from device.errors import Blind, CameraFault
 from device.faces import Luma
 
@@ -105,6 +105,27 @@ def test_a_single_grey_level_somewhere_is_enough() -> None:
             yield luma
 
     assert watch(flicker(), 10) is None
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize(("light", "noise"), [(310.0, 6.0), (240.0, 6.0), (235.5, 0.0)])
+def test_a_light_into_the_lens_dazzles_it_however_little_noise_it_leaves(
+    light: float, noise: float, repeats: bool, rate: float
+) -> None:
+    white = np.full((HEIGHT, WIDTH), light, np.float32)
+    lumas = itertools.chain(scenes(0, 1.0, 2.0, rate), scenes(1, noise, 10.0, rate, white))
+    assert watch(lumas, rate, repeats) == (Blind.DAZZLED, 2.0 + DAZZLED_SECONDS)
+    assert watch(scenes(1, noise, 10.0, rate, white), rate, repeats) == (Blind.DAZZLED, DAZZLED_SECONDS)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_glance_of_light_and_a_bright_wall_dazzle_nobody(rate: float) -> None:
+    white = np.full((HEIGHT, WIDTH), 310, np.float32)
+    glances = ([*scenes(0, 1.0, 2.8, rate, white), *scenes(seed, 1.0, 1.0, rate)] for seed in range(4))
+    assert watch(itertools.chain.from_iterable(glances), rate) is None
+    wall = np.full((HEIGHT, WIDTH), 250, np.float32) - np.linspace(0, 12, WIDTH, dtype=np.float32)
+    assert watch(scenes(2, 1.0, 10.0, rate, wall), rate) is None
 
 
 def repeated(times: int, seconds: float, rate: float) -> Iterator[Luma]:

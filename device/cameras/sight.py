@@ -12,7 +12,8 @@ from device.errors import Blind, CameraFault
 from device.faces import Luma
 from device.reduce import block_means
 
-# Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise.
+# Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise, but where
+# it is saturated.
 FROZEN_SECONDS = 1.5
 # Video that is coded as differences may repeat a still scene to the bit, up to its next key frame; x264 repeats drawn
 # ones for 0.33 s at most, however little noise is in them and however coarsely it codes. How long a camera does so is
@@ -21,10 +22,12 @@ REPEATS_SECONDS, LEARN_SECONDS, TIMES_LONGER = 10.0, 30.0, 4.0
 BUFFERS = 32  # the latest pictures that a new one must differ from: a driver may hand out its few buffers in turn
 COVERED_SECONDS = 1.5
 SETTLE_SECONDS = 3.0  # the same before anything was seen: the first pictures of many cameras are black
+DAZZLED_SECONDS = 3.0  # a camera that only has to get used to the light has done so
 COLUMNS, ROWS = 16, 12  # blocks of the picture; of the noise, the mean of one keeps less than 3 %
 # Grey levels. Black is a picture without a block brighter than DARK; 16 is the black of video. It shows something if
-# its blocks differ by more: noise of 8 levels a pixel makes about 1 of difference at 640x480.
-DARK, LEAST_SPREAD = 40.0, 3.0
+# its blocks differ by more: noise of 8 levels a pixel makes about 1 of difference at 640x480. White is the same without
+# a block darker than BRIGHT, the white of video.
+DARK, BRIGHT, LEAST_SPREAD = 40.0, 235.0, 3.0
 LEAST_NOISE = 0.1  # grey levels, mean difference of two pictures in a row; a sensor in the dark has more
 # A lamp goes out at once in all that it lit, but for a frame that was exposed meanwhile; another may follow later. What
 # is put before the lens takes longer: a part is black already and another part as bright as it was, and it creeps on.
@@ -54,13 +57,15 @@ class Sight:
         self._black_since = 0.0  # seconds
         self._noisy_at = 0.0  # seconds: when black was last alive
         self._patience = SETTLE_SECONDS
+        self._white_since: float | None = None  # seconds: when the latest pictures began to be white
 
     def check(self, frame: Frame) -> None:
-        """Look at the next frame. Raises CameraFault if the lens is covered or the picture frozen."""
+        """Look at the next frame. Raises CameraFault if the lens is covered or dazzled, or the picture frozen."""
         blocks = block_means(frame.luma, COLUMNS, ROWS)
-        black = float(blocks.max()) < DARK and float(np.ptp(blocks)) < LEAST_SPREAD
+        plain = float(np.ptp(blocks)) < LEAST_SPREAD
+        black, white = plain and float(blocks.max()) < DARK, plain and float(blocks.min()) >= BRIGHT
         total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
-        if black or total not in self._sums:
+        if black or white or total not in self._sums:
             self._sums.append(total)
             self._begun = frame.taken if self._begun is None else self._begun
             self._longest, self._repeated = max(self._longest, self._repeated), 0.0
@@ -71,6 +76,7 @@ class Sight:
             self._check_black(frame, blocks)
         else:
             self._see(frame.taken, blocks)
+        self._check_white(frame.taken, white)
 
     def _see(self, now: float, blocks: Blocks) -> None:
         self._black, self.has_seen = None, True
@@ -87,6 +93,17 @@ class Sight:
             return FROZEN_SECONDS
         learnt = self._begun is not None and now - self._begun >= LEARN_SECONDS
         return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest)) if learnt else REPEATS_SECONDS
+
+    def _check_white(self, now: float, white: bool) -> None:
+        if not white:
+            self._white_since = None
+            return
+        self._white_since = now if self._white_since is None else self._white_since
+        dazzled = now - self._white_since
+        if dazzled >= DAZZLED_SECONDS:
+            raise CameraFault(
+                self._name, Blind.DAZZLED, f"nothing but white for {dazzled:.1f} s: keep the light off the lens"
+            )
 
     def _check_black(self, frame: Frame, blocks: Blocks) -> None:
         now = frame.taken

@@ -3,6 +3,7 @@
 A write is one transaction a batch of minutes: in WAL mode it appends the pages that it changes, and waits for the card.
 """
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ class Counts:
         """Take the file, which is made if need be; with None, all is forgotten in the end."""
         self._path, self._keep_days = path, keep_days
         self._file: sqlite3.Connection | None = None  # kept open: closing would copy the WAL into the file each time
+        self._opened: os.stat_result | None = None  # which file that is
         self._unwritten: dict[Hour, Counter[str]] = {}
         self._day = ""
         self._hours: tuple[str, dict[int, Counter[str]]] = "", {}  # of today; the file's and what it doesn't hold yet
@@ -81,10 +83,15 @@ class Counts:
             self._unwritten.setdefault((self._day, moment.hour), Counter())[name] += 1
 
     def turn(self, moment: datetime) -> None:
-        """Begin anew if it is another day, from what is known of it."""
+        """Begin anew if it is another day, from what is known of it; what is known of the day before is written."""
         day = moment.date().isoformat()
         if day == self._day:
             return
+        with suppress(sqlite3.Error):  # which the next `write` tells
+            self.write()
+        self._begin(day)
+
+    def _begin(self, day: str) -> None:
         hours = {hour: found.copy() for (of, hour), found in self._unwritten.items() if of == day}
         with suppress(sqlite3.Error):  # which `write` tells
             for _, hour, *found in rows(self._path, day) if self._path else ():
@@ -106,20 +113,33 @@ class Counts:
         """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error."""
         if not self._path or not self._unwritten:
             return
-        if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with ExitStack() as opening:  # what fails halfway, on a full card, is tried anew from the start
-                file = opening.enter_context(closing(sqlite3.connect(self._path)))
-                file.execute("PRAGMA journal_mode = WAL")
-                file.execute("PRAGMA synchronous = FULL")
-                file.execute(TABLE)
-                opening.pop_all()
-            self._file = file
+        if self._file and not self._is_at(self._path):  # its owner has removed it, or put another there
+            self._file.close()
+            self._file = None
+        self._file = self._file or self._open(self._path)
         found = [(*hour, *(counted[name] for name in NAMES)) for hour, counted in self._unwritten.items()]
         with self._file:
             self._file.executemany(ADD, found)
             self._file.execute(REMOVE, (self._day, self._keep_days - 1))
         self._unwritten.clear()
+
+    def _is_at(self, path: Path) -> bool:
+        try:
+            return self._opened is not None and os.path.samestat(path.stat(), self._opened)
+        except FileNotFoundError:
+            return False
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as opening:  # what fails halfway, on a full card, is tried anew from the start
+            file = opening.enter_context(closing(sqlite3.connect(path)))
+            file.execute("PRAGMA journal_mode = WAL")
+            file.execute("PRAGMA synchronous = FULL")
+            file.execute(TABLE)
+            self._opened = path.stat()
+            self._begin(self._day)  # from this file
+            opening.pop_all()
+        return file
 
     def close(self) -> None:
         """Let go of the file, written or not."""

@@ -82,13 +82,14 @@ class Mqtt:
         if connected:
             gone.wait(GOODBYE_SECONDS)  # a process that ends before that was said leaves its last will, offline
 
-    def event(self, message: str) -> None:
-        """Send an event, now or when the broker is there again; it is lost if too many wait already."""
+    def event(self, message: str) -> bool:
+        """Send an event, now or when the broker is there again; return False if it is lost: too many wait already."""
         from paho.mqtt.enums import MQTTErrorCode
 
         sent = self._client.publish(self._discovery.event_topic, message, qos=1)
-        if sent.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            self.lost += 1
+        taken = sent.rc != MQTTErrorCode.MQTT_ERR_QUEUE_SIZE
+        self.lost += not taken
+        return taken
 
     def show(self, snapshot: str, fault: bool) -> None:
         """Tell the present state, unless it is known; after a fault it stays online, or nobody would see the fault."""

@@ -56,7 +56,8 @@ class Telemetry:
         self._inbox: queue.Queue[Happened | None] = queue.Queue(MOST_WAITING)
         self._state: State | None = None  # that was noted last
         self._shown: State | None = None  # that is told
-        self._lost = 0  # that found the inbox full
+        self._lost = 0  # events that found the inbox full
+        self._missed = 0  # events that didn't reach all who are told
         self._run, self._events = secrets.token_hex(4), 0  # an event's name is made of both
         self._discovery = Discovery(id_of(settings.mqtt), card.marked(f"{card.name} {card.sha256[:12]}"))
         self._board: dict[str, float | str | None] = {}
@@ -144,10 +145,9 @@ class Telemetry:
             self._events += 1
             name = f"{self._run}-{self._events}"
             message = self._message(event, name, happened.moment)
-            if self._mqtt:
-                self._mqtt.event(message)
-            if self._webhook:
-                self._webhook.event(name, message)
+            sent = not self._mqtt or self._mqtt.event(message)
+            posted = not self._webhook or self._webhook.event(name, message)
+            self._missed += not (sent and posted)
 
     def _message(self, event: Event, name: str, moment: datetime) -> str:
         score = None if event.score is None else round(event.score, 3)
@@ -164,7 +164,7 @@ class Telemetry:
             {
                 "state": state, "occupancy": _on(state not in {State.IDLE, State.FAULT}),
                 "problem": _on(state is State.FAULT), **{name: self.counts.today[name] for name in NAMES},
-                "lost": self._lost + sum(part.lost for part in (self._mqtt, self._webhook) if part),
+                "lost": self._lost + self._missed,
                 "model": self._discovery.model, **self._board,
             }
         )  # fmt: skip

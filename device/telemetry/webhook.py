@@ -63,12 +63,14 @@ class Webhook:
         if left and self._thread.is_alive():
             log.warning("webhook: ends, and %s hasn't accepted the last of %d events", self._place, left)
 
-    def event(self, name: str, message: str) -> None:
-        """Post an event that has a name of its own, now or later; it is lost if too many wait already."""
+    def event(self, name: str, message: str) -> bool:
+        """Post an event that has a name of its own, now or later; return False if it is lost: too many wait already."""
         try:
             self._events.put_nowait((name, message))
         except queue.Full:
             self.lost += 1
+            return False
+        return True
 
     def _work(self) -> None:
         while (event := self._events.get()) is not None:

@@ -12,8 +12,8 @@ LANGUAGES = PAGE / "languages"
 AUTO = "auto"  # the browser's, where it is one of ours
 FALLBACK = "en"
 LOOKS = ("STARTING", "IDLE", "CHECKING", "CLEAR", "ALARM", "FAULT", "ENDED")
-# No picture, the three of device.errors.Blind, anything else, no connection.
-FAULTS = ("camera", "stalled", "covered", "frozen", "device", "gone")
+# No picture, the four of device.errors.Blind, anything else, no connection.
+FAULTS = ("camera", "stalled", "covered", "dazzled", "frozen", "device", "gone")
 # Of the page of today's counts: what is counted first, in the order of its table.
 TODAY = (
     "visits", "with_mask", "without_mask", "put_on", "taken_off", "starts", "title", "hour", "all", "plot", "none",
