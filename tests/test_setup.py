@@ -1,3 +1,4 @@
+import asyncio
 import dataclasses
 import itertools
 import json
@@ -374,8 +375,24 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    assert states(history, DecisionSettings(), Levels(0.5, 0.4)) == [(-60.0, "IDLE")]
-    assert states(History(), DecisionSettings(), Levels(0.5, 0.4)) == []
+    told = asyncio.run(states(history, DecisionSettings(), Levels(0.5, 0.4)))
+    assert told == [(-60.0, "IDLE")]
+    assert asyncio.run(states(History(), DecisionSettings(), Levels(0.5, 0.4))) == []
+
+
+def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
+    history = History()
+    for number in range(600):
+        history.note(number / 10, [])
+
+    async def turns_of_others() -> int:
+        found, turns = asyncio.ensure_future(states(history, DecisionSettings(), Levels(0.5, 0.4))), 0
+        while not found.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return turns
+
+    assert asyncio.run(turns_of_others()) >= 10
 
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
