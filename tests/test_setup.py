@@ -763,6 +763,27 @@ def test_a_finger_moves_what_was_added_or_tapped_and_scrolls_elsewhere(tmp_path:
         zones.are([0.5, 0.3, 0.25, 0.2], [0.1, 0.1, 0.3, 0.3])
 
 
+@needs_chromium
+def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.size(900, 1400)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        browser.run("addZone([0.2, 0.2, 0.4, 0.4]).focus(); layer.scrollIntoView({block: 'center'})")
+        browser.screenshot()
+        zones = Zones(browser)
+        first, moved, second = (zones.point(*place) | {"id": number} for number, place in (
+            (1, (0.3, 0.3)), (1, (0.4, 0.4)), (2, (0.595, 0.595)),
+        ))  # fmt: skip
+        for kind, points in (
+            ("touchStart", [first]), ("touchStart", [first, second]), ("touchMove", [moved, second]),
+            ("touchEnd", [moved]), ("touchEnd", []),
+        ):  # fmt: skip
+            browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        zones.are([0.3, 0.3, 0.4, 0.4])
+
+
 class SavingFinder(SquareFinder):
     """Saves, as the setup page does, when it has found a face for the twelfth time."""
 
