@@ -784,6 +784,18 @@ def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> Non
         zones.are([0.3, 0.3, 0.4, 0.4])
 
 
+@needs_chromium
+def test_all_of_a_turned_picture_is_seen_at_once_with_the_zones_upon_it(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        screen.show(State.IDLE, Frame(np.full((1280, 720), 90, np.uint8), 0.0), [], [])
+        browser.size(1280, 800)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        sides = "(({width, height}) => [width, height].map(Math.round))"
+        shown = f"JSON.stringify({sides}(image.getBoundingClientRect()))"
+        browser.until(f"!opened.hidden && {shown} === '[315,560]'")
+        assert browser.run(f"JSON.stringify({sides}(layer.getBoundingClientRect()))") == "[315,560]"
+
+
 class SavingFinder(SquareFinder):
     """Saves, as the setup page does, when it has found a face for the twelfth time."""
 

@@ -172,6 +172,8 @@ async function open() {
   listen();
 }
 
+// A turned picture is high: all of it shall be seen at once, and the zones lie upon it.
+image.addEventListener("load", () => image.parentElement.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight));
 for (const place of [values, layer]) {
   place.addEventListener("input", () => {
     said.textContent = saved.textContent = "";
