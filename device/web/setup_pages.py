@@ -73,7 +73,8 @@ class LastMinute(SetupData):
                 "card": levels(ModelSettings(), server.card)._asdict(),
                 "grey": left_out(verdicts, judged, server.settings.decision),
                 "scores": scores, "states": in_use, "config": str(server.config) if server.config else None,
-                "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
+                "version": server.version, "languages": [AUTO, *server.languages],
+                "waiting": server.waiting, "restarts": restarts(),
             }
         )  # fmt: skip
 
@@ -128,16 +129,15 @@ def restarts() -> bool:
 
 
 class Test(SetupData):
-    """Switches each lamp and the buzzer in turn."""
+    """Switches each lamp and the buzzer in turn, and says which there are."""
 
     def post(self) -> None:
         try:
-            if self.server.self_test:
-                self.server.self_test()
+            shown = self.server.self_test() if self.server.self_test else ""
         except WiringError as error:
             self.refuse(error)
             return
-        self.finish({})
+        self.finish({"shown": shown})
 
 
 SETUP_PAGES = {
