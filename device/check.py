@@ -40,15 +40,15 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
     for key, part in PARTS.items():
         yield _line(part, _wiring(signals, key))
     first = max(times.sure_seconds, times.notice_seconds)
-    yield _line("verdict", f"after {first} s, of the last {times.window_seconds} s")
-    yield _line("who counts", f"seen for {times.notice_seconds} s, until not seen for {times.forget_seconds} s")
+    yield _line("verdict", f"after {first:g} s, of the last {times.window_seconds:g} s")
+    yield _line("who counts", f"seen for {times.notice_seconds:g} s, until not seen for {times.forget_seconds:g} s")
     yield _line("who is judged", _judged(times))
-    yield _line("same visit", f"if back where they were lost within {times.return_seconds} s")
-    yield _line("poster", f"a face that hasn't moved for {times.background_seconds} s")
-    yield _line("alarm", f"{times.hold_seconds} s at least; {_beeps(signals)}")
+    yield _line("same visit", f"if back where they were lost within {times.return_seconds:g} s")
+    yield _line("poster", f"a face that hasn't moved for {times.background_seconds:g} s")
+    yield _line("alarm", f"{times.hold_seconds:g} s at least; {_beeps(signals)}")
     yield _line("quiet hours", _quiet_hours(signals))
     yield _line("door", _door(signals, card))
-    yield _line("fault", f"shown for {signals.fault_seconds} s before the kiosk ends")
+    yield _line("fault", f"shown for {signals.fault_seconds:g} s before the kiosk ends")
     yield _line("screen", _screen(settings.screen))
     yield _line("faces kept", _kept(settings, threshold, release))
     yield _line("metrics", _metrics(settings.screen))
@@ -67,7 +67,7 @@ def _picture(camera: CameraSettings) -> str:
     left, top, width, height = (f"{share:.0%}" for share in camera.crop)
     done += [f"cut to {width} x {height}, {left} from the left and {top} from the top"] if camera.crop != WHOLE else []
     done += ["exposed for people before something bright"] if camera.backlit else []
-    done += [f"exposed by {camera.brighter:+} stops"] if camera.brighter else []
+    done += [f"exposed by {camera.brighter:+g} stops"] if camera.brighter else []
     return ", ".join(done) or "as the camera takes it"
 
 
@@ -79,8 +79,9 @@ def _zones(zones: tuple[Zone, ...]) -> str:
 
 
 def _judged(times: DecisionSettings) -> str:
-    moved = f"once it moved by {times.least_move:.1%} of its height" if times.least_move else "though it never moves"
-    seen = f"{times.least_height:.1%} as high as the picture and {times.least_brightness} grey levels bright"
+    move, height = (f"{100 * share:g}%" for share in (times.least_move, times.least_height))
+    moved = f"once it moved by {move} of its height" if times.least_move else "though it never moves"
+    seen = f"{height} as high as the picture and {times.least_brightness:g} grey levels bright"
     return f"a face at least {seen}, {moved}"
 
 
@@ -97,9 +98,9 @@ def _beeps(signals: SignalSettings) -> str:
     if signals.beeps == 0 or signals.buzzer_pin == NOT_WIRED:
         return "no beeps"
     if signals.beeps == 1:
-        return f"1 beep of {signals.beep_seconds} s"
+        return f"1 beep of {signals.beep_seconds:g} s"
     first, *_, last = beep_lengths(signals)
-    return f"{signals.beeps} beeps of {first:g} to {last:g} s, {signals.pause_seconds} s apart"
+    return f"{signals.beeps} beeps of {first:g} to {last:g} s, {signals.pause_seconds:g} s apart"
 
 
 def _quiet_hours(signals: SignalSettings) -> str:
@@ -113,7 +114,7 @@ def _door(signals: SignalSettings, card: ModelCard) -> str:
         return "no relay"
     if card.practice:
         return "never released, because of the practice model"
-    return f"released for {signals.release_seconds} s at most when everybody wears a mask"
+    return f"released for {signals.release_seconds:g} s at most when everybody wears a mask"
 
 
 def _screen(screen: ScreenSettings) -> str:

@@ -177,7 +177,8 @@ def read_settings(path: Path | None) -> Settings:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
-        raise SettingsError(f"{path}: is no valid TOML ({error}): correct it; texts need quotes") from error
+        advice = "correct it; texts need quotes, and a key stands once"
+        raise SettingsError(f"{path}: is no valid TOML ({error}): {advice}") from error
     if content is None:
         raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")
     sections = typing.get_type_hints(Settings)

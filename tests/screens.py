@@ -30,7 +30,7 @@ FRAME = Frame(np.full((120, 160), 90, np.uint8), 0.0)
 
 @contextmanager
 def served(
-    card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None, collecting: bool = False,
+    card: ModelCard, config: Path | None = None, self_test: Callable[[], str] | None = None, collecting: bool = False,
     **screen: Any,
 ) -> Iterator[tuple[Screen, Server]]:
     """A screen on a free port, and its server."""

@@ -55,15 +55,15 @@ door relay          GPIO 16
 camera LED          not wired
 collecting LED      not wired
 button              GPIO 3
-verdict             after 0.4 s, of the last 1.0 s
+verdict             after 0.4 s, of the last 1 s
 who counts          seen for 0.15 s, until not seen for 0.7 s
 who is judged       {judged}
 same visit          if back where they were lost within 2.5 s
-poster              a face that hasn't moved for 300.0 s
+poster              a face that hasn't moved for 300 s
 alarm               1.5 s at least; 3 beeps of 0.2 to 0.4 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
-door                released for 3.0 s at most when everybody wears a mask
-fault               shown for 2.0 s before the kiosk ends
+door                released for 3 s at most when everybody wears a mask
+fault               shown for 2 s before the kiosk ends
 screen              127.0.0.1 port 6275, language auto, no picture, setup page from loopback
 faces kept          none
 metrics             none
@@ -97,8 +97,8 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     assert main(["check", "--config", config(tmp_path, str(toy))]) == 0
     assert capsys.readouterr().out == TABLE.format(
         config=tmp_path / "kiosk.toml",
-        threshold=f"{card.threshold:.2f}", release=f"{card.release:.2f}", judged="a face at least 8.0% as high as the "
-        "picture and 20.0 grey levels bright, once it moved by 7.0% of its height",
+        threshold=f"{card.threshold:.2f}", release=f"{card.release:.2f}", judged="a face at least 8% as high as the "
+        "picture and 20 grey levels bright, once it moved by 7% of its height",
     )  # fmt: skip
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -186,7 +186,7 @@ def test_it_tells_every_key_of_the_decision(key: str) -> None:
 
 def test_no_verdict_is_told_to_come_before_a_face_counts() -> None:
     settings = Settings(decision=DecisionSettings(notice_seconds=2.0, sure_seconds=0.4))
-    assert "verdict             after 2.0 s, of the last 1.0 s" in table(settings, card_of(), has_golden=True)
+    assert "verdict             after 2 s, of the last 1 s" in table(settings, card_of(), has_golden=True)
 
 
 def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:

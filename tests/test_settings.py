@@ -217,7 +217,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     )
     path = tmp_path / "kiosk.toml"
     path.write_text("[signals]\nquiet_from = 22:00\n")
-    assert refusal(path).endswith("(at line 2, column 16)): correct it; texts need quotes")
+    assert refusal(path).endswith("(at line 2, column 16)): correct it; texts need quotes, and a key stands once")
     path.write_text("[signals\n")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")

@@ -40,6 +40,11 @@ def choose_pins(pins: str, pwm: bool) -> bool:
     return True
 
 
+def are_mock() -> bool:
+    """Tell whether no hardware is behind the pins."""
+    return isinstance(Device.pin_factory, MockFactory)
+
+
 def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings: SignalSettings) -> OutputDevice:
     """Open the output at the pin of this key, off. Raises WiringError if the pin can't be had."""
     pin: int = getattr(settings, key)

@@ -18,13 +18,14 @@ from device.settings import SignalSettings
 from device.signals.beeps import Alarm
 from device.signals.button import Press, PushButton
 from device.signals.lamp import DARK, Lamp
-from device.signals.pins import choose_pins, open_output
+from device.signals.pins import are_mock, choose_pins, open_output
 from device.signals.quiet_hours import QuietHours
 from device.signals.relay import Relay
-from device.signals.wiring import NOT_WIRED, check_wiring
+from device.signals.wiring import NOT_WIRED, PARTS, check_wiring
 
 LATE_SECONDS = 1.0  # without a state for this long, the last one is no longer true
 TEST_SECONDS = 0.7  # of the self-test, for each light and for the buzzer
+TESTED = ("red_pin", "green_pin", "blue_pin", "buzzer_pin")
 
 
 class Signals:
@@ -129,14 +130,17 @@ class Signals:
                 self._light(state)
                 _switch(self._buzzer, self._alarm.sounds(now, self._settings) and not self._quiet.hold(moment))
 
-    def self_test(self) -> None:
+    def self_test(self) -> str:
         """Show each light and then the buzzer, from the next state on; may be called from any thread.
 
-        Raises WiringError without GPIO.
+        Return a line that says what is shown. Raises WiringError without GPIO.
         """
         if self._lamp is None:
             raise WiringError("no GPIO here, so no lamp lights up and nothing sounds: test them on the Raspberry Pi")
         self._test_asked = True
+        shown = [PARTS[key] for key in TESTED if getattr(self._settings, key) != NOT_WIRED]
+        line = f"Shown in turn: {', '.join(shown)}." if shown else "No lamp and no buzzer is wired: nothing is shown."
+        return f"{line} The pins are mock: nothing is switched." if are_mock() else line
 
     def test_began(self, now: float) -> bool:
         """Tell whether a self-test began with the state that was shown at `now`, in seconds."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Array
+from tomlkit.items import Array, Comment, Table
 
 from device.disk import sync
 from device.errors import SettingsError
@@ -64,7 +64,36 @@ def _secretly(path: str, flags: int) -> int:
 def _set(table: Any, key: str, value: Any) -> None:  # noqa: ANN401
     """Set a key of a section; what stays in a list keeps the comments beside it."""
     there = table.get(key)
-    table[key] = next(_edited(there, _as_lists(value)), value) if isinstance(there, Array) else value
+    if there is None and isinstance(table, Table) and not table.is_super_table():
+        _add(table, key, value)
+    else:
+        table[key] = next(_edited(there, _as_lists(value)), value) if isinstance(there, Array) else value
+
+
+def _add(table: Table, key: str, value: Any) -> None:  # noqa: ANN401
+    """Set a key that a section lacks: where it stands as a comment, so that nobody uncomments it beside another.
+
+    Else below the section's last key: what comes after that may be notes on the next section.
+    """
+    above, indent = table.trivia, ""
+    for name, item in table.value.body:
+        if name is not None:
+            above, indent = item.trivia, item.trivia.indent
+        elif isinstance(item, Comment) and (line := _line_of(item, key)) is not None:
+            _set(line, key, value)
+            item.trivia.comment = tomlkit.dumps(line)
+            return
+    # Within the text that ends the line above: that needs no place among the section's items.
+    above.trail = (above.trail or "\n") + indent + tomlkit.dumps({key: value})
+
+
+def _line_of(comment: Comment, key: str) -> Any:  # noqa: ANN401
+    """Return what a comment says without its mark, if that sets a key and nothing else; else None."""
+    with suppress(TOMLKitError):
+        line = tomlkit.parse(comment.trivia.comment.lstrip("# "))
+        if list(line) == [key]:
+            return line
+    return None
 
 
 def _edited(array: Array, items: list[Any]) -> Iterator[Any]:

@@ -106,13 +106,13 @@ class Screen:
 
 
 def open_screen(
-    settings: Settings, card: ModelCard, config: Path | None = None, self_test: Callable[[], None] | None = None,
+    settings: Settings, card: ModelCard, config: Path | None = None, self_test: Callable[[], str] | None = None,
     telemetry: Telemetry | None = None,
 ) -> Screen:  # fmt: skip
     """Start what `[screen]` asks for; where that can't be had, say so in one line and go on without a screen.
 
-    `config` is the file that the setup page writes, `self_test` what it calls to have the outputs switched in turn, and
-    `telemetry` what the metrics are told of.
+    `config` is the file that the setup page writes, `self_test` what it calls to have the outputs switched in turn and
+    be told which, and `telemetry` what the metrics are told of.
     """
     screen = settings.screen
     if not screen.enabled:

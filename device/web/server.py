@@ -53,7 +53,7 @@ class Server:
     """The page's server; all but `seen` runs in the thread that serves it."""
 
     def __init__(
-        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], None] | None,
+        self, settings: Settings, card: ModelCard, config: Path | None, self_test: Callable[[], str] | None,
         telemetry: Telemetry | None = None,
     ) -> None:  # fmt: skip
         """Take the port. Raises OSError if it can't be had, SettingsError for a `config` that can't be used."""
@@ -67,7 +67,9 @@ class Server:
         self.history, self.attempts = History(), defaultdict[str, Attempts](Attempts)  # by token
         self.viewers: set[Viewer] = set()
         self.languages = {code: read_language(LANGUAGES / f"{code}.toml") for code in codes()}
-        self.page = _digest(settings, card)  # of all that a page shows: one with another digest loads itself anew
+        self.version = _digest_of_files()
+        # Of all that a page shows: one with another digest loads itself anew.
+        self.page = _digest(self.version, settings, card)
         self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
         self._seen_at: float | None = None  # seconds, of time.monotonic()
         self._late = False
@@ -108,7 +110,7 @@ class Server:
         self.mirror.threshold = levels(settings.model, self.card).threshold
         self.settings = settings
         self.changed.append(settings)
-        self.page = _digest(settings, self.card)
+        self.page = _digest(self.version, settings, self.card)
         self._shown = self._shown | {"page": self.page}
         self.tell()
 
@@ -161,12 +163,14 @@ def _token(given: str) -> str:
     return secrets.token_urlsafe(18) if given == RANDOM else given
 
 
-def _digest(settings: Settings, card: ModelCard) -> str:
-    files = sorted(path for path in PAGE.rglob("*") if path.is_file())
-    screen = settings.screen  # without its tokens, which everybody who is told the digest could try on it
-    shown = screen.language, screen.speech, screen.mirror, settings.collect.on, card.practice
-    told = hashlib.sha256(repr(shown).encode())
-    for path in files:
+def _digest_of_files() -> str:
+    told = hashlib.sha256()
+    for path in sorted(path for path in PAGE.rglob("*") if path.is_file()):
         told.update(path.read_bytes())
     return told.hexdigest()[:16]
 
+
+def _digest(version: str, settings: Settings, card: ModelCard) -> str:
+    screen = settings.screen  # without its tokens, which everybody who is told the digest could try on it
+    shown = version, screen.language, screen.speech, screen.mirror, settings.collect.on, card.practice
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

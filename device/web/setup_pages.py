@@ -41,10 +41,10 @@ class SetupData(WithToken):
             raise HTTPError(400)
         return changes
 
-    def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
+    async def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
         """Return the last minute's states under these changes. Raises SettingsError."""
         server, settings = self.server, changed(self.server.settings, changes)
-        return states(server.history, settings.decision, levels(settings.model, server.card))
+        return await states(server.history, settings.decision, levels(settings.model, server.card))
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -55,8 +55,9 @@ class SetupData(WithToken):
 class LastMinute(SetupData):
     """Settings, scores and states, as JSON."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         server = self.server
+        in_use = await self.tried({})  # first: the rest is as it is when it has come
         _, verdicts, judged = server.mirror.newest or (None, [], [])
         scores = [(at, verdict.alarm_score) for at, seen in server.history.frames() for verdict in seen]
         sections = {
@@ -71,8 +72,9 @@ class LastMinute(SetupData):
                 **sections, "model": levels(server.settings.model, server.card)._asdict(),
                 "card": levels(ModelSettings(), server.card)._asdict(),
                 "grey": left_out(verdicts, judged, server.settings.decision),
-                "scores": scores, "states": self.tried({}), "config": str(server.config) if server.config else None,
-                "languages": [AUTO, *server.languages], "waiting": server.waiting, "restarts": restarts(),
+                "scores": scores, "states": in_use, "config": str(server.config) if server.config else None,
+                "version": server.version, "languages": [AUTO, *server.languages],
+                "waiting": server.waiting, "restarts": restarts(),
             }
         )  # fmt: skip
 
@@ -91,9 +93,9 @@ class Picture(SetupData):
 class Try(SetupData):
     """Which states the last minute would have had."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         try:
-            self.finish({"states": self.tried(self.changes())})
+            self.finish({"states": await self.tried(self.changes())})
         except SettingsError as error:
             self.refuse(error)
 
@@ -127,16 +129,15 @@ def restarts() -> bool:
 
 
 class Test(SetupData):
-    """Switches each lamp and the buzzer in turn."""
+    """Switches each lamp and the buzzer in turn, and says which there are."""
 
     def post(self) -> None:
         try:
-            if self.server.self_test:
-                self.server.self_test()
+            shown = self.server.self_test() if self.server.self_test else ""
         except WiringError as error:
             self.refuse(error)
             return
-        self.finish({})
+        self.finish({"shown": shown})
 
 
 SETUP_PAGES = {

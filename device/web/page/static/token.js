@@ -12,7 +12,7 @@ class Refused extends Error {} // by the device, which says what is wrong with w
 
 function wrong() {
   entry.hidden = false;
-  return new Error(said.dataset.wrong);
+  return new Error(opened.hidden ? said.dataset.wrong : said.dataset.anew);
 }
 
 async function request(path, body) {
@@ -27,8 +27,13 @@ async function request(path, body) {
   });
   if (answer.status === 401) throw wrong();
   if (answer.status === 429) throw new Error(said.dataset.wait);
-  if (answer.status === 400) throw new Refused((await answer.json()).error);
+  if (!opened.hidden) leaveEntry();
   return answer;
+}
+
+// Writes a line that says something else: one that is written again may be read out again.
+function say(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }
 
 // Says why an action failed: in `place` what the device has refused, and above all what ails the device itself.
@@ -36,25 +41,34 @@ async function told(action, place = said) {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof Refused) place.textContent = error.message;
-    else said.textContent = error.constructor === Error ? error.message : said.dataset.gone;
+    if (error instanceof Refused) {
+      say(place, error.message);
+    } else {
+      if (place !== said) say(place, "");
+      say(said, error.constructor === Error ? error.message : said.dataset.gone);
+    }
     return undefined;
   }
+}
+
+function leaveEntry() {
+  const typed = entry.contains(document.activeElement);
+  entry.hidden = true;
+  if (typed) opened.focus();
 }
 
 function showOpened() {
   history.replaceState(null, "", location.pathname + location.search); // the token shall not stay in the address
   said.textContent = "";
-  entry.hidden = true;
   opened.hidden = false;
+  leaveEntry();
 }
 
 function enter(open) {
   entry.addEventListener("submit", (event) => {
     event.preventDefault();
-    token = entry.elements.token.value.trim();
-    if (opened.hidden) open();
-    else location.hash = token; // the device has started anew, maybe as another version
+    token = entry.elements.token.value.trim().split("#").pop(); // of a whole address, what follows its #
+    open();
   });
   addEventListener("hashchange", () => location.reload()); // a browser that goes to another token loads nothing by itself
   if (token) open();

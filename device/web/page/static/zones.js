@@ -11,7 +11,7 @@ const layer = document.querySelector("#zones");
 const zoneSaid = document.querySelector("#zone");
 const rectangles = new Map(); // a zone's button to its shares
 let chosen = null;
-let drag = null; // what is being dragged: the button, where it began, and whether it is resized
+let drag = null; // what is being dragged: the button, by which pointer, where it began, and whether it is resized
 
 const within = (value, low, high) => Math.min(high, Math.max(low, value));
 
@@ -81,25 +81,26 @@ function shareOf(event) {
 }
 
 layer.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
+  if (event.button !== 0 || drag) return;
   const button = event.target.closest("button");
   // A finger scrolls the page over the picture too: it drags only the zone that was added or tapped just before.
   if (event.pointerType !== "mouse" && (!button || button !== document.activeElement)) return;
   event.preventDefault();
   layer.setPointerCapture(event.pointerId);
   const [x, y] = shareOf(event);
+  const pointer = event.pointerId;
   if (button) {
-    drag = { button, x, y, sizes: event.target !== button, begin: rectangles.get(button) };
+    drag = { button, pointer, x, y, sizes: event.target !== button, begin: rectangles.get(button) };
   } else {
     const [left, top] = [within(x, 0, 1 - LEAST), within(y, 0, 1 - LEAST)];
-    drag = { button: addZone([left, top, LEAST, LEAST]), x: left, y: top, drawn: true };
+    drag = { button: addZone([left, top, LEAST, LEAST]), pointer, x: left, y: top, drawn: true };
   }
   drag.button.focus();
 });
 // After pointerdown: what it has begun to drag scrolls nothing.
 layer.addEventListener("touchstart", (event) => drag && event.preventDefault(), { passive: false });
 layer.addEventListener("pointermove", (event) => {
-  if (!drag) return;
+  if (drag?.pointer !== event.pointerId) return;
   const [x, y] = shareOf(event);
   if (drag.drawn) {
     const [left, top] = [Math.min(x, drag.x), Math.min(y, drag.y)];
@@ -110,8 +111,8 @@ layer.addEventListener("pointermove", (event) => {
   (drag.sizes ? resize : move)(drag.button, x - drag.x, y - drag.y);
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  layer.addEventListener(end, () => {
-    if (!drag) return;
+  layer.addEventListener(end, (event) => {
+    if (drag?.pointer !== event.pointerId) return;
     const { button, drawn } = drag;
     drag = null;
     const [, , width, height] = rectangles.get(button);
