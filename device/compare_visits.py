@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from device.visits import POSTER, WITHOUT_MASK, TrueVisit, Visit, match
+from device.visits import POSTER, WITHOUT_MASK, TrueVisit, Visit, is_of_poster, told_of
 
 
 @dataclass
@@ -25,21 +25,12 @@ class Tally:
 
     def count(self, visits: Sequence[Visit], true: Sequence[TrueVisit]) -> list[str]:
         """Count one recording; return for each person "right", "wrong", "unsure" or "missed"."""
-        posters = [truth for truth in true if truth.answers == (POSTER,)]
-        people = [truth for truth in true if truth not in posters]
-        self.posters += len(posters)
-        pairs = match(visits, people)
-        told: list[list[Visit]] = [[visits[pairs[i]]] if i in pairs else [] for i in range(len(people))]
-        for j, visit in enumerate(visits):
-            if j in pairs.values():
-                continue
-            owner = next((i for i, truth in enumerate(people) if truth.enter <= visit.enter <= truth.leave), None)
-            if owner is not None:
-                told[owner].append(visit)
-            elif not any(poster.enter <= visit.enter <= poster.leave for poster in posters):
-                self.ghosts += 1
-                self.ghost_alarms += WITHOUT_MASK in visit.answers
-        return [self._count(told[i], truth) for i, truth in enumerate(people)]
+        people = [truth for truth in true if truth.answers != (POSTER,)]
+        self.posters += len(true) - len(people)
+        told, nobodys = told_of([visit for visit in visits if not is_of_poster(visit, true)], people)
+        self.ghosts += len(nobodys)
+        self.ghost_alarms += sum(WITHOUT_MASK in visit.answers for visit in nobodys)
+        return [self._count(of, truth) for of, truth in zip(told, people, strict=True)]
 
     def _count(self, told: Sequence[Visit], truth: TrueVisit) -> str:
         masked = WITHOUT_MASK not in truth.answers
@@ -49,11 +40,12 @@ class Tally:
         if not told:
             self.missed += 1
             return "missed"
-        visit = told[0]
+        visit = told[0]  # the one that fits best, which needn't be the first
         self.once += len(told) == 1 and len(visit.answers) <= len(truth.answers)
         if visit.answers == truth.answers:
             self.right += 1
-            self.seconds.append(max(0.0, visit.told[0] - truth.visible))
+            first = min(of.told[0] for of in told if of.answers[:1] == truth.answers[:1])
+            self.seconds.append(max(0.0, first - truth.visible))
             return "right"
         self.unsure += not visit.answers
         return "wrong" if visit.answers else "unsure"

@@ -13,6 +13,7 @@ from device.events import Event, Kind, State
 COLUMNS = ("video", "enter", "leave", "answer")
 WITH_MASK, WITHOUT_MASK, POSTER = "with_mask", "without_mask", "poster"
 ANSWERS = {State.CLEAR: WITH_MASK, State.ALARM: WITHOUT_MASK}
+OFF_SECONDS = 2.0  # a table made by hand may make a visit so much too short, while a poster hangs there all along
 THEN = ">"  # between two answers of one visit: a mask was put on, or taken off
 
 
@@ -110,30 +111,83 @@ def _true_visit(row: dict[str, str], where: str) -> TrueVisit:
     return TrueVisit(enter, leave, answers, visible)
 
 
-def match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]:
+def is_of_poster(visit: Visit, true: Sequence[TrueVisit]) -> bool:
+    """Tell whether what was told is likelier of a poster than of one of the people who were there then, or of nobody.
+
+    It is where a poster was there for longer than any of them, and none of them had this answer.
+    """
+    there = [truth for truth in true if _is_there(visit, truth)]
+    return bool(there) and max(there, key=lambda truth: _rank(visit, truth)).answers == (POSTER,)
+
+
+def told_of(visits: Sequence[Visit], people: Sequence[TrueVisit]) -> tuple[list[list[Visit]], list[Visit]]:
+    """Return the visits told of each true one, the one that fits best first, and those told where nobody was.
+
+    A visit that is nobody's best is one more of somebody who was there when it began or for half of it: of one with the
+    same answer and that half, else of the one with whom it shares most.
+    """
+    pairs = _match(visits, people)
+    told = [[visits[pairs[i]]] if i in pairs else [] for i in range(len(people))]
+    nobodys = []
+    for j, visit in enumerate(visits):
+        if j in pairs.values():
+            continue
+        there = [i for i, truth in enumerate(people) if _is_there(visit, truth)]
+        if there:
+            told[max(there, key=lambda i: _rank(visit, people[i]))].append(visit)
+        else:
+            nobodys.append(visit)
+    return told, nobodys
+
+
+def _match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]:
     """Return which visit, by its place in the list, belongs to each true one, by its place.
 
     They are paired one after the other: those first that share half of their time and the answer, because of two people
-    who stand there at once it isn't told which is which; then those that share most of their time.
+    who stand there at once it isn't told which is which; then those that share most of their time. Of people who share
+    as much, one with the same answer comes first, then one who is bare: it isn't wrong to ring while one stands there.
     """
     shared = sorted(
         (
-            (share >= 0.5 and visit.answers == truth.answers, share, -i, -j)
+            (share >= 0.5 and visit.answers == truth.answers, share, visit.answers == truth.answers,
+             WITHOUT_MASK in truth.answers, -i, -j)
             for i, truth in enumerate(true)
             for j, visit in enumerate(visits)
             if (share := _shared(visit, truth)) > 0
         ),
         reverse=True,
-    )
+    )  # fmt: skip
     pairs: dict[int, int] = {}
-    for _, _, i, j in shared:
+    for *_, i, j in shared:
         if -i not in pairs and -j not in pairs.values():
             pairs[-i] = -j
     return pairs
 
 
+def _is_there(visit: Visit, truth: TrueVisit) -> bool:
+    return truth.enter <= visit.enter <= truth.leave or _half(visit, truth)
+
+
+def _rank(visit: Visit, truth: TrueVisit) -> tuple[bool, float, bool]:
+    """Return what is larger, the likelier a visit is one that was told of a true one who is there."""
+    seconds = _both(visit, truth) - (OFF_SECONDS if truth.answers == (POSTER,) else 0.0)
+    return visit.answers == truth.answers and _half(visit, truth), seconds, WITHOUT_MASK in truth.answers
+
+
+def _half(visit: Visit, truth: TrueVisit) -> bool:
+    return _both(visit, truth) >= (_leave(visit, truth) - visit.enter) / 2
+
+
 def _shared(visit: Visit, truth: TrueVisit) -> float:
     """Return the share, 0-1, of the time of a visit and a true one that both have."""
-    leave = truth.leave if visit.leave is None else visit.leave
-    both = min(leave, truth.leave) - max(visit.enter, truth.enter)
-    return both / (max(leave, truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0
+    both = _both(visit, truth)
+    return both / (max(_leave(visit, truth), truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0
+
+
+def _both(visit: Visit, truth: TrueVisit) -> float:
+    """Return for how many seconds both are there; less than 0 if they are never at once."""
+    return min(_leave(visit, truth), truth.leave) - max(visit.enter, truth.enter)
+
+
+def _leave(visit: Visit, truth: TrueVisit) -> float:
+    return truth.leave if visit.leave is None else visit.leave

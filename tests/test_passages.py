@@ -1,6 +1,9 @@
 """Scripted passages: what must hold of a thousand visits and an empty day, and the recordings drawn of some."""
 
 import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,6 +217,19 @@ def test_a_folder_that_is_refused_leaves_the_noise_as_it_is(
     assert main(["passages", "--to", str(tmp_path), "--measure", "1", "--model", model]) == 2
     assert capsys.readouterr().err.startswith(f"error: {tmp_path} holds files")
     assert NOISE.read_bytes() == before
+
+
+def test_a_measuring_that_was_stopped_says_nothing_of_going_on(tmp_path: Path) -> None:
+    # The same command is refused then: its recordings are there.
+    command = [sys.executable, "-m", "trainer", "passages", "--to", str(tmp_path / "films"), "--count", "1"]
+    with subprocess.Popen(
+        [*command, "--visits", "100000"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"{tmp_path / 'films'}\n"
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate()
+    assert (running.returncode, errors.splitlines()[-2:]) == (130, ["", "stopped"])
 
 
 def test_who_asks_for_recordings_gets_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -138,6 +138,20 @@ def test_the_same_seed_trains_the_same_network(photos: tuple[Dataset, Split], tm
     assert (scores[0] == scores[1]).all()
 
 
+def test_a_run_that_goes_on_is_the_same_as_one_that_was_never_stopped(
+    photos: tuple[Dataset, Split], tmp_path: Path
+) -> None:
+    dataset, split = photos
+    whole = train(open_run(plan(dataset), tmp_path / "whole"), dataset, split, epochs=3)
+    for epochs in (1, 2, 3):
+        parts = train(open_run(plan(dataset), tmp_path / "parts"), dataset, split, epochs)
+
+    assert parts.state == whole.state
+    ends = [read_network(run.folder / run.state.last) for run in (whole, parts)]
+    for expected, found in zip(*(network.get_weights() for network in ends), strict=True):
+        assert (expected == found).all()
+
+
 def training(folder: Path, epochs: int) -> "subprocess.Popen[str]":
     """Start a training in a process of its own, with photos, runs and cache below a folder."""
     command = [sys.executable, "-m", "trainer", "train", "--model", "simple", "--size", str(SIZE)]
@@ -299,8 +313,14 @@ def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:
     with training(tmp_path, wanted) as resumed:
         assert [line for line in resumed.stdout or () if line.startswith("Epoch")] == [f"Epoch {wanted}/{wanted}\n"]
     assert resumed.returncode == 0
-    history = load_run(current(tmp_path / "runs")[-1]).state.history["val_loss"]
-    assert history[:-1] == killed.state.history["val_loss"]
+    history = load_run(current(tmp_path / "runs")[-1]).state.history
+    assert history["val_loss"][:-1] == killed.state.history["val_loss"]
+
+    shutil.copytree(tmp_path / "photos", tmp_path / "other" / "photos")
+    with training(tmp_path / "other", wanted) as unstopped:
+        unstopped.communicate()
+    assert unstopped.returncode == 0
+    assert load_run(current(tmp_path / "other" / "runs")[-1]).state.history == history
 
 
 @pytest.mark.parametrize(

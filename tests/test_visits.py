@@ -113,7 +113,8 @@ def test_events_are_gathered_into_visits() -> None:
 def test_visits_are_compared_with_the_true_ones() -> None:
     true = [
         TrueVisit(0, 10, (WITH,), 1.0), TrueVisit(0, 10, (WITHOUT,), 2.0), TrueVisit(20, 30, (WITH,), 20.0),
-        TrueVisit(40, 50, (WITHOUT, WITH), 40.0), TrueVisit(60, 70, (WITH,), 60.0), TrueVisit(0, 90, ("poster",), 0.0),
+        TrueVisit(40, 50, (WITHOUT, WITH), 40.0), TrueVisit(60, 70, (WITH,), 60.0),
+        TrueVisit(75, 90, ("poster",), 75.0),
     ]  # fmt: skip
     told = [
         Visit(1, 0.5, 9, (WITHOUT,), (2.5,)), Visit(2, 1, 10, (WITH,), (1.25,)),
@@ -126,6 +127,63 @@ def test_visits_are_compared_with_the_true_ones() -> None:
         visits=5, right=2, unsure=1, missed=1, once=3, masked=3, false_alarms=1, ghosts=1, ghost_alarms=1, posters=1,
         seconds=[0.25, 0.5],
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("pieces", [((2, 5), (6, 10)), ((2, 7), (8, 10)), ((2, 10), (10, 10))])
+@pytest.mark.parametrize("late", [0.0, 0.1])
+def test_whose_visit_was_told_in_pieces_does_not_depend_on_the_tables_order(
+    pieces: tuple[tuple[float, float], ...], late: float
+) -> None:
+    masked, bare = TrueVisit(2, 10, (WITH,), 2.0), TrueVisit(2 + late, 10, (WITHOUT,), 2.0 + late)
+    told = [Visit(number, *times, (WITHOUT,), (times[0] + 0.5,)) for number, times in enumerate(pieces)]
+    told.append(Visit(9, 2, 10, (WITH,), (3.0,)))
+    for true in ([masked, bare], [bare, masked]):
+        tally = Tally()
+        assert tally.count(told, true) == ["right", "right"]
+        assert (tally.false_alarms, tally.masked, tally.once, tally.ghosts) == (0, 1, 1, 0)
+        assert sorted(tally.seconds) == pytest.approx([0.5 - late, 1.0])
+
+
+def test_who_rang_while_both_stood_there_is_the_bare_one() -> None:
+    masked, bare = TrueVisit(2, 10, (WITH,), 2.0), TrueVisit(2, 10, (WITHOUT,), 2.0)
+    for true in ([masked, bare], [bare, masked]):
+        tally = Tally()
+        assert sorted(tally.count([Visit(1, 2, 10, (WITH, WITHOUT), (3.0, 5.0))], true)) == ["missed", "wrong"]
+        told = [Visit(1, 2, 10, (WITH,), (3.0,)), Visit(2, 2, 6, (), ()), Visit(3, 7, 9, (WITH, WITHOUT), (8.0, 8.5))]
+        assert sorted(tally.count(told, true)) == ["right", "unsure"]
+        assert (tally.false_alarms, tally.ghosts) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "false_alarms"),
+    [
+        ([(0, None, WITHOUT)], "missed", 0),  # nobody but the poster was seen
+        ([(0, 25, WITHOUT), (22.4, 31.3, WITH), (25.5, None, WITHOUT)], "right", 0),  # it was told anew
+        ([(22.4, 28, WITH), (28.5, 32, WITHOUT)], "right", 1),  # the person was, who left somewhat later than told
+        ([(22.4, 31.3, WITHOUT)], "wrong", 1),
+        ([(22.4, 28, WITH), (50, 51, WITHOUT)], "right", 0),  # another poster
+    ],
+)
+def test_what_is_told_of_a_poster_is_nobodys(
+    told: list[tuple[float, float | None, str]], outcome: str, false_alarms: int
+) -> None:
+    true = [TrueVisit(enter, leave, ("poster",), enter) for enter, leave in ((0, 36), (45, 60))]
+    true.append(TrueVisit(22.3, 31.3, (WITH,), 22.85))
+    visits = [Visit(number, enter, leave, (answer,), (enter + 0.5,)) for number, (enter, leave, answer) in
+              enumerate(told)]
+    for order in (true, true[::-1]):
+        tally = Tally()
+        assert tally.count(visits, order) == [outcome]
+        assert (tally.false_alarms, tally.ghosts, tally.posters) == (false_alarms, 0, 2)
+
+
+def test_the_first_right_verdict_counts_whichever_piece_of_a_visit_is_the_longest() -> None:
+    tally = Tally()
+    pieces = [(2, 3, WITH), (3, 5, WITHOUT), (6, 10, WITHOUT)]
+    told = [Visit(number, enter, leave, (answer,), (enter + 0.5,)) for number, (enter, leave, answer) in
+            enumerate(pieces)]
+    assert tally.count(told, [TrueVisit(2, 10, (WITHOUT,), 2.0)]) == ["right"]
+    assert (tally.seconds, tally.once) == ([1.5], 0)
 
 
 def test_percentile() -> None:

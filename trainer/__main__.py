@@ -17,6 +17,7 @@ from trainer.passages.commands import add_drawing
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+GO_ON = {"train", "crossval", "faces", "face-check", "label"}  # commands that keep what they have finished
 STOPPED = 130  # exit code after Ctrl-C: 128 and the signal's number
 
 
@@ -40,14 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {where}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        goes_on = "; the same command goes on from here" if options.verb in GO_ON else ""
+        print(f"\nstopped{goes_on}", file=sys.stderr)
         return STOPPED
 
 
 def parser() -> Parser:
     """Return the command line."""
     made = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
-    verbs = made.add_subparsers(required=True, metavar="COMMAND")
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_making(verbs)
     add_measuring(verbs)
     add_finder(verbs)

@@ -71,6 +71,7 @@ class State:
     stopped: bool = False  # validation loss has stopped falling
     history: dict[str, list[float]] = field(default_factory=dict)
     callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
+    draws: list[list[int]] = field(default_factory=list)  # of each layer that drops units: its seed, and how often yet
     commit: str = "unknown"  # the code that trained the best epoch; runs of older versions don't say
     versions: dict[str, str] = field(default_factory=dict)  # and what it ran on
 

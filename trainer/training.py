@@ -36,8 +36,8 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     if state.stopped or state.epochs >= epochs:
         return run
     keras.utils.clear_session()  # layers' names end up in the .tflite: count them from the start in every training
-    keras.utils.set_random_seed(plan.seed + state.epochs)  # a resumed run must not see the first epochs' order again
-    network = read_network(folder / state.last) if state.last else _compiled(plan)
+    keras.utils.set_random_seed(plan.seed + state.epochs)  # runs of older versions don't keep what was dropped yet
+    network = resumed(state, folder) if state.last else _compiled(plan)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
@@ -64,6 +64,17 @@ def read_network(path: Path, compiled: bool = True) -> Any:  # noqa: ANN401
         raise RunError(
             f"{path}: Keras can't read it, expected a network: remove {path.parent}, and train again"
         ) from error
+
+
+def resumed(state: State, folder: Path) -> Any:  # noqa: ANN401
+    """Return a run's network as it was after the last epoch: it goes on as if it had never been stopped.
+
+    Keras keeps weights and optimizer, but not how far the generators of the units to drop have come. Raises RunError.
+    """
+    network = read_network(folder / state.last)
+    for generator, drawn in zip(_generators(network), state.draws, strict=False):  # none of older versions' runs
+        generator.assign(drawn)
+    return network
 
 
 def batches(dataset: Dataset, chosen: npt.NDArray[np.intp], recipe: Recipe, seed: int, epoch: int) -> Any:  # noqa: ANN401
@@ -115,6 +126,10 @@ def _compiled(plan: Plan) -> Any:  # noqa: ANN401
     return network
 
 
+def _generators(network: Any) -> list[Any]:  # noqa: ANN401
+    return [variable for variable in network.variables if variable.name == "seed_generator_state"]
+
+
 class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes the run's state after each epoch, and gives the other callbacks theirs back on resuming.
 
@@ -155,6 +170,7 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
             callbacks={
                 name: {"best": float(callback.best), "wait": callback.wait} for name, callback in self._others.items()
             },
+            draws=[generator.numpy().tolist() for generator in _generators(self.model)],
             commit=self._commit if improved else self.state.commit,
             versions=self._versions if improved else self.state.versions,
         )

@@ -22,7 +22,7 @@ from trainer.finder.crops import SIZE, Crops
 from trainer.finder.lay import Floats
 from trainer.runs import State
 from trainer.space_to_depth import SpaceToDepth
-from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, read_network
+from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, resumed
 
 BATCH, STEPS = 256, 500  # crops; batches an epoch
 ASKED_AT_ONCE = 4096  # crops
@@ -116,7 +116,7 @@ def train_check(
     if state.epochs >= epochs:
         return state
     keras.utils.set_random_seed(seed + state.epochs)
-    network: Any = read_network(folder / state.last) if state.last else _compiled(start)
+    network: Any = resumed(state, folder) if state.last else _compiled(start)
     errors = errors_of(start, learned, folder / "errors.npy") if start else np.zeros(len(learned.is_face), np.float32)
     keeper = StateKeeper(state, folder, {})
     network.fit(

@@ -17,7 +17,7 @@ from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
 from trainer.photos import PhotosError
 from trainer.runs import State
-from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, read_network
+from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, resumed
 
 STEPS = 250  # an epoch
 LEARNING_RATE = 2e-3
@@ -71,7 +71,7 @@ def train_finder(
     """
     cv2.setNumThreads(1)
     keras.utils.set_random_seed(seed + state.epochs)
-    network: Any = read_network(folder / state.last) if state.last else _compiled(start)
+    network: Any = resumed(state, folder) if state.last else _compiled(start)
     unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]
     held_data = tuple(np.concatenate(parts) for parts in zip(*held, strict=True))
