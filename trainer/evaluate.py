@@ -66,8 +66,7 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds, np.str_)
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
-    if lacking := [name for i, name in enumerate(LABELS) if i not in labels[plain]]:
-        raise PhotosError(f"{data}: no face {lacking[0]} was found in it, expected {' and '.join(LABELS)}: add some")
+    require_classes(data, [LABELS[i] for i in labels[plain]])
     slices = _drawn(classifier, dataset) if drawn and dataset else {}
     real = {str(name): _slice(labels[kinds == name], found[kinds == name]) for name in sorted(set(kinds) - {""})}
     scores = score(labels[plain], found[plain])
@@ -82,6 +81,12 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
         refused=judged.refused,
         slices={**real, **slices},
     )
+
+
+def require_classes(data: Path, found: Sequence[str]) -> None:
+    """Raise PhotosError unless faces of each label were found in a folder."""
+    if lacking := [name for name in LABELS if name not in found]:
+        raise PhotosError(f"{data}: no face {lacking[0]} was found in it, expected {' and '.join(LABELS)}: add some")
 
 
 def judge_folder(classifier: Classifier, finder: FaceFinder | None, data: Path) -> "tuple[Judged, Dataset | None]":
