@@ -20,8 +20,8 @@ from device.classifier import Classifier
 from device.errors import ModelError
 from device.model_card import ModelCard
 from trainer.dataset import digest
-from trainer.evaluate import Judged, judge_folder, require_classes
 from trainer.finders import finder_for
+from trainer.judging import Judged, judge_folder, require_classes
 from trainer.options import distinct
 from trainer.photos import LABELS, WORN_WRONG_SLICE, find_photos
 from trainer.scores import Interval, share
