@@ -471,6 +471,17 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(
     assert (dataset.wide.shape, dataset.wide[25][15, 15]) == ((50, 30, 30), 200)
 
 
+def test_a_crops_notes_say_whether_a_hand_is_before_the_mouth(tmp_path: Path) -> None:
+    hands = ["hand_or_cigarette_near_mouth", "from_scene;hand_over_mouth", "glasses; cloth", "a;b;hands up", "hand"]
+    others = ["", "handsome", "from_scene;clothing", "beside a hand", "chin_mask"]
+    rows = [f"{n}.png,without_mask,shop,real,{note}" for n, note in enumerate([*hands, *others])]
+    for n in range(len(rows)):
+        (tmp_path / f"{n}.png").touch()
+    (tmp_path / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert [photo.slice for photo in find_photos(tmp_path)] == ["hand_near_mouth"] * len(hands) + [""] * len(others)
+
+
 def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
     (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\nb.png\n")
     assert read_rows(tmp_path / "crops.csv", ["file"]) == [
