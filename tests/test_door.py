@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from test_kiosk import with_card
 
 from device.classifier import Classifier
 from device.faces import Box, Face, Luma
@@ -424,6 +425,47 @@ def test_slices_need_bare_faces_without_a_note(
         f"error: {folder}: each face without_mask in it has a note or wears a mask wrong, expected some that are "
         "plain, to draw on: add some, or leave out SLICES= and --slices"
     )
+
+
+def test_crops_that_a_table_names_need_no_face_finder(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = with_card(toy, tmp_path, face_finder="yunet", face_finder_sha256="0" * 64)
+    folder = drawn_photos(tmp_path / "faces", 12)
+    command = ["evaluate", "--data", str(folder), "--model", model]
+    assert main(command) == 2
+    assert "face_detection_yunet_2023mar.onnx: can't be read" in capsys.readouterr().err
+    rows = [f"{path.relative_to(folder)},{path.parent.name},door,real," for path in sorted(folder.rglob("*.png"))]
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert main(command) == 0
+
+    assert "\nno face found in  0, left out 0\n" in capsys.readouterr().out
+
+
+def test_figures_that_cannot_be_written_are_refused_before_or_printed_all_the_same(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "strangers", 12)
+    words = ["evaluate", "--data", str(folder), "--cropped", "--model", str(toy), "--json"]
+    (tmp_path / "file").touch()
+    lines = {
+        tmp_path: f"{tmp_path} is a folder, expected a file: name one in it",
+        tmp_path / "file" / "a.json": f"{tmp_path}/file can't be written to (Not a directory), expected a folder for "
+        f"{tmp_path}/file: name another",
+    }
+    for figures, line in lines.items():
+        with pytest.raises(SystemExit) as refused:
+            main([*words, str(figures)])
+        assert (refused.value.code, capsys.readouterr()) == (
+            2, ("", f"error: argument --json: {line}: see python -m trainer evaluate --help\n"),
+        )  # fmt: skip
+
+    assert main([*words, str(tmp_path / ("f" * 250))]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("toy: 24 photos of strangers\nbalanced accuracy ")
+    assert printed.err.splitlines()[-1].endswith(": File name too long")
 
 
 def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:

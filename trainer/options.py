@@ -47,6 +47,15 @@ def distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
     return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
 
 
+def target_file(text: str) -> Path:
+    """Return a file that can be written, in a folder that is there or can be made."""
+    wanted = path(text)
+    if os.path.isdir(wanted):  # noqa: PTH112 - no error for a name that no file can have
+        raise argparse.ArgumentTypeError(f"{wanted} is a folder, expected a file: name one in it")
+    target(str(wanted.parent))
+    return wanted
+
+
 def cost(text: str) -> float:
     """Return what a miss costs, 0.1-20 false alarms."""
     price = float(text)
