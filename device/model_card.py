@@ -25,7 +25,7 @@ class TrainedOn:
     near_copies: dict[str, int]  # photos of each source left out because a measuring set holds a copy
     measuring: dict[str, str]  # SHA-256 over the photos of each of those sets
     no_face: int  # photos in which the finder saw no face; they were used whole
-    refused: int  # files that are no usable pictures
+    refused: int  # pictures and faces that were left out, each by name
     dataset_sha256: str  # over the photos' own hashes and labels
     split: str  # "grouped" or "random"
     groups: int  # groups of near copies and of photos of one person

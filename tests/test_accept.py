@@ -14,6 +14,7 @@ from trainer.__main__ import main
 from trainer.accept import CHANCE, Line
 from trainer.dataset import digest
 from trainer.photos import find_photos
+from trainer.practice import draw_face
 
 SIDE = 16  # px of the toy model's crops
 # Grey levels: the toy model calls a face bare from its threshold on, 0.6, which is a grey of 153.
@@ -133,13 +134,51 @@ def test_pictures_in_which_nobody_is_found_are_one_line(
 ) -> None:
     cv2.imwrite(str(tmp_path / "hall-1.png"), np.zeros((80, 120), np.uint8))
     (tmp_path / "boxes.csv").write_text("file,x,y,w,h,label\nhall-1.png,12,22,40,40,with_mask\n")
-    assert accept(capsys, lower, str(toy), tmp_path) == (
-        2, [f"error: {tmp_path}: neither model found a face in it, expected labelled ones: add pictures"],
-    )  # fmt: skip
+    line = f"error: {tmp_path}: no face with_mask was found in it, expected with_mask and without_mask: add some"
+    assert accept(capsys, lower, str(toy), tmp_path) == (2, [line])
     assert main(["evaluate", "--model", str(toy), "--data", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {tmp_path}: no face with_mask was found in it, expected with_mask and without_mask: add some\n"
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def scenes(folder: Path, *labels: str) -> Path:
+    """Write scenes, each with one drawn face of the label."""
+    folder.mkdir(parents=True)
+    rows = ["file,x,y,w,h,label"]
+    for number, label in enumerate(labels):
+        picture, box = draw_face(np.random.default_rng(number), masked=label == "with_mask")
+        cv2.imwrite(str(folder / f"hall-{number}.png"), picture)
+        rows.append(",".join(map(str, (f"hall-{number}.png", *box, label))))
+    (folder / "boxes.csv").write_text("\n".join(rows))
+    return folder
+
+
+@pytest.mark.parametrize(("labels", "lacking"), [
+    (["without_mask"], "with_mask"), (["with_mask"], "without_mask"),
+    (["with_mask", "mask_weared_incorrect"], "without_mask"),
+])
+def test_a_folder_that_lacks_a_class_is_refused_for_it_says_nothing_of_that_class(
+    labels: list[str], lacking: str, toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both, one = scenes(tmp_path / "both", "with_mask", "without_mask"), scenes(tmp_path / "one", *labels)
+    code, lines = accept(capsys, lower, str(toy), both)
+    assert (code, [line.split("|")[2].strip() for line in lines[2:4]]) == (0, ["with_mask", "without_mask"])
+    for folders in ([one], [both, one]):
+        assert accept(capsys, lower, str(toy), *folders) == (
+            2, [f"error: {one}: no face {lacking} was found in it, expected with_mask and without_mask: add some"],
+        )  # fmt: skip
+
+
+def test_folders_of_one_name_are_told_apart(
+    toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = (
+        crops(tmp_path / name / "door", with_mask={DARK: 10, MIDDLE: 9}, without_mask={BRIGHT: 10})
+        for name in ("one", "other")
     )
+    code, lines = accept(capsys, lower, str(toy), one, other)
+    assert (code, [line.split("|")[1].strip() for line in lines[2:6]]) == (1, [str(one)] * 2 + [str(other)] * 2)
+    assert [line.split(": ")[0] for line in lines[6:8]] == [str(one), str(other)]
+    assert lines[8].endswith(f"on with_mask of {one}, with_mask of {other} (p < 0.0125)")
 
 
 @pytest.mark.parametrize("level", [CHANCE, CHANCE / 6])
@@ -165,3 +204,8 @@ def test_the_interval_of_the_difference_holds_it_as_often_as_it_says() -> None:
         low, high = Line("", "", n, 0, 0, int(only_present), int(only_new)).difference[1]
         held += low <= won - lost <= high
     assert 0.93 <= held / 2000 <= 0.985
+
+
+def test_no_share_differs_by_more_than_all() -> None:
+    assert Line("", "", 5, 5, 0, 5, 0).difference[1][0] == -1.0
+    assert Line("", "", 5, 0, 5, 0, 5).difference[1][1] == 1.0

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from test_kiosk import with_card
 
 from device.classifier import Classifier
 from device.faces import Box, Face, Luma
@@ -26,6 +27,7 @@ from trainer.cost import PEER, multiply_adds, peer
 from trainer.crossval import Asked, by_source, cross_validate
 from trainer.dataset import Dataset, load_dataset
 from trainer.evaluate import evaluate
+from trainer.judging import judge_folder
 from trainer.networks import NETWORKS, door, resnet, vgg19
 from trainer.occlusion import occlusion_map
 from trainer.photo_accessories import draw_glasses, draw_headwear
@@ -229,10 +231,11 @@ def test_scenes_are_judged_where_a_found_face_meets_a_known_one(
     picture = np.zeros((80, 120), np.uint8)
     rows = []
     for number in range(6):
-        picture[:] = 250 if number % 2 else 5
+        picture[:] = number + (240 if number % 2 else 5)
         cv2.imwrite(str(tmp_path / f"hall-{number}.png"), picture)
         rows += [f"hall-{number}.png,12,22,40,40,{'without_mask' if number % 2 else 'with_mask'}"]
-    rows += ["hall-0.png,70,30,40,40,with_mask", "hall-5.png,8,20,40,40,mask_weared_incorrect"]
+    cv2.imwrite(str(tmp_path / "hall-6.png"), np.full((80, 120), 250, np.uint8))
+    rows += ["hall-0.png,70,30,40,40,with_mask", "hall-6.png,8,20,40,40,mask_weared_incorrect"]
     rows += ["hall-0.png,12,22,40,40,Mask", "hall-1.png,12,22,40,40,no mask"]
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
@@ -250,17 +253,58 @@ def test_a_face_of_a_scene_with_both_labels_is_named_and_not_counted(
     for number, label in enumerate(("with_mask", "without_mask", "with_mask")):
         cv2.imwrite(str(tmp_path / f"hall-{number}.png"), np.full((80, 120), 250 * (number % 2) + number, np.uint8))
         rows += [f"hall-{number}.png,12,22,40,40,{label}"]
-    rows += ["hall-2.png,12,22,40,40,without_mask"]
+    rows += ["hall-2.png,13,22,40,40,without_mask"]  # as two people draw a box
     (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
 
     found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
 
     assert (found.n, found.accuracy, found.no_face, found.refused) == (2, 1.0, 0, 2)
     scene = tmp_path / "hall-2.png"
-    assert capsys.readouterr().err == 2 * (
-        f"left out: {scene}: its face at 12,22,40,40 is the same as in {scene}, which has the other label: remove the "
-        "wrong one\n"
-    )
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {scene}: its face at {here},22,40,40 is the same as at {there},22,40,40 in {scene}, which has "
+        "another label: remove the wrong one"
+        for here, there in ((12, 13), (13, 12))
+    ]
+
+
+def test_a_face_that_is_marked_again_or_lies_outside_its_scene_is_named_and_not_counted(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, grey in (("a-1.png", 5), ("a-2.png", 250), ("a-3.jpeg2", 250)):
+        (tmp_path / name).write_bytes(cv2.imencode(".png", np.full((80, 120), grey, np.uint8))[1].tobytes())
+    shutil.copy(tmp_path / "a-2.png", tmp_path / "a-4.png")  # a copy is a picture of its own
+    rows = ["a-1.png,12,22,40,40,with_mask", *(f"a-{n}.png,12,22,40,40,without_mask" for n in (2, 4))]
+    rows += [*rows, "a-2.png,13,23,40,40,without_mask"]
+    rows += ["a-1.png,-60,22,40,40,with_mask", "a-3.jpeg2,12,22,40,40,without_mask"]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
+
+    assert (found.n, found.accuracy, found.no_face, found.refused) == (3, 1.0, 0, 6)
+    told = capsys.readouterr().err.splitlines()
+    again = "marks a face again, expected one box for each: remove it"
+    boxes = ("a-1.png", "12 22"), ("a-2.png", "12 22"), ("a-4.png", "12 22"), ("a-2.png", "13 23")
+    assert told[:4] == [f"left out: {tmp_path}/{name}: box {place} 40 40 {again}" for name, place in boxes]
+    assert [line.partition(", ")[0] for line in told[4:]] == [
+        f"left out: {tmp_path}/a-1.png: box -60 22 40 40 isn't in its 120x80 pixels",
+        f"left out: {tmp_path}/a-3.jpeg2: isn't named as a picture",
+    ]
+
+
+def test_a_found_box_is_the_face_of_one_person_only(toy: Path, tmp_path: Path) -> None:
+    for number, grey in enumerate((5, 250)):
+        cv2.imwrite(str(tmp_path / f"hall-{number}.png"), np.full((80, 120), grey, np.uint8))
+    # Both of the first picture's faces meet the box that is found of the left one.
+    rows = [f"hall-0.png,{place},40,40,with_mask" for place in ("25,20", "12,22")]
+    rows += ["hall-1.png,12,22,40,40,without_mask"]
+    (tmp_path / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    found = evaluate(Classifier(str(toy)), KnownFaces(), tmp_path)
+
+    assert (found.n, found.no_face) == (2, 1)
+    assert judge_folder(Classifier(str(toy)), KnownFaces(), tmp_path)[0].names == [
+        "hall-0.png#12,22,40,40", "hall-1.png#12,22,40,40",
+    ]  # fmt: skip
 
 
 def test_a_damaged_scene_is_named_and_the_others_are_judged(
@@ -381,6 +425,47 @@ def test_slices_need_bare_faces_without_a_note(
         f"error: {folder}: each face without_mask in it has a note or wears a mask wrong, expected some that are "
         "plain, to draw on: add some, or leave out SLICES= and --slices"
     )
+
+
+def test_crops_that_a_table_names_need_no_face_finder(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = with_card(toy, tmp_path, face_finder="yunet", face_finder_sha256="0" * 64)
+    folder = drawn_photos(tmp_path / "faces", 12)
+    command = ["evaluate", "--data", str(folder), "--model", model]
+    assert main(command) == 2
+    assert "face_detection_yunet_2023mar.onnx: can't be read" in capsys.readouterr().err
+    rows = [f"{path.relative_to(folder)},{path.parent.name},door,real," for path in sorted(folder.rglob("*.png"))]
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert main(command) == 0
+
+    assert "\nno face found in  0, left out 0\n" in capsys.readouterr().out
+
+
+def test_figures_that_cannot_be_written_are_refused_before_or_printed_all_the_same(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "strangers", 12)
+    words = ["evaluate", "--data", str(folder), "--cropped", "--model", str(toy), "--json"]
+    (tmp_path / "file").touch()
+    lines = {
+        tmp_path: f"{tmp_path} is a folder, expected a file: name one in it",
+        tmp_path / "file" / "a.json": f"{tmp_path}/file can't be written to (Not a directory), expected a folder for "
+        f"{tmp_path}/file: name another",
+    }
+    for figures, line in lines.items():
+        with pytest.raises(SystemExit) as refused:
+            main([*words, str(figures)])
+        assert (refused.value.code, capsys.readouterr()) == (
+            2, ("", f"error: argument --json: {line}: see python -m trainer evaluate --help\n"),
+        )  # fmt: skip
+
+    assert main([*words, str(tmp_path / ("f" * 250))]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("toy: 24 photos of strangers\nbalanced accuracy ")
+    assert printed.err.splitlines()[-1].endswith(": File name too long")
 
 
 def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:

@@ -269,6 +269,20 @@ def test_one_command_writes_a_table_a_plot_and_figures(tmp_path: Path, capsys: p
     assert min(read_color(runs / "compare-faces.png").shape[:2]) > 400
 
 
+def test_scenes_in_a_folder_named_backgrounds_are_measured_beside_the_backgrounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = drawn_scenes(tmp_path / "backgrounds")
+    (tmp_path / "plain").mkdir()
+    cv2.imwrite(str(tmp_path / "plain" / "yard-1.png"), np.zeros((40, 40), np.uint8))
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["compare-faces", "--scenes", "backgrounds", "--backgrounds", "plain", "--runs", "runs"]) == 0
+
+    figures = json.loads((tmp_path / "runs" / "compare-faces.json").read_text())
+    assert {name: sets[0]["pictures"] for name, sets in figures.items()} == {str(folder): 3, "backgrounds": 1}
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

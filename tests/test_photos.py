@@ -196,13 +196,54 @@ def test_a_picture_with_both_labels_is_named_and_learned_from_as_neither(
     dataset = load_dataset([folder, extra], 24, cropped=True)
 
     masked, bare = [folder / "with_mask/0.png", folder / "with_mask/again.png"], extra / "without_mask/bare.png"
-    says = "which has the other label: remove the wrong one"
+    says = "which has another label: remove the wrong one"
     lines = [f"left out: {path}: is the same picture as {bare}, {says}" for path in masked]
     lines += [f"left out: {bare}: is the same picture as {masked[0]}, {says}"]
     assert capsys.readouterr().err.splitlines() == lines == list(dataset.refused)
     assert np.bincount(dataset.labels).tolist() == [23, 24]
     assert dataset.crops.shape == (47, 24, 24)
     assert (dataset.crops[0] == whole_picture(read_luma(folder / dataset.names[0]), 24)).all()
+
+
+def test_a_picture_that_is_bare_and_worn_wrong_is_named_and_learned_from_as_neither(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    (folder / "mask_weared_incorrect").mkdir()
+    shutil.copy(folder / "without_mask/0.png", folder / "mask_weared_incorrect/chin.png")
+
+    dataset = load_dataset(folder, 24, cropped=True)
+
+    bare, wrong = folder / "without_mask/0.png", folder / "mask_weared_incorrect/chin.png"
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {one}: is the same picture as {other}, which has another label: remove the wrong one"
+        for one, other in ((bare, wrong), (wrong, bare))
+    ]
+    assert (np.bincount(dataset.labels).tolist(), set(dataset.slices)) == ([12, 11], {""})
+
+
+def test_what_a_table_names_twice_counts_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    shutil.copy(folder / "with_mask/0.png", folder / "with_mask/copy.png")  # as much a picture as the other
+    paths = sorted(folder.rglob("*.png"))
+    twice = folder / "with_mask/0.png"
+    rows = [f"{path.relative_to(folder)},{path.parent.name},shop,real," for path in (*paths, twice)]
+    (folder / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert len(load_dataset(folder, 24).names) == 25
+
+    assert capsys.readouterr().err == (
+        f"left out: {twice}: is named again in its table, expected one row for each: remove it\n"
+    )
+    boxes = [f"{path.relative_to(folder)},{place},8,40,40,{path.parent.name}" for path in paths for place in (8, 9)]
+    (folder / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *boxes]))
+
+    dataset = load_dataset(folder, 24)
+
+    assert len(dataset.names) == 25
+    assert dataset.refused == tuple(
+        f"left out: {path}: box 9 8 40 40 marks a face again, expected one box for each: remove it" for path in paths
+    )
 
 
 def test_what_is_left_out_is_named_where_it_lies_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -428,6 +469,17 @@ def test_crops_beside_a_table_and_faces_in_scenes_are_read_as_their_tables_say(
     assert (dataset.crops[0] == whole_picture(read_luma(folder / "with_mask" / "0.png"), 24)).all()
     assert [int(dataset.crops[i][12, 12]) for i in (25, 26)] == [200, 0]
     assert (dataset.wide.shape, dataset.wide[25][15, 15]) == ((50, 30, 30), 200)
+
+
+def test_a_crops_notes_say_whether_a_hand_is_before_the_mouth(tmp_path: Path) -> None:
+    hands = ["hand_or_cigarette_near_mouth", "from_scene;hand_over_mouth", "glasses; cloth", "a;b;hands up", "hand"]
+    others = ["", "handsome", "from_scene;clothing", "beside a hand", "chin_mask"]
+    rows = [f"{n}.png,without_mask,shop,real,{note}" for n, note in enumerate([*hands, *others])]
+    for n in range(len(rows)):
+        (tmp_path / f"{n}.png").touch()
+    (tmp_path / "crops.csv").write_text("\n".join(["file,label,source,kind,note", *rows]))
+
+    assert [photo.slice for photo in find_photos(tmp_path)] == ["hand_near_mouth"] * len(hands) + [""] * len(others)
 
 
 def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:

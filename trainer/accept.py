@@ -20,9 +20,10 @@ from device.classifier import Classifier
 from device.errors import ModelError
 from device.model_card import ModelCard
 from trainer.dataset import digest
-from trainer.evaluate import Judged, judge_folder
 from trainer.finders import finder_for
-from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError, find_photos
+from trainer.judging import Judged, judge_folder, require_classes
+from trainer.options import distinct
+from trainer.photos import LABELS, WORN_WRONG_SLICE, find_photos
 from trainer.scores import Interval, share
 
 CHANCE = 0.05  # of refusing a model that is as good as the present one
@@ -56,7 +57,7 @@ class Line:
         """
         n, differing, gain = self.n + 2, self.only_present + self.only_new + 1, self.only_new - self.only_present
         half = NORMAL * math.sqrt(differing - gain**2 / n) / n
-        return gain / self.n, (gain / n - half, gain / n + half)
+        return gain / self.n, (max(-1.0, gain / n - half), min(1.0, gain / n + half))
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
 
     A face that one of them doesn't find, because it goes with another face finder, is one on which it isn't right.
     yunet: its .onnx, for models trained on its crops. Raises ModelError, also for a practice model in a real one's
-    place, or PhotosError.
+    place, or PhotosError, also for a folder in which no face of a class was found: a line that is missing hides a kind.
     """
     models = [Classifier(model) for model in (present, new)]
     if models[0].card == models[1].card:
@@ -95,22 +96,22 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
     if models[1].card.practice and not models[0].card.practice:
         raise ModelError(f"{models[1].path}: is a practice model, which is for no door: train on photos")
     lines, perhaps_learned = [], []
-    for folder in folders:
+    for name, folder in zip(distinct([folder.name for folder in folders], folders), folders, strict=True):
         photos = find_photos(folder)
         present_apart, new_apart = (
             model.card.trained_on.measuring.get(folder.name) == digest(photos) for model in models
         )
         if not new_apart:
-            perhaps_learned.append((folder.name, "new"))
+            perhaps_learned.append((name, "new"))
         # No door's own faces stand on a shipped card: of the present model, the names of its sources have to tell.
         if not present_apart and any(photo.source in models[0].card.trained_on.sources for photo in photos):
-            perhaps_learned.append((folder.name, "present"))
+            perhaps_learned.append((name, "present"))
         one, other = (
             judge_folder(model, finder_for(model.card, folder, cropped, yunet), folder)[0] for model in models
         )
-        lines += _lines(folder.name, one, other)
-    if not lines:
-        raise PhotosError(f"{folders[0]}: neither model found a face in it, expected labelled ones: add pictures")
+        found = _lines(name, one, other)
+        require_classes(folder, [line.kind for line in found])
+        lines += found
     return Comparison(models[0].card, models[1].card, lines, perhaps_learned)
 
 

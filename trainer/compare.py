@@ -13,6 +13,7 @@ from trainer.cache import write_whole
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer
 from trainer.evaluate import evaluate
 from trainer.finders import finder_for
+from trainer.options import distinct
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yune
     `cropped` says that folders of plain photos hold face crops. yunet: its .onnx, where a model goes with it.
     Raises ModelError or PhotosError.
     """
-    names, sets = _distinct([path.stem for path in models], models), _distinct([at.name for at in folders], folders)
+    names, sets = distinct([path.stem for path in models], models), distinct([at.name for at in folders], folders)
     pairs = [read_card(path) for path in models]
     photos = [card.trained_on.dataset_sha256 for card, _ in pairs]
     if others := [name for name, of in zip(names, photos, strict=True) if of != photos[0]]:
@@ -51,11 +52,6 @@ def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yune
         Row(name, len(content) / 1000, multiply_adds(content) / 1e6, min(milliseconds[name]), accuracy[name])
         for name, content in contents.items()
     ]
-
-
-def _distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """Return the names of paths; where several have the same, the paths."""
-    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
 
 
 def table(rows: Sequence[Row]) -> str:

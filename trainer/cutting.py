@@ -37,13 +37,8 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
         ):
             for i, photo in enumerate(tqdm(photos, desc="faces", unit="photo", disable=None)):
                 try:
-                    if not photo.is_named_as_picture:
-                        raise PictureError(
-                            f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}"
-                        )
-                    luma = read_luma(photo.path)
-                    if photo.box:
-                        _require_inside(photo.box, luma, photo.path)
+                    luma = read_picture(photo)
+                    require_inside(photo, luma)
                 except PictureError as error:
                     if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
                         raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
@@ -63,13 +58,23 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
         (partial / "index.json").write_text(json.dumps({"kept": kept, "refused": refused}), encoding="utf-8")
 
 
-def _require_inside(box: Box, luma: Luma, path: Path) -> None:
+def read_picture(photo: Photo) -> Luma:
+    """Return the picture that a photo is, or is in. Raises PictureError, also where it isn't named as one."""
+    if not photo.is_named_as_picture:
+        raise PictureError(f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}")
+    return read_luma(photo.path)
+
+
+def require_inside(photo: Photo, luma: Luma) -> None:
+    """Raise PictureError if a photo has a box, and that isn't in its picture."""
+    if photo.box is None:
+        return
     height, width = luma.shape
-    x, y = box.x + box.width / 2, box.y + box.height / 2
-    if not (0 <= x < width and 0 <= y < height and box.width <= 2 * width and box.height <= 2 * height):
+    x, y = photo.box.x + photo.box.width / 2, photo.box.y + photo.box.height / 2
+    if not (0 <= x < width and 0 <= y < height and photo.box.width <= 2 * width and photo.box.height <= 2 * height):
         raise PictureError(
-            f"{path}: box {' '.join(map(str, box))} isn't in its {width}x{height} pixels, expected a face there: "
-            "correct the table"
+            f"{photo.path}: box {' '.join(map(str, photo.box))} isn't in its {width}x{height} pixels, expected a face "
+            "there: correct the table"
         )
 
 

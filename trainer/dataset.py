@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from device import crop, face_check, faces, finders, haar, heatmap, pictures, reduce, yunet
 from device.cards import card_json
-from device.faces import Box, FaceFinder, Luma
+from device.faces import FaceFinder, Luma
 from device.finders import OwnFaceFinder
 from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
 from trainer.left_out import left_out
 from trainer.photos import Photo, find_photos, require_enough
+from trainer.same_face import labelled_again
 
 # Part of the cache's key: with other code, the same photos may give other arrays.
 SHAPING_CODE = (crop, cutting, face_check, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
@@ -47,7 +48,7 @@ class Dataset:
     labels: npt.NDArray[np.intp]  # (n,), indices into LABELS
     no_face: npt.NDArray[np.bool_]  # (n,): no face was found, the picture is used whole
     descriptions: npt.NDArray[np.uint8]  # (n, bytes), for trainer.groups
-    refused: tuple[str, ...]  # one line for each file that is no usable picture, or is there with both labels
+    refused: tuple[str, ...]  # one line for each picture or face that is left out, and why
     sha256: str  # over the hashes and labels of all that is named as a picture
     sampling_sha256: str  # over what decides how often each is shown: sources as far as they differ, notes, kinds
     finder: FaceFinder | None  # whose boxes were cut out, where any was needed
@@ -76,7 +77,7 @@ def load_dataset(
     arrays = _arrays(photos, size, finder)
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
-    others = in_both_classes(kept)
+    others = labelled_again(kept)
     refused = (*(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]), *others.values())
     for line in (*itertools.chain(*map(left_out, folders)), *refused):
         print(line, file=sys.stderr)
@@ -145,22 +146,6 @@ def part_of(dataset: Dataset, chosen: npt.NDArray[np.intp]) -> Dataset:
         wide=_picked(dataset.wide, chosen),
         **{name: getattr(dataset, name)[chosen] for name in ("folders", "drawn", "labels", "no_face", "descriptions")},
     )
-
-
-def in_both_classes(photos: Sequence[Photo]) -> dict[int, str]:
-    """Return which photos are there with the other label too, by their places, each with the line that says so."""
-    files: dict[tuple[str, Box | None], dict[int, Path]] = {}
-    for photo in photos:
-        files.setdefault((photo.sha256, photo.box), {}).setdefault(photo.label, photo.path)
-    return {
-        i: f"left out: {photo.path}: {_the_same(photo)} {path}, which has the other label: remove the wrong one"
-        for i, photo in enumerate(photos) for label, path in files[photo.sha256, photo.box].items()
-        if label != photo.label
-    }  # fmt: skip
-
-
-def _the_same(photo: Photo) -> str:
-    return f"its face at {','.join(map(str, photo.box))} is the same as in" if photo.box else "is the same picture as"
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:

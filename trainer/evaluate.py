@@ -2,27 +2,20 @@
 
 import dataclasses
 import json
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from device.classifier import Classifier
-from device.errors import PictureError
-from device.faces import FaceFinder, Luma, iou
-from device.pictures import read_luma
+from device.faces import FaceFinder
 from trainer.cache import write_whole
-from trainer.dataset import Dataset, in_both_classes, load_dataset
-from trainer.left_out import left_out
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, Photo, PhotosError, find_photos
-from trainer.scores import Interval, Scores, score, share, verdicts
+from trainer.dataset import Dataset
+from trainer.judging import judge_crops, judge_folder, require_classes
+from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError
+from trainer.scores import Interval, Scores, score, share
 from trainer.slices import drawn_slices
-
-SAME_FACE = 0.3  # intersection over union of a found and a known box; annotators disagree about hair and chin
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class Evaluation(Scores):
     data: str
     cropped: bool
     no_face: int  # photos in which no face was found; they were used whole. Of scenes: known faces not found
-    refused: int  # files that are no usable pictures, or are there with both labels
+    refused: int  # pictures and faces that were left out, each by name
     slices: dict[str, SliceScore]
 
 
@@ -66,8 +59,7 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     labels, found, kinds = judged.labels, judged.found, np.array(judged.kinds, np.str_)
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
-    if lacking := [name for i, name in enumerate(LABELS) if i not in labels[plain]]:
-        raise PhotosError(f"{data}: no face {lacking[0]} was found in it, expected {' and '.join(LABELS)}: add some")
+    require_classes(data, [LABELS[i] for i in labels[plain]])
     slices = _drawn(classifier, dataset) if drawn and dataset else {}
     real = {str(name): _slice(labels[kinds == name], found[kinds == name]) for name in sorted(set(kinds) - {""})}
     scores = score(labels[plain], found[plain])
@@ -81,73 +73,6 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
         no_face=judged.no_face,
         refused=judged.refused,
         slices={**real, **slices},
-    )
-
-
-def judge_folder(classifier: Classifier, finder: FaceFinder | None, data: Path) -> "tuple[Judged, Dataset | None]":
-    """Judge every photo of a folder as `evaluate` does; of photos and crops, return the dataset too."""
-    if finder and (data / BOXES_TABLE).exists():
-        return _judge_scenes(classifier, finder, data), None
-    cropped = finder is None
-    dataset = load_dataset(data, classifier.card.input_size, cropped, finder)
-    if dataset.finder:
-        classifier.require_crops_of(dataset.finder)
-    verdict = judge_crops(classifier, tqdm(dataset.crops, "photos", disable=None))
-    no_face = 0 if cropped else int(dataset.no_face.sum())
-    judged = Judged(
-        list(dataset.names), dataset.labels, verdict, list(dataset.slices), no_face, len(dataset.refused)
-    )
-    return judged, dataset
-
-
-def judge_crops(classifier: Classifier, crops: Sequence[Luma] | Luma) -> npt.NDArray[np.intp]:
-    """Return verdicts, indices into LABELS (n,), of uint8 crops (n, size, size)."""
-    return verdicts(np.stack([classifier.scores(crop) for crop in crops]), classifier.card.threshold)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What was judged: names, labels and verdicts, indices into LABELS (n,), the slice of each, and what was not."""
-
-    names: list[str]
-    labels: npt.NDArray[np.intp]
-    found: npt.NDArray[np.intp]
-    kinds: list[str]
-    no_face: int
-    refused: int
-
-
-def _judge_scenes(classifier: Classifier, finder: FaceFinder, folder: Path) -> Judged:
-    classifier.require_crops_of(finder)
-    labelled, known = find_photos(folder), dict[Path, list[Photo]]()
-    both = in_both_classes(labelled)
-    for line in (*left_out(folder), *both.values()):
-        print(line, file=sys.stderr)
-    for photo in (photo for i, photo in enumerate(labelled) if i not in both):
-        known.setdefault(photo.path, []).append(photo)
-    pairs, missed, refused = list[tuple[Photo, str]](), 0, len(both)
-    for path, photos in tqdm(known.items(), "scenes", disable=None):
-        try:
-            luma = read_luma(path)
-        except PictureError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            refused += 1
-            continue
-        judged = classifier.judge(luma, finder.find(luma))
-        for photo in photos:
-            met = [(iou(verdict.box, photo.box), verdict.label) for verdict in judged if photo.box]
-            share_of_both, label = max(met, default=(0.0, ""))
-            if share_of_both >= SAME_FACE:
-                pairs.append((photo, label))
-            else:
-                missed += 1
-    return Judged(
-        [photo.name for photo, _ in pairs],
-        np.array([photo.label for photo, _ in pairs], np.intp),
-        np.array([LABELS.index(label) for _, label in pairs], np.intp),
-        [photo.slice for photo, _ in pairs],
-        missed,
-        refused,
     )
 
 

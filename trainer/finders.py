@@ -9,7 +9,7 @@ from device.finders import open_finder
 from device.model_card import ModelCard
 from device.settings import FaceSettings
 from trainer.options import FINDERS
-from trainer.photos import BOXES_TABLE
+from trainer.photos import BOXES_TABLE, CROPS_TABLE
 
 
 def named_finder(name: str, yunet: str | None) -> FaceFinder:
@@ -22,9 +22,9 @@ def named_finder(name: str, yunet: str | None) -> FaceFinder:
 
 
 def finder_for(card: ModelCard, data: Path, cropped: bool, yunet: str | None) -> FaceFinder | None:
-    """Open the finder that cut a model's training crops; none for photos which, as `cropped` says, are face crops.
+    """Open the finder that cut a model's training crops; none for face crops, as `cropped` or their table says.
 
     yunet: its .onnx, where that was YuNet. Raises ModelError.
     """
-    whole = cropped and not (data / BOXES_TABLE).exists()
+    whole = (cropped or (data / CROPS_TABLE).exists()) and not (data / BOXES_TABLE).exists()
     return None if whole else named_finder(card.face_finder, yunet)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, path, positive, seed, several, size, target
+from trainer.options import DOCS, MODELS, RUNS, folder, path, positive, seed, several, size, target, target_file
 
 GROUP_FOLDS = 5
 
@@ -21,7 +21,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
     evaluate.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
-    evaluate.add_argument("--json", type=path, help="also write the figures there")
+    evaluate.add_argument("--json", type=target_file, help="also write the figures there")
 
     crossval = commands.add_parser(
         "crossval", help="train without each source or group in turn, and judge it; stopped, it goes on where it was"
@@ -56,14 +56,14 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
-    from trainer.finders import named_finder
+    from trainer.finders import finder_for
 
-    classifier = Classifier(options.model)
-    finder = None if options.cropped else named_finder(classifier.card.face_finder, options.yunet)
-    evaluation = evaluate(classifier, finder, Path(options.data), options.slices)
-    if options.json:
-        write_evaluation(evaluation, options.json)
+    classifier, data = Classifier(options.model), Path(options.data)
+    finder = None if options.cropped else finder_for(classifier.card, data, False, options.yunet)
+    evaluation = evaluate(classifier, finder, data, options.slices)
     print(describe_evaluation(evaluation))
+    if options.json:  # not before: a full disk would take the figures with it
+        write_evaluation(evaluation, options.json)
 
 
 def _crossval(options: argparse.Namespace) -> None:

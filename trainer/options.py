@@ -4,6 +4,7 @@ import argparse
 import os
 import tempfile
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 
 from device.arguments import path as path  # noqa: PLC0414 - the commands take it from here
@@ -38,6 +39,20 @@ def target(text: str) -> Path:
         raise argparse.ArgumentTypeError(
             f"{there} can't be written to ({error.strerror}), expected a folder for {wanted}: name another"
         ) from error
+    return wanted
+
+
+def distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
+    """Return the names of paths; where several have the same, the paths."""
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
+
+
+def target_file(text: str) -> Path:
+    """Return a file that can be written, in a folder that is there or can be made."""
+    wanted = path(text)
+    if os.path.isdir(wanted):  # noqa: PTH112 - no error for a name that no file can have
+        raise argparse.ArgumentTypeError(f"{wanted} is a folder, expected a file: name one in it")
+    target(str(wanted.parent))
     return wanted
 
 

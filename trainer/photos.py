@@ -4,6 +4,7 @@ A folder is one of three kinds, told by what it holds:
 - photos: with_mask/ and without_mask/, any pictures below them, and where there are any mask_weared_incorrect/: masks
   worn wrong, which count as without_mask. The largest face found is cut out of each.
 - face crops: the same beside a table crops.csv (file,label,source,kind,note; other columns are ignored), taken whole.
+  Notes are parted by semicolons; one that begins with the word hand or cloth says that it is before the mouth.
 - scenes: pictures beside a table boxes.csv (file,x,y,w,h,label; whole pixels). Each box is a face to cut out; boxes
   with another label than those three are left out. A picture's source is its name up to the first hyphen.
 """
@@ -12,6 +13,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,8 +30,8 @@ WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin 
 WORN_WRONG_SLICE = "worn_wrong"
 CROPS_TABLE, BOXES_TABLE = "crops.csv", "boxes.csv"
 SMALLEST_BOX = 20  # px, the shorter side: below it people can't tell either
-# What crops.csv says of a crop, as the name of the slice it is measured in.
-NOTES = {"hand": "hand_near_mouth", "cloth": "hand_near_mouth"}
+# What a note in crops.csv begins with, as the name of the slice that the crop is measured in.
+NOTES = dict.fromkeys(("hand", "hands", "cloth"), "hand_near_mouth")
 
 
 class PhotosError(KioskError, ValueError):
@@ -108,8 +110,8 @@ def _crops(folder: Path) -> list[Photo]:
     photos = []
     for row in read_rows(folder / CROPS_TABLE, ("file", "label", "source", "kind", "note")):
         wrong = row["label"] == WORN_WRONG
-        notes = [name for word, name in NOTES.items() if row["note"].partition(";")[2].startswith(word)
-                 or row["note"].startswith(word)]
+        words = [re.split(r"[\W_]", note.strip())[0] for note in row["note"].split(";")]
+        notes = [NOTES[word] for word in words if word in NOTES]
         photos.append(Photo(
             folder / row["file"], row["file"], _label(row["label"], folder / CROPS_TABLE),
             _sha256(folder / row["file"]), row["source"],

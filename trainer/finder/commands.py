@@ -110,15 +110,16 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
 
 
 def _compare_faces(options: argparse.Namespace) -> None:
-    from trainer.finder.compare import compare, table, write_comparison
+    from trainer.finder.compare import BACKGROUND_SETS, compare, table, write_comparison
     from trainer.finder.contenders import contenders
     from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
 
     finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
     for folder in options.scenes:
         found, refused = read_scenes(folder)
-        name = folder.resolve().name
-        scenes[str(folder) if name in scenes else name] = named_like(found, options.only, folder)
+        whole = folder.resolve()
+        name = str(whole) if whole.name in (*scenes, *BACKGROUND_SETS) else whole.name
+        scenes[name] = named_like(found, options.only, folder)
         for line in refused:
             print(line, file=sys.stderr)
     backgrounds = options.backgrounds

@@ -19,17 +19,19 @@ from trainer.finder.measure import HEIGHTS, QUIET, STRICT_OVERLAP, Contender, Fi
 from trainer.finder.scenes import HARD, Scene
 from trainer.photos import PhotosError
 
+BACKGROUND_SETS = {"backgrounds": False, f"backgrounds/{HARD}": True}  # by name, whether they are the hard ones
+
 mpl.use("agg")
 
 
 def compare(finders: Sequence[Contender], scenes: Mapping[str, Sequence[Scene]], backgrounds: Sequence[Scene]
             ) -> dict[str, list[Figures]]:
-    """Measure finders on sets of scenes, by name, and on backgrounds: the plain ones, and those in hard/.
+    """Measure finders on sets of scenes, by names other than the backgrounds', and on these: plain ones, and hard/.
 
     Raises PhotosError for a set without a face that counts, or without a picture that can be read.
     """
     sets = dict(scenes)
-    for name, hard in (("backgrounds", False), (f"backgrounds/{HARD}", True)):
+    for name, hard in BACKGROUND_SETS.items():
         if part := [scene for scene in backgrounds if scene.is_hard == hard]:
             sets[name] = part
     compared = {name: measure(finders, of) for name, of in sets.items()}

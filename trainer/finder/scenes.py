@@ -16,6 +16,7 @@ from device.errors import PictureError
 from device.pictures import SMALLEST_SIDE, picture_files, read_luma
 from trainer.finder.annotations import Annotations, Mark, read_annotations
 from trainer.photos import LABELS, WORN_WRONG, PhotosError
+from trainer.same_face import SAME_FACE
 
 WITH_MASK, WITHOUT_MASK = LABELS
 FACE = "face"  # whether it wears a mask isn't known
@@ -28,7 +29,6 @@ NAMES = {  # what people call them, in lower case with every other sign left out
 }
 OURS = {name: label for label, names in NAMES.items() for name in names.split()}
 HARD = "hard"  # folder of the backgrounds on which face finders are known to fire
-SAME_FACE = 0.8  # intersection over union from which two boxes can't be two people's
 TURNED = range(5, 9)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112  # EXIF's tag of it
 
