@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from trainer import bfloat16
 from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.jobs import Job, _train_away
 from trainer.networks import simple
 from trainer.provenance import commit
-from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run
+from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run, tell_changes
 from trainer.split import Split, split_photos
 from trainer.training import predict, read_network, set_threads, train
 
@@ -246,6 +247,25 @@ def test_a_run_keeps_the_code_that_trained_its_best_epoch(
         line = f"{folder}: its best epoch was trained by commit {'0' * 40}, now {commit()}: the card tells of then\n"
         assert line in capsys.readouterr().err
         assert load_state(folder).commit == kept
+
+
+@pytest.mark.parametrize(("flags", "arithmetic"), [("fpu avx512_bf16", "bfloat16"), ("fpu", "float32")])
+def test_a_run_keeps_in_which_numbers_it_was_computed(
+    flags: str, arithmetic: str, photos: tuple[Dataset, Split], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    processor = tmp_path / "cpuinfo"
+    monkeypatch.setattr(bfloat16, "PROCESSOR", processor)
+    processor.write_text(f"flags : {flags}\n")
+    dataset, split = photos
+    run = train(open_run(plan(dataset), tmp_path / "runs"), dataset, split, epochs=1)
+    assert run.state.versions["arithmetic"] == arithmetic
+
+    tell_changes(run.state, run.folder, bfloat16=True)
+    assert capsys.readouterr().err == ""
+    processor.write_text("flags : fpu\n" if arithmetic == "bfloat16" else "flags : amx_bf16\n")
+    tell_changes(run.state, run.folder, bfloat16=True)
+    assert f"its best epoch was trained by arithmetic {arithmetic}, now " in capsys.readouterr().err
 
 
 def test_a_table_that_says_otherwise_how_photos_are_sampled_makes_another_run(

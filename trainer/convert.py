@@ -16,6 +16,7 @@ from trainer.copies import Material, gather
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.finders import named_finder
+from trainer.networks import NETWORKS
 from trainer.photos import ALARM_LABEL, LABELS, WORN_WRONG_SLICE
 from trainer.provenance import make_name, make_names
 from trainer.quantize import ConversionError, quantize, run_tflite
@@ -59,7 +60,7 @@ def convert(run: Run, material: Material, split: Split, models: Path, miss_cost:
     Raises ConversionError.
     """
     plan, dataset, level = run.plan, material.dataset, threshold(miss_cost)
-    tell_changes(run.state, run.folder)
+    tell_changes(run.state, run.folder, NETWORKS[plan.network].bfloat16)
     network = read_network(run.folder / run.state.best)
     temperature = calibrate(network, dataset, split.validation, plan.seed)
     # Not by the plan's names: photos of several folders may share one.

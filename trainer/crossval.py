@@ -16,7 +16,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from trainer.bfloat16 import has_bfloat16, in_bfloat16
+from trainer.bfloat16 import in_bfloat16
 from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
@@ -127,10 +127,10 @@ def _digest(material: Material, parts: list[Indices], asked: Asked) -> str:
     for crops in (dataset.crops, dataset.wide):  # another face finder cuts the same photos otherwise
         pictures.update(np.ascontiguousarray(crops).data)
     weights = imagenet_weights(asked.network)
-    rounded = asked.network != LINEAR and NETWORKS[asked.network].bfloat16 and has_bfloat16()
-    told = [code, versions(), dataset.sha256, pictures.hexdigest(), dataset.names, dataset.sources, dataset.slices,
-            dataset.drawn.tolist(), material.groups.tolist(), [part.tolist() for part in parts],
-            dataclasses.astuple(asked), rounded,
+    bfloat16 = asked.network != LINEAR and NETWORKS[asked.network].bfloat16
+    told = [code, versions(bfloat16), dataset.sha256, pictures.hexdigest(), dataset.names, dataset.sources,
+            dataset.slices, dataset.drawn.tolist(), material.groups.tolist(), [part.tolist() for part in parts],
+            dataclasses.astuple(asked),
             hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else ""]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from trainer.cache import write_whole
 from trainer.cluster import each
 from trainer.dataset import Dataset
+from trainer.networks import NETWORKS
 from trainer.provenance import commit
 from trainer.runs import Run, RunError, State, load_state, save_state, tell_changes
 from trainer.split import Split
@@ -35,7 +36,7 @@ def train_each(jobs: Sequence[Job]) -> Iterator[tuple[Job, Run]]:
     back only when it is done: a worker that is killed costs those. What fails there is told when all have come back.
     """
     for job in jobs:
-        tell_changes(job.run.state, job.run.folder)
+        tell_changes(job.run.state, job.run.folder, NETWORKS[job.run.plan.network].bfloat16)
     if not os.environ.get("RAY_ADDRESS"):
         for job in jobs:
             yield job, train(job.run, job.dataset, job.split, job.epochs)

@@ -9,16 +9,22 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from trainer.bfloat16 import has_bfloat16
+
 PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python, the machine's kind, and the packages that a model depends on."""
+def versions(bfloat16: bool = False) -> dict[str, str]:
+    """Return the versions of Python, the machine's kind, and the packages that a model depends on.
+
+    bfloat16: of a training that asks for such numbers. Then also in which numbers it is computed here.
+    """
     installed = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             installed[package] = importlib.metadata.version(package)
-    return {"python": platform.python_version(), "machine": platform.machine(), **installed}
+    arithmetic = {"arithmetic": "bfloat16" if has_bfloat16() else "float32"} if bfloat16 else {}
+    return {"python": platform.python_version(), "machine": platform.machine(), **arithmetic, **installed}
 
 
 def commit() -> str:

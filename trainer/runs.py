@@ -146,9 +146,12 @@ def load_state(folder: Path) -> State:
     return state
 
 
-def tell_changes(state: State, folder: Path) -> None:
-    """Print one line on stderr where code or packages aren't those any more that trained a run's best epoch."""
-    now = {"commit": commit(), **versions()}
+def tell_changes(state: State, folder: Path, bfloat16: bool = False) -> None:
+    """Print one line on stderr where code or packages aren't those any more that trained a run's best epoch.
+
+    bfloat16: whether its training asks for such numbers.
+    """
+    now = {"commit": commit(), **versions(bfloat16)}
     then = {"commit": state.commit, **state.versions}
     changed = [f"{name} {then[name]}, now {now.get(name, 'none')}" for name in then if then[name] != now.get(name)]
     if state.best and changed:

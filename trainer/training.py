@@ -41,7 +41,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
-                          {"stopping": stopping, "plateau": plateau})
+                         {"stopping": stopping, "plateau": plateau}, recipe.bfloat16)
     with in_bfloat16(recipe.bfloat16):
         network.fit(
             batches(dataset, split.train, recipe, plan.seed, state.epochs),
@@ -136,12 +136,13 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
     It must be the last of the callbacks: Keras calls them in order, and each resets itself when training begins.
     """
 
-    def __init__(self, state: State, folder: Path, others: dict[str, Any]) -> None:
+    def __init__(self, state: State, folder: Path, others: dict[str, Any], bfloat16: bool = False) -> None:
         super().__init__()
         self.state = state
         self._folder = folder
         self._others = others
-        self._commit, self._versions = commit(), versions()  # of the code that is loaded, whatever is written meanwhile
+        # Of the code that is loaded, whatever is written meanwhile.
+        self._commit, self._versions = commit(), versions(bfloat16)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Give the other callbacks what they knew."""
