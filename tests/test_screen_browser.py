@@ -300,6 +300,22 @@ def test_a_device_that_goes_is_a_fault_and_one_that_comes_back_is_shown_again(pa
         look_at(page, screen, server, "IDLE")
 
 
+def test_a_page_is_loaded_anew_only_once_it_is_there(page: Browser) -> None:
+    port = free_port()
+    with served(card_of(), port=port) as (_, server):
+        page.open(server.url)
+        page.run("window.same = true")
+        page.ask("Network.enable")
+        page.ask("Network.setBlockedURLs", urls=[server.url])
+    with served(card_of(practice=True), port=port) as (screen, server):
+        look_at(page, screen, server, "IDLE")
+        assert page.run("window.same")
+        page.ask("Network.setBlockedURLs", urls=[])
+        page.until("document.querySelector('.practice') !== null")
+    page.ask("Network.disable")
+    page.events[:] = [event for event in page.events if "ERR_BLOCKED_BY_CLIENT" not in str(event)]
+
+
 def test_a_browser_that_cannot_speak_shows_the_door_again_after_a_gap(page: Browser) -> None:
     port = free_port()
     with served(card_of(), port=port, speech=True) as (screen, server):

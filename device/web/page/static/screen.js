@@ -89,12 +89,17 @@ function showPicture(jpeg) {
   }
 }
 
+// Only what is there: a page that doesn't come leaves an error of the browser's, which nobody at a tablet loads anew.
+function loadAnew() {
+  fetch("/").then((answer) => answer.ok && location.reload(), () => {});
+}
+
 listen(
   "/state",
   SILENT_MS,
   (text) => {
     const state = JSON.parse(text);
-    if (state.page !== body.dataset.page) location.reload(); // the device has other settings or another version now
+    if (state.page !== body.dataset.page) loadAnew(); // the device has other settings or another version now
     show(state.look, state.reason);
   },
   () => shown === "ENDED" || show("FAULT", shown === "FAULT" ? reason : "gone"),
