@@ -15,8 +15,9 @@ from device.errors import PictureError
 from device.faces import Box, Face, FaceFinder
 from device.pictures import picture_files, read_color, read_luma
 
-ALARM_COLOR, CLEAR_COLOR = (0, 0, 220), (60, 160, 0)  # BGR
+ALARM_COLOR, CLEAR_COLOR, WHITE = (0, 0, 220), (60, 160, 0), (255, 255, 255)  # BGR
 LINE_WIDTH = 1 / 200  # of the picture's longer side
+LETTERS, LEAST_LETTERS = 1 / 850, 0.3  # OpenCV's size of letters: of the same, and on the smallest pictures
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:
         color = ALARM_COLOR if alarm else CLEAR_COLOR
         x, y, w, h = verdict.box
         cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), color, width)
-        _write(picture, verdict.label, (x, y - 2 * width), color, width)
+        _write(picture, verdict.label, (x, y - width), color, width)
     if classifier.card.practice:
-        _write(picture, "PRACTICE", (2 * width, judgement.size[1] - 2 * width), ALARM_COLOR, width)
+        _write(picture, "PRACTICE", (width, judgement.size[1] - width), ALARM_COLOR, width)
     target = folder / f"{judgement.file}.png"
     _, content = cv2.imencode(".png", picture)
     try:
@@ -148,5 +149,10 @@ def _words(verdict: Verdict, classifier: Classifier) -> str:
 
 
 def _write(picture: cv2.typing.MatLike, text: str, place: tuple[int, int], color: tuple[int, ...], width: int) -> None:
-    size, thickness = 0.25 * (width + 1), max(1, width // 2)
-    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, thickness, cv2.LINE_AA)
+    """Write white on a color, with the lower left corner at a place, or as near to it as the picture holds the text."""
+    font, thickness = cv2.FONT_HERSHEY_SIMPLEX, max(1, width // 2)
+    size = max(LEAST_LETTERS, max(picture.shape[:2]) * LETTERS)
+    (length, height), below = cv2.getTextSize(text, font, size, thickness)
+    x, y = max(0, min(place[0], picture.shape[1] - length)), max(height + below, place[1])
+    cv2.rectangle(picture, (x, y - height - below), (x + length - 1, y - 1), color, cv2.FILLED)
+    cv2.putText(picture, text, (x, y - below), font, size, WHITE, thickness, cv2.LINE_AA)

@@ -106,7 +106,7 @@ class Browser:
     def size(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.until(f"innerWidth === {width} && innerHeight === {height}")
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        self.run("new Promise((done) => requestAnimationFrame(() => done(1)))")  # after the event of the same frame
 
     def media(self, **features: str) -> None:
         """Set media features, as prefers_color_scheme="dark"."""

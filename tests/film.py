@@ -125,7 +125,7 @@ def film(target: Path) -> Path:
         filmed = Filmed(open_camera(visit), browser, f"http://127.0.0.1:{port}/")
         # The door calls itself late when a second passes between two frames, as it may here.
         with (
-            patch("device.kiosk.open_camera", lambda settings: filmed),
+            patch("device.kiosk.open_camera", lambda *_: filmed),
             patch("device.web.server.LATE_SECONDS", 3600.0),
             patch("device.signals.signals.LATE_SECONDS", 3600.0),
         ):

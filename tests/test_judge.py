@@ -13,11 +13,11 @@ from runtimes import needs_tflite_runtime, run_device, told
 from test_classifier import with_card
 from toy_model import toy_model
 
-from device.classifier import MODELS, Classifier
+from device.classifier import MODELS, Classifier, Verdict
 from device.crop import whole_picture
-from device.faces import Luma
+from device.faces import Box, Luma
 from device.haar import HaarFaceFinder
-from device.judge import ALARM_COLOR, CLEAR_COLOR
+from device.judge import ALARM_COLOR, CLEAR_COLOR, Judgement, draw
 from device.pictures import picture_files, read_color, read_luma
 
 LABELS = ("with_mask", "without_mask")
@@ -207,6 +207,21 @@ def test_a_found_face_is_judged_and_drawn_where_it_is(toy: Path, toy_config: Pat
     assert corners.tolist() == [color] * 4
 
 
+def test_labels_are_drawn_in_full_beside_each_other_and_at_every_edge(toy: Path, tmp_path: Path) -> None:
+    path, classifier = write(tmp_path / "a.png", grey(0, 320, 240)), Classifier(str(toy))
+
+    def written(*faces: tuple[int, int, str]) -> int:
+        """Draw faces at places with their labels; return how many pixels are white."""
+        verdicts = [Verdict(Box(x, y, 44, 50), 1.0, (0.5, 0.5), 0.5, label) for x, y, label in faces]
+        draw(Judgement("a.png", path, (320, 240), tuple(verdicts)), classifier, tmp_path / "out")
+        return int((read_color(tmp_path / "out/a.png.png").min(axis=2) > 128).sum())
+
+    masked, bare = LABELS
+    whole = written((100, 100, bare))
+    assert [written((x, y, bare)) for x, y in ((0, 100), (276, 100), (100, 0), (276, 190))] == [whole] * 4
+    assert written((100, 100, bare), (186, 105, masked)) == whole + written((100, 100, masked)) > whole > 0
+
+
 def test_a_practice_model_marks_every_line_and_drawing(tmp_path: Path) -> None:
     model = toy_model(tmp_path, practice=True)
     for name, level in (("a", 0), ("b", 255)):
@@ -221,9 +236,8 @@ def test_a_practice_model_marks_every_line_and_drawing(tmp_path: Path) -> None:
     assert [json.loads(line) for line in result.stdout.splitlines()] == [
         {"file": name, "size": [300, 300], "faces": [], "practice": True} for name in ("a.png", "b.png")
     ]
-    blue, green, red = read_color(out / "a.png.png").max(axis=(0, 1))  # of the black picture
-    assert (blue, green) == (0, 0)
-    assert red > 150
+    corner = read_color(out / "a.png.png")[270:, :150]  # of the black picture
+    assert np.all(corner == ALARM_COLOR, axis=2).sum() > 100
 
 
 @needs_tflite_runtime

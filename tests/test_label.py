@@ -115,6 +115,26 @@ def test_keys_and_buttons_move_pictures_and_undo_brings_them_back(crops: Path, s
     ]
 
 
+@needs_chromium
+def test_a_page_without_the_token_says_so_and_has_nothing_to_press(served: str, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as page:
+        page.open(served.partition("#")[0])
+        page.until("document.querySelector('[role=status]').textContent")
+        assert "lacks its token" in page.run("document.querySelector('[role=status]').textContent")
+        page.until("[...document.querySelectorAll('button')].every((button) => button.disabled)")
+        assert page.run("document.querySelector('progress').position") == 0  # and doesn't run for ever
+
+
+@needs_chromium
+def test_what_is_worn_wrong_is_said_without_scrolling(served: str, tmp_path: Path) -> None:
+    with Browser(tmp_path / "profile") as page:
+        page.size(1280, 800)
+        page.open(served)
+        shows(page, "0")
+        said = "[...document.querySelectorAll('p')].find((part) => part.textContent.startsWith('Worn wrong'))"
+        assert page.run(f"{said}.getBoundingClientRect().bottom <= innerHeight")
+
+
 def test_without_the_token_nothing_is_told_or_moved(crops: Path, served: str) -> None:
     port = int(re.findall(r":(\d+)/", served)[0])
     token, host = served.partition("#")[2], f"127.0.0.1:{port}"

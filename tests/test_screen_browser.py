@@ -24,9 +24,12 @@ from device.web.screen import Screen
 from device.web.server import Server
 
 pytestmark = needs_chromium
-SIZES = [(320, 240), (480, 320), (800, 480), (1280, 720), (1920, 1080), (600, 1024)]
+SIZES = [(320, 240), (240, 320), (480, 320), (480, 480), (800, 480), (1920, 1080), (600, 1024)]
 LEAST_CONTRAST = 7.0
-LEAST_WORD = 0.06  # height of the word's letters, as a share of the screen's shorter side
+LEAST_WORD = 0.07  # height of the word's letters, as a share of the screen's shorter side
+LEAST_PROMPT = 0.5  # of the word, where the words fill less than LEAST_FILLED of their place
+LEAST_FILLED = 0.6
+LEAST_NOTICE = 0.04  # height of its letters and of the practice strip's, of the shorter side
 LEAST_SHAPE = 0.3  # of the shorter side; beside a picture, half of that
 AXE = (
     "axe.run({rules: {'color-contrast-enhanced': {enabled: true}}, resultTypes: ['violations']})"
@@ -42,6 +45,7 @@ MEASURE = """
   const parts = [...document.querySelectorAll("main *, main, header, footer")].filter((part) => part.checkVisibility());
   const texts = parts.filter((part) => part.matches("h1, p:not(.unseen), header, footer"));
   const style = (part) => getComputedStyle(part);
+  const letters = (part) => parseFloat(style(part).fontSize);
   const paper = (part) => { while (style(part).backgroundColor === "rgba(0, 0, 0, 0)") part = part.parentElement;
     return style(part).backgroundColor; };
   const picture = document.querySelector(".mirror");
@@ -58,7 +62,10 @@ MEASURE = """
       notice: notice && box(notice),
       picture: picture && picture.checkVisibility() ? box(picture) : null,
       words: texts.filter((part) => part !== strip && !part.matches("header")).map(box) },
-    letters: parseFloat(style(section.querySelector("h1")).fontSize),
+    letters: letters(words.querySelector("h1")),
+    prompt: letters(words.querySelector("p")),
+    notices: [strip, notice].filter((part) => part).map(letters),
+    filled: [...words.children].reduce((sum, part) => sum + part.offsetHeight, 0) / words.clientHeight,
     colors: texts.concat(section.querySelector("svg")).map((part) => [style(part).color, paper(part)]),
     live: document.querySelector("[role=status]").textContent,
   };
@@ -126,8 +133,11 @@ def check(found: dict[str, Any], width: int, height: int) -> list[str]:
     least = LEAST_SHAPE / (2 if boxes["picture"] else 1)
     if min(right - left, bottom - top) < least * shorter:
         wrong.append(f"small shape: {boxes['shape']}")
-    if found["letters"] < (LEAST_WORD / (2 if boxes["picture"] else 1)) * shorter:
+    if found["letters"] < LEAST_WORD * shorter:
         wrong.append(f"small word: {found['letters']} px")
+    if found["prompt"] < LEAST_PROMPT * found["letters"] and found["filled"] < LEAST_FILLED:
+        wrong.append(f"small prompt: {found['prompt']} px beside {found['letters']}, {found['filled']:.0%} filled")
+    wrong += [f"small notice: {letters} px" for letters in found["notices"] if letters < LEAST_NOTICE * shorter]
     return wrong
 
 
@@ -161,7 +171,7 @@ def check_sizes(page: Browser, look: str, what: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("practice", "mirror", "collecting"), [(True, False, False), (False, True, False), (False, False, True)]
+    ("practice", "mirror", "collecting"), [(True, False, False), (False, True, False), (True, True, True)]
 )
 def test_nothing_is_cut_off_at_any_size_in_any_language_and_look(
     page: Browser, practice: bool, mirror: bool, collecting: bool
@@ -288,6 +298,22 @@ def test_a_device_that_goes_is_a_fault_and_one_that_comes_back_is_shown_again(pa
     with served(card_of(practice=True), port=port) as (screen, server):
         page.until("document.querySelector('.practice') !== null")  # it has loaded itself anew
         look_at(page, screen, server, "IDLE")
+
+
+def test_a_page_is_loaded_anew_only_once_it_is_there(page: Browser) -> None:
+    port = free_port()
+    with served(card_of(), port=port) as (_, server):
+        page.open(server.url)
+        page.run("window.same = true")
+        page.ask("Network.enable")
+        page.ask("Network.setBlockedURLs", urls=[server.url])
+    with served(card_of(practice=True), port=port) as (screen, server):
+        look_at(page, screen, server, "IDLE")
+        assert page.run("window.same")
+        page.ask("Network.setBlockedURLs", urls=[])
+        page.until("document.querySelector('.practice') !== null")
+    page.ask("Network.disable")
+    page.events[:] = [event for event in page.events if "ERR_BLOCKED_BY_CLIENT" not in str(event)]
 
 
 def test_a_browser_that_cannot_speak_shows_the_door_again_after_a_gap(page: Browser) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from device.pictures import read_luma
 from trainer import bfloat16
 from trainer.__main__ import main
 from trainer.copies import alone
@@ -20,6 +21,7 @@ from trainer.dataset import Dataset, load_dataset
 from trainer.jobs import Job, _train_away
 from trainer.networks import simple
 from trainer.provenance import commit
+from trainer.report import _curves
 from trainer.runs import Plan, Run, RunError, current, load_run, load_state, only_one, open_run, tell_changes
 from trainer.split import Split, split_photos
 from trainer.training import predict, read_network, set_threads, train
@@ -322,6 +324,21 @@ def test_photos_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     (page,) = (tmp_path / "runs").glob("*/report.html")
     assert r"with_mask/\udce9.txt: isn" in page.read_text()
+
+
+def test_a_report_of_one_epoch_and_few_photos_has_no_empty_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    train = ["train", "--data", str(drawn_photos(tmp_path / "photos", 12)), "--size", "24", "--epochs", "1"]
+    assert main([*train, "--model", "simple", "--runs", str(tmp_path / "runs")]) == 0
+
+    run = load_run(current(tmp_path / "runs")[-1])
+    worst = read_luma(run.folder / "worst.png")
+    assert np.flatnonzero((worst < 250).any(axis=1))[-1] > 0.7 * len(worst)  # nearly reaches its lower edge
+    (axes,) = _curves(run, "loss", "unit").axes
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
 
 
 def test_a_killed_training_loses_no_finished_epoch(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from trainer.runs import Run
 from trainer.scores import score, threshold, verdicts
 from trainer.split import Split
 
-WORST = 16  # photos shown
+WORST, COLUMNS = 16, 4  # photos shown, and how many beside each other
+NAME_LETTERS = 28  # of a photo's name above it, a line
 BINS = 10  # of the reliability plot
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -85,7 +87,8 @@ def _curves(run: Run, name: str, unit: str) -> Figure:
     axes.plot(epochs, run.state.history[f"val_{name}"], "o-", label="validation", markersize=3)
     axes.axvline(run.state.best_epoch + 1, color="grey", linestyle=":", label="best checkpoint")
     axes.set(title=name, xlabel="epoch", ylabel=unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0.5, run.state.epochs + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend()
     return figure
 
@@ -113,18 +116,22 @@ def _reliability(labels: npt.NDArray[np.intp], scores: npt.NDArray[np.float32]) 
 
 def _worst(dataset: Dataset, split: Split, scores: npt.NDArray[np.float32], network: Any) -> Figure:  # noqa: ANN401
     true = scores[np.arange(len(split.test)), dataset.labels[split.test]]
-    figure = Figure((8, 9.5), layout="constrained")
+    worst = np.argsort(true)[:WORST]
+    rows = -(-len(worst) // COLUMNS)
+    figure = Figure((8, 0.7 + 2.4 * rows), layout="constrained")
     figure.suptitle(
-        f"the {WORST} test photos with the lowest score of their true label;\n"
+        f"the {len(worst)} test photos with the lowest score of their true label;\n"
         "red: what speaks for the wrong verdict, where hiding it raises that score"
     )
-    for axes, i in zip(figure.subplots(4, 4).flat, np.argsort(true)[:WORST], strict=False):
+    places = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    for axes, i in zip(places, worst, strict=False):
         photo, side = split.test[i], dataset.size
         axes.imshow(dataset.crops[photo], cmap="gray", vmin=0, vmax=255)
         misled = np.maximum(-occlusion_map(network, dataset.crops[photo], dataset.labels[photo]), 0)
         heat = cv2.resize(misled, (side, side), interpolation=cv2.INTER_CUBIC)
         axes.imshow(heat, cmap="Reds", alpha=np.clip(heat / max(float(heat.max()), 0.05), 0, 1) * 0.6)
-        axes.set_title(f"{_shown(dataset.names[photo])}\n{true[i]:.2f}", fontsize=6, parse_math=False)
+        name = "\n".join(textwrap.wrap(_shown(dataset.names[photo]), NAME_LETTERS))
+        axes.set_title(f"{name}\n{true[i]:.2f}", fontsize=8, parse_math=False)
     for axes in figure.axes:
         axes.set_axis_off()
     return figure

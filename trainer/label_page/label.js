@@ -55,6 +55,7 @@ async function show(what, next) {
     said.textContent = error instanceof TypeError ? "The server has ended: start it again." : error.message;
   }
   for (const button of buttons) button.disabled = !state || state.name === null;
+  undo.disabled = !state;
   busy = false;
 }
 
@@ -65,7 +66,7 @@ function label(button) {
 }
 
 function back() {
-  if (!busy) show("Taken back. ", () => ask("/undo", {}));
+  if (!busy && state) show("Taken back. ", () => ask("/undo", {}));
 }
 
 for (const button of buttons) button.addEventListener("click", () => label(button));

@@ -35,15 +35,22 @@ function speak(text) {
   if (["CHECKING", "CLEAR", "ALARM"].includes(shown)) speechSynthesis.speak(speech);
 }
 
-// The largest text that its box holds, whatever the language and the screen.
+// Sets a property of a box to the largest number with which the box holds its text.
+function grow(box, property, unit, least, step, finest) {
+  let fits = least;
+  for (; step >= finest; step /= 2) {
+    box.style.setProperty(property, `${fits + step}${unit}`);
+    if (box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight) fits += step;
+  }
+  box.style.setProperty(property, `${fits}${unit}`);
+}
+
+// The largest word that its box holds, whatever the language and the screen, and below it the largest prompt.
 function fit() {
   const words = sections.get(shown).querySelector(".words");
-  let fits = 4;
-  for (let step = LARGEST_PX; step >= 1; step /= 2) {
-    words.style.fontSize = `${fits + step}px`;
-    if (words.scrollWidth <= words.clientWidth && words.scrollHeight <= words.clientHeight) fits += step;
-  }
-  words.style.fontSize = `${fits}px`;
+  words.style.removeProperty("--prompt");
+  grow(words, "font-size", "px", 4, LARGEST_PX, 1);
+  grow(words, "--prompt", "", 0.4, 0.16, 0.01);
 }
 
 // Opens a socket for ever: `heard` gets its messages, `lost` is called when it ends, or says nothing for so long.
@@ -82,12 +89,17 @@ function showPicture(jpeg) {
   }
 }
 
+// Only what is there: a page that doesn't come leaves an error of the browser's, which nobody at a tablet loads anew.
+function loadAnew() {
+  fetch("/").then((answer) => answer.ok && location.reload(), () => {});
+}
+
 listen(
   "/state",
   SILENT_MS,
   (text) => {
     const state = JSON.parse(text);
-    if (state.page !== body.dataset.page) location.reload(); // the device has other settings or another version now
+    if (state.page !== body.dataset.page) loadAnew(); // the device has other settings or another version now
     show(state.look, state.reason);
   },
   () => shown === "ENDED" || show("FAULT", shown === "FAULT" ? reason : "gone"),
