@@ -99,7 +99,7 @@ def look_at(page: Browser, screen: Screen, server: Server, look: str) -> None:
     elif look != "STARTING":
         show(screen, State(look))
         screen._tell(server.show, State(look))
-    page.until(f"document.body.dataset.look === '{look}'")
+    page.until(f"document.body?.dataset.look === '{look}'")  # a page that loads anew has none for a moment
 
 
 def contrast(ink: str, paper: str) -> float:
@@ -332,7 +332,7 @@ def test_a_page_that_missed_a_file_once_loads_anew_when_the_kiosk_answers(page: 
     port = free_port()
     page.ask("Network.enable")
     page.ask("Network.setBlockedURLs", urls=[f"http://*/static/{missed}"])
-    hurry = "const wait = setInterval; window.setInterval = (call, ms) => wait(call, Math.min(ms, 50));"
+    hurry = "const wait = setInterval; window.setInterval = (call) => wait(() => window.same && call(), 50);"
     hurried = page.ask("Page.addScriptToEvaluateOnNewDocument", source=hurry)["identifier"]
     with served(card_of(), port=port) as (_, server):
         page.open(server.url)
