@@ -642,6 +642,24 @@ def test_a_refusal_of_a_value_that_was_corrected_meanwhile_is_not_told(tmp_path:
 
 
 @needs_chromium
+def test_a_device_that_answers_late_has_its_rest_and_its_refusals_are_told(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(
+            "window.later = setTimeout; window.due = 0;"
+            "window.setTimeout = (call, ms) => { due += ms === MINUTE_MS; return later(call, ms); }"
+        )
+        browser.run(f"{KEEP_BACK}; {HOLD} = '99'")
+        changed = "window.keeps = '/setup/minute', due = 0, values.dispatchEvent(new Event('input'))"
+        browser.until(f"!asking && ({changed})")
+        browser.until("kept.length === 1 && due > 1")  # once more is due before the answer has come
+        browser.run("kept[0]()")
+        browser.until("saved.textContent.startsWith('\"hold, seconds\" of \"Times and sizes\" is 99')")
+
+
+@needs_chromium
 def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ async function open() {
   minute = found;
   showOpened();
   fields();
-  often(lastMinute, MINUTE_MS);
+  often(() => asking || lastMinute(), MINUTE_MS); // `again` is for what was changed: a slow device shall have its rest
   often(preview, PICTURE_MS);
   listen();
 }
