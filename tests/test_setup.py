@@ -899,6 +899,31 @@ def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> Non
 
 
 @needs_chromium
+@pytest.mark.parametrize("way", ["key", "button"])
+def test_a_zone_that_is_removed_while_it_is_dragged_stays_away(way: str, tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.size(900, 1400)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        browser.run("addZone([0.2, 0.2, 0.4, 0.4]); layer.scrollIntoView({block: 'center'})")
+        zones = Zones(browser)
+        mouse = {"button": "left", "clickCount": 1}
+        browser.ask("Input.dispatchMouseEvent", type="mousePressed", buttons=1, **mouse, **zones.point(0.3, 0.3))
+        if way == "key":
+            zones.key("Delete")
+        else:  # by a second finger
+            browser.run("document.querySelector('#remove').click()")
+        zones.are()
+        browser.ask("Input.dispatchMouseEvent", type="mouseMoved", buttons=1, **mouse, **zones.point(0.4, 0.4))
+        browser.ask("Input.dispatchMouseEvent", type="mouseReleased", buttons=0, **mouse, **zones.point(0.4, 0.4))
+        zones.are()
+        zones.mouse((0.1, 0.1), (0.3, 0.3))  # the next is drawn as ever
+        zones.are([0.1, 0.1, 0.2, 0.2])
+        assert browser.complaints() == []
+
+
+@needs_chromium
 def test_all_of_a_turned_picture_is_seen_at_once_with_the_zones_upon_it(tmp_path: Path) -> None:
     with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
         screen.show(State.IDLE, Frame(np.full((1280, 720), 90, np.uint8), 0.0), [], [])
