@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,24 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
     assert [state for _, state in stricter[1]["states"]] == ["IDLE", "CHECKING", "CLEAR", "IDLE"]
     rings = [dict(map(reversed, found[1]["states"]))["ALARM"] for found in (looser, later)]
     assert rings[1] - rings[0] == pytest.approx(1.6)
+
+
+def test_scores_and_states_are_of_one_minute_though_the_door_goes_on() -> None:
+    with served(card_of()) as (_, server):
+
+        class Late(list[Verdict]):
+            """What is seen on a frame; the door sees another whenever this is looked at."""
+
+            def __iter__(self) -> Iterator[Verdict]:
+                server.history.note(next(times), [])
+                return super().__iter__()
+
+        times = itertools.count(5.0)
+        for taken in (1.0, 2.0):
+            server.history.note(taken, Late([Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")]))
+        minute = json.loads(get(server, "minute")[1])
+    assert minute["scores"] == [[-1.0, 0.5], [0.0, 0.5]]
+    assert minute["states"][0][0] == -1.0
 
 
 def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
@@ -375,9 +394,9 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    told = asyncio.run(states(history, DecisionSettings(), Levels(0.5, 0.4)))
+    told = asyncio.run(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4)))
     assert told == [(-60.0, "IDLE")]
-    assert asyncio.run(states(History(), DecisionSettings(), Levels(0.5, 0.4))) == []
+    assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4))) == []
 
 
 def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
@@ -386,7 +405,7 @@ def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
         history.note(number / 10, [])
 
     async def turns_of_others() -> int:
-        found, turns = asyncio.ensure_future(states(history, DecisionSettings(), Levels(0.5, 0.4))), 0
+        found, turns = asyncio.ensure_future(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4))), 0
         while not found.done():
             await asyncio.sleep(0)
             turns += 1
