@@ -374,6 +374,17 @@ def test_levels_that_would_be_refused_at_the_next_start_are_not_saved(tmp_path: 
         assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
 
 
+@pytest.mark.parametrize("by_hand", ["[[signals]]\nbeeps = 2\n", "signals = 5\n", "signals = [{ beeps = 2 }]\n"])
+def test_a_section_that_was_made_something_else_by_hand_is_refused_and_stays(by_hand: str, tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    with served(card_of(), config) as (_, server):
+        config.write_text(by_hand)
+        line = f"{config}: [signals] is no section, expected its name in a line of its own and its keys below"
+        assert post(server, "save", {"signals": {"beeps": 7}}) == (400, {"error": line})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
+
+
 def test_without_a_file_nothing_is_saved() -> None:
     with served(card_of()) as (_, server):
         line = "the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`"
@@ -603,6 +614,25 @@ def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_p
         browser.until(f"saved.textContent === 'Saved in {config}.'")
         assert browser.run(HOLD) == "4"
     assert read_settings(config).decision.hold_seconds == 4.0
+
+
+@needs_chromium
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_save_that_fails_is_not_told_as_under_way_and_can_be_asked_for_again(status: int, tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(
+            f"window.answers = fetch; window.fetch = async (path, asked) => path === '/setup/save'"
+            f" ? new Response('', {{status: {status}}}) : answers(path, asked); {HOLD} = '3'; values.requestSubmit()"
+        )
+        browser.until("saved.textContent === FAILED")
+        browser.run("window.fetch = answers; values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+    assert read_settings(config).decision.hold_seconds == 3.0
 
 
 @needs_chromium

@@ -33,8 +33,9 @@ def edit_settings(
             newline = "\r\n" if file.newlines == "\r\n" else "\n"
         for section, values in changes.items():
             table = document.setdefault(section, tomlkit.table())
-            for key, value in values.items():
-                _set(table, key, value)
+            if isinstance(table, Mapping):  # if it was made something else by hand, read_settings refuses it below
+                for key, value in values.items():
+                    _set(table, key, value)
         if os.path.lexists(new):  # of a save that was killed: its mode may be another
             new.unlink()
         with open(new, "x", encoding="utf-8", newline=newline, opener=_secretly) as file:  # passwords may stand in it
