@@ -709,7 +709,7 @@ def test_a_device_that_answers_late_has_its_rest_and_its_refusals_are_told(tmp_p
 
 
 @needs_chromium
-def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it(
+def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it_and_an_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -732,7 +732,11 @@ def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it(
         assert vars(stop)["received"] == signal.SIGTERM
         browser.run("window.before = true")
         server.version = "of a kiosk that was brought up to date"
+        browser.until("said.textContent === UPDATED")
+        assert (browser.run(HOLD), browser.run("window.before")) == ("3", True)
+        browser.run("values.requestSubmit()")
         browser.until("!window.before && document.readyState === 'complete' && !opened.hidden")
+        assert (browser.run(HOLD), read_settings(config).decision.hold_seconds) == ("3", 3.0)
 
 
 @needs_chromium

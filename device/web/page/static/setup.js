@@ -6,6 +6,7 @@ const MINUTE_MS = 1000;
 const TURNED = " The zones lie in the picture as it was: draw them anew after the start.";
 const LEFT = "Something was changed and isn't saved. Start the kiosk again without it?";
 const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
+const UPDATED = "The kiosk was brought up to date, and this page is of before: save what was changed in it, or note it and load the page anew.";
 const FAILED = "The kiosk didn't do it: what it printed may tell why (journalctl -u mask-kiosk).";
 
 const grey = document.querySelector("#grey");
@@ -46,8 +47,12 @@ async function drawLastMinute() {
   const before = saves;
   const found = await told(() => ask("minute"));
   if (before !== saves) return;
+  if (found && found.version !== minute.version) {
+    if (Object.keys(changes()).length) say(said, UPDATED);
+    else location.hash = token; // loads anew what another version has started with
+    return;
+  }
   if (found) {
-    if (found.version !== minute.version) location.hash = token; // loads anew what another version has started with
     minute = found;
     takeOver();
     const notice = minute.config ? "" : UNSAVED;
