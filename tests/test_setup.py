@@ -323,6 +323,10 @@ def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
         ("[decision]  # times\n\t# zones = []  # none\n\t# hold_seconds = 2.0 was too short\n\n# levels\n[model]",
          "[decision]  # times\nhold_seconds = 3.0\n\tzones = [[0.0, 0.0, 0.25, 1.0]]  # none\n"
          "\t# hold_seconds = 2.0 was too short\n\n# levels\n[model]\nthreshold = 0.4\n"),
+        ('[decision]\n# zones = []\n\n# [screen]\n# hold_seconds = 2.0\n\n[model]\nname = "door"\n# [[screen]]\n'
+         "# threshold = 0.0\nrelease = 0.2\n",
+         "[decision]\nhold_seconds = 3.0\nzones = [[0.0, 0.0, 0.25, 1.0]]\n\n# [screen]\n# hold_seconds = 2.0\n\n"
+         '[model]\nname = "door"\nthreshold = 0.4\n# [[screen]]\n# threshold = 0.0\nrelease = 0.2\n'),
         ('\n[model]\n\tname = "door"', '\n[model]\n\tname = "door"\n\tthreshold = 0.4\n\n'
          "[decision]\nhold_seconds = 3.0\nzones = [[0.0, 0.0, 0.25, 1.0]]\n"),
         ("model.release = 0.4\ndecision.hold_seconds = 2.0\n", "model.release = 0.4\nmodel.threshold = 0.4\n"
