@@ -1,6 +1,7 @@
 """The appliance's own classifier: its material, its training, its calibration, and what it costs."""
 
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -449,8 +450,10 @@ def test_figures_that_cannot_be_written_are_refused_before_or_printed_all_the_sa
     folder = drawn_photos(tmp_path / "strangers", 12)
     words = ["evaluate", "--data", str(folder), "--cropped", "--model", str(toy), "--json"]
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     lines = {
-        tmp_path: f"{tmp_path} is a folder, expected a file: name one in it",
+        tmp_path: f"{tmp_path} is a folder or a device, expected a file: name one",
+        tmp_path / "pipe": f"{tmp_path}/pipe is a folder or a device, expected a file: name one",
         tmp_path / "file" / "a.json": f"{tmp_path}/file can't be written to (Not a directory), expected a folder for "
         f"{tmp_path}/file: name another",
     }

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import tomllib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,24 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
     assert rings[1] - rings[0] == pytest.approx(1.6)
 
 
+def test_scores_and_states_are_of_one_minute_though_the_door_goes_on() -> None:
+    with served(card_of()) as (_, server):
+
+        class Late(list[Verdict]):
+            """What is seen on a frame; the door sees another whenever this is looked at."""
+
+            def __iter__(self) -> Iterator[Verdict]:
+                server.history.note(next(times), [])
+                return super().__iter__()
+
+        times = itertools.count(5.0)
+        for taken in (1.0, 2.0):
+            server.history.note(taken, Late([Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")]))
+        minute = json.loads(get(server, "minute")[1])
+    assert minute["scores"] == [[-1.0, 0.5], [0.0, 0.5]]
+    assert minute["states"][0][0] == -1.0
+
+
 def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
     looks = [
         Look(x=0.9), Look(x=0.1, height=0.07), Look(x=0.2, y=0.2), Look(x=0.5, cut=True), Look(x=0.4, brightness=19.0),
@@ -304,6 +323,10 @@ def test_zones_keep_their_comments_and_the_file_its_ends_of_lines(
         ("[decision]  # times\n\t# zones = []  # none\n\t# hold_seconds = 2.0 was too short\n\n# levels\n[model]",
          "[decision]  # times\nhold_seconds = 3.0\n\tzones = [[0.0, 0.0, 0.25, 1.0]]  # none\n"
          "\t# hold_seconds = 2.0 was too short\n\n# levels\n[model]\nthreshold = 0.4\n"),
+        ('[decision]\n# zones = []\n\n# [screen]\n# hold_seconds = 2.0\n\n[model]\nname = "door"\n# [[screen]]\n'
+         "# threshold = 0.0\nrelease = 0.2\n",
+         "[decision]\nhold_seconds = 3.0\nzones = [[0.0, 0.0, 0.25, 1.0]]\n\n# [screen]\n# hold_seconds = 2.0\n\n"
+         '[model]\nname = "door"\nthreshold = 0.4\n# [[screen]]\n# threshold = 0.0\nrelease = 0.2\n'),
         ('\n[model]\n\tname = "door"', '\n[model]\n\tname = "door"\n\tthreshold = 0.4\n\n'
          "[decision]\nhold_seconds = 3.0\nzones = [[0.0, 0.0, 0.25, 1.0]]\n"),
         ("model.release = 0.4\ndecision.hold_seconds = 2.0\n", "model.release = 0.4\nmodel.threshold = 0.4\n"
@@ -355,6 +378,17 @@ def test_levels_that_would_be_refused_at_the_next_start_are_not_saved(tmp_path: 
         assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
 
 
+@pytest.mark.parametrize("by_hand", ["[[signals]]\nbeeps = 2\n", "signals = 5\n", "signals = [{ beeps = 2 }]\n"])
+def test_a_section_that_was_made_something_else_by_hand_is_refused_and_stays(by_hand: str, tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    with served(card_of(), config) as (_, server):
+        config.write_text(by_hand)
+        line = f"{config}: [signals] is no section, expected its name in a line of its own and its keys below"
+        assert post(server, "save", {"signals": {"beeps": 7}}) == (400, {"error": line})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
+
+
 def test_without_a_file_nothing_is_saved() -> None:
     with served(card_of()) as (_, server):
         line = "the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`"
@@ -375,9 +409,9 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    told = asyncio.run(states(history, DecisionSettings(), Levels(0.5, 0.4)))
+    told = asyncio.run(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4)))
     assert told == [(-60.0, "IDLE")]
-    assert asyncio.run(states(History(), DecisionSettings(), Levels(0.5, 0.4))) == []
+    assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4))) == []
 
 
 def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
@@ -386,7 +420,7 @@ def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
         history.note(number / 10, [])
 
     async def turns_of_others() -> int:
-        found, turns = asyncio.ensure_future(states(history, DecisionSettings(), Levels(0.5, 0.4))), 0
+        found, turns = asyncio.ensure_future(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4))), 0
         while not found.done():
             await asyncio.sleep(0)
             turns += 1
@@ -587,6 +621,25 @@ def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_p
 
 
 @needs_chromium
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_save_that_fails_is_not_told_as_under_way_and_can_be_asked_for_again(status: int, tmp_path: Path) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(
+            f"window.answers = fetch; window.fetch = async (path, asked) => path === '/setup/save'"
+            f" ? new Response('', {{status: {status}}}) : answers(path, asked); {HOLD} = '3'; values.requestSubmit()"
+        )
+        browser.until("saved.textContent === FAILED")
+        browser.run("window.fetch = answers; values.requestSubmit()")
+        browser.until(f"saved.textContent === 'Saved in {config}.'")
+    assert read_settings(config).decision.hold_seconds == 3.0
+
+
+@needs_chromium
 def test_an_answer_that_a_later_one_has_overtaken_changes_nothing(tmp_path: Path) -> None:
     config, waiting = tmp_path / "kiosk.toml", "!document.querySelector('#waiting').hidden"
     config.write_text(SHIPPED)
@@ -642,7 +695,25 @@ def test_a_refusal_of_a_value_that_was_corrected_meanwhile_is_not_told(tmp_path:
 
 
 @needs_chromium
-def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it(
+def test_a_device_that_answers_late_has_its_rest_and_its_refusals_are_told(tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        browser.run(
+            "window.later = setTimeout; window.due = 0;"
+            "window.setTimeout = (call, ms) => { due += ms === MINUTE_MS; return later(call, ms); }"
+        )
+        browser.run(f"{KEEP_BACK}; {HOLD} = '99'")
+        changed = "window.keeps = '/setup/minute', due = 0, values.dispatchEvent(new Event('input'))"
+        browser.until(f"!asking && ({changed})")
+        browser.until("kept.length === 1 && due > 1")  # once more is due before the answer has come
+        browser.run("kept[0]()")
+        browser.until("saved.textContent.startsWith('\"hold, seconds\" of \"Times and sizes\" is 99')")
+
+
+@needs_chromium
+def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it_and_an_update(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -665,7 +736,11 @@ def test_what_is_not_saved_is_asked_about_before_a_start_and_survives_it(
         assert vars(stop)["received"] == signal.SIGTERM
         browser.run("window.before = true")
         server.version = "of a kiosk that was brought up to date"
+        browser.until("said.textContent === UPDATED")
+        assert (browser.run(HOLD), browser.run("window.before")) == ("3", True)
+        browser.run("values.requestSubmit()")
         browser.until("!window.before && document.readyState === 'complete' && !opened.hidden")
+        assert (browser.run(HOLD), read_settings(config).decision.hold_seconds) == ("3", 3.0)
 
 
 @needs_chromium
@@ -878,6 +953,31 @@ def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> Non
         ):  # fmt: skip
             browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=points)
         zones.are([0.3, 0.3, 0.4, 0.4])
+
+
+@needs_chromium
+@pytest.mark.parametrize("way", ["key", "button"])
+def test_a_zone_that_is_removed_while_it_is_dragged_stays_away(way: str, tmp_path: Path) -> None:
+    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        show(screen, State.IDLE)
+        browser.size(900, 1400)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        browser.run("addZone([0.2, 0.2, 0.4, 0.4]); layer.scrollIntoView({block: 'center'})")
+        zones = Zones(browser)
+        mouse = {"button": "left", "clickCount": 1}
+        browser.ask("Input.dispatchMouseEvent", type="mousePressed", buttons=1, **mouse, **zones.point(0.3, 0.3))
+        if way == "key":
+            zones.key("Delete")
+        else:  # by a second finger
+            browser.run("document.querySelector('#remove').click()")
+        zones.are()
+        browser.ask("Input.dispatchMouseEvent", type="mouseMoved", buttons=1, **mouse, **zones.point(0.4, 0.4))
+        browser.ask("Input.dispatchMouseEvent", type="mouseReleased", buttons=0, **mouse, **zones.point(0.4, 0.4))
+        zones.are()
+        zones.mouse((0.1, 0.1), (0.3, 0.3))  # the next is drawn as ever
+        zones.are([0.1, 0.1, 0.2, 0.2])
+        assert browser.complaints() == []
 
 
 @needs_chromium

@@ -50,8 +50,8 @@ def distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
 def target_file(text: str) -> Path:
     """Return a file that can be written, in a folder that is there or can be made."""
     wanted = path(text)
-    if os.path.isdir(wanted):  # noqa: PTH112 - no error for a name that no file can have
-        raise argparse.ArgumentTypeError(f"{wanted} is a folder, expected a file: name one in it")
+    if os.path.exists(wanted) and not os.path.isfile(wanted):  # noqa: PTH110, PTH113 - no error for what is no name
+        raise argparse.ArgumentTypeError(f"{wanted} is a folder or a device, expected a file: name one")
     target(str(wanted.parent))
     return wanted
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
+from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array, Comment, Table
 
@@ -33,8 +34,9 @@ def edit_settings(
             newline = "\r\n" if file.newlines == "\r\n" else "\n"
         for section, values in changes.items():
             table = document.setdefault(section, tomlkit.table())
-            for key, value in values.items():
-                _set(table, key, value)
+            if isinstance(table, Mapping):  # if it was made something else by hand, read_settings refuses it below
+                for key, value in values.items():
+                    _set(table, key, value)
         if os.path.lexists(new):  # of a save that was killed: its mode may be another
             new.unlink()
         with open(new, "x", encoding="utf-8", newline=newline, opener=_secretly) as file:  # passwords may stand in it
@@ -73,27 +75,31 @@ def _set(table: Any, key: str, value: Any) -> None:  # noqa: ANN401
 def _add(table: Table, key: str, value: Any) -> None:  # noqa: ANN401
     """Set a key that a section lacks: where it stands as a comment, so that nobody uncomments it beside another.
 
-    Else below the section's last key: what comes after that may be notes on the next section.
+    Else below the section's last key: what comes after that may be notes on the next section, or a section that is
+    commented out.
     """
     above, indent = table.trivia, ""
     for name, item in table.value.body:
         if name is not None:
             above, indent = item.trivia, item.trivia.indent
-        elif isinstance(item, Comment) and (line := _line_of(item, key)) is not None:
-            _set(line, key, value)
-            item.trivia.comment = tomlkit.dumps(line)
-            return
+        elif isinstance(item, Comment):
+            line = _line_of(item)
+            if line.as_string().startswith("["):
+                break  # what follows is of another section, which is a comment whole
+            if list(line) == [key]:
+                _set(line, key, value)
+                item.trivia.comment = tomlkit.dumps(line)
+                return
     # Within the text that ends the line above: that needs no place among the section's items.
     above.trail = (above.trail or "\n") + indent + tomlkit.dumps({key: value})
 
 
-def _line_of(comment: Comment, key: str) -> Any:  # noqa: ANN401
-    """Return what a comment says without its mark, if that sets a key and nothing else; else None."""
-    with suppress(TOMLKitError):
-        line = tomlkit.parse(comment.trivia.comment.lstrip("# "))
-        if list(line) == [key]:
-            return line
-    return None
+def _line_of(comment: Comment) -> TOMLDocument:
+    """Return what a comment says without its mark; nothing if that is no TOML."""
+    try:
+        return tomlkit.parse(comment.trivia.comment.lstrip("# "))
+    except TOMLKitError:
+        return tomlkit.document()
 
 
 def _edited(array: Array, items: list[Any]) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from device.web.changes import CHANGES, changed, read_changes
 from device.web.doorkeeper import Placed, WithToken
 from device.web.languages import AUTO
 from device.web.mirror import left_out, picture
-from device.web.what_if import states
+from device.web.what_if import Minute, states
 
 
 class SetupPage(Placed):
@@ -41,10 +41,10 @@ class SetupData(WithToken):
             raise HTTPError(400)
         return changes
 
-    async def tried(self, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
-        """Return the last minute's states under these changes. Raises SettingsError."""
+    async def tried(self, minute: Minute, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
+        """Return a minute's states under these changes. Raises SettingsError."""
         server, settings = self.server, changed(self.server.settings, changes)
-        return await states(server.history, settings.decision, levels(settings.model, server.card))
+        return await states(minute, settings.decision, levels(settings.model, server.card))
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -57,9 +57,10 @@ class LastMinute(SetupData):
 
     async def get(self) -> None:
         server = self.server
-        in_use = await self.tried({})  # first: the rest is as it is when it has come
+        minute = server.history.frames()  # once: the door goes on meanwhile
+        in_use = await self.tried(minute, {})  # first: the rest is as it is when it has come
         _, verdicts, judged = server.mirror.newest or (None, [], [])
-        scores = [(at, verdict.alarm_score) for at, seen in server.history.frames() for verdict in seen]
+        scores = [(at, verdict.alarm_score) for at, seen in minute for verdict in seen]
         sections = {
             name: {
                 **{key: getattr(getattr(server.settings, name), key) for key in at_once},
@@ -95,7 +96,7 @@ class Try(SetupData):
 
     async def post(self) -> None:
         try:
-            self.finish({"states": await self.tried(self.changes())})
+            self.finish({"states": await self.tried(self.server.history.frames(), self.changes())})
         except SettingsError as error:
             self.refuse(error)
 

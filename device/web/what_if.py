@@ -13,6 +13,9 @@ SECONDS = 60.0  # on the frames' clock
 MOST_FRAMES = 2400  # of a camera of 40 frames a second
 AT_ONCE = 50  # frames: with two faces in each a desktop takes 0.013 s; a minute of them would take a Pi seconds
 
+# The frames of a minute, oldest first: seconds from the newest one, at most 0, and verdicts.
+Minute = list[tuple[float, Sequence[Verdict]]]
+
 
 class History:
     """The verdicts of the last minute; noted by one thread and read by another."""
@@ -24,20 +27,20 @@ class History:
         """Keep what was judged on the frame taken at `now`, in seconds."""
         self._frames.append((now, verdicts))
 
-    def frames(self) -> list[tuple[float, Sequence[Verdict]]]:
-        """Return the last minute's frames, oldest first: seconds from the newest one, at most 0, and verdicts."""
+    def frames(self) -> Minute:
+        """Return the last minute's frames."""
         frames = list(self._frames.copy())
         newest = frames[-1][0] if frames else 0.0
         return [(taken - newest, verdicts) for taken, verdicts in frames if newest - taken <= SECONDS]
 
 
-async def states(history: History, settings: DecisionSettings, levels: Levels) -> list[tuple[float, str]]:
+async def states(minute: Minute, settings: DecisionSettings, levels: Levels) -> list[tuple[float, str]]:
     """Return when which state would have begun, in seconds from the newest frame, from an empty door on.
 
     Lets others be served meanwhile: a screen that isn't told a state for a few seconds takes the kiosk for broken.
     """
     decision, changes = Decision(settings, levels), list[tuple[float, str]]()
-    for number, (at, verdicts) in enumerate(history.frames()):
+    for number, (at, verdicts) in enumerate(minute):
         if number % AT_ONCE == 0:
             await asyncio.sleep(0)
         decision.update(at, verdicts)

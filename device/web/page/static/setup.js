@@ -6,6 +6,8 @@ const MINUTE_MS = 1000;
 const TURNED = " The zones lie in the picture as it was: draw them anew after the start.";
 const LEFT = "Something was changed and isn't saved. Start the kiosk again without it?";
 const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
+const UPDATED = "The kiosk was brought up to date, and this page is of before: save what was changed in it, or note it and load the page anew.";
+const FAILED = "The kiosk didn't do it: what it printed may tell why (journalctl -u mask-kiosk).";
 
 const grey = document.querySelector("#grey");
 const tested = document.querySelector("#tested");
@@ -19,8 +21,8 @@ let saves = 0; // how many were answered: what was asked for before is old
 async function ask(path, body) {
   const answer = await request(`/setup/${path}`, body);
   if (answer.status === 400) throw new Refused(named((await answer.json()).error));
-  if (answer.headers.get("Content-Type") === "image/jpeg") return answer.blob();
-  return answer.ok ? answer.json() : null;
+  if (!answer.ok) throw new Refused(FAILED);
+  return answer.json();
 }
 
 function offerRestart() {
@@ -45,8 +47,12 @@ async function drawLastMinute() {
   const before = saves;
   const found = await told(() => ask("minute"));
   if (before !== saves) return;
+  if (found && found.version !== minute.version) {
+    if (Object.keys(changes()).length) say(said, UPDATED);
+    else location.hash = token; // loads anew what another version has started with
+    return;
+  }
   if (found) {
-    if (found.version !== minute.version) location.hash = token; // loads anew what another version has started with
     minute = found;
     takeOver();
     const notice = minute.config ? "" : UNSAVED;
@@ -73,7 +79,10 @@ function listen() {
 }
 
 async function preview() {
-  const jpeg = await told(() => ask("picture"));
+  const jpeg = await told(async () => {
+    const answer = await request("/setup/picture");
+    return answer.ok ? answer.blob() : null; // there is none before the first frame
+  });
   if (!jpeg) return;
   URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(jpeg);
@@ -91,7 +100,7 @@ async function open() {
   minute = found;
   showOpened();
   fields();
-  often(lastMinute, MINUTE_MS);
+  often(() => asking || lastMinute(), MINUTE_MS); // `again` is for what was changed: a slow device shall have its rest
   often(preview, PICTURE_MS);
   listen();
 }

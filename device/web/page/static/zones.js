@@ -53,6 +53,7 @@ function addZone(shares) {
 
 function removeZone(button) {
   if (!rectangles.delete(button)) return;
+  if (drag?.button === button) drag = null; // whoever still holds it holds nothing
   button.remove();
   chosen = null;
   document.querySelector("#add").focus();
