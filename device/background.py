@@ -33,8 +33,8 @@ LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SEC
 # noise, JPEG and wavering light, in none, in 0.37 at most if they swayed by a hundredth of their height to each side.
 WATCHED_SECONDS, STIRRING = 10.0, 0.5
 # Somebody asleep may be background too; whoever sits there next is watched, and after so long in which they stir it is
-# none any more.
-AWAKE_SECONDS = 3.0
+# none any more, if in so many frames it could be told.
+AWAKE_SECONDS, FEWEST_WATCHED = 3.0, 3
 MOST_WAITS = 12  # times as long as for others until a place that stirs is background too: a poster in a draught
 SOMEBODY_IOU = 0.5  # overlap with somebody who has moved, 0-1, from which a place that becomes background may be theirs
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
@@ -135,7 +135,8 @@ class Background:
                 place.watched = place.stirred = 0
         if now - place.last_beside > ALONE_SECONDS:
             place.last_alone = now
-        if place.asleep and now - place.back >= AWAKE_SECONDS and place.stirred > STIRRING * place.watched:
+        stirs = place.watched >= FEWEST_WATCHED and place.stirred > STIRRING * place.watched
+        if place.asleep and now - place.back >= AWAKE_SECONDS and stirs:
             self._places[self._places.index(place)] = _Place(place.box, now, now)
             return False
         if not self._is_due(place, now):
@@ -143,7 +144,7 @@ class Background:
         if place.stirred > STIRRING * place.watched and now - place.since < MOST_WAITS * self.seconds:
             place.again, place.watched, place.stirred = now + self.seconds, 0, 0
             return False
-        taken = [*people, *(other.box for other in self._places if other.somebody)]
+        taken = [*people, *(other.box for other in self._places if other.somebody or other.asleep)]
         # Of a picture that was watched and never stirred it is known that it is none.
         theirs = any(iou(place.box, box) > SOMEBODY_IOU for box in taken)
         unsure = place.stirred > 0 or not place.watched

@@ -2,9 +2,10 @@
 
 Pure: time comes in as a value. Everybody is looked for where they would be if they had gone on as before, so that those
 who walk past each other stay who they are. Pairs are made one after the other, best first: the boxes that overlap most,
-then those whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between. Those who
-are there come first: else whoever steps into a place would become the one who has just left it. But who is lost and
-comes back to the very place isn't taken for a neighbour who is missed just then.
+then those whose middles are nearest, for whoever walks towards the camera, turns, or was missed in between; then those
+nearest to where somebody was, who may have stopped or turned back. Those who are there come first: else whoever steps
+into a place would become the one who has just left it. But who is lost and comes back to the very place isn't taken for
+a neighbour who is missed just then.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int
         overlaps = ((iou(places[i], box), i, j) for i in some for j, box in enumerate(boxes))
         return [(-share, i, j) for share, i, j in overlaps if share >= least]
 
-    def near(some: Sequence[int]) -> list[tuple[float, int, int]]:
+    def near(some: Sequence[int], places: Sequence[Box]) -> list[tuple[float, int, int]]:
         ways = (
             (_way(places[i], box, now - people[i].last_seen), i, j) for i in some for j, box in enumerate(boxes)
         )
@@ -39,8 +40,8 @@ def pair(now: float, people: Sequence[Person], boxes: Sequence[Box]) -> dict[int
 
     pairs: dict[int, int] = {}
     for fits in (
-        overlapping(there, SAME_FACE_IOU), overlapping(lost, SAME_PLACE_IOU), near(there),
-        overlapping(lost, SAME_FACE_IOU), near(lost),
+        overlapping(there, SAME_FACE_IOU), overlapping(lost, SAME_PLACE_IOU), near(there, places),
+        near(there, [person.box for person in people]), overlapping(lost, SAME_FACE_IOU), near(lost, places),
     ):  # fmt: skip
         for _, i, j in sorted(fits):
             if j not in pairs and i not in pairs.values():

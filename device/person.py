@@ -15,19 +15,22 @@ from device.faces import Box
 from device.levels import Levels
 from device.look import unjudged
 from device.settings import DecisionSettings
-from device.trace import STIR, Trace, variance
+from device.trace import Trace, variance
 
 FEWEST_SCORES = 3  # a mean of fewer could be carried over the threshold by one wild frame
 # Standard errors by which a mean has to be beyond a level: somebody near it would be carried over at some moment.
 SURE = 1.0
 LEAST_DEVIATION = 0.02  # of a score: an 8-bit softmax gives one value again and again
 JUMP = 0.5  # of a face's height, from one sighting to the next, and from where it would be if it went on as before
-# A face goes on as it did in so many seconds, or between its last two sightings if they are further apart: boxes waver,
-# and two neighbouring ones tell little. It does for so long: who isn't seen for longer may have stopped.
-SPEED_SECONDS, AHEAD_SECONDS = 0.35, 0.5
-# Who went so far in the window, in heights of the face, and so fast, in heights a second, walks by. A step aside is as
-# fast but ends sooner: half a metre is 2.3 heights.
+# How fast a face goes is told by its way in so many seconds, at least and at most if it was seen then: boxes waver, and
+# neighbouring ones tell little. It is expected so much of the way further on, for so long: who isn't seen may stop.
+SPEED_SECONDS, AHEAD, AHEAD_SECONDS = (0.1, 0.21), 0.7, 0.5
+# Who went so far in the window, in heights of the face, and so fast, in heights a second, to the last, walks by. A step
+# aside is as fast but ends sooner: half a metre is 2.3 heights.
 WALKED, WALKING = 2.5, 2.0
+# Who only glances up, and is gone before they have moved again, is there if their face stirs, but not for ever: a coat
+# where they were may seem to stir now and then.
+GLANCE_SECONDS = 30.0
 LEAST_SEEN = 0.4  # share of the window's frames in which a face has to be found: ghosts come and go
 
 
@@ -46,7 +49,8 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
-    last_there: float = 0.0  # seconds: when last seen noticed and moved, or to move; or before the visit; else a ghost?
+    last_there: float = 0.0  # seconds: when last seen noticed and moved, at a glance, or before the visit: no ghost
+    surely_there: float = 0.0  # the same, but for glances
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
@@ -85,16 +89,25 @@ class Person:
         return [(at, box) for at, box in self.frames if box]
 
     def ahead(self, now: float) -> Box:
-        """Return where the face would be at `now`, in seconds, if it had gone on as it did when it was seen last."""
-        sightings = self._sightings
-        if len(sightings) < 2 or now - self.last_seen > AHEAD_SECONDS:
-            return self.box
-        recent = [seen for seen in sightings if self.last_seen - seen[0] <= SPEED_SECONDS]
-        began, first = recent[0] if len(recent) > 1 else sightings[-2]
-        times = (now - self.last_seen) / (self.last_seen - began)
-        return self.box._replace(
-            x=self.box.x + round((self.box.x - first.x) * times), y=self.box.y + round((self.box.y - first.y) * times)
-        )
+        """Return where to look for the face at `now`, in seconds, by how it went when it was seen last."""
+        seconds = now - self.last_seen
+        return self._further(AHEAD * seconds) if seconds <= AHEAD_SECONDS else self.box
+
+    def _further(self, seconds: float) -> Box:
+        across, down = self._speed
+        return self.box._replace(x=self.box.x + round(across * seconds), y=self.box.y + round(down * seconds))
+
+    @property
+    def _speed(self) -> tuple[float, float]:
+        """Return how fast the face was going when it was seen last, px a second across and down; 0 if unknown."""
+        least, most = SPEED_SECONDS
+        before = [seen for seen in self._sightings if self.last_seen - seen[0] >= least]
+        if not before:
+            return 0.0, 0.0
+        began, box = next((seen for seen in before if self.last_seen - seen[0] <= most), before[-1])
+        seconds = self.last_seen - began
+        (x, y), (here, there) = _middle(box), _middle(self.box)
+        return (here - x) / seconds, (there - y) / seconds
 
     def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
         """Take the person's face of the frame taken at `now`, in seconds."""
@@ -104,7 +117,7 @@ class Person:
             self.frames.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved. Who walks across
         # the picture of a slow camera is as far off, but goes on as before.
-        jumps = min(moved(self.box, verdict.box), moved(self.ahead(now), verdict.box)) > JUMP
+        jumps = min(moved(self.box, verdict.box), moved(self._further(now - self.last_seen), verdict.box)) > JUMP
         if jumps or not any(box for _, box in list(self.frames)[-2:]):
             self.trace = Trace()
         self.box = verdict.box
@@ -114,10 +127,12 @@ class Person:
         self._frame(now, verdict.box, settings)
         began, first = self._sightings[0]
         way = math.dist(_middle(first), _middle(self.box)) / self.box.height
-        self.walks = way >= max(WALKED, WALKING * (now - began))
+        fast = math.hypot(*self._speed) >= WALKING * self.box.height
+        self.walks = fast and way >= max(WALKED, WALKING * (now - began))
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
-        stirs = (verdict.look.moved or 0.0) >= STIR  # as no coat does: they are still there, if only at a glance
-        if not self.visit or (self.noticed and self.moved) or stirs:
+        if not self.visit or (self.noticed and self.moved):
+            self.last_there = self.surely_there = now
+        elif self.trace.stirs and now - self.surely_there <= GLANCE_SECONDS:
             self.last_there = now
         if not unjudged(verdict.look, settings):
             self._score(Scored(now, verdict.alarm_score, verdict.look.weight), settings)

@@ -116,6 +116,9 @@ def is_of_poster(visit: Visit, true: Sequence[TrueVisit]) -> bool:
 
     It is where a poster was there for longer than any of them, and none of them had this answer.
     """
+    people = [truth for truth in true if truth.answers != (POSTER,)]
+    if any(abs(truth.enter - visit.enter) <= OFF_SECONDS for truth in people):
+        return False  # it is somebody's who came then, and may have been taken for the poster once they had gone
     there = [truth for truth in true if _is_there(visit, truth)]
     return bool(there) and max(there, key=lambda truth: _rank(visit, truth)).answers == (POSTER,)
 

@@ -170,6 +170,17 @@ def test_who_stirs_where_somebody_was_asleep_is_background_no_more_after_three_s
     assert held == [100 + away + frame / 2 for frame in range(6 if woken else 40)]
 
 
+def test_who_slept_in_two_framings_is_watched_for_in_both() -> None:
+    background, framed = Background(100.0), off(left=20)
+    for now in range(151):
+        for box in [BOX, framed][: 1 + (now >= 50)]:
+            if background.doubts(now, box):
+                background.watch(now, box, False)
+        background.see(now, [BOX, framed][: 1 + (now >= 50)], [BOX] * (now <= 100))
+    background.see(300, [framed])
+    assert background.doubts(301, framed)
+
+
 def test_background_where_somebody_was_is_not_kept_for_longer_under_another_framing() -> None:
     background, framed = Background(100.0), off(left=20)
     for now in range(151):  # they count as nobody any more when the other framing turns into background

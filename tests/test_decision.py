@@ -160,6 +160,19 @@ def test_a_step_aside_is_no_walk_by(frames_per_second: int) -> None:
     assert alerts[-1].state is State.CLEAR
 
 
+@pytest.mark.parametrize("frames_per_second", [10, 30])
+def test_who_walks_up_and_looks_down_on_stopping_is_no_walk_by(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:  # at 4 heights a second, slowing down in 0.3 s, and seen for 0.2 s after that
+        here = Box(500 + round(10 * math.sin(3 * t)), 120, 80, 100)
+        going, slowing = min(t, 5) - 4, min(max(t - 5, 0), 0.3)
+        x = 100 + 240 * going + 240 * (slowing - slowing**2 / 0.6)
+        return [verdict(0.1, here)] + [verdict(0.9, Box(round(x), 120, 48, 60))] * (4 <= t < 5.5)
+
+    alerts = play(scene, frames_per_second, 10, least_move=DecisionSettings().least_move)
+    assert State.CLEAR not in [alert.state for alert in alerts if 4.2 < alert.at < 5.5 + 2.5 - 0.2]
+    assert alerts[-1].state is State.CLEAR
+
+
 @pytest.mark.parametrize("frames_per_second", [5, 10, 15, 30])
 def test_who_only_glances_up_without_a_mask_opens_no_door_for_others(frames_per_second: int) -> None:
     def scene(t: float) -> list[Verdict]:  # for half a second, and then looks down for one, again and again
@@ -184,6 +197,38 @@ def test_who_walks_past_each_other_stays_who_they_are(level: int, frames_per_sec
     assert Kind.CHANGE not in [event.kind for event in events]
     assert {event.visit for event in events} == {1, 2}
     assert State.CLEAR not in states(play(scene, frames_per_second, 3))
+
+
+@pytest.mark.parametrize("frames_per_second", [3, 5, 10, 30])
+@pytest.mark.parametrize("back", [0.0, -1.0])  # how fast they go afterwards, as a share of before
+def test_who_stops_or_turns_back_while_the_face_is_missed_stays_who_they_are(
+    back: float, frames_per_second: int
+) -> None:
+    def scene(t: float) -> list[Verdict]:  # at 5 heights a second until 1.2 s
+        x = 20 + 300 * min(t, 1.2) + back * 300 * max(0.0, t - 1.2)
+        return [verdict(0.9, Box(round(x), 200, 48, 60))] * (not 1.1 < t < 1.4)
+
+    assert {event.visit for event in events_of(scene, frames_per_second, 2.2)} == {1}
+
+
+@pytest.mark.parametrize("pause", [0.15, 0.25, 0.35])  # seconds between two bursts
+def test_who_sways_before_a_camera_whose_frames_come_in_bursts_is_one_person(pause: float) -> None:
+    decision, events = Decision(SETTINGS, LEVELS), list[Event]()
+    for frame in range(200):  # two at once, in which the finder's boxes differ
+        now = frame // 2 * pause + frame % 2 * 0.002
+        box = Box(round(300 + 10 * math.sin(2 * now)) + 3 * (frame % 2), 120, 80, 100)
+        events += decision.update(now, [verdict(0.1, box)])[1]
+    assert [(event.kind, event.visit) for event in events] == [(Kind.ENTER, 1), (Kind.VERDICT, 1)]
+
+
+def test_a_coat_that_seems_to_stir_where_a_bare_face_was_ends_their_visit() -> None:
+    def scene(t: float) -> list[Verdict]:
+        coat = dataclasses.replace(verdict(0.9, RIGHT), look=Look(moved=0.03 if t % 3 == 0 else 0.0))
+        gone = [coat] * (t % 1 == 0) if t >= 4 else [verdict(0.9, Box(300 + round(20 * math.sin(3 * t)), 0, 100, 100))]
+        return [verdict(0.1, Box(round(20 * math.sin(2 * t)), 200, 100, 100)), *gone]
+
+    (left,) = [event for event in events_of(scene, 8, 100, least_move=0.07) if event.kind is Kind.LEAVE]
+    assert left.at < 4 + 30 + 30 + 5
 
 
 def test_a_coat_where_a_bare_face_was_does_not_keep_the_door_shut() -> None:

@@ -161,6 +161,7 @@ def test_who_rang_while_both_stood_there_is_the_bare_one() -> None:
         ([(0, 25, WITHOUT), (22.4, 31.3, WITH), (25.5, None, WITHOUT)], "right", 0),  # it was told anew
         ([(22.4, 28, WITH), (28.5, 32, WITHOUT)], "right", 1),  # the person was, who left somewhat later than told
         ([(22.4, 31.3, WITHOUT)], "wrong", 1),
+        ([(22.4, None, WITHOUT)], "wrong", 1),  # the kiosk took the poster for them once they had gone
         ([(22.4, 28, WITH), (50, 51, WITHOUT)], "right", 0),  # another poster
     ],
 )
