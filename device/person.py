@@ -61,7 +61,9 @@ class Person:
     lost: bool = False  # not seen for a while; who comes back may be somebody else, or have taken the mask off
     scores: deque[Scored] = field(default_factory=deque)
     judged_since: float = 0.0  # seconds: when scores began to be gathered
-    frames: deque[tuple[float, Box | None]] = field(default_factory=deque)  # of the window: seconds, and where it was
+    frames: deque[float] = field(default_factory=deque)  # of the window, in seconds
+    sightings: deque[tuple[float, Box]] = field(default_factory=deque)  # in those frames: seconds, and where it was
+    speed: tuple[float, float] = (0.0, 0.0)  # when it was seen last, px a second across and down; 0 if unknown
 
     @property
     def mean(self) -> float | None:
@@ -82,11 +84,7 @@ class Person:
 
     @property
     def _steady(self) -> bool:
-        return len(self._sightings) >= LEAST_SEEN * len(self.frames)
-
-    @property
-    def _sightings(self) -> list[tuple[float, Box]]:
-        return [(at, box) for at, box in self.frames if box]
+        return len(self.sightings) >= LEAST_SEEN * len(self.frames)
 
     def ahead(self, now: float) -> Box:
         """Return where to look for the face at `now`, in seconds, by how it went when it was seen last."""
@@ -94,41 +92,45 @@ class Person:
         return self._further(AHEAD * seconds) if seconds <= AHEAD_SECONDS else self.box
 
     def _further(self, seconds: float) -> Box:
-        across, down = self._speed
+        across, down = self.speed
         return self.box._replace(x=self.box.x + round(across * seconds), y=self.box.y + round(down * seconds))
 
-    @property
-    def _speed(self) -> tuple[float, float]:
-        """Return how fast the face was going when it was seen last, px a second across and down; 0 if unknown."""
+    def _go(self) -> None:
+        """Tell from the latest sightings how fast the face goes, and whether it walks by."""
         least, most = SPEED_SECONDS
-        before = [seen for seen in self._sightings if self.last_seen - seen[0] >= least]
-        if not before:
-            return 0.0, 0.0
-        began, box = next((seen for seen in before if self.last_seen - seen[0] <= most), before[-1])
-        seconds = self.last_seen - began
-        (x, y), (here, there) = _middle(box), _middle(self.box)
-        return (here - x) / seconds, (there - y) / seconds
+        (x, y), before = _middle(self.box), None
+        for at, box in reversed(self.sightings):
+            if before and self.last_seen - at > most:
+                break
+            if self.last_seen - at >= least:
+                before = self.last_seen - at, _middle(box)
+        self.speed = 0.0, 0.0
+        if before:
+            seconds, (left, above) = before
+            self.speed = (x - left) / seconds, (y - above) / seconds
+        began, first = self.sightings[0]
+        way = math.dist(_middle(first), (x, y)) / self.box.height
+        fast = math.hypot(*self.speed) >= WALKING * self.box.height
+        self.walks = fast and way >= max(WALKED, WALKING * (self.last_seen - began))
 
     def see(self, now: float, verdict: Verdict, settings: DecisionSettings) -> None:
         """Take the person's face of the frame taken at `now`, in seconds."""
         if self.lost:  # and who comes back may be the poster that they stood before
             self.since, self.bare, self.lost, self.noticed, self.moved = now, None, False, False, False
-            self.scores.clear()
-            self.frames.clear()
+            self.speed = 0.0, 0.0
+            for kept in (self.scores, self.frames, self.sightings):
+                kept.clear()
         # So far off, or after two frames without it, it may be another ghost: then it hasn't moved. Who walks across
         # the picture of a slow camera is as far off, but goes on as before.
         jumps = min(moved(self.box, verdict.box), moved(self._further(now - self.last_seen), verdict.box)) > JUMP
-        if jumps or not any(box for _, box in list(self.frames)[-2:]):
+        if jumps or not self.sightings or self.sightings[-1][0] < self.frames[-min(2, len(self.frames))]:
             self.trace = Trace()
         self.box = verdict.box
         self.trace.add(now, verdict.box, verdict.look.moved)
         self.moved = self.moved or self.trace.moves(now, settings.least_move)
         self.last_seen = now
         self._frame(now, verdict.box, settings)
-        began, first = self._sightings[0]
-        way = math.dist(_middle(first), _middle(self.box)) / self.box.height
-        fast = math.hypot(*self._speed) >= WALKING * self.box.height
-        self.walks = fast and way >= max(WALKED, WALKING * (now - began))
+        self._go()
         self.noticed = self.noticed or (now - self.since >= settings.notice_seconds and self._steady)
         if not self.visit or (self.noticed and self.moved):
             self.last_there = self.surely_there = now
@@ -165,9 +167,13 @@ class Person:
             self.scores.popleft()
 
     def _frame(self, now: float, box: Box | None, settings: DecisionSettings) -> None:
-        self.frames.append((now, box))
-        while now - self.frames[0][0] > settings.window_seconds:
+        self.frames.append(now)
+        if box:
+            self.sightings.append((now, box))
+        while now - self.frames[0] > settings.window_seconds:
             self.frames.popleft()
+        while self.sightings and self.sightings[0][0] < self.frames[0]:
+            self.sightings.popleft()
 
 
 def _middle(box: Box) -> tuple[float, float]:
