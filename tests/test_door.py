@@ -70,6 +70,17 @@ def test_the_networks_are_as_large_as_they_say() -> None:
         assert network.count_params() == parameters
 
 
+def test_vgg19_from_scratch_tells_pictures_apart_from_the_first_step_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keras.utils.set_random_seed(0)
+    network = vgg19(32)
+    logits = keras.Model(network.input, network.get_layer("logits").output)
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), np.uint8).repeat(8, 1).repeat(8, 2)
+    assert np.asarray(logits(pictures)).std(axis=0).min() > 0.01
+
+
 def test_imagenet_weights_are_taken_from_the_file_that_is_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,9 +90,15 @@ def test_imagenet_weights_are_taken_from_the_file_that_is_published(
     published = keras.applications.VGG19(include_top=False, weights=None)
     published.save(path)
 
-    taken = vgg19(32).get_layer("vgg19").get_weights()
+    network = vgg19(32)
 
+    place = network.layers.index(network.get_layer("vgg19"))
+    taken = network.layers[place].get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(taken, published.get_weights(), strict=True))
+    grey = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1), np.uint8)
+    given = keras.Model(network.input, network.layers[place - 1].output)(grey)
+    wanted = keras.applications.vgg19.preprocess_input(grey.repeat(3, axis=3).astype(np.float32))
+    assert np.allclose(given, wanted, atol=1e-3)
     assert capsys.readouterr().out == f"vgg19: ImageNet weights from {path}\n"
 
 

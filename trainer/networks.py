@@ -99,12 +99,23 @@ def vgg19(size: int) -> keras.Model:
 
 def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float, ...]) -> keras.Model:
     # Grey stands for all three channels; the mean of ImageNet's colours is taken off as these networks expect.
-    layers = keras.layers
+    layers, weights = keras.layers, _weights(name)
+    scale = 1.0 if weights else 1 / 128  # ImageNet's weights take 0-255, those drawn at random numbers of about one
     luma = keras.Input((size, size, 1))
-    x = layers.Concatenate()([layers.Rescaling(1.0, offset=-channel)(luma) for channel in mean])
-    x = build(include_top=False, weights=_weights(name), input_shape=(size, size, 3), pooling="avg")(x)
-    x = layers.Dense(len(LABELS), name="logits")(layers.Dropout(0.3)(x))
+    x = layers.Concatenate()([layers.Rescaling(scale, -channel * scale)(luma) for channel in mean])
+    borrowed = build(include_top=False, weights=weights, input_shape=(size, size, 3), pooling="avg")
+    if not weights:
+        _start_from_scratch(borrowed)
+    x = layers.Dense(len(LABELS), name="logits")(layers.Dropout(0.3)(borrowed(x)))
     return keras.Model(luma, layers.Softmax()(x), name=name)
+
+
+def _start_from_scratch(network: keras.Model) -> None:
+    # So that what ReLUs let through grows no weaker from layer to layer (He et al., arXiv 1502.01852). Keras' own start
+    # is made for layers without them: with it VGG19, which normalises nothing, is at chance after its epochs.
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))
 
 
 def imagenet_weights(name: str) -> Path:
