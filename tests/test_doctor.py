@@ -508,6 +508,19 @@ def test_a_secret_is_read_by_the_user_and_the_groups_of_the_service(
     assert (found.level, "can't read" in found.found) == ((Level.OK, False) if reads else (Level.WARNING, True))
 
 
+def test_a_brokers_certificate_that_the_service_cannot_read_is_told(pi: Pi) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        password, certificate = Path(folder, "mqtt-password"), Path(folder, "broker.pem")
+        for path, mode in ((password, 0o640), (certificate, 0o600)):
+            path.write_text("secret")
+            path.chmod(mode)
+        text = f"host = '127.0.0.1'\nport = 9\npassword_path = '{password}'\nca_path = '{certificate}'\n"
+        pi.config(f"[mqtt]\nenabled = true\n{text}").kiosk_user(NOBODY, os.getgid())
+        found = look(pi, "broker")
+    assert (found.level, f"can't read {certificate}: its mode is 0600" in found.found) == (Level.WARNING, True)
+
+
 def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) -> None:
     found = {}
     for megabytes in (99, 100, 899, 900):

@@ -13,6 +13,7 @@ from device.doctor.user import service_user
 from device.errors import SettingsError
 from device.limits import is_address
 from device.telemetry.secret import read_secret
+from device.telemetry.settings import SYSTEM
 
 ANSWERS = Case(Level.OK, "{place} lets the kiosk in")
 NO_BROKER = Case(Level.OK, "none is told: [mqtt] enabled is false")
@@ -53,7 +54,9 @@ def broker(host: Host) -> Case:
     place = f"{mqtt.host} port {mqtt.port}"
     try:
         read_secret(mqtt.password_path)
-        if hindered := _locked(host, mqtt.password_path) or _barred(host, place, mqtt.host):
+        files = [mqtt.password_path] if mqtt.ca_path == SYSTEM else [mqtt.password_path, mqtt.ca_path]
+        locked = next(filter(None, (_locked(host, file) for file in files)), None)
+        if hindered := locked or _barred(host, place, mqtt.host):
             return hindered
         try_broker(mqtt)
     except SettingsError as error:
