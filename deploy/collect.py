@@ -29,9 +29,14 @@ LARGEST = 4 << 20  # bytes: no crop is larger
 
 
 def collecting(target: Path | None, key: Path | None) -> Callable[[Remote, Say], str]:
-    """Return what fetches one kiosk's faces into a folder, opened with the private key. Raises DeployError."""
+    """Return what fetches one kiosk's faces into a folder, opened with the private key.
+
+    Raises DeployError, also for a folder that others may look into.
+    """
     if target is None:
         raise DeployError("folder is missing, expected where the faces go: run `make collect HOST= TO=~/faces`")
+    if target.is_dir() and (mode := target.stat().st_mode & 0o777) & 0o077:
+        raise DeployError(f"{target}: others may look into it (mode {mode:03o}), expected 700: `chmod 700 '{target}'`")
     try:
         opener = read_private_key(key or keys_folder() / PRIVATE)
     except KeyFileError as error:

@@ -57,6 +57,8 @@ def collect(options: argparse.Namespace) -> int:
     """Fetch and open the faces that kiosks kept."""
     from deploy.collect import collecting  # alone of all it needs the workstation's environment
 
+    if len(found := hosts(options.hosts)) > 1:
+        raise DeployError(f"{len(found)} hosts are named, expected one, a folder a door: run it once for each")
     return _on_hosts(options, collecting(options.to, options.key))
 
 

@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,9 +59,9 @@ class Kiosk:
     def here(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.faces.rglob("*.png")}
 
-    def fetch(self, **environment: str) -> tuple[int, list[str]]:
+    def fetch(self, hosts: Sequence[str] = (HOST,), **environment: str) -> tuple[int, list[str]]:
         done = subprocess.run(
-            [sys.executable, "-m", "deploy", "collect", HOST, "--to", self.faces, "--key", self.private], cwd=TREE,
+            [sys.executable, "-m", "deploy", "collect", *hosts, "--to", self.faces, "--key", self.private], cwd=TREE,
             env=self.environment | environment, capture_output=True, text=True, check=False,
             stdin=subprocess.DEVNULL, timeout=120,
         )  # fmt: skip
@@ -142,6 +142,23 @@ def test_what_another_key_opens_or_is_damaged_stays_there(kiosk: Kiosk) -> None:
         f"{fingerprint(kiosk.key.public_key())}: name its private key with KEY="
     ])  # fmt: skip
     assert (kiosk.here(), kiosk.left()) == ({}, other)
+
+
+def test_a_folder_that_others_may_look_into_is_refused_before_anything(kiosk: Kiosk) -> None:
+    kiosk.keep(1)
+    kiosk.faces.mkdir(mode=0o755)
+    assert kiosk.fetch() == (2, [
+        f"error: {kiosk.faces}: others may look into it (mode 755), expected 700: `chmod 700 '{kiosk.faces}'`"
+    ])  # fmt: skip
+    assert len(kiosk.left()) == 1
+
+
+def test_the_faces_of_two_doors_are_not_mixed(kiosk: Kiosk) -> None:
+    kiosk.keep(1)
+    assert kiosk.fetch(hosts=(HOST, "pi@other")) == (2, [
+        "error: 2 hosts are named, expected one, a folder a door: run it once for each"
+    ])  # fmt: skip
+    assert len(kiosk.left()) == 1
 
 
 def test_a_folder_that_can_not_be_is_told_in_the_table(kiosk: Kiosk, tmp_path: Path) -> None:
