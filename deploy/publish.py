@@ -111,7 +111,7 @@ def _serial_before(to: Path) -> int:
         return 0
     try:
         return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[0])["serial"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise DeployError(f"{path} isn't a manifest, expected one or none: choose another folder with TO=") from error
 
 

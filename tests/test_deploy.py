@@ -429,6 +429,12 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
 
 
+def test_a_pipe_in_the_place_of_the_settings_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
+    os.mkfifo(tmp_path / "kiosk.toml")
+    assert facts()["settings_wrong"] == f"{tmp_path / 'kiosk.toml'}: is no file"
+
+
 def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

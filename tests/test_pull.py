@@ -248,6 +248,24 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
 }  # fmt: skip
 
 
+class Late:
+    """A hash at which the time for a download runs out."""
+
+    def update(self, _: bytes) -> None:
+        signal.raise_signal(signal.SIGALRM)
+
+
+def test_a_download_whose_time_runs_out_while_a_piece_is_written_is_tried_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(fetch, "sha256", Late)
+        code, line = case.look()
+    told = re.fullmatch(r"http://\S+ isn't reached \(too slow\), expected .+; nothing has changed", line)
+    assert (code, bool(told)) == (3, True), line
+    assert case.look()[0] == 0
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_an_attack_or_accident_changes_nothing_and_then_a_good_release_installs(
     case: Case, attack: str, monkeypatch: pytest.MonkeyPatch
@@ -555,6 +573,15 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     publisher.environment["XDG_CONFIG_HOME"] = str(publisher.www)
     code, printed = publisher.run("publish", *words)
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
+
+
+def test_what_counts_on_from_no_number_is_refused(case: Case) -> None:
+    manifest = case.publisher.www / "manifest"
+    manifest.write_text('{"serial": 1e999}\n')
+    code, printed = case.publisher.run(*case.publisher.publishing())
+    assert (code, printed) == (
+        2, f"error: {manifest} isn't a manifest, expected one or none: choose another folder with TO="
+    )  # fmt: skip
 
 
 def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:

@@ -95,6 +95,8 @@ def settings() -> tuple[dict[str, Any], str]:
 
         if not CONFIG.exists():
             return {}, ""
+        if not CONFIG.is_file():  # the kiosk may write there: a pipe or a device would be read for ever
+            return {}, f"{CONFIG}: is no file"
         # The kiosk may have written it for itself alone.
         text = CONFIG.read_text("utf-8") if os.access(CONFIG, os.R_OK) else output("sudo", "-n", "cat", str(CONFIG))
         return tomllib.loads(text.removeprefix("\ufeff")), ""  # Windows may mark it

@@ -52,6 +52,8 @@ def save(url: str, file: File, folder: Path) -> None:
         if total.hexdigest() != file.sha256:
             raise DeployError(f"{url} has another SHA-256 than the manifest says: copy the whole folder to the server")
         part.replace(target)
+    except TimeoutError as error:  # while a piece was written
+        raise UnreachedError(f"{url} isn't reached ({error}), expected {file.size} bytes sooner") from error
     finally:
         part.unlink(missing_ok=True)
 
