@@ -1,5 +1,6 @@
 """Turns picture files into upright arrays, or says in one line why a file is not a usable picture."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,11 +41,22 @@ def read_color(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def picture_files(folder: Path) -> Iterator[Path]:
-    """Yield the picture files below a folder, by suffix, in order of their paths; what is hidden is left out."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in SUFFIXES | OF_PHONES and not hidden and path.is_file():
-            yield path
+    """Yield the picture files below a folder, by suffix, in order of their paths; what is hidden is left out.
+
+    Raises PictureError for a folder in it that can't be read, or is elsewhere.
+    """
+    found = list[Path]()
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in folders):
+            if path.is_symlink():
+                raise PictureError(f"{path}: is a link to a folder, expected a folder: name that instead")
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    yield from (path for path in sorted(found) if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file())
+
+
+def _refuse(error: OSError) -> None:
+    raise PictureError(f"{error.filename}: can't be read ({error.strerror}): open it, or move it away") from error
 
 
 def _read(path: Path) -> bytes:

@@ -187,3 +187,15 @@ def test_a_folder_gives_its_pictures_in_order_without_what_is_hidden(tmp_path: P
     assert found == ["a/y.webp", "a/z.png", "b.JPG"]
 
 
+
+
+def test_a_folder_that_cannot_be_read_or_is_elsewhere_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "rooms").mkdir()
+    (tmp_path / "rooms" / "other").symlink_to(tmp_path)
+    for folder, line in (
+        (tmp_path / "absent", "absent: can't be read (No such file or directory): open it, or move it away"),
+        (tmp_path, "rooms/other: is a link to a folder, expected a folder: name that instead"),
+    ):
+        with pytest.raises(PictureError) as refused:
+            list(picture_files(folder))
+        assert str(refused.value) == f"{tmp_path}/{line}"
