@@ -112,10 +112,14 @@ def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float
 
 def _start_from_scratch(network: keras.Model) -> None:
     # So that what ReLUs let through grows no weaker from layer to layer (He et al., arXiv 1502.01852). Keras' own start
-    # is made for layers without them: with it VGG19, which normalises nothing, is at chance after its epochs.
+    # is made for layers without them: with it VGG19, which normalises nothing, is at chance after its epochs. The
+    # blocks of ResNet50 add nothing at first (Goyal et al., arXiv 1706.02677, 5.1): else their sums grow from block to
+    # block, and steps of 8 bits with them.
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):
             layer.kernel.assign(keras.initializers.HeNormal()(layer.kernel.shape))
+        elif isinstance(layer, keras.layers.BatchNormalization) and layer.name.endswith("_3_bn"):  # a block's last
+            layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
 def imagenet_weights(name: str) -> Path:
