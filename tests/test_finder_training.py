@@ -447,6 +447,27 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(
     assert len(gathered.calibration) == 39
 
 
+@pytest.mark.parametrize("learned", ["scenes/hall-00.png", "rooms/room-00.png"])
+def test_a_picture_whose_name_no_card_can_tell_is_refused_before_anything_is_trained(
+    learned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_material(tmp_path)
+    odd = (folder / learned).with_name(os.fsdecode(b"caf\xe9.png"))
+    (folder / learned).rename(odd)
+    (folder / "scenes" / "boxes.csv").unlink()
+    (folder / "scenes" / "classes.txt").write_text("face\n")
+    for path in (folder / "scenes").glob("*.png"):
+        path.with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.3\n")
+
+    assert main(asked(folder, tmp_path / "runs")) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {odd.parent}/caf\\xe9.png: its name isn't UTF-8, expected one that the model's card can tell: "
+        "rename it\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
 REFUSED = {
     "no scenes": (["--scenes", "{0}/gone"], "{0}/gone: no such folder"),
     "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
