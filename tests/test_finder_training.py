@@ -558,7 +558,7 @@ def test_a_training_starts_from_the_weights_of_another(
     other.save(start)
 
     state = training.train_finder(
-        tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start, finder(), "faces")
+        tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start, finder(), "faces", 0)
     )
 
     kept = keras.saving.load_model(tmp_path / state.last, compile=False)
@@ -568,6 +568,19 @@ def test_a_training_starts_from_the_weights_of_another(
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'none.keras'}: no such file, expected weights as models/faces.keras: check START\n"
     )
+
+
+def test_a_network_that_is_gone_on_from_drops_out_by_its_seed(tmp_path: Path) -> None:
+    start, like = tmp_path / "faces-check.keras", check.check()
+    like.save(start)
+    crops_shown = np.random.default_rng(0).integers(0, 256, (8, *like.input_shape[1:]), np.uint8)
+
+    def answers(seed: int) -> Floats:
+        network = training.read_start(start, like, "faces-check", seed)
+        return np.asarray(network(crops_shown, training=True))
+
+    assert np.array_equal(answers(1), answers(1))
+    assert not np.array_equal(answers(1), answers(2))
 
 
 def test_what_is_no_face_network_is_nothing_to_start_from(
