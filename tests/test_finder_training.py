@@ -37,10 +37,11 @@ from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
-from trainer.finder.run import command
+from trainer.finder.run import command, scenes_of
 from trainer.finder.scenes import read_backgrounds
 from trainer.finder.teacher import taught
 from trainer.finder.training import Compositions, samples
+from trainer.photos import PhotosError
 from trainer.practice import draw_face
 from trainer.runs import State, load_state, only_one, save_state
 from trainer.training import set_threads
@@ -473,7 +474,7 @@ REFUSED = {
     "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
     "empty backgrounds": (["--backgrounds", "{1}"], "{1}: holds no pictures, expected some without faces"),
     "nothing to measure": (["--measure", "{0}/gone"], "{0}/gone: no such folder"),
-    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes: is learned from, measuring with it would"),
+    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes/hall-00.png: is learned from, measuring"),
     "nobody teaches": (["--unlabelled", "{0}/rooms"], "no teacher: no such file, expected YuNet's .onnx"),
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (
@@ -501,6 +502,24 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: " + expected.format(material, tmp_path))
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("learned", ["scenes", "backgrounds", "unlabelled"])
+def test_a_picture_that_is_learned_from_is_not_measured_with_inside_or_around_its_folder(
+    learned: str, tmp_path: Path
+) -> None:
+    hall = tmp_path / "all" / "hall"
+    row = draw(hall / "hall-0.png", 4, 4)
+    (hall / "boxes.csv").write_text(f"file,x,y,w,h,label\n{row},face\n")
+    (hall.parent / "boxes.csv").write_text(f"file,x,y,w,h,label\nhall/{row},face\n")
+
+    for folder, measured in ((hall.parent, hall), (hall, hall.parent)):
+        places: dict[str, tuple[str, ...]] = {"scenes": (), "backgrounds": (), "unlabelled": ()}
+        places[learned] = (str(folder),)
+        plan = FinderPlan(places["scenes"], places["backgrounds"], places["unlabelled"], "", (), "", EPOCHS, 0, 2)
+        with pytest.raises(PhotosError, match=r"/hall/hall-0\.png: is learned from, measuring with it would flatter"):
+            scenes_of([measured], plan)
+        assert len(scenes_of([measured], replace(plan, hold_out=("hall-*",)))[measured.name]) == 1
 
 
 def test_a_teacher_without_pupils_is_not_asked_for(material: Path, trained: Trained) -> None:
