@@ -37,10 +37,11 @@ from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
-from trainer.finder.run import command
+from trainer.finder.run import command, scenes_of
 from trainer.finder.scenes import read_backgrounds
 from trainer.finder.teacher import taught
 from trainer.finder.training import Compositions, samples
+from trainer.photos import PhotosError
 from trainer.practice import draw_face
 from trainer.runs import State, load_state, only_one, save_state
 from trainer.training import set_threads
@@ -447,12 +448,33 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(
     assert len(gathered.calibration) == 39
 
 
+@pytest.mark.parametrize("learned", ["scenes/hall-00.png", "rooms/room-00.png"])
+def test_a_picture_whose_name_no_card_can_tell_is_refused_before_anything_is_trained(
+    learned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_material(tmp_path)
+    odd = (folder / learned).with_name(os.fsdecode(b"caf\xe9.png"))
+    (folder / learned).rename(odd)
+    (folder / "scenes" / "boxes.csv").unlink()
+    (folder / "scenes" / "classes.txt").write_text("face\n")
+    for path in (folder / "scenes").glob("*.png"):
+        path.with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.3\n")
+
+    assert main(asked(folder, tmp_path / "runs")) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {odd.parent}/caf\\xe9.png: its name isn't UTF-8, expected one that the model's card can tell: "
+        "rename it\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
 REFUSED = {
     "no scenes": (["--scenes", "{0}/gone"], "{0}/gone: no such folder"),
     "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
     "empty backgrounds": (["--backgrounds", "{1}"], "{1}: holds no pictures, expected some without faces"),
     "nothing to measure": (["--measure", "{0}/gone"], "{0}/gone: no such folder"),
-    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes: is learned from, measuring with it would"),
+    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes/hall-00.png: is learned from, measuring"),
     "nobody teaches": (["--unlabelled", "{0}/rooms"], "no teacher: no such file, expected YuNet's .onnx"),
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (
@@ -480,6 +502,24 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("error: " + expected.format(material, tmp_path))
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("learned", ["scenes", "backgrounds", "unlabelled"])
+def test_a_picture_that_is_learned_from_is_not_measured_with_inside_or_around_its_folder(
+    learned: str, tmp_path: Path
+) -> None:
+    hall = tmp_path / "all" / "hall"
+    row = draw(hall / "hall-0.png", 4, 4)
+    (hall / "boxes.csv").write_text(f"file,x,y,w,h,label\n{row},face\n")
+    (hall.parent / "boxes.csv").write_text(f"file,x,y,w,h,label\nhall/{row},face\n")
+
+    for folder, measured in ((hall.parent, hall), (hall, hall.parent)):
+        places: dict[str, tuple[str, ...]] = {"scenes": (), "backgrounds": (), "unlabelled": ()}
+        places[learned] = (str(folder),)
+        plan = FinderPlan(places["scenes"], places["backgrounds"], places["unlabelled"], "", (), "", EPOCHS, 0, 2)
+        with pytest.raises(PhotosError, match=r"/hall/hall-0\.png: is learned from, measuring with it would flatter"):
+            scenes_of([measured], plan)
+        assert len(scenes_of([measured], replace(plan, hold_out=("hall-*",)))[measured.name]) == 1
 
 
 def test_a_teacher_without_pupils_is_not_asked_for(material: Path, trained: Trained) -> None:
@@ -537,7 +577,7 @@ def test_a_training_starts_from_the_weights_of_another(
     other.save(start)
 
     state = training.train_finder(
-        tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start, finder(), "faces")
+        tmp_path, State(), gather(planned(material)), 1, 0, training.read_start(start, finder(), "faces", 0)
     )
 
     kept = keras.saving.load_model(tmp_path / state.last, compile=False)
@@ -547,6 +587,19 @@ def test_a_training_starts_from_the_weights_of_another(
     assert capsys.readouterr().err == (
         f"error: {tmp_path / 'none.keras'}: no such file, expected weights as models/faces.keras: check START\n"
     )
+
+
+def test_a_network_that_is_gone_on_from_drops_out_by_its_seed(tmp_path: Path) -> None:
+    start, like = tmp_path / "faces-check.keras", check.check()
+    like.save(start)
+    crops_shown = np.random.default_rng(0).integers(0, 256, (8, *like.input_shape[1:]), np.uint8)
+
+    def answers(seed: int) -> Floats:
+        network = training.read_start(start, like, "faces-check", seed)
+        return np.asarray(network(crops_shown, training=True))
+
+    assert np.array_equal(answers(1), answers(1))
+    assert not np.array_equal(answers(1), answers(2))
 
 
 def test_what_is_no_face_network_is_nothing_to_start_from(

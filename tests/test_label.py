@@ -259,6 +259,15 @@ def test_an_undo_with_nothing_to_take_back_says_so(crops: Path, served: str) -> 
     assert lies(crops) == {".": list("12345"), "with_mask": ["0"]}
 
 
+def test_a_folder_whose_name_the_table_cannot_hold_is_refused_before_a_picture_is_moved(crops: Path) -> None:
+    odd = crops.rename(crops.with_name(os.fsdecode(b"caf\xe9")))
+
+    with pytest.raises(PhotosError, match=r"/caf\\xe9: its name isn't UTF-8, expected one that"):
+        LabelFolder(odd)
+
+    assert len(list(odd.iterdir())) == 6
+
+
 def test_a_name_that_the_table_cannot_hold_is_refused_in_one_line(crops: Path, served: str) -> None:
     (crops / "0.png").rename(crops / os.fsdecode(b"caf\xe9.png"))
     said = f"{crops}/caf\udce9.png: has a name that is no UTF-8, as crops.csv needs it: rename it"

@@ -114,6 +114,8 @@ def test_every_format_says_the_same(write: Callable[[Path], Path], tmp_path: Pat
         "names:\n  - with_mask\n  - without_mask\n  - worn_wrong\n  - face\nnc: 4\n",
         "names:\n- with_mask\n- without_mask  # bare\n- worn_wrong\n- face\nnc: 4\n",
         "names:\n  0: with_mask\n  1: without_mask\n  2: worn_wrong\n  3: 'face'\n",
+        "names:\n# the classes\n- with_mask\n- without_mask\n# rare\n- worn_wrong\n- face\n",
+        "names:\n  '0': with_mask\n  \"1\": without_mask\n  2: worn_wrong\n  3: face\n",
         "nc: 4\nnames: {3: face, 0: with_mask, 1: without_mask, 2: worn_wrong}\n",
         "names: [with_mask,\n  without_mask,\n  worn_wrong, face\n]\n",
         "names: [with_mask, without_mask, worn\n  wrong, face]\n",

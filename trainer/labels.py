@@ -9,6 +9,7 @@ from pathlib import Path
 from device.pictures import SUFFIXES
 from trainer.cache import write_whole
 from trainer.photos import CROPS_TABLE, LABELS, WORN_WRONG, PhotosError, read_rows, read_text
+from trainer.sources import require_utf8
 
 DROPPED = "dropped"  # no face, two faces, too blurred to tell: nothing to learn from
 ANSWERS = (*LABELS, WORN_WRONG, DROPPED)
@@ -27,6 +28,7 @@ class LabelFolder:
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
         if not folder.is_dir():
             raise PhotosError(f"{folder}: no such folder, expected one with face crops: check PICTURES")
+        require_utf8([folder.resolve()])  # the source of its pictures
         if self._table.exists() and not read_text(self._table).startswith(",".join(COLUMNS) + "\n"):
             raise PhotosError(
                 f"{self._table}: has other columns than {','.join(COLUMNS)}, which would be lost: move it elsewhere"

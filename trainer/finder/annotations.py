@@ -166,13 +166,15 @@ def _class_names(path: Path) -> dict[str, str]:
     text = read_text(path)
     if path.suffix != ".yaml":
         return {str(i): line.strip() for i, line in enumerate(text.splitlines())}
+    text = re.sub(r"(^|[ \t])#.*", "", text, flags=re.MULTILINE)  # its comments
     # The three ways in which YAML may write them: [a, b], {0: a, 1: b}, or one a line after `names:`.
     block = re.search(r"^names:\s*(?:[\[{]([^\]}]*)[\]}]|((?:[ \t-].*(?:\n|$)|\s*\n)+))", text, re.MULTILINE)
     if block is None:
         raise PhotosError(f"{path}: has no list 'names', expected the names of the classes: add it")
     items = block[1].split(",") if block[1] is not None else block[2].splitlines()
     names = dict[str, str]()
-    for item in filter(None, (re.sub(r"\s+#.*", "", item).strip() for item in items)):
-        number, name = re.fullmatch(r"(?s)(?:-\s*|(\d+)\s*:\s*)?(.*)", item).groups()  # type: ignore[union-attr]
+    for item in filter(None, map(str.strip, items)):
+        told = re.fullmatch(r"(?s)(?:-\s*|['\"]?(\d+)['\"]?\s*:\s*)?(.*)", item)
+        number, name = told.groups()  # type: ignore[union-attr]
         names[number or str(len(names))] = name.strip("'\"")
     return names

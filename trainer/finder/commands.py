@@ -110,6 +110,9 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
 
 
 def _compare_faces(options: argparse.Namespace) -> None:
+    from trainer.sources import require_utf8
+
+    require_utf8(folder.resolve() for folder in options.scenes)
     from trainer.finder.compare import BACKGROUND_SETS, compare, table, write_comparison
     from trainer.finder.contenders import contenders
     from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes

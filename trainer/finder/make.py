@@ -21,7 +21,7 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     """
     set_threads(plan.threads)
     keras.utils.clear_session()
-    start = read_start(Path(plan.start), finder(), NAME) if plan.start else None
+    start = read_start(Path(plan.start), finder(), NAME, plan.seed) if plan.start else None
     extra = scenes_of(measured_on, plan)
     material = gather(plan)
     folder = run_folder("faces", plan, [material.sha256], runs)

@@ -66,7 +66,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     material = gather(plan)
     set_threads(plan.threads)
     keras.utils.clear_session()
-    start = read_start(Path(plan.start), new_check(), NAME) if plan.start else None
+    start = read_start(Path(plan.start), new_check(), NAME, plan.seed) if plan.start else None
     cv2.setNumThreads(1)  # crops are cut and changed in several threads already
     folder, cut = folders_of(plan, [material.sha256, card.sha256], runs)
     with only_one(folder):

@@ -20,6 +20,7 @@ from trainer.finder.lay import Picture, picture
 from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
 from trainer.finder.teacher import taught
 from trainer.photos import PhotosError
+from trainer.sources import require_utf8
 
 VALIDATION = 16  # every so many pictures, one is not learned from, but watched
 # How often a layer shows a picture of each pool: scenes with a masked face and without, pictures that a teacher marked
@@ -75,6 +76,7 @@ def gather(plan: FinderPlan) -> Material:
     marked = [scene for folder in plan.scenes for scene in usable_scenes(Path(folder))]
     empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
     (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
+    require_utf8(scene.path for scene in [*scenes, *plain])  # the card tells their sources
     # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
     sources = {source_of(Path(pattern)) for pattern in plan.hold_out}
     unmarked, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)

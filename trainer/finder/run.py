@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -26,14 +27,20 @@ def run_folder(kind: str, plan: FinderPlan, more: list[object], runs: Path) -> P
 
 
 def scenes_of(folders: list[Path], plan: FinderPlan) -> dict[str, list[Scene]]:
-    """Return the scenes of folders to measure with, by their names. Raises PhotosError, also where they are learned."""
-    if learned := [path for path in folders if str(path) in plan.scenes]:
-        raise PhotosError(f"{learned[0]}: is learned from, measuring with it would flatter: name another to measure "
-                          "with, or keep some of its pictures apart with --hold-out")
+    """Return the scenes of folders to measure with, by their names. Raises PhotosError, also where one is learned."""
     scenes = dict[str, list[Scene]]()
-    for path in folders:
-        scenes[str(path) if path.name in scenes else path.name] = usable_scenes(path)
+    for folder in folders:
+        found = usable_scenes(folder)
+        if learned := [scene.path for scene in found if _is_learned(scene.path, plan)]:
+            raise PhotosError(f"{learned[0]}: is learned from, measuring with it would flatter: name a folder without "
+                              "it to measure with, or keep it apart with --hold-out")
+        scenes[str(folder) if folder.name in scenes else folder.name] = found
     return scenes
+
+
+def _is_learned(picture: Path, plan: FinderPlan) -> bool:
+    inside = any(picture.is_relative_to(folder) for folder in (*plan.scenes, *plan.backgrounds, *plan.unlabelled))
+    return inside and not any(fnmatchcase(picture.name, pattern) for pattern in plan.hold_out)
 
 
 def said(state: State, model: Path, card: FaceCard) -> str:

@@ -110,11 +110,12 @@ def samples(done: int, epochs: int, started: bool) -> int:
     return pictures
 
 
-def read_start(path: Path, like: Any, name: str) -> Any:  # noqa: ANN401
+def read_start(path: Path, like: Any, name: str, seed: int) -> Any:  # noqa: ANN401
     """Return the network of a .keras, to go on from its weights. Raises PhotosError if it isn't one like this one.
 
-    name: of the file in models/ that holds such a network.
+    name: of the file in models/ that holds such a network. seed: of what it drops out.
     """
+    keras.utils.set_random_seed(seed)  # layers that draw by lot take their seeds when they are loaded
     try:
         network = keras.saving.load_model(path, compile=False)
         shapes = network.input_shape, network.output_shape
