@@ -172,23 +172,57 @@ def written() -> int:
     return int(fields["wchar"])
 
 
-def test_a_file_that_is_none_is_left_alone(tmp_path: Path) -> None:
+def test_damaged_files_are_set_aside_each_under_its_own_name_and_counts_begin_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "counts.db"
-    path.write_bytes(b"no database" * 1000)
-    counts = Counts(path, keep_days=90)
-    counts.add(NOON, "visits")
-    for _ in range(2):
-        with pytest.raises(sqlite3.DatabaseError):
+    for number in (1, 2):
+        path.write_bytes(f"no database {number}".encode() * 1000)
+        for start in (1, 2):
+            counts = Counts(path, keep_days=90)
+            counts.add(NOON, "visits")
             counts.write()
-    assert counts.today == {"visits": 1}
-    assert path.read_bytes() == b"no database" * 1000
+            assert counts.today == {"visits": start}
+            counts.close()
+        assert [row["visits"] for row in table(path)] == [2]
+        aside = tmp_path / f"counts-damaged-{number}.db"
+        assert aside.read_bytes() == f"no database {number}".encode() * 1000
+    assert caplog.messages == [
+        f"counts: {path} is damaged (file is not a database): it is counts-damaged-{number}.db now, and they begin anew"
+        for number in (1, 2)
+    ]
+
+
+def test_damage_while_the_kiosk_runs_costs_nothing_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    counts = Counts(path, keep_days=90)
+    for day in (0, 1):
+        counts.add(NOON + timedelta(days=day), "visits")
+        counts.write()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)  # the table's page
+        file.write(b"\xff" * 4096)
+    with closing(sqlite3.connect(path)) as other, other:  # which keeps the log from being put into the file
+        other.execute("CREATE TABLE other (x)")  # so that the kiosk's connection reads the pages anew
+        other.commit()
+        counts.add(NOON + timedelta(days=1, hours=1), "with_mask")
+        counts.write()
+        assert (tmp_path / "counts-damaged-1.db-wal").stat().st_size > 4096
+    assert counts.today == {"visits": 1, "with_mask": 1}
+    counts.close()
+    assert [(row["day"], row["hour"], row["visits"], row["with_mask"]) for row in table(path)] == [
+        ("2026-11-28", 12, 1, 0), ("2026-11-28", 13, 0, 1),
+    ]
+    assert (tmp_path / "counts-damaged-1.db").exists()
 
 
 @pytest.mark.parametrize(
     "damage",
     ["UPDATE hours SET hour = 'noon'", "UPDATE hours SET visits = x'00'", "UPDATE hours SET day = CAST(x'ff' AS TEXT)"],
 )
-def test_a_row_that_is_none_is_told_and_today_counts_on(damage: str, tmp_path: Path) -> None:
+def test_a_row_that_is_none_is_told_and_its_file_set_aside(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "counts.db"
     counts = Counts(path, keep_days=90)
     counts.add(NOON, "visits")
@@ -201,20 +235,42 @@ def test_a_row_that_is_none_is_told_and_today_counts_on(damage: str, tmp_path: P
     again = Counts(path, keep_days=90)
     again.add(NOON, "visits")
     assert again.today == {"visits": 1}
+    again.write()
+    again.close()
+    assert [row["visits"] for row in table(path)] == [1]
+    with pytest.raises(sqlite3.DatabaseError):
+        table(tmp_path / "counts-damaged-1.db")
 
 
-def test_a_damaged_name_in_the_file_is_told_as_damage(tmp_path: Path) -> None:
+def test_a_damaged_name_in_the_file_is_told_as_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "counts.db"
     counts = Counts(path, keep_days=90)
     counts.add(NOON, "visits")
     counts.write()
     counts.close()
     path.write_bytes(path.read_bytes().replace(b"CREATE TABLE hours", b"CREATE TABLE ho \xe0s"))
+    with pytest.raises(sqlite3.DatabaseError, match="the file is damaged"):
+        table(path)
     again = Counts(path, keep_days=90)
     again.add(NOON, "visits")
-    for read in (lambda: table(path), again.write):
-        with pytest.raises(sqlite3.DatabaseError, match="the file is damaged"):
-            read()
+    again.write()
+    again.close()
+    assert "counts-damaged-1.db" in caplog.text
+    assert [row["visits"] for row in table(path)] == [1]
+
+
+def test_a_table_of_another_program_is_told_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "counts.db"
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("CREATE TABLE hours (opened TEXT)")
+    counts = Counts(path, keep_days=90)
+    counts.add(NOON, "visits")
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="no such column"):
+            counts.write()
+    assert counts.today == {"visits": 1}
+    counts.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["counts.db"]
 
 
 def test_a_file_that_could_not_be_made_is_made_once_it_can(tmp_path: Path) -> None:

@@ -238,8 +238,9 @@ def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_i
                     assert b"mask-kiosk-door-1" in kiosk.recv(1000)
 
 
+@pytest.mark.parametrize("events", [0, 1, 30])  # of which paho sends twenty, and the rest after their acknowledgement
 def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_acknowledge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
     secret = tmp_path / "secret"
@@ -257,11 +258,14 @@ def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_
             heard = b""
             while b"online" not in heard:
                 heard += kiosk.recv(10_000)
-            for _ in range(30):  # of which paho sends twenty, and the rest after their acknowledgement
+            for _ in range(events):
                 told.event("an event")
         with kiosk, kiosk.makefile("rb") as rest:
             said = f"\0{chr(len(AVAILABLE))}{AVAILABLE}offline".encode()
             assert rest.read().endswith(b"\x31" + bytes([len(said)]) + said + b"\xe0\0")  # retained, then DISCONNECT
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
+        f"mqtt: ends with {events} events that {host}:{port} hasn't acknowledged"
+    ][: bool(events)]
 
 
 @needs_mosquitto

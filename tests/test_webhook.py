@@ -21,9 +21,10 @@ from test_mqtt import START
 from device.errors import SettingsError
 from device.events import Event, Kind, State
 from device.settings import Settings
+from device.telemetry import mqtt, webhook
 from device.telemetry.secret import read_secret
-from device.telemetry.settings import WebhookSettings
-from device.telemetry.telemetry import Telemetry
+from device.telemetry.settings import MqttSettings, WebhookSettings
+from device.telemetry.telemetry import CLOSE_SECONDS, Telemetry
 from device.telemetry.webhook import Webhook, key_of, signature
 from device.web.address import is_there
 
@@ -190,7 +191,7 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off(secret: Path, monkeypatch:
 
 def test_an_event_that_was_just_taken_keeps_nobody_waiting(secret: Path, caplog: pytest.LogCaptureFixture) -> None:
     taken, closed = threading.Event(), threading.Event()
-    webhook = Webhook(WebhookSettings(True, f"http://127.0.0.1:{free_port()}/", str(secret)))
+    posts = Webhook(WebhookSettings(True, f"http://127.0.0.1:{free_port()}/", str(secret)))
 
     def hold(frame: FrameType, event: str, _: object) -> Any:
         if frame.f_code is not Webhook._work.__code__:
@@ -202,19 +203,54 @@ def test_an_event_that_was_just_taken_keeps_nobody_waiting(secret: Path, caplog:
 
     threading.settrace(hold)
     try:
-        webhook.__enter__()
+        posts.__enter__()
     finally:
         threading.settrace(None)
-    webhook.event("1", "{}")
+    posts.event("1", "{}")
     assert taken.wait(ANSWER_SECONDS)
-    assert webhook.waiting == 1
-    closing = threading.Thread(target=webhook.__exit__, args=(None, None, None))
+    assert posts.waiting == 1
+    closing = threading.Thread(target=posts.__exit__, args=(None, None, None))
     closing.start()
     closing.join(ANSWER_SECONDS)
     ended = not closing.is_alive()
     closed.set()
     assert ended
-    assert "hasn't accepted the last of 1 events" in caplog.text
+    assert "webhook: ends with 1 events that " in caplog.text
+
+
+def test_what_neither_server_nor_broker_has_taken_is_told_at_the_end(
+    secret: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("device.telemetry.webhook.FIRST_RETRY_SECONDS", 1000.0)
+    monkeypatch.setattr("device.telemetry.webhook.GOODBYE_SECONDS", 1000.0)  # who was refused doesn't wait for it
+    monkeypatch.setattr("device.telemetry.mqtt.GOODBYE_SECONDS", 0.1)
+    refusing = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(ANSWER_SECONDS)
+        port = broker.getsockname()[1]
+        settings = Settings(
+            mqtt=MqttSettings(True, host="127.0.0.1", port=port, tls=False, password_path=str(secret)),
+            webhook=WebhookSettings(True, f"http://127.0.0.1:{refusing}/", str(secret)),
+        )
+        with Telemetry(settings, card_of()) as told:
+            kiosk, _ = broker.accept()
+            kiosk.settimeout(ANSWER_SECONDS)
+            kiosk.sendall(b"\x20\x02\0\0")  # CONNACK: accepted; nothing is acknowledged
+            for number in (1, 2):
+                told.note(State.ALARM, visit(number), START)
+            heard = b""
+            while b'"visit": 2' not in heard:
+                heard += kiosk.recv(10_000)
+        with kiosk, kiosk.makefile("rb") as rest:
+            assert rest.read().endswith(b"\xe0\0")  # DISCONNECT
+    assert caplog.messages[-2:] == [
+        f"webhook: ends with 2 events that http://127.0.0.1:{refusing}/… hasn't accepted",
+        f"mqtt: ends with 2 events that 127.0.0.1:{port} hasn't acknowledged",
+    ]
+
+
+def test_both_goodbyes_end_before_they_are_cut() -> None:
+    assert webhook.GOODBYE_SECONDS + mqtt.GOODBYE_SECONDS < CLOSE_SECONDS
 
 
 def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:

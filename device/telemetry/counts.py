@@ -3,6 +3,8 @@
 A write is one transaction a batch of minutes: in WAL mode it appends the pages that it changes, and waits for the card.
 """
 
+import itertools
+import logging
 import os
 import sqlite3
 from collections import Counter
@@ -37,6 +39,8 @@ ADD = f"""
 REMOVE = """
     DELETE FROM hours WHERE day < (SELECT DISTINCT day FROM hours WHERE day <= ? ORDER BY day DESC LIMIT 1 OFFSET ?)
 """
+
+log = logging.getLogger(__name__)
 
 Row = tuple[str | int, ...]  # of an hour: the day, the hour, and NAMES
 Hour = tuple[str, int]  # the day as 2026-11-27, and the hour on the wall, 0-23; one that it shows twice is one
@@ -110,18 +114,40 @@ class Counts:
 
     @_damage_told()
     def write(self) -> None:
-        """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error."""
+        """Put into the file what isn't there yet, and take out what is too old. Raises sqlite3.Error.
+
+        A damaged file is set aside first, and told in the log.
+        """
         if not self._path or not self._unwritten:
             return
-        if self._file and not self._is_at(self._path):  # its owner has removed it, or put another there
-            self._file.close()
-            self._file = None
-        self._file = self._file or self._open(self._path)
+        try:
+            self._put(self._path)
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # no damage, but a full card, or another program's table
+                raise
+            self._set_aside(self._path, error)
+            self._put(self._path)
+
+    @_damage_told()
+    def _put(self, path: Path) -> None:
+        if self._file and not self._is_at(path):  # its owner has removed it, or put another there
+            self.close()
+        self._file = self._file or self._open(path)
         found = [(*hour, *(counted[name] for name in NAMES)) for hour, counted in self._unwritten.items()]
         with self._file:
             self._file.executemany(ADD, found)
             self._file.execute(REMOVE, (self._day, self._keep_days - 1))
         self._unwritten.clear()
+
+    def _set_aside(self, path: Path, damage: sqlite3.DatabaseError) -> None:
+        self.close()
+        names = (f"{path.stem}-damaged-{number}{path.suffix}" for number in itertools.count(1))
+        aside = next(file for name in names if not (file := path.with_name(name)).exists())
+        for end in ("-wal", "-shm", ""):  # the file last: after a power cut in between, its log is under its new name
+            with suppress(FileNotFoundError):
+                Path(f"{path}{end}").rename(f"{aside}{end}")
+        log.warning("counts: %s is damaged (%s): it is %s now, and they begin anew", path, damage, aside.name)
+        self._unwritten |= {(self._day, hour): found.copy() for hour, found in self._hours[1].items()}  # it held them
 
     def _is_at(self, path: Path) -> bool:
         try:
@@ -136,6 +162,7 @@ class Counts:
             file.execute("PRAGMA journal_mode = WAL")
             file.execute("PRAGMA synchronous = FULL")
             file.execute(TABLE)
+            list(rows(path))  # or /today would fail of what no write comes across
             self._opened = path.stat()
             self._begin(self._day)  # from this file
             opening.pop_all()
@@ -145,6 +172,7 @@ class Counts:
         """Let go of the file, written or not."""
         if self._file:
             self._file.close()
+            self._file = None
 
 
 def rows(path: Path, day: str = "") -> Iterator[Row]:
@@ -153,6 +181,7 @@ def rows(path: Path, day: str = "") -> Iterator[Row]:
         if not path.exists():
             return
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            file.text_factory = bytes.decode  # whose error is told as damage; sqlite3's own is that of a full card too
             query = f"SELECT day, hour, {COLUMNS} FROM hours WHERE day = ? OR ? = '' ORDER BY day, hour"  # noqa: S608
             found = file.execute(query, (day, day)).fetchall()
     for row in found:

@@ -66,15 +66,16 @@ class Mqtt:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        connected, gone = self._client.is_connected(), threading.Event()
+        connected, gone, unsaid = self._client.is_connected(), threading.Event(), False
         if connected:
             goodbye = self._client.publish(*self._goodbye, qos=1, retain=True)
             if not goodbye.rc:
                 goodbye.wait_for_publish(GOODBYE_SECONDS)
             if goodbye.rc or not goodbye.is_published():  # behind events that wait, and there would be no last will
                 self._client.publish(*self._goodbye, retain=True)
-        if self.waiting:
-            log.warning("mqtt: ends with %d events that %s hasn't acknowledged", self.waiting, self._place)
+            unsaid = goodbye.mid in self._client._out_messages  # where it waits as an event does
+        if (left := self.waiting - unsaid) > 0:  # nothing waits behind the goodbye: its answer may come just now
+            log.warning("mqtt: ends with %d events that %s hasn't acknowledged", left, self._place)
         client = self._client
         client.on_connect = client.on_connect_fail = client.on_message = None
         client.on_disconnect = lambda *_: gone.set()

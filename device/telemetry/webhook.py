@@ -25,7 +25,7 @@ from device.telemetry.settings import WebhookSettings
 
 ANSWER_SECONDS = 10.0
 FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 1.0, 300.0  # twice as long each time, up to the second
-GOODBYE_SECONDS = 0.5
+GOODBYE_SECONDS = 0.3  # with the broker's it has to fit into the CLOSE_SECONDS of telemetry.py
 PREFIX = "whsec_"
 SHORTEST_SECRET = 24  # bytes
 
@@ -40,7 +40,8 @@ class Webhook:
         self._parts = urlsplit(settings.url)
         self._place = shown_url(settings.url)
         self._key = key_of(read_secret(settings.secret_path), settings.secret_path)
-        self._events: queue.Queue[tuple[str, str] | None] = queue.Queue(settings.queue)
+        self._events: queue.Queue[tuple[str, str] | None] = queue.Queue()
+        self._most = settings.queue
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webhook", daemon=True)
         self.lost = 0  # events that found the queue full
@@ -55,21 +56,18 @@ class Webhook:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        left = self.waiting
-        with suppress(queue.Full):
-            self._events.put_nowait(None)
+        self._ended.set()  # what was refused isn't tried again
+        self._events.put(None)
         self._thread.join(GOODBYE_SECONDS)
-        self._ended.set()
-        if left and self._thread.is_alive():
-            log.warning("webhook: ends, and %s hasn't accepted the last of %d events", self._place, left)
+        if left := self.waiting - 1:
+            log.warning("webhook: ends with %d events that %s hasn't accepted", left, self._place)
 
     def event(self, name: str, message: str) -> bool:
         """Post an event that has a name of its own, now or later; return False if it is lost: too many wait already."""
-        try:
-            self._events.put_nowait((name, message))
-        except queue.Full:
+        if self.waiting >= self._most:
             self.lost += 1
             return False
+        self._events.put((name, message))
         return True
 
     def _work(self) -> None:

@@ -129,7 +129,7 @@ class Readers(Owner):
             finally:
                 counts.close()
 
-        for path in self.folder.glob("counts.db-*"):
+        for path in self.folder.glob("counts*.db*"):
             path.unlink()
         return self._read("counts.db", content, lambda path: list(rows(path)), add)
 
