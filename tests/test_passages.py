@@ -1,6 +1,7 @@
 """Scripted passages: what must hold of a thousand visits and an empty day, and the recordings drawn of some."""
 
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from footprint import TREE
 
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
@@ -176,6 +178,19 @@ def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
     assert frames[11].mean() < 0.1 * frames[2].mean()  # the lights are out
     with pytest.raises(KioskError, match="holds files"):
         record(passages, Material(None, None), tmp_path / "made", seed=1)
+
+
+@pytest.mark.parametrize("room", [100_000, 0])  # bytes that a file may have
+def test_a_recording_that_finds_no_room_is_refused(tmp_path: Path, room: int) -> None:
+    films = tmp_path / "films"
+    drawn = subprocess.run(
+        [sys.executable, "-m", "trainer", "passages", "--to", films, "--count", "1"], cwd=TREE, capture_output=True,
+        text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+    assert (drawn.returncode, drawn.stdout) == (2, "")
+    line = rf"^error: {films}\.\S+/000-walks-up\.avi: can't be written, it holds \d+ of \d+ frames"
+    assert re.search(line, drawn.stderr, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
