@@ -19,9 +19,10 @@ from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally, percentile
 from device.errors import KioskError
 from device.events import Event, Kind, State
+from device.finders import open_finder
 from device.model_card import read_card
 from device.replay import Replay
-from device.settings import CameraSettings
+from device.settings import CameraSettings, FaceSettings, Settings
 from device.visits import VisitsError, gather, read_visits
 from trainer.__main__ import main
 from trainer.finder.page import fill
@@ -38,7 +39,7 @@ from trainer.passages.noise import (
     write_noise,
 )
 from trainer.passages.page import clips_text, simulated_text, total
-from trainer.passages.play import passages_of, read_clips
+from trainer.passages.play import passages_of, play_clips, read_clips
 from trainer.passages.script import KINDS, VISIBLE_HEIGHT, Passage, Place, Walk, write_passage
 from trainer.passages.simulate import CAUSES, LEVELS, live, live_alone, simulate
 
@@ -114,10 +115,24 @@ def test_the_thresholds_are_near_the_shipped_models() -> None:
 
 def test_clips_are_listed_beside_what_is_seen() -> None:
     events = (Event(Kind.ENTER, 1.0, 1, State.CHECKING, None, 0.9), Event(Kind.VERDICT, 1.5, 1, State.ALARM, 0.9, 1.5))
-    text = clips_text([Replay("a.mp4", 2.0, (), events)], {"a.mp4": "one; two"}, Classifier("door"))
-    assert text.splitlines()[2] == (
-        "| `a.mp4` | one;<br>two | 1.00 s  visit 1: enter<br>1.50 s  visit 1: verdict without a mask 0.90 |"
-    )
+    seen = {"a.mp4": "one; two", "dusk/a.mp4": "three"}
+    played = {"a.mp4": Replay("a.mp4", 2.0, (), events), "dusk/a.mp4": Replay("a.mp4", 1.0, (), ())}
+    assert clips_text(played, seen, Classifier("door")).splitlines()[2:] == [
+        "| `a.mp4` | one;<br>two | 1.00 s  visit 1: enter<br>1.50 s  visit 1: verdict without a mask 0.90 |",
+        "| `dusk/a.mp4` | three | nothing |",
+    ]
+
+
+def test_clips_may_lie_below_the_folder_and_share_a_name(tmp_path: Path) -> None:
+    for name in ("noon/door", "dusk/door"):
+        (tmp_path / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((90, 120), np.uint8))
+    (tmp_path / "videos.csv").write_text("file,when\nnoon/door,nobody\ndusk/door,nobody yet\n")
+    classifier, seen = Classifier("door"), read_clips(tmp_path)
+    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()), Settings())
+    assert clips_text(played, seen, classifier).splitlines()[2:] == [
+        "| `dusk/door` | nobody yet | nothing |", "| `noon/door` | nobody | nothing |",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
