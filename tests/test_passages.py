@@ -17,7 +17,7 @@ from footprint import TREE
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally, percentile
-from device.errors import KioskError
+from device.errors import KioskError, PictureError
 from device.events import Event, Kind, State
 from device.finders import open_finder
 from device.model_card import read_card
@@ -223,6 +223,17 @@ def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
     for faces_given, rooms_given in ((rooms, None), (None, tmp_path / "absent")):
         with pytest.raises(KioskError, match="check the path"):
             Material(faces_given, rooms_given)
+
+
+@pytest.mark.parametrize("damaged", ["with_mask/1.png", "without_mask/0.png", "rooms/0.png"])
+def test_a_picture_that_cannot_be_drawn_with_is_refused_at_once(tmp_path: Path, damaged: str) -> None:
+    faces = drawn_photos(tmp_path, 2)
+    (tmp_path / "rooms").mkdir()
+    cv2.imwrite(str(tmp_path / "rooms/1.png"), np.full((90, 120), 255, np.uint8))
+    Material(faces, tmp_path / "rooms")
+    (tmp_path / damaged).write_bytes(b"no picture")
+    with pytest.raises(PictureError, match=rf"^{tmp_path / damaged}: is damaged or no picture"):
+        Material(faces, tmp_path / "rooms")
 
 
 def test_the_kinds_come_in_turn_and_a_seed_gives_the_same_passages() -> None:

@@ -1,6 +1,7 @@
 """Draws passages as recordings: drawn or given faces before drawn or given backgrounds; and the true visits."""
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,13 +33,15 @@ class Material:
     """The faces and backgrounds that were given; what wasn't is drawn."""
 
     def __init__(self, faces: Path | None, backgrounds: Path | None) -> None:
-        """List the pictures. Raises KioskError for a folder that has none."""
+        """List the pictures. Raises KioskError for a folder that has none, and for one that can't be used."""
         self.backgrounds = list(picture_files(backgrounds)) if backgrounds else []
         if backgrounds and not self.backgrounds:
             raise KioskError(f"{backgrounds}: holds no pictures, expected some without faces: check the path")
         self.faces = {name: list(picture_files(faces / name)) if faces else [] for name in LABELS}
         if faces and not all(self.faces.values()):
             raise KioskError(f"{faces}: expected face crops in {' and '.join(LABELS)}: check the path")
+        for file in (*self.backgrounds, *itertools.chain.from_iterable(self.faces.values())):
+            read_color(file)  # now, because a refusal later would take all that is drawn until then with it
 
     def background(self, rng: np.random.Generator) -> Scene:
         """Return a background, float32 (HEIGHT, WIDTH, 3) BGR, 0-1."""
