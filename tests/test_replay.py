@@ -153,6 +153,22 @@ def test_what_is_no_recording_is_refused_before_any_is_played(
     assert capsys.readouterr() == ("", f"error: {line.format(folder=empty)}\n")
 
 
+@pytest.mark.parametrize("command", [["replay"], ["run", "--pins", "mock", "--camera"]])
+def test_a_folder_of_which_no_picture_is_usable_ends_with_one(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for name in ("0.png", "1.jpg"):
+        (folder / name).write_bytes(b"no picture")
+    assert main([*command, str(folder), "--config", str(toy_config), "--model", str(toy)]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == (
+        f"error: {folder}: none of its 2 pictures can be used, expected one at least: copy them again or convert them"
+    )
+    assert f"{folder.name}: " not in told.out
+
+
 @pytest.mark.parametrize(
     ("content", "line"),
     [

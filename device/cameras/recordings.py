@@ -12,7 +12,7 @@ import cv2
 
 from device.cameras.frame import Frame
 from device.cameras.view import luma_of
-from device.errors import CameraError, PictureError
+from device.errors import CameraError, PictureError, UnusableError
 from device.pictures import picture_files, read_luma
 
 FOLDER_FRAMES_PER_SECOND = 10.0
@@ -76,14 +76,24 @@ class PictureFolder:
         """Nothing is held open."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every usable picture; one that can't be read is named in the log, and its moment passes."""
+        """Yield every usable picture; one that can't be read is named in the log, and its moment passes.
+
+        Raises UnusableError at the end if none was usable.
+        """
+        usable = 0
         for place, path in enumerate(self._paths):
             try:
                 luma = read_luma(path)
             except PictureError as error:
                 log.warning("%s", error)
                 continue
+            usable += 1
             yield Frame(luma, place / FOLDER_FRAMES_PER_SECOND)
+        if not usable:
+            raise UnusableError(
+                f"{self._folder}: none of its {len(self._paths)} pictures can be used, expected one at least: "
+                "copy them again or convert them"
+            )
 
 
 def at_speed(frames: Iterator[Frame], pause: Callable[[float], None]) -> Iterator[Frame]:
