@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 
 LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera; but not after as long without one
 GAP_SECONDS = 2.0  # the longest wait for a recording's next frame, however long its gap: a door shows FAULT meanwhile
+WHOLE = 0.9  # share of the frames that a video says it has with which it isn't taken for damaged
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class VideoFile:
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise CameraError(refusal)
         # An absolute path, because ffmpeg takes "name:rest" for a protocol.
+        self._path = path
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         arrived, self._first = self._capture.read()
         if not arrived:
@@ -49,14 +51,21 @@ class VideoFile:
         self._capture.release()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every frame of the recording."""
+        """Yield every frame of the recording; the log tells if it ends well before its own header says."""
+        came = 0
         arrived, picture, taken = True, self._first, -math.inf
         while arrived:
             stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             # Containers without timestamps give 0 for every frame.
             taken = stamp if stamp > taken else taken + self._period
             yield Frame(luma_of(picture), taken)
+            came += 1
             arrived, picture = self._capture.read()
+        # The header's count is a guess of its length and rate in some containers, and a last frame may last long.
+        said = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if came < WHOLE * said and taken < WHOLE * said * self._period:
+            told = "%s: ends after %d of %d frames, expected them all: it may be damaged, copy it again"
+            log.warning(told, self._path, came, said)
 
 
 class PictureFolder:
