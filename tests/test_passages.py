@@ -84,7 +84,8 @@ def test_who_has_passed_before_a_poster_leaves_it_behind(noise: Noise, number: i
     """Of 300 passages of this seed, those in which the poster once took the visitor's place, and rang."""
     rng, tally = np.random.default_rng([5, number]), Tally()
     passage = write_passage(rng, "poster")
-    tally.count(gather(live([Seen(rng, noise, walk) for walk in passage.walks], passage)), passage.visits())
+    events = live([Seen(rng, noise, walk) for walk in passage.walks], passage)
+    tally.count(gather(events, passage.seconds), passage.visits())
     assert (tally.visits, tally.right, tally.false_alarms) == (1, 1, 0)
 
 

@@ -77,8 +77,12 @@ def test_a_practice_model_marks_every_line_of_a_replay(toy: Path, tmp_path: Path
 
 def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:
     folder = record(tmp_path / "open", [EMPTY] * 5 + [MASKED] * 10)
-    played = replay(folder, SquareFinder(), Classifier(str(toy)), Settings())
-    assert played.visits == [Visit(1, 0.5, None, (WITH,), (0.9,))]
+    classifier = Classifier(str(toy))
+    played = replay(folder, SquareFinder(), classifier, Settings())
+    assert played.visits == [Visit(1, 0.5, 1.4, (WITH,), (0.9,))]
+    assert list(as_text(played, classifier))[-1] == "  visit 1, 0.50 s to the end: with_mask at 0.90 s"
+    late = compare([played], {"open": [TrueVisit(60.0, 70.0, (WITH,), 60.0)]})  # the recording has lost its second half
+    assert (late.visits, late.right, late.missed, late.ghosts) == (1, 0, 1, 1)
 
 
 def test_the_command_plays_folders_and_compares(
