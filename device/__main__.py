@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from device import commands
 from device.arguments import Parser, path
-from device.errors import KioskError
+from device.errors import KioskError, UnusableError
 
 # What writing to a standard output raises that is closed, full, a file of the largest size, or a terminal that is gone.
 STDOUT_ENDS = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, UnusableError) else 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: run `.venv/bin/python -m device`, which `make .venv` makes, or on a Pi "
               "/opt/mask-kiosk/current/venv/bin/python", file=sys.stderr)

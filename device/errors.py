@@ -36,6 +36,10 @@ class Blind(StrEnum):
     FROZEN = "picture frozen"
 
 
+class UnusableError(CameraError):
+    """A folder as a camera of which no picture is usable; the command line exits with 1, as for a judged picture."""
+
+
 class CameraFault(CameraError):
     """A live camera that no longer sees what is before it; `word` says in which way."""
 

@@ -34,7 +34,7 @@ class Replay:
     @property
     def visits(self) -> list[Visit]:
         """Return the visits that the events tell of."""
-        return gather(self.events)
+        return gather(self.events, self.seconds)
 
 
 def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: Settings) -> Replay:
@@ -77,7 +77,7 @@ def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:
     for _, line in sorted(told, key=lambda item: item[0]):
         yield f"  {line}"
     for visit in played.visits:
-        left = "the end" if visit.leave is None else f"{visit.leave:.2f} s"
+        left = "the end" if visit.leave == played.seconds else f"{visit.leave:.2f} s"
         answers = f" {THEN} ".join(
             f"{answer} at {at:.2f} s" for answer, at in zip(visit.answers, visit.told, strict=True)
         )

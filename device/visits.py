@@ -27,7 +27,7 @@ class Visit:
 
     number: int
     enter: float  # seconds: when the face was first seen
-    leave: float | None  # seconds: when it was last seen; None: the recording ended before
+    leave: float  # seconds: when it was last seen; the recording's end if that came before it was told to leave
     answers: tuple[str, ...]  # WITH_MASK and WITHOUT_MASK in turn; none: it never was sure
     told: tuple[float, ...]  # seconds: when each was told
 
@@ -42,12 +42,12 @@ class TrueVisit:
     visible: float  # seconds: from here on the face is well seen
 
 
-def gather(events: Iterable[Event]) -> list[Visit]:
-    """Return the visits that events tell of, by number."""
+def gather(events: Iterable[Event], seconds: float) -> list[Visit]:
+    """Return the visits that events tell of, by number; seconds: when the recording ends."""
     visits: dict[int, Visit] = {}
     for event in events:
         if event.kind is Kind.ENTER:
-            visits[event.visit] = Visit(event.visit, event.seen, None, (), ())
+            visits[event.visit] = Visit(event.visit, event.seen, seconds, (), ())
             continue
         visit = visits[event.visit]
         if event.kind is Kind.LEAVE:
@@ -178,19 +178,15 @@ def _rank(visit: Visit, truth: TrueVisit) -> tuple[bool, float, bool]:
 
 
 def _half(visit: Visit, truth: TrueVisit) -> bool:
-    return _both(visit, truth) >= (_leave(visit, truth) - visit.enter) / 2
+    return _both(visit, truth) >= (visit.leave - visit.enter) / 2
 
 
 def _shared(visit: Visit, truth: TrueVisit) -> float:
     """Return the share, 0-1, of the time of a visit and a true one that both have."""
     both = _both(visit, truth)
-    return both / (max(_leave(visit, truth), truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0
+    return both / (max(visit.leave, truth.leave) - min(visit.enter, truth.enter)) if both > 0 else 0.0
 
 
 def _both(visit: Visit, truth: TrueVisit) -> float:
     """Return for how many seconds both are there; less than 0 if they are never at once."""
-    return min(_leave(visit, truth), truth.leave) - max(visit.enter, truth.enter)
-
-
-def _leave(visit: Visit, truth: TrueVisit) -> float:
-    return truth.leave if visit.leave is None else visit.leave
+    return min(visit.leave, truth.leave) - max(visit.enter, truth.enter)

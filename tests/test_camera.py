@@ -162,6 +162,26 @@ def test_the_lines_of_ffmpeg_about_a_damaged_video_are_kept_off_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_a_video_that_ends_long_before_its_end_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, suffix: str
+) -> None:
+    path = tmp_path / f"film{suffix}"
+    write_video(path, list(range(0, 200, 2)))
+    with open_camera(str(path)) as camera:
+        assert len(list(camera.frames())) == 100
+    assert caplog.messages == []
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes(len(whole) // 4) + whole[middle + len(whole) // 4 :])
+    with open_camera(str(path)) as camera:
+        came = len(list(camera.frames()))
+    assert came < 90
+    assert caplog.messages == [
+        f"{path}: ends after {came} of 100 frames, expected them all: it may be damaged, copy it again"
+    ]
+
+
 def test_a_folder_is_a_recording_of_ten_pictures_a_second(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name, grey in (("b.png", 20), ("a.png", 10), ("d.png", 40)):
         cv2.imwrite(str(tmp_path / name), np.full((48, 64), grey, np.uint8))

@@ -116,6 +116,25 @@ def test_keys_and_buttons_move_pictures_and_undo_brings_them_back(crops: Path, s
 
 
 @needs_chromium
+def test_a_picture_that_cannot_be_shown_can_only_be_dropped(crops: Path, served: str, tmp_path: Path) -> None:
+    (crops / "1.png").write_bytes(b"no picture")
+    with Browser(tmp_path / "profile") as page:
+        page.open(served)
+        shows(page, "0")
+        for key in ("1", "2"):  # the second is for a picture that nobody sees
+            press(page, key, None)
+        assert lies(crops) == {".": ["1", "2", "3", "4", "5"], "with_mask": ["0"]}
+        assert "1.png: is damaged" in page.run("document.querySelector('[role=status]').textContent")
+        enabled = "[...document.querySelectorAll('button:enabled')].map((button) => button.dataset.label ?? button.id)"
+        assert page.run(enabled) == ["dropped", "undo"]
+        press(page, "Backspace", "0")
+        press(page, "2", None)
+        press(page, "4", "2")
+        assert page.run(enabled) == ["with_mask", "without_mask", WORN_WRONG, "dropped", "undo"]
+    assert lies(crops) == {".": ["2", "3", "4", "5"], "without_mask": ["0"], "dropped": ["1"]}
+
+
+@needs_chromium
 def test_a_page_without_the_token_says_so_and_has_nothing_to_press(served: str, tmp_path: Path) -> None:
     with Browser(tmp_path / "profile") as page:
         page.open(served.partition("#")[0])

@@ -1,6 +1,7 @@
 """Scripted passages: what must hold of a thousand visits and an empty day, and the recordings drawn of some."""
 
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -11,15 +12,17 @@ import cv2
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from footprint import TREE
 
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally, percentile
-from device.errors import KioskError
+from device.errors import KioskError, PictureError
 from device.events import Event, Kind, State
+from device.finders import open_finder
 from device.model_card import read_card
 from device.replay import Replay
-from device.settings import CameraSettings
+from device.settings import CameraSettings, FaceSettings, Settings
 from device.visits import VisitsError, gather, read_visits
 from trainer.__main__ import main
 from trainer.finder.page import fill
@@ -36,7 +39,7 @@ from trainer.passages.noise import (
     write_noise,
 )
 from trainer.passages.page import clips_text, simulated_text, total
-from trainer.passages.play import passages_of, read_clips
+from trainer.passages.play import passages_of, play_clips, read_clips
 from trainer.passages.script import KINDS, VISIBLE_HEIGHT, Passage, Place, Walk, write_passage
 from trainer.passages.simulate import CAUSES, LEVELS, live, live_alone, simulate
 
@@ -81,7 +84,8 @@ def test_who_has_passed_before_a_poster_leaves_it_behind(noise: Noise, number: i
     """Of 300 passages of this seed, those in which the poster once took the visitor's place, and rang."""
     rng, tally = np.random.default_rng([5, number]), Tally()
     passage = write_passage(rng, "poster")
-    tally.count(gather(live([Seen(rng, noise, walk) for walk in passage.walks], passage)), passage.visits())
+    events = live([Seen(rng, noise, walk) for walk in passage.walks], passage)
+    tally.count(gather(events, passage.seconds), passage.visits())
     assert (tally.visits, tally.right, tally.false_alarms) == (1, 1, 0)
 
 
@@ -112,10 +116,24 @@ def test_the_thresholds_are_near_the_shipped_models() -> None:
 
 def test_clips_are_listed_beside_what_is_seen() -> None:
     events = (Event(Kind.ENTER, 1.0, 1, State.CHECKING, None, 0.9), Event(Kind.VERDICT, 1.5, 1, State.ALARM, 0.9, 1.5))
-    text = clips_text([Replay("a.mp4", 2.0, (), events)], {"a.mp4": "one; two"}, Classifier("door"))
-    assert text.splitlines()[2] == (
-        "| `a.mp4` | one;<br>two | 1.00 s  visit 1: enter<br>1.50 s  visit 1: verdict without a mask 0.90 |"
-    )
+    seen = {"a.mp4": "one; two", "dusk/a.mp4": "three"}
+    played = {"a.mp4": Replay("a.mp4", 2.0, (), events), "dusk/a.mp4": Replay("a.mp4", 1.0, (), ())}
+    assert clips_text(played, seen, Classifier("door")).splitlines()[2:] == [
+        "| `a.mp4` | one;<br>two | 1.00 s  visit 1: enter<br>1.50 s  visit 1: verdict without a mask 0.90 |",
+        "| `dusk/a.mp4` | three | nothing |",
+    ]
+
+
+def test_clips_may_lie_below_the_folder_and_share_a_name(tmp_path: Path) -> None:
+    for name in ("noon/door", "dusk/door"):
+        (tmp_path / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((90, 120), np.uint8))
+    (tmp_path / "videos.csv").write_text("file,when\nnoon/door,nobody\ndusk/door,nobody yet\n")
+    classifier, seen = Classifier("door"), read_clips(tmp_path)
+    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()), Settings())
+    assert clips_text(played, seen, classifier).splitlines()[2:] == [
+        "| `dusk/door` | nobody yet | nothing |", "| `noon/door` | nobody | nothing |",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -178,6 +196,19 @@ def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
         record(passages, Material(None, None), tmp_path / "made", seed=1)
 
 
+@pytest.mark.parametrize("room", [100_000, 0])  # bytes that a file may have
+def test_a_recording_that_finds_no_room_is_refused(tmp_path: Path, room: int) -> None:
+    films = tmp_path / "films"
+    drawn = subprocess.run(
+        [sys.executable, "-m", "trainer", "passages", "--to", films, "--count", "1"], cwd=TREE, capture_output=True,
+        text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+    assert (drawn.returncode, drawn.stdout) == (2, "")
+    line = rf"^error: {films}\.\S+/000-walks-up\.avi: can't be written, it holds \d+ of \d+ frames"
+    assert re.search(line, drawn.stderr, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
     faces, rooms = drawn_photos(tmp_path / "faces", 2), tmp_path / "rooms"
     rooms.mkdir()
@@ -193,6 +224,17 @@ def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
     for faces_given, rooms_given in ((rooms, None), (None, tmp_path / "absent")):
         with pytest.raises(KioskError, match="check the path"):
             Material(faces_given, rooms_given)
+
+
+@pytest.mark.parametrize("damaged", ["with_mask/1.png", "without_mask/0.png", "rooms/0.png"])
+def test_a_picture_that_cannot_be_drawn_with_is_refused_at_once(tmp_path: Path, damaged: str) -> None:
+    faces = drawn_photos(tmp_path, 2)
+    (tmp_path / "rooms").mkdir()
+    cv2.imwrite(str(tmp_path / "rooms/1.png"), np.full((90, 120), 255, np.uint8))
+    Material(faces, tmp_path / "rooms")
+    (tmp_path / damaged).write_bytes(b"no picture")
+    with pytest.raises(PictureError, match=rf"^{tmp_path / damaged}: is damaged or no picture"):
+        Material(faces, tmp_path / "rooms")
 
 
 def test_the_kinds_come_in_turn_and_a_seed_gives_the_same_passages() -> None:

@@ -77,8 +77,12 @@ def test_a_practice_model_marks_every_line_of_a_replay(toy: Path, tmp_path: Path
 
 def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:
     folder = record(tmp_path / "open", [EMPTY] * 5 + [MASKED] * 10)
-    played = replay(folder, SquareFinder(), Classifier(str(toy)), Settings())
-    assert played.visits == [Visit(1, 0.5, None, (WITH,), (0.9,))]
+    classifier = Classifier(str(toy))
+    played = replay(folder, SquareFinder(), classifier, Settings())
+    assert played.visits == [Visit(1, 0.5, 1.4, (WITH,), (0.9,))]
+    assert list(as_text(played, classifier))[-1] == "  visit 1, 0.50 s to the end: with_mask at 0.90 s"
+    late = compare([played], {"open": [TrueVisit(60.0, 70.0, (WITH,), 60.0)]})  # the recording has lost its second half
+    assert (late.visits, late.right, late.missed, late.ghosts) == (1, 0, 1, 1)
 
 
 def test_the_command_plays_folders_and_compares(
@@ -151,6 +155,22 @@ def test_what_is_no_recording_is_refused_before_any_is_played(
     videos = [str(nobody), last.format(folder=empty)]
     assert main(["replay", *videos, "--config", str(toy_config), "--model", str(toy)]) == 2
     assert capsys.readouterr() == ("", f"error: {line.format(folder=empty)}\n")
+
+
+@pytest.mark.parametrize("command", [["replay"], ["run", "--pins", "mock", "--camera"]])
+def test_a_folder_of_which_no_picture_is_usable_ends_with_one(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for name in ("0.png", "1.jpg"):
+        (folder / name).write_bytes(b"no picture")
+    assert main([*command, str(folder), "--config", str(toy_config), "--model", str(toy)]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1] == (
+        f"error: {folder}: none of its 2 pictures can be used, expected one at least: copy them again or convert them"
+    )
+    assert f"{folder.name}: " not in told.out
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def test_events_are_gathered_into_visits() -> None:
         event(Kind.ENTER, 1.25, 1), event(Kind.VERDICT, 2.0, 1, State.ALARM), event(Kind.ENTER, 2.25, 2),
         event(Kind.CHANGE, 3.0, 1, State.CLEAR), event(Kind.LEAVE, 4.0, 1, State.CLEAR),
     ]  # fmt: skip
-    assert gather(events) == [
-        Visit(1, 1.0, 3.75, (WITHOUT, WITH), (2.0, 3.0)), Visit(2, 2.0, None, (), ()),
+    assert gather(events, 5.0) == [
+        Visit(1, 1.0, 3.75, (WITHOUT, WITH), (2.0, 3.0)), Visit(2, 2.0, 5.0, (), ()),
     ]
 
 
@@ -119,7 +119,7 @@ def test_visits_are_compared_with_the_true_ones() -> None:
     told = [
         Visit(1, 0.5, 9, (WITHOUT,), (2.5,)), Visit(2, 1, 10, (WITH,), (1.25,)),
         Visit(3, 20, 25, (), ()), Visit(4, 26, 29, (WITHOUT,), (27.0,)),
-        Visit(5, 40, None, (WITHOUT,), (41.0,)), Visit(6, 100, 101, (WITHOUT,), (100.5,)),
+        Visit(5, 40, 50, (WITHOUT,), (41.0,)), Visit(6, 100, 101, (WITHOUT,), (100.5,)),
     ]  # fmt: skip
     tally = Tally()
     assert tally.count(told, true) == ["right", "right", "unsure", "wrong", "missed"]
@@ -157,16 +157,16 @@ def test_who_rang_while_both_stood_there_is_the_bare_one() -> None:
 @pytest.mark.parametrize(
     ("told", "outcome", "false_alarms"),
     [
-        ([(0, None, WITHOUT)], "missed", 0),  # nobody but the poster was seen
-        ([(0, 25, WITHOUT), (22.4, 31.3, WITH), (25.5, None, WITHOUT)], "right", 0),  # it was told anew
+        ([(0, 60, WITHOUT)], "missed", 0),  # nobody but the poster was seen
+        ([(0, 25, WITHOUT), (22.4, 31.3, WITH), (25.5, 60, WITHOUT)], "right", 0),  # it was told anew
         ([(22.4, 28, WITH), (28.5, 32, WITHOUT)], "right", 1),  # the person was, who left somewhat later than told
         ([(22.4, 31.3, WITHOUT)], "wrong", 1),
-        ([(22.4, None, WITHOUT)], "wrong", 1),  # the kiosk took the poster for them once they had gone
+        ([(22.4, 60, WITHOUT)], "wrong", 1),  # the kiosk took the poster for them once they had gone
         ([(22.4, 28, WITH), (50, 51, WITHOUT)], "right", 0),  # another poster
     ],
 )
 def test_what_is_told_of_a_poster_is_nobodys(
-    told: list[tuple[float, float | None, str]], outcome: str, false_alarms: int
+    told: list[tuple[float, float, str]], outcome: str, false_alarms: int
 ) -> None:
     true = [TrueVisit(enter, leave, ("poster",), enter) for enter, leave in ((0, 36), (45, 60))]
     true.append(TrueVisit(22.3, 31.3, (WITH,), 22.85))

@@ -21,7 +21,7 @@ class Camera(AbstractContextManager["Camera"], Protocol):
     """A source of frames, to be closed after use."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until a recording ends; raise CameraError when a live camera stops giving them."""
+        """Yield frames until a recording ends; raise CameraError when a live camera stops giving them, or none came."""
         ...
 
 

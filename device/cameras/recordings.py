@@ -12,7 +12,7 @@ import cv2
 
 from device.cameras.frame import Frame
 from device.cameras.view import luma_of
-from device.errors import CameraError, PictureError
+from device.errors import CameraError, PictureError, UnusableError
 from device.pictures import picture_files, read_luma
 
 FOLDER_FRAMES_PER_SECOND = 10.0
@@ -21,6 +21,7 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".m
 
 LATE_SECONDS = 0.2  # a frame that is due for longer is dropped, as of a live camera; but not after as long without one
 GAP_SECONDS = 2.0  # the longest wait for a recording's next frame, however long its gap: a door shows FAULT meanwhile
+WHOLE = 0.9  # share of the frames that a video says it has with which it isn't taken for damaged
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class VideoFile:
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise CameraError(refusal)
         # An absolute path, because ffmpeg takes "name:rest" for a protocol.
+        self._path = path
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         arrived, self._first = self._capture.read()
         if not arrived:
@@ -49,14 +51,21 @@ class VideoFile:
         self._capture.release()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every frame of the recording."""
+        """Yield every frame of the recording; the log tells if it ends well before its own header says."""
+        came = 0
         arrived, picture, taken = True, self._first, -math.inf
         while arrived:
             stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             # Containers without timestamps give 0 for every frame.
             taken = stamp if stamp > taken else taken + self._period
             yield Frame(luma_of(picture), taken)
+            came += 1
             arrived, picture = self._capture.read()
+        # The header's count is a guess of its length and rate in some containers, and a last frame may last long.
+        said = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if came < WHOLE * said and taken < WHOLE * said * self._period:
+            told = "%s: ends after %d of %d frames, expected them all: it may be damaged, copy it again"
+            log.warning(told, self._path, came, said)
 
 
 class PictureFolder:
@@ -76,14 +85,24 @@ class PictureFolder:
         """Nothing is held open."""
 
     def frames(self) -> Iterator[Frame]:
-        """Yield every usable picture; one that can't be read is named in the log, and its moment passes."""
+        """Yield every usable picture; one that can't be read is named in the log, and its moment passes.
+
+        Raises UnusableError at the end if none was usable.
+        """
+        usable = 0
         for place, path in enumerate(self._paths):
             try:
                 luma = read_luma(path)
             except PictureError as error:
                 log.warning("%s", error)
                 continue
+            usable += 1
             yield Frame(luma, place / FOLDER_FRAMES_PER_SECOND)
+        if not usable:
+            raise UnusableError(
+                f"{self._folder}: none of its {len(self._paths)} pictures can be used, expected one at least: "
+                "copy them again or convert them"
+            )
 
 
 def at_speed(frames: Iterator[Frame], pause: Callable[[float], None]) -> Iterator[Frame]:

@@ -36,7 +36,7 @@ from trainer.photos import find_photos
 from .samples import KEY, MODEL
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
-VISITS = [Visit(1, 1.0, 4.0, ("with_mask",), (2.0,)), Visit(2, 9.0, None, (), ())]
+VISITS = [Visit(1, 1.0, 4.0, ("with_mask",), (2.0,)), Visit(2, 9.0, 12.0, (), ())]
 
 
 class Owner:

@@ -8,6 +8,7 @@ const buttons = [...document.querySelectorAll("[data-label]")];
 const undo = document.querySelector("#undo");
 const token = location.hash.slice(1);
 let state = null;
+let seen = false; // the picture that is asked about is on the screen
 let busy = true; // a key that is pressed twice doesn't label a picture that nobody has seen
 
 async function ask(path, body) {
@@ -42,25 +43,32 @@ async function show(what, next) {
   busy = true;
   try {
     state = await next();
+    seen = false;
     count();
     URL.revokeObjectURL(image.src);
-    image.hidden = state.name === null;
     said.textContent = `${what}${state.waiting === 0 ? "All are labelled: stop it with Ctrl-C." : `${state.waiting} to go.`}`;
     if (state.name !== null) {
       image.alt = `Face crop ${state.name}`;
       image.src = URL.createObjectURL(await ask(`/picture?name=${encodeURIComponent(state.name)}`));
       await image.decode();
+      seen = true;
     }
   } catch (error) {
     said.textContent = error instanceof TypeError ? "The server has ended: start it again." : error.message;
   }
-  for (const button of buttons) button.disabled = !state || state.name === null;
+  image.hidden = !seen;
+  for (const button of buttons) button.disabled = !allowed(button);
   undo.disabled = !state;
   busy = false;
 }
 
+function allowed(button) {
+  // What can't be shown can only be dropped.
+  return state && state.name !== null && (seen || button.dataset.label === "dropped");
+}
+
 function label(button) {
-  if (busy || !state || state.name === null) return;
+  if (busy || !allowed(button)) return;
   const name = state.name;
   show(`${button.lastChild.textContent.trim()}. `, () => ask("/label", { name, label: button.dataset.label }));
 }

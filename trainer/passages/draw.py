@@ -1,6 +1,7 @@
 """Draws passages as recordings: drawn or given faces before drawn or given backgrounds; and the true visits."""
 
 import csv
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from device.errors import KioskError
+from device.cameras.recordings import VideoFile
+from device.errors import CameraError, KioskError
 from device.faces import Luma
 from device.pictures import picture_files, read_color
 from device.visits import COLUMNS, THEN
@@ -31,13 +33,15 @@ class Material:
     """The faces and backgrounds that were given; what wasn't is drawn."""
 
     def __init__(self, faces: Path | None, backgrounds: Path | None) -> None:
-        """List the pictures. Raises KioskError for a folder that has none."""
+        """List the pictures. Raises KioskError for a folder that has none, and for one that can't be used."""
         self.backgrounds = list(picture_files(backgrounds)) if backgrounds else []
         if backgrounds and not self.backgrounds:
             raise KioskError(f"{backgrounds}: holds no pictures, expected some without faces: check the path")
         self.faces = {name: list(picture_files(faces / name)) if faces else [] for name in LABELS}
         if faces and not all(self.faces.values()):
             raise KioskError(f"{faces}: expected face crops in {' and '.join(LABELS)}: check the path")
+        for file in (*self.backgrounds, *itertools.chain.from_iterable(self.faces.values())):
+            read_color(file)  # now, because a refusal later would take all that is drawn until then with it
 
     def background(self, rng: np.random.Generator) -> Scene:
         """Return a background, float32 (HEIGHT, WIDTH, 3) BGR, 0-1."""
@@ -98,14 +102,26 @@ def record(passages: Sequence[Passage], material: Material, folder: Path, seed: 
     names = [f"{number:03}-{passage.kind.replace(' ', '-')}.avi" for number, passage in enumerate(passages)]
     with whole_folder(folder) as made:
         for number, (name, passage) in enumerate(zip(tqdm(names, "drawing", disable=None), passages, strict=True)):
-            video = cv2.VideoWriter(
-                str(made / name), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_SECOND, (WIDTH, HEIGHT), False
-            )
-            for luma in Stage(np.random.default_rng([seed, number]), passage, material).frames():
-                video.write(luma)
-            video.release()
+            _write(made / name, Stage(np.random.default_rng([seed, number]), passage, material).frames())
         write_table(dict(zip(names, passages, strict=True)), made / TABLE)
     return [folder / name for name in names]
+
+
+def _write(video: Path, frames: Iterator[Luma]) -> None:
+    """Write a video; a KioskError if it doesn't hold every frame afterwards, which OpenCV's writer never tells."""
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_SECOND, (WIDTH, HEIGHT), False)
+    written = 0
+    for luma in frames:
+        writer.write(luma)
+        written += 1
+    writer.release()
+    try:
+        with VideoFile(video) as recording:
+            held = sum(1 for _ in recording.frames())
+    except CameraError:
+        held = 0
+    if held < written:
+        raise KioskError(f"{video}: can't be written, it holds {held} of {written} frames: check the free space")
 
 
 def write_table(passages: dict[str, Passage], path: Path) -> None:

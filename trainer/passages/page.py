@@ -1,6 +1,6 @@
 """Puts what was measured of passages and clips into their places in docs/door.md."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from device.classifier import Classifier
@@ -41,12 +41,12 @@ def simulated_text(tallies: Mapping[str, Tally], everybody: Mapping[str, Tally],
     )
 
 
-def clips_text(replays: Sequence[Replay], seen: Mapping[str, str], classifier: Classifier) -> str:
-    """Return the events of each clip beside what is seen in it."""
+def clips_text(replays: Mapping[str, Replay], seen: Mapping[str, str], classifier: Classifier) -> str:
+    """Return the events of each clip beside what is seen in it, by the names of their table."""
     rows = ["| clip | what is seen | what the kiosk told |", "| --- | --- | --- |"]
-    for played in replays:
+    for name, played in replays.items():
         told = "<br>".join(event_line(event, 0.0, classifier.card) for event in played.events) or "nothing"
-        rows.append(f"| `{played.video}` | {seen[played.video].replace('; ', ';<br>')} | {told} |")
+        rows.append(f"| `{name}` | {seen[name].replace('; ', ';<br>')} | {told} |")
     return "\n".join(rows) + "\n"
 
 

@@ -57,6 +57,6 @@ def read_clips(folder: Path) -> dict[str, str]:
 
 
 def play_clips(folder: Path, seen: Mapping[str, str], classifier: Classifier, finder: FaceFinder,
-               settings: Settings) -> list[Replay]:
-    """Run those clips of a folder; return what happened in each."""
-    return [replay(folder / name, finder, classifier, settings) for name in sorted(seen)]
+               settings: Settings) -> dict[str, Replay]:
+    """Run those clips of a folder; return what happened in each, by its name in the table."""
+    return {name: replay(folder / name, finder, classifier, settings) for name in sorted(seen)}

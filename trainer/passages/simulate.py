@@ -43,7 +43,7 @@ def simulate(noise: Noise, visits: int = 1000, seed: int = 0, causes: bool = Fal
         passage = write_passage(rng, kind)
         people = [Seen(rng, noise, walk) for walk in passage.walks]
         name = CAUSES[max(person.confusion(LEVELS) for person in people)] if causes else kind
-        tallies[name].count(gather(live(people, passage)), passage.visits())
+        tallies[name].count(gather(live(people, passage), passage.seconds), passage.visits())
         number += 1
     return tallies
 
