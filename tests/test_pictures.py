@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_read_or_is_elsewhere_is_not_left_out_in_silence
     (tmp_path / "rooms").mkdir()
     (tmp_path / "rooms" / "other").symlink_to(tmp_path)
     for folder, line in (
-        (tmp_path / "absent", "absent: can't be read (No such file or directory): open it, or move it away"),
+        (tmp_path / "absent", "absent: can't be read (No such file or directory): check the path and its permissions"),
         (tmp_path, "rooms/other: is a link to a folder, expected a folder: name that instead"),
     ):
         with pytest.raises(PictureError) as refused:
