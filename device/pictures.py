@@ -56,7 +56,9 @@ def picture_files(folder: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    raise PictureError(f"{error.filename}: can't be read ({error.strerror}): check the path and its permissions") from error
+    raise PictureError(
+        f"{error.filename}: can't be read ({error.strerror}): check the path and its permissions"
+    ) from error
 
 
 def _read(path: Path) -> bytes:
