@@ -5,10 +5,10 @@ import pytest
 from browser import Browser, needs_chromium
 from ports import free_port
 from screens import FRAME, TOKEN, card_of, served, show
+from setup_page import Zones, opened
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
-from test_setup_zones import Zones
 
 from device.classifier import Verdict
 from device.errors import WiringError
@@ -125,10 +125,7 @@ KEEP_BACK = """(() => {
 def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_changed_in_it(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path, config) as (browser, server):
         browser.run(f"{BEEPS} = '7'")
         others = {
             "decision": {"zones": [STREET], "hold_seconds": 2.5}, "signals": {"beeps": 1}, "screen": {"speech": True},
@@ -173,10 +170,7 @@ def test_a_double_tap_on_open_opens_one_form(tmp_path: Path) -> None:
 def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path, config) as (browser, _):
         browser.run(f"{KEEP_BACK}; window.keeps = '/setup/save'; {HOLD} = '3'; values.requestSubmit()")
         browser.until("kept.length > 0 && saved.textContent === 'Saving…'")
         browser.run(f"{HOLD} = '4'; window.keeps = ''; kept.pop()()")
@@ -192,10 +186,7 @@ def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_p
 def test_a_save_that_fails_is_not_told_as_under_way_and_can_be_asked_for_again(status: int, tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path, config) as (browser, _):
         browser.run(
             f"window.answers = fetch; window.fetch = async (path, asked) => path === '/setup/save'"
             f" ? new Response('', {{status: {status}}}) : answers(path, asked); {HOLD} = '3'; values.requestSubmit()"
@@ -210,10 +201,7 @@ def test_a_save_that_fails_is_not_told_as_under_way_and_can_be_asked_for_again(s
 def test_an_answer_that_a_later_one_has_overtaken_changes_nothing(tmp_path: Path) -> None:
     config, waiting = tmp_path / "kiosk.toml", "!document.querySelector('#waiting').hidden"
     config.write_text(SHIPPED)
-    with served(card_of(), config) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path, config) as (browser, _):
         browser.run(f"{KEEP_BACK}; window.keeps = '/setup/minute'")
         browser.until("kept.length > 0")
         browser.run(f"window.keeps = ''; {HOLD} = '3'; document.querySelector('#camera-rotation').value = '180'")
@@ -250,10 +238,7 @@ def test_while_values_are_changed_one_thing_at_a_time_is_asked_for(tmp_path: Pat
 
 @needs_chromium
 def test_a_refusal_of_a_value_that_was_corrected_meanwhile_is_not_told(tmp_path: Path) -> None:
-    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path) as (browser, _):
         browser.run(f"{KEEP_BACK}; window.keeps = '/setup/try'; {HOLD} = '99'")
         browser.until("kept.length > 0")
         browser.run(f"window.keeps = ''; {HOLD} = '3'; values.dispatchEvent(new Event('input')); kept.pop()()")
@@ -263,10 +248,7 @@ def test_a_refusal_of_a_value_that_was_corrected_meanwhile_is_not_told(tmp_path:
 
 @needs_chromium
 def test_a_device_that_answers_late_has_its_rest_and_its_refusals_are_told(tmp_path: Path) -> None:
-    with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        show(screen, State.IDLE)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden")
+    with opened(tmp_path) as (browser, _):
         browser.run(
             "window.later = setTimeout; window.due = 0;"
             "window.setTimeout = (call, ms) => { due += ms === MINUTE_MS; return later(call, ms); }"

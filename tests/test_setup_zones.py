@@ -1,4 +1,3 @@
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -6,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Browser, needs_chromium
-from screens import TOKEN, card_of, served, show
+from screens import TOKEN, card_of, served
+from setup_page import Zones, opened
 from test_screen_browser import AXE, axe_script
 from test_setup import SHIPPED
 
@@ -15,48 +15,12 @@ from device.events import State
 from device.settings import read_settings
 
 
-class Zones:
-    """The zones of a setup page that is open, as its user sees and touches them."""
-
-    def __init__(self, browser: Browser) -> None:
-        self._browser = browser
-
-    def point(self, x: float, y: float) -> dict[str, float]:
-        """Return where a share of the picture is on the screen."""
-        box = self._browser.run("JSON.stringify(layer.getBoundingClientRect())")
-        left, top, width, height = (json.loads(box)[side] for side in ("x", "y", "width", "height"))
-        return {"x": left + x * width, "y": top + y * height}
-
-    def mouse(self, *way: tuple[float, float]) -> None:
-        kinds = ["mousePressed", *["mouseMoved"] * (len(way) - 1), "mouseReleased"]
-        for kind, place in zip(kinds, [*way, way[-1]], strict=True):
-            point = self.point(*place)
-            self._browser.ask("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **point)
-
-    def finger(self, *way: tuple[float, float]) -> None:
-        self._browser.screenshot()  # a touch meets what was drawn last
-        for kind, place in zip(["touchStart", *["touchMove"] * (len(way) - 1)], way, strict=True):
-            self._browser.ask("Input.dispatchTouchEvent", type=kind, touchPoints=[self.point(*place)])
-        self._browser.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-
-    def key(self, key: str, shift: bool = False) -> None:
-        for kind in ("rawKeyDown", "keyUp"):
-            self._browser.ask("Input.dispatchKeyEvent", type=kind, key=key, modifiers=8 * shift)
-
-    def are(self, *zones: list[float]) -> None:
-        """Wait until there are these, to a hundredth."""
-        near = f"zonesNow().flat().every((share, i) => Math.abs(share - {json.dumps(zones)}.flat()[i]) < 0.011)"
-        self._browser.until(f"zonesNow().length === {len(zones)} && {near}")
-
-
 @contextmanager
-def opened(folder: Path, config: Path | None = None) -> Iterator[tuple[Browser, Zones]]:
-    """A setup page in a browser, its picture shown where it can be seen whole, and its zones: none yet."""
-    with served(card_of(), config) as (screen, server), Browser(folder / "chromium") as browser:
-        show(screen, State.IDLE)
+def with_zones(folder: Path, config: Path | None = None) -> Iterator[tuple[Browser, Zones]]:
+    """A page with its picture where it can be seen whole, and its zones: none yet."""
+    with opened(folder, config) as (browser, _):
         browser.size(900, 1400)
-        browser.open(f"{server.url}setup#{TOKEN}")
-        browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
+        browser.until("document.querySelector('figure img').naturalWidth === 320")
         browser.run("layer.scrollIntoView({block: 'center'})")
         yield browser, Zones(browser)
 
@@ -65,7 +29,7 @@ def opened(folder: Path, config: Path | None = None) -> Iterator[tuple[Browser, 
 def test_zones_are_drawn_moved_and_removed_by_mouse_and_keys(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text(SHIPPED)
-    with opened(tmp_path, config) as (browser, zones):
+    with with_zones(tmp_path, config) as (browser, zones):
         zones.mouse((0.1, 0.1), (0.3, 0.3), (0.4, 0.5))
         zones.are([0.1, 0.1, 0.3, 0.4])
         zones.mouse((0.2, 0.2), (0.3, 0.3))  # moved
@@ -104,7 +68,7 @@ def test_zones_are_drawn_moved_and_removed_by_mouse_and_keys(tmp_path: Path) -> 
 
 @needs_chromium
 def test_a_finger_moves_what_was_added_or_tapped_and_scrolls_elsewhere(tmp_path: Path) -> None:
-    with opened(tmp_path) as (browser, zones):
+    with with_zones(tmp_path) as (browser, zones):
         browser.run("document.querySelector('#add').click()")
         zones.finger((0.45, 0.45), (0.6, 0.4), (0.75, 0.35))
         zones.finger((0.895, 0.495), (0.9, 0.5), (0.945, 0.495))  # by its corner
@@ -122,7 +86,7 @@ def test_a_finger_moves_what_was_added_or_tapped_and_scrolls_elsewhere(tmp_path:
 
 @needs_chromium
 def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> None:
-    with opened(tmp_path) as (browser, zones):
+    with with_zones(tmp_path) as (browser, zones):
         browser.run("addZone([0.2, 0.2, 0.4, 0.4]).focus()")
         browser.screenshot()
         first, moved, second = (zones.point(*place) | {"id": number} for number, place in (
@@ -139,7 +103,7 @@ def test_a_second_finger_disturbs_no_zone_that_is_dragged(tmp_path: Path) -> Non
 @needs_chromium
 @pytest.mark.parametrize("way", ["key", "button"])
 def test_a_zone_that_is_removed_while_it_is_dragged_stays_away(way: str, tmp_path: Path) -> None:
-    with opened(tmp_path) as (browser, zones):
+    with with_zones(tmp_path) as (browser, zones):
         browser.run("addZone([0.2, 0.2, 0.4, 0.4])")
         mouse = {"button": "left", "clickCount": 1}
         browser.ask("Input.dispatchMouseEvent", type="mousePressed", buttons=1, **mouse, **zones.point(0.3, 0.3))

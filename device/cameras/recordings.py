@@ -34,8 +34,8 @@ class VideoFile:
         refusal = f"{path}: is damaged or no video, expected one of {', '.join(sorted(VIDEO_SUFFIXES))}"
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise CameraError(refusal)
-        # An absolute path, because ffmpeg takes "name:rest" for a protocol.
         self._path = path
+        # An absolute path, because ffmpeg takes "name:rest" for a protocol.
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         arrived, self._first = self._capture.read()
         if not arrived:
