@@ -529,6 +529,12 @@ def test_a_kiosk_whose_debian_was_upgraded_gets_the_release_for_it(case: Case) -
     assert case.look() == (0, "0.1.0-for-13 runs")
 
 
+def test_the_time_of_a_look_is_noted_by_the_clock_that_nobody_sets(case: Case) -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    case.look(after_seconds=-3 * DAY)
+    assert before <= json.loads(case.kiosk.last.read_text())["uptime"] <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:
     case.publisher.publish(trust="next")
     assert case.look()[0] == 0

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
         line = f"error: {error}" + ("" if isinstance(error, TakenBackError) else "; nothing has changed")
     say(line)
     if not options.look:
-        write(computer.at(PULLED), json.dumps({"time": now, "code": code, "line": line.removeprefix("error: ")}) + "\n")
+        when = {"time": now, "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
+        write(computer.at(PULLED), json.dumps({**when, "code": code, "line": line.removeprefix("error: ")}) + "\n")
     return code
 
 
