@@ -522,6 +522,15 @@ def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: C
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_state_that_cannot_be_written_after_the_installation_does_not_hide_that_the_release_runs(case: Case) -> None:
+    (case.kiosk.root / "etc/spoils").write_text("no state")
+    code, line = case.look()
+    assert (code, line.startswith("[Errno"), line.rpartition("; ")[2]) == (2, True, f"{case.new.release.version} runs")
+    assert case.kiosk.runs() == case.new.release.version
+    case.kiosk.state.rmdir()
+    assert case.look() == (0, f"{case.new.release.version} runs already")
+
+
 def test_a_kiosk_whose_debian_was_upgraded_gets_the_release_for_it(case: Case) -> None:
     newer = replace(case.new, release=replace(case.new.release, version="0.1.0-for-13", debian="13"))
     case.publisher.sign(bundles=(case.new, newer))
