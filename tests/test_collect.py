@@ -295,8 +295,12 @@ def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) 
         (None, "can't be read (No such file or directory)"), (b"", "is no public key in PEM"),
         ((tmp_path / "keys" / PRIVATE).read_bytes(), "is no public key in PEM"),
         (unheard_of((tmp_path / "keys" / PUBLIC).read_bytes()), "is no public key in PEM"),
+        ("a pipe", "can't be read (no file)"),
     ):  # fmt: skip
-        if content is not None:
+        if content == "a pipe":
+            wrong.unlink()
+            os.mkfifo(wrong)  # nobody ever writes into it
+        elif isinstance(content, bytes):
             wrong.write_bytes(content)
         with pytest.raises(SettingsError) as refused:
             owners_key(dataclasses.replace(door, collect=CollectSettings(str(wrong))))
