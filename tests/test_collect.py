@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gpiozero import Device
 from ports import free_port
 from screens import TOKEN
-from test_kiosk import NO_SCREEN, SquareFinder
+from test_kiosk import BARE, NO_SCREEN, SquareFinder, histories
 from test_setup import SavingFinder
 
 from device import collect
@@ -235,6 +236,29 @@ def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, 
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
         "collect: crops are lost, the door goes on: they can't be written (No such file or directory)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("act", "red", "green"),
+    [("SIGTERM", [False, True, False], [False]), ("fail", [False, True], [False, True])],  # FAULT is red and green
+)
+def test_lamp_and_buzzer_are_let_go_before_whoever_takes_time_to_end(
+    door: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, act: str, red: list[bool],
+    green: list[bool],
+) -> None:
+    for path in Path(door.camera.source).iterdir():
+        picture = np.zeros((120, 160), np.uint8)
+        picture[20:100, 40:120] = BARE
+        cv2.imwrite(str(path), picture)
+    at_end: list[dict[str, list[bool]]] = []
+    told = logging.Handler()
+    monkeypatch.setattr(told, "emit", lambda _: at_end.append(histories()))
+    monkeypatch.setattr(collect.log, "handlers", [told])
+    caplog.set_level(logging.INFO)
+    with nullcontext() if act == "SIGTERM" else pytest.raises(ZeroDivisionError):
+        run(door, SquareFinder(act), pins="mock")
+    shown = at_end[-1]  # when the collector had ended
+    assert [shown[name] for name in ("buzzer", "red", "green")] == [[False, True, False], red, green]
 
 
 def test_a_crop_that_cannot_be_encoded_ends_neither_keeping_nor_pruning(
