@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from deploy.errors import DeployError, UnreachedError
+from deploy.pi.facts import FACES
 from deploy.remote import Remote
 from deploy.say import Say
 from device.crop_store import NAME, SUFFIX
@@ -17,14 +18,13 @@ from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-FOLDER = "/var/lib/mask-kiosk/collected"
 # As the kiosk's user, who can do no more than the kiosk.
 AS_KIOSK = "sudo -n -u mask-kiosk sh -c"
 SEND = (
-    f"{AS_KIOSK} 'cd {FOLDER} 2>/dev/null || exec tar --create --files-from /dev/null; "  # nothing was ever kept
+    f"{AS_KIOSK} 'cd {FACES} 2>/dev/null || exec tar --create --files-from /dev/null; "  # nothing was ever kept
     f'find . -maxdepth 1 -name "*{SUFFIX}" -print0 | sort -z | tar --create --null --files-from -\''
 )
-REMOVE = f"{AS_KIOSK} 'cd {FOLDER} && xargs rm -f --'"
+REMOVE = f"{AS_KIOSK} 'cd {FACES} && xargs rm -f --'"
 LARGEST = 4 << 20  # bytes: no crop is larger
 
 

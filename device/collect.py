@@ -100,20 +100,24 @@ class Collector:
                 self.kept += 1
             else:
                 self._lose("as many are kept as may be: `make collect` fetches them")
-        except OSError as error:
-            self._lose(f"they can't be written ({error.strerror})")
+        except Exception as error:  # OpenCV's too: without this thread nothing would be removed any more either
+            self._lose(f"they can't be written ({_why(error)})")
 
     def _prune(self) -> None:
         assert self._store is not None  # noqa: S101
         try:
             self._store.prune(self._clock())
-        except OSError as error:
-            log.warning("collect: what is too old can't be removed (%s): remove it by hand", error.strerror)
+        except Exception as error:
+            log.warning("collect: what is too old can't be removed (%s): remove it by hand", _why(error))
 
     def _lose(self, why: str) -> None:
         if not self.lost:
             log.warning("collect: crops are lost, the door goes on: %s", why)
         self.lost += 1
+
+
+def _why(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
 
 
 def open_collector(settings: Settings, card: ModelCard) -> Collector:

@@ -1,5 +1,6 @@
-"""Waits for the disk or card: what is there outlasts a power cut."""
+"""Waits for the disk or card, where what is there outlasts a power cut, and tells its files from pipes."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -11,3 +12,9 @@ def sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError for a pipe or a device, which might be read for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "no file", str(path))

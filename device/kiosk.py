@@ -75,6 +75,7 @@ def run(
         telemetry = devices.enter_context(Telemetry(settings, classifier.card))
         screen = devices.enter_context(open_screen(settings, classifier.card, config, signals.self_test, telemetry))
         collector = devices.enter_context(open_collector(settings, classifier.card))
+        devices.push(signals.halt)  # before those above end, which may take all the time that systemd gives
         if settings.collect.on:
             signals.collecting_on(noticed=screen.url is not None and is_there(settings.screen.host))
         with _told(screen, telemetry, signals, stop.pause, settings.signals.fault_seconds):
@@ -102,8 +103,7 @@ def run(
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                words = classifier.card.marked(WORDS[alert.state])
-                print(f"{line}\n{block(alert.state, words, sys.stdout)}", end="", flush=True)
+                print(f"{line}\n{_block(alert.state, classifier.card)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
         log.info("%s: the recording has ended", settings.camera.source)
@@ -141,6 +141,10 @@ def _told(
         signals.leave(type(error), error, None)
         pause(max(0.0, until - time.monotonic()))  # where no lamp has taken that long
         raise
+
+
+def _block(state: State, card: ModelCard) -> str:
+    return block(state, card.marked(WORDS[state]), sys.stdout)
 
 
 def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

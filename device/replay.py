@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.cameras.camera import is_live, open_camera, require_source
+from device.cameras.camera import open_camera, require_source
 from device.cameras.source import shown
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
@@ -42,7 +42,8 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
     alerts, events, started, now = list[Alert](), list[Event](), None, 0.0
     decision = Decision(settings.decision, levels(settings.model, classifier.card))
     eye = Motion(Gate(finder), decision.wonders)
-    with open_camera(dataclasses.replace(settings.camera, source=str(source))) as camera:
+    # Absolute, because a Path drops the ./ that tells a folder named pi from the camera.
+    with open_camera(dataclasses.replace(settings.camera, source=str(source.absolute()))) as camera:
         for frame in camera.frames():
             started = frame.taken if started is None else started
             now = frame.taken - started
@@ -55,9 +56,9 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
 def require_recordings(sources: Iterable[Path]) -> None:
     """Raise CameraError for what is no video file and no folder of pictures, before anything is played."""
     for source in sources:
-        if is_live(str(source)) or not (source.is_dir() or source.is_file()):
+        if not (source.is_dir() or source.is_file()):
             raise CameraError(f"{shown(str(source))}: no such recording, expected a video file or a folder of pictures")
-        require_source(str(source))
+        require_source(str(source.absolute()))
 
 
 def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device import arguments
+from device.disk import require_file
 from device.errors import KioskError, SettingsError
 from device.settings import Settings
 from device.signals.wiring import NOT_WIRED
@@ -44,6 +45,7 @@ def read_public_key(path: Path) -> "X25519PublicKey":
 
     expected = "expected the public key that `make collect-key` made"
     try:
+        require_file(path)
         key = load_pem_public_key(path.read_bytes())
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}), {expected}: put it there") from error

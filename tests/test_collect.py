@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gpiozero import Device
 from ports import free_port
 from screens import TOKEN
-from test_kiosk import NO_SCREEN, SquareFinder
+from test_kiosk import BARE, NO_SCREEN, SquareFinder, histories
 from test_setup import SavingFinder
 
 from device import collect
@@ -237,6 +238,54 @@ def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, 
     ]
 
 
+@pytest.mark.parametrize(
+    ("act", "red", "green"),
+    [("SIGTERM", [False, True, False], [False]), ("fail", [False, True], [False, True])],  # FAULT is red and green
+)
+def test_lamp_and_buzzer_are_let_go_before_whoever_takes_time_to_end(
+    door: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, act: str, red: list[bool],
+    green: list[bool],
+) -> None:
+    for path in Path(door.camera.source).iterdir():
+        picture = np.zeros((120, 160), np.uint8)
+        picture[20:100, 40:120] = BARE
+        cv2.imwrite(str(path), picture)
+    at_end: list[dict[str, list[bool]]] = []
+    told = logging.Handler()
+    monkeypatch.setattr(told, "emit", lambda _: at_end.append(histories()))
+    monkeypatch.setattr(collect.log, "handlers", [told])
+    caplog.set_level(logging.INFO)
+    with nullcontext() if act == "SIGTERM" else pytest.raises(ZeroDivisionError):
+        run(door, SquareFinder(act), pins="mock")
+    shown = at_end[-1]  # when the collector had ended
+    assert [shown[name] for name in ("buzzer", "red", "green")] == [[False, True, False], red, green]
+
+
+def test_a_crop_that_cannot_be_encoded_ends_neither_keeping_nor_pruning(
+    door: Settings, key: X25519PrivateKey, toy: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(collect, "PRUNE_SECONDS", 0.01)
+    errors, encode = [cv2.error("in two\nlines"), MemoryError()], cv2.imencode
+    monkeypatch.setattr(cv2, "imencode", lambda *words: raised(errors.pop()) if errors else encode(*words))
+    now = [NOW]
+    with Collector(door, Classifier(str(toy)).card, store_for(key), lambda: now[-1]) as collector:
+        for visit in range(3):
+            collector.take(noise(), [face(visit=visit)], 1.0)
+        while not collector.kept:
+            assert collector._thread.is_alive()
+        now.append(NOW + 15 * DAY)
+        while kept():
+            assert collector._thread.is_alive()
+    assert (collector.kept, collector.lost) == (1, 2)
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "collect: crops are lost, the door goes on: they can't be written (MemoryError())"
+    ]
+
+
+def raised(error: Exception) -> tuple[bool, np.ndarray]:
+    raise error
+
+
 def test_the_door_never_waits_for_a_slow_disk(door: Settings, key: X25519PrivateKey, toy: Path) -> None:
     collector = Collector(door, Classifier(str(toy)).card, store_for(key))  # its thread hasn't begun to write
     for visit in range(1000):
@@ -270,8 +319,12 @@ def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) 
         (None, "can't be read (No such file or directory)"), (b"", "is no public key in PEM"),
         ((tmp_path / "keys" / PRIVATE).read_bytes(), "is no public key in PEM"),
         (unheard_of((tmp_path / "keys" / PUBLIC).read_bytes()), "is no public key in PEM"),
+        ("a pipe", "can't be read (no file)"),
     ):  # fmt: skip
-        if content is not None:
+        if content == "a pipe":
+            wrong.unlink()
+            os.mkfifo(wrong)  # nobody ever writes into it
+        elif isinstance(content, bytes):
             wrong.write_bytes(content)
         with pytest.raises(SettingsError) as refused:
             owners_key(dataclasses.replace(door, collect=CollectSettings(str(wrong))))

@@ -27,6 +27,7 @@ from trainer.collect_key import PRIVATE, make_pair, read_private_key
 pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
 PI = "pi@127.0.0.1"
 UNIT = "mask-kiosk.service"
+FACES, RULES = "/var/lib/mask-kiosk/collected", "/etc/tmpfiles.d/mask-kiosk.conf"
 KEPT = "/opt/mask-kiosk /etc/mask-kiosk /etc/systemd /usr/local/lib/systemd /run/systemd/system"
 CUTS, POWER_CUTS = 10, 3  # moments
 
@@ -694,8 +695,22 @@ def test_a_kiosk_fetches_what_is_published_and_takes_back_what_fails(box: Box, t
         server.close()
 
 
+def test_faces_of_an_undeployed_kiosk_go_after_31_days(box: Box, tree: Path) -> None:
+    assert box.run(tree, "deploy", PI)[0] == 0
+    box.ssh(f"mkdir --parents {FACES}; touch -d '-32 days' {FACES}/old.crop; touch -d '-30 days' {FACES}/young.crop")
+    code, lines, _ = box.run(tree, "undeploy", PI)
+    assert (code, [line for line in lines if "sealed faces" in line]) == (
+        0, [f"{PI}: {FACES}: the sealed faces there still go after 31 days, as {RULES} says"]
+    )  # fmt: skip
+    assert box.ssh(f"systemd-tmpfiles --create --clean {RULES}; ls {FACES}").stdout == "young.crop\n"
+    assert box.run(tree, "deploy", PI)[0] == 0
+    assert box.ssh(f"readlink {RULES}").stdout == "/opt/mask-kiosk/current/systemd/mask-kiosk.tmpfiles\n"
+    assert box.ssh(f"rm -rf {FACES}").returncode == 0
+
+
 def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Path) -> None:
     box.ssh("mkdir --parents /opt/.mask-kiosk.gone/releases")  # as a power cut leaves it
+    box.ssh(f"rm -rf {FACES}")
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
     assert list((box.root / "opt").glob("*mask-kiosk*")) == list((box.root / "opt").glob(".mask-kiosk*")) == []

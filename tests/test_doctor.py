@@ -79,10 +79,10 @@ def no_runtime(pi: Pi) -> None:
     pi.package("ai-edge-litert", "9.9", 'raise ImportError("wrong GLIBC")', "interpreter")
 
 
-def looked(pi: Pi, code: int, hours_ago: float) -> None:
+def looked(pi: Pi, code: int, hours_ago: float, **more: float) -> None:
     pi.write("etc/mask-kiosk-pull/server", "https://a/")
     last = {"time": time.time() - hours_ago * 3600, "code": code, "line": "0.1.0-a runs already"}
-    pi.write("run/mask-kiosk-pull/last.json", json.dumps(last))
+    pi.write("run/mask-kiosk-pull/last.json", json.dumps(last | more))
 
 
 def followed_later(pi: Pi, uptime: str) -> None:
@@ -279,6 +279,11 @@ SERVICE_ROWS = (
     Row("updates", lambda pi: followed_later(pi, "91801.5"), service.NOT_LOOKED),
     Row("updates", lambda pi: looked(pi, 2, 0), service.NOT_FETCHED, {"line": "0.1.0-a runs already"}),
     Row("updates", lambda pi: looked(pi, 0, 25), service.LATE, {"hours": 25, "line": "0.1.0-a runs already"}),
+    # Whatever the wall clock said then and says now.
+    Row("updates", lambda pi: looked(pi.write("proc/uptime", "90000.5 9.9"), 0, 25, uptime=86000.0), service.LOOKED,
+        {"line": "0.1.0-a runs already"}),
+    Row("updates", lambda pi: looked(pi.write("proc/uptime", "95400.5 9.9"), 0, 0, uptime=5400.5), service.LATE,
+        {"hours": 25, "line": "0.1.0-a runs already"}),
 )
 TELEMETRY_ROWS = (
     Row("broker", with_broker, telemetry.SILENT,

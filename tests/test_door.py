@@ -492,6 +492,16 @@ def test_figures_that_cannot_be_written_are_refused_before_or_printed_all_the_sa
     assert printed.err.splitlines()[-1].endswith(": File name too long")
 
 
+def test_figures_are_written_where_a_link_leads_and_it_stays_one(toy: Path, tmp_path: Path) -> None:
+    folder, link, real = drawn_photos(tmp_path / "strangers", 12), tmp_path / "link", tmp_path / "there" / "a.json"
+    real.parent.mkdir()
+    real.write_text("old")
+    link.symlink_to(real)
+    assert main(["evaluate", "--data", str(folder), "--cropped", "--model", str(toy), "--json", str(link)]) == 0
+    assert link.is_symlink()
+    assert json.loads(real.read_text())["n"] == 24
+
+
 def test_evaluate_writes_the_slices(toy: Path, tmp_path: Path) -> None:
     folder, figures = drawn_photos(tmp_path / "strangers", 12), tmp_path / "figures.json"
     model = str(toy)

@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import json
 import logging
+import os
 import queue
 import signal
 import socket
@@ -21,7 +22,7 @@ from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401
 
 from device.classifier import Verdict
 from device.decision import Decision
-from device.errors import BrokerError, CameraError
+from device.errors import BrokerError, CameraError, SettingsError
 from device.events import Event, Kind, State
 from device.faces import Box
 from device.kiosk import run
@@ -32,7 +33,7 @@ from device.stop import StopRequest
 from device.telemetry import mqtt
 from device.telemetry.counts import Row, rows
 from device.telemetry.discovery import COMPONENTS, Discovery
-from device.telemetry.mqtt import Mqtt, id_of, try_broker
+from device.telemetry.mqtt import Mqtt, client_of, id_of, try_broker
 from device.telemetry.settings import SYSTEM, CountsSettings, MqttSettings, WebhookSettings
 from device.telemetry.telemetry import MOST_WAITING, Telemetry
 
@@ -283,6 +284,15 @@ def test_each_kind_of_trouble_with_the_broker_is_told_once_until_it_is_over(
         broker.kill()
         assert said().startswith(f"{place} has ended the connection (")
         assert said() == f"{place} can't be reached{rest}"
+
+
+def test_a_pipe_is_no_certificate(tmp_path: Path) -> None:
+    password, pipe = tmp_path / "password", tmp_path / "pipe"
+    password.write_text("secret")
+    password.chmod(0o600)
+    os.mkfifo(pipe)  # nobody ever writes into it
+    with pytest.raises(SettingsError, match=r"pipe: is no certificate \(\[Errno 22\] no file: .+ see docs/telemetry"):
+        client_of(MqttSettings(True, password_path=str(password), ca_path=str(pipe)), "door")
 
 
 @needs_mosquitto

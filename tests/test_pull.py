@@ -522,11 +522,26 @@ def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: C
     assert case.look() == (0, f"{version} runs")
 
 
+def test_a_state_that_cannot_be_written_after_the_installation_does_not_hide_that_the_release_runs(case: Case) -> None:
+    (case.kiosk.root / "etc/spoils").write_text("no state")
+    code, line = case.look()
+    assert (code, line.startswith("[Errno"), line.rpartition("; ")[2]) == (2, True, f"{case.new.release.version} runs")
+    assert case.kiosk.runs() == case.new.release.version
+    case.kiosk.state.rmdir()
+    assert case.look() == (0, f"{case.new.release.version} runs already")
+
+
 def test_a_kiosk_whose_debian_was_upgraded_gets_the_release_for_it(case: Case) -> None:
     newer = replace(case.new, release=replace(case.new.release, version="0.1.0-for-13", debian="13"))
     case.publisher.sign(bundles=(case.new, newer))
     (case.kiosk.root / "etc/os-release").write_text('ID=debian\nVERSION_ID="13"\n')
     assert case.look() == (0, "0.1.0-for-13 runs")
+
+
+def test_the_time_of_a_look_is_noted_by_the_clock_that_nobody_sets(case: Case) -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    case.look(after_seconds=-3 * DAY)
+    assert before <= json.loads(case.kiosk.last.read_text())["uptime"] <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def test_keys_are_replaced_by_a_manifest_that_the_old_one_signed(case: Case) -> None:

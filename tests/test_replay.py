@@ -110,6 +110,16 @@ def test_the_command_plays_folders_and_compares(
     assert capsys.readouterr() == ("", line)  # before anything is played
 
 
+def test_a_folder_may_be_named_as_a_camera(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("pi", "usb:0"):
+        record(tmp_path / name, [EMPTY] * 5)
+    assert main(["replay", "./pi", "usb:0", "--config", str(toy_config), "--model", str(toy)]) == 0
+    assert capsys.readouterr() == ("pi: 0.40 s\nusb:0: 0.40 s\n", "")
+
+
 def test_a_tilde_is_the_home(
     toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

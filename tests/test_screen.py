@@ -270,6 +270,14 @@ def test_a_server_that_fails_is_logged_once_and_the_door_goes_on(
     ]
 
 
+def test_a_server_that_fails_before_it_serves_lets_nobody_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "device.web.routes", None)  # as where a part of tornado is missing
+    with served(card_of()) as (screen, server):
+        screen._thread.join(ANSWER_SECONDS)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.port)).close()
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

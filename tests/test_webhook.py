@@ -3,6 +3,7 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import select
 import socket
 import threading
@@ -30,6 +31,7 @@ from device.web.address import is_there
 
 KEY = b"a key of more than 24 bytes"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
+PIPE = "a pipe"  # in the secret's place
 # Made known with https://www.standardwebhooks.com, whose headers and signature these are.
 KNOWN = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330",
          b'{"test": 2432232314}', "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")  # fmt: skip
@@ -275,15 +277,18 @@ def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:
         (0o601, SECRET, "{path}: its mode is 0601, expected nothing for others: run `chmod o= {path}`"),
         (0o640, "", "{path}: has 0 lines, expected one"),
         (0o600, f"{SECRET}\n{SECRET}\n", "{path}: has 2 lines, expected one"),
+        (0o640, PIPE, "{path}: can't be read (no file): see docs/telemetry.md"),
         (0o600, None, "{path}: can't be read (No such file or directory): see docs/telemetry.md"),
     ],
 )
 def test_a_secret_that_others_can_read_or_that_is_none_is_refused(
     secret: Path, mode: int, text: str | None, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if text is None:
+    if text is None or text is PIPE:
         secret.unlink()
-    else:
+    if text is PIPE:
+        os.mkfifo(secret, mode)  # nobody ever writes into it
+    elif text is not None:
         secret.write_text(text)
         secret.chmod(mode)
     with pytest.raises(SettingsError) as error:

@@ -73,8 +73,12 @@ from deploy.pi.receive import LOCK
 def main(words, locked=False):
     root, version = pathlib.Path.cwd().parents[3], words[1]
     home = root / "opt/mask-kiosk"
-    if (root / "etc/spoils").exists():
-        how = (root / "etc/spoils").read_text()
+    how = (root / "etc/spoils").read_text() if (root / "etc/spoils").exists() else ""
+    if how == "no state":
+        state = root / "var/lib/mask-kiosk-pull/state.json"
+        state.unlink()
+        state.mkdir()
+    elif how:
         if how == "kill":
             os.killpg(0, 9)
         if how == "alone":
@@ -88,7 +92,7 @@ def main(words, locked=False):
             except BlockingIOError:
                 pass
         print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
-        return int((root / "etc/spoils").read_text())
+        return int(how)
     release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
     if not release.exists():
         shutil.rmtree(fresh, ignore_errors=True)

@@ -52,8 +52,9 @@ def target_file(text: str) -> Path:
     wanted = path(text)
     if os.path.exists(wanted) and not os.path.isfile(wanted):  # noqa: PTH110, PTH113 - no error for what is no name
         raise argparse.ArgumentTypeError(f"{wanted} is a folder or a device, expected a file: name one")
-    target(str(wanted.parent))
-    return wanted
+    real = Path(os.path.realpath(wanted))  # a link to the file stays one
+    target(str(real.parent))
+    return real
 
 
 def cost(text: str) -> float:

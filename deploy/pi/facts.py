@@ -18,8 +18,9 @@ from typing import Any
 
 HOME = Path("/opt/mask-kiosk")
 CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
+FACES = Path("/var/lib/mask-kiosk/collected")  # that the kiosk keeps where its owner wants that
 UNIT = "mask-kiosk.service"
-PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: its time, exit code and line
+PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: when, exit code and line
 PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
 # Runs intact.py in a release's folder: without what pip put in somebody's home, and no longer than a slow card takes.
 LOOK = ("timeout", "300", "venv/bin/python", "-E", "-s", "-B")

@@ -39,15 +39,18 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
     options = parser.parse_args(arguments)
     computer, now = Computer(options.root), time.time() if now is None else now
     os.umask(0o022)
-    code = 0
+    code, ran = 0, computer.runs()
     try:
         line = look(computer, now) if options.look else pull(computer, now)
     except (DeployError, OSError) as error:
         code = error.code if isinstance(error, DeployError) else DeployError.code
-        line = f"error: {error}" + ("" if isinstance(error, TakenBackError) else "; nothing has changed")
+        runs = computer.runs()  # another one, where only the note that it was installed found no room
+        told = "nothing has changed" if runs == ran else f"{runs} runs"
+        line = f"error: {error}" + ("" if isinstance(error, TakenBackError) else f"; {told}")
     say(line)
     if not options.look:
-        write(computer.at(PULLED), json.dumps({"time": now, "code": code, "line": line.removeprefix("error: ")}) + "\n")
+        when = {"time": now, "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
+        write(computer.at(PULLED), json.dumps({**when, "code": code, "line": line.removeprefix("error: ")}) + "\n")
     return code
 
 

@@ -18,6 +18,7 @@ PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
 UNITS = Path("/usr/local/lib/systemd/system")
 HIDING = Path("/etc/systemd/system")  # comes before both
+TMPFILES = Path("/etc/tmpfiles.d/mask-kiosk.conf")
 # Links of ours, and the file of the release that each leads to.
 LINKS = {
     UNITS / UNIT: UNIT,
@@ -25,7 +26,7 @@ LINKS = {
     UNITS / PULL: PULL,
     UNITS / PULL_TIMER: PULL_TIMER,
     Path("/etc/sysusers.d/mask-kiosk.conf"): "mask-kiosk.sysusers",
-    Path("/etc/tmpfiles.d/mask-kiosk.conf"): "mask-kiosk.tmpfiles",
+    TMPFILES: "mask-kiosk.tmpfiles",
     # Such files count in the order of their names, wherever they lie; Raspberry Pi OS has one that begins with 40.
     Path("/etc/systemd/system.conf.d/90-mask-kiosk.conf"): "watchdog.conf",
 }

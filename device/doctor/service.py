@@ -100,13 +100,13 @@ def updates(host: Host) -> Case:
     """Read what the pull agent said last."""
     if host.text("etc/mask-kiosk-pull/server") is None:
         return BY_HAND
-    last = host.text("run/mask-kiosk-pull/last.json")
+    last, up = host.text("run/mask-kiosk-pull/last.json"), (host.text("proc/uptime") or "").split()  # s
     if last is None:
-        up = (host.text("proc/uptime") or "").split()  # s
         since = int(host.unit("mask-kiosk-pull.timer").get("ActiveEnterTimestampMonotonic") or 0) / 1e6
         return NOT_YET if up and float(up[0]) - since < FIRST_SECONDS else NOT_LOOKED
-    found = json.loads(last)
-    age = time.time() - found["time"]
+    found = json.loads(last)  # of this start: /run is empty after another
+    # The wall clock jumps when a time server sets it, on a Pi after each start; a release before wrote that alone.
+    age = float(up[0]) - found["uptime"] if up and "uptime" in found else time.time() - found["time"]
     if age > LATE_SECONDS:
         return LATE.of(hours=round(age / 3600), line=found["line"])
     return (NOT_FETCHED if found["code"] else LOOKED).of(line=found["line"])

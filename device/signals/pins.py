@@ -58,6 +58,12 @@ def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings
     return output
 
 
+def switch(output: OutputDevice | None, on: bool) -> None:
+    """Switch an output, if there is one."""
+    if output is not None:
+        output.value = on
+
+
 def open_input(inputs: ExitStack, key: str, pin: int) -> DigitalInputDevice:
     """Open one input, active when it is connected to ground. Raises WiringError if the pin can't be had."""
     try:

@@ -18,7 +18,7 @@ from device.settings import SignalSettings
 from device.signals.beeps import Alarm
 from device.signals.button import Press, PushButton
 from device.signals.lamp import DARK, Lamp
-from device.signals.pins import are_mock, choose_pins, open_output
+from device.signals.pins import are_mock, choose_pins, open_output, switch
 from device.signals.quiet_hours import QuietHours
 from device.signals.relay import Relay
 from device.signals.wiring import NOT_WIRED, PARTS, check_wiring
@@ -97,11 +97,11 @@ class Signals:
     @contextmanager
     def camera_on(self) -> Iterator[None]:
         """Light the camera LED in a block, which is to hold all of the camera's life, its start and its end too."""
-        _switch(self._camera, True)
+        switch(self._camera, True)
         try:
             yield
         finally:
-            _switch(self._camera, False)
+            switch(self._camera, False)
 
     def collecting_on(self, noticed: bool) -> None:
         """Light the LED that says that faces are kept, until the end; `noticed` if a page says so too.
@@ -113,7 +113,7 @@ class Signals:
                 "[collect] public_key is set, and without GPIO no LED tells that faces are kept, expected a page that "
                 'does: set [screen] enabled = true, a host of this computer, a port that is free, or public_key = "off"'
             )
-        _switch(self._collect, True)
+        switch(self._collect, True)
 
     def show(self, state: State, now: float, moment: datetime, events: Sequence[Event]) -> None:
         """Show a state at `now`, in seconds on the frames' clock, and `moment`, the aware time that quiet hours go by.
@@ -128,7 +128,7 @@ class Signals:
                 self._relay.show(state, now, self._real)
             if not self._test(now):
                 self._light(state)
-                _switch(self._buzzer, self._alarm.sounds(now, self._settings) and not self._quiet.hold(moment))
+                switch(self._buzzer, self._alarm.sounds(now, self._settings) and not self._quiet.hold(moment))
 
     def self_test(self) -> str:
         """Show each light and then the buzzer, from the next state on; may be called from any thread.
@@ -146,17 +146,23 @@ class Signals:
         """Tell whether a self-test began with the state that was shown at `now`, in seconds."""
         return self._test_since == now
 
-    def leave(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Switch everything but those LEDs off, but show an exception as FAULT on the lamp for a while before."""
-        told, self._told = self._told, error
+    def halt(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Switch everything but those LEDs off at once; an exception that wasn't shown is FAULT on the lamp."""
         with self._lock:
             self._late.lift()
             self._mute()
-            if isinstance(error, Exception) and error is not told and self._lamp:
-                self._lamp.show(State.FAULT)
-                self._pause(self._settings.fault_seconds)
-            if self._lamp:
-                self._lamp.light(DARK)
+            self._light(State.FAULT if self._is_news(error) else State.IDLE)
+
+    def leave(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Halt; where FAULT is shown, end it after a while."""
+        self.halt(kind, error, trace)
+        if self._is_news(error) and self._lamp:
+            self._told = error
+            self._pause(self._settings.fault_seconds)
+            self._lamp.light(DARK)
+
+    def _is_news(self, error: BaseException | None) -> bool:
+        return isinstance(error, Exception) and error is not self._told
 
     def _stalled(self) -> None:
         self._mute()
@@ -165,7 +171,7 @@ class Signals:
     def _mute(self) -> None:
         if self._relay:
             self._relay.drop()
-        _switch(self._buzzer, False)
+        switch(self._buzzer, False)
 
     def _light(self, state: State) -> None:
         if self._lamp:
@@ -188,10 +194,5 @@ class Signals:
             self._test_since = None
             return False
         self._lamp.light(lights[step] if step < len(lights) else DARK)
-        _switch(self._buzzer, step == len(lights))
+        switch(self._buzzer, step == len(lights))
         return True
-
-
-def _switch(output: OutputDevice | None, on: bool) -> None:
-    if output is not None:
-        output.value = on

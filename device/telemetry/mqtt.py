@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from device.arguments import path
+from device.disk import require_file
 from device.errors import BrokerError, SettingsError
 from device.limits import HOSTNAME
 from device.telemetry.discovery import STATUS_TOPIC, Discovery
@@ -155,6 +156,8 @@ def client_of(settings: MqttSettings, name: str) -> "Client":
     client.username_pw_set(settings.user, read_secret(settings.password_path))
     if settings.tls:
         try:
+            if settings.ca_path != SYSTEM:
+                require_file(path(settings.ca_path))
             client.tls_set(None if settings.ca_path == SYSTEM else str(path(settings.ca_path)))
         except (OSError, ValueError) as error:  # an ssl.SSLError is one of the former
             raise SettingsError(f"{settings.ca_path}: is no certificate ({error}): see docs/telemetry.md") from error

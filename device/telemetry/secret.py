@@ -4,12 +4,14 @@ import os
 import stat
 
 from device import arguments
+from device.disk import require_file
 from device.errors import SettingsError
 
 
 def read_secret(path: str) -> str:
     """Return the one line in a file. Raises SettingsError, which never holds the line."""
     try:
+        require_file(arguments.path(path))
         with arguments.path(path).open(encoding="utf-8-sig") as file:  # Windows may mark it
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(4096).strip()

@@ -102,6 +102,7 @@ class Screen:
         except Exception:
             log.exception("screen: has failed; the door goes on without it")
         finally:
+            self._server.address.socket.close()  # if it never came to serve: browsers would wait for an answer
             self._loop.close()
 
 
