@@ -27,7 +27,7 @@ from real_data import real_data
 
 from device import finders
 from device.face_card import FacesFound, read_face_card
-from device.faces import Box
+from device.faces import Box, Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
 from device.tflite import TFLite
@@ -390,6 +390,41 @@ def test_damaged_crops_are_cut_again(tmp_path: Path, face_network: Path, monkeyp
     other = tmp_path / "learned" / crops.ANSWERS
     np.save(other, np.load(other)[:-1])
     assert cut() == whole
+
+
+class Counting(Composer):
+    """Counts what it composes, and is stopped by Ctrl-C after so many pictures."""
+
+    def __init__(self, luma: Luma, stopped_after: int) -> None:
+        none = np.empty((0, 4), np.float32)
+        face = picture(luma, np.array([[40, 40, 60, 80]], np.float32), ["face"], none)
+        super().__init__([(1.0, [face])], [picture(luma, none, [], none)])
+        self.composed, self.stopped_after = 0, stopped_after
+
+    def compose(self, rng: np.random.Generator, width: int, height: int) -> tuple[Luma, Floats, Floats]:
+        if self.composed == self.stopped_after:
+            raise KeyboardInterrupt
+        self.composed += 1
+        return super().compose(rng, width, height)
+
+
+def test_cutting_that_was_stopped_goes_on_from_its_last_part(
+    tmp_path: Path, face_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crops, "AT_ONCE", 10)
+    luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
+    stopped, resumed, never = Counting(luma, 25), Counting(luma, 1000), Counting(luma, 1000)
+
+    with pytest.raises(KeyboardInterrupt):
+        crops.crops_in(tmp_path / "learned", stopped, face_network, 40, 0, 1)
+    assert not (tmp_path / "learned").exists()
+    found = crops.crops_in(tmp_path / "learned", resumed, face_network, 40, 0, 1)
+
+    assert (stopped.composed, resumed.composed) == (25, 20)
+    whole = crops.crops_in(tmp_path / "never stopped", never, face_network, 40, 0, 1)
+    assert np.array_equal(found.lumas, whole.lumas)
+    assert np.array_equal(found.is_face, whole.is_face)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["learned", "never stopped"]
 
 
 @pytest.mark.parametrize("finished", [True], indirect=True)
