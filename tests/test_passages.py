@@ -299,6 +299,18 @@ def test_clips_that_cannot_be_played_are_refused_before_anything_is_drawn(
     assert not (tmp_path / "films").exists()
 
 
+def test_a_clip_without_a_usable_picture_ends_as_it_does_in_a_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips"
+    (clips / "walk").mkdir(parents=True)
+    (clips / "walk" / "0.png").write_bytes(b"no picture")
+    (clips / "videos.csv").write_text("file,when\nwalk,somebody\n")
+    command = ["passages", "--to", str(tmp_path / "films"), "--count", "1", "--visits", "1", "--clips", str(clips)]
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {clips}/walk: ")
+
+
 def test_clips_are_described_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
     (tmp_path / "video").mkdir()
     cv2.imwrite(str(tmp_path / "video/0.png"), np.zeros((90, 120), np.uint8))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from device.arguments import Parser
-from device.errors import KioskError
+from device.errors import KioskError, UnusableError
 from trainer.collecting import add_collecting
 from trainer.finder.commands import add_finder
 from trainer.making import add_making
@@ -22,9 +22,9 @@ STOPPED = 130  # exit code after Ctrl-C: 128 and the signal's number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0 when done, 1 for a model that is worse, 2 when refused with one line on stderr.
+    """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C.
 
-    130 when stopped by Ctrl-C.
+    1 for a model that is worse, and for a clip in which no picture is usable.
     """
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.command(options) or 0)
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, UnusableError) else 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: run `.venv/bin/python -m trainer`, which `make .venv` makes", file=sys.stderr)
         return 2
