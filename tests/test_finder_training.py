@@ -498,7 +498,7 @@ def test_a_picture_whose_name_no_card_can_tell_is_refused_before_anything_is_tra
     assert main(asked(folder, tmp_path / "runs")) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {odd.parent}/caf\\xe9.png: its name isn't UTF-8, expected one that the model's card can tell: "
+        f"error: {odd.parent}/caf\\xe9.png: isn't UTF-8, expected a name that a card or table can tell: "
         "rename it\n"
     )
     assert not (tmp_path / "runs").exists()

@@ -103,7 +103,7 @@ def test_a_folder_whose_name_no_card_can_tell_is_refused_before_any_photo_is_cut
     assert main([*command.format(good, odd).split(), "--runs", str(tmp_path / "runs")]) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/caf\\xe9: its name isn't UTF-8, expected one that the model's card can tell: rename it\n"
+        f"error: {tmp_path}/caf\\xe9: isn't UTF-8, expected a name that a card or table can tell: rename it\n"
     )
     assert not (tmp_path / "cache").exists()
 

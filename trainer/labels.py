@@ -104,7 +104,5 @@ def _pictures(folder: Path) -> list[str]:
         path.name for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )  # fmt: skip
-    for name in names:
-        if name.encode(errors="replace").decode() != name:
-            raise PhotosError(f"{folder / name}: has a name that is no UTF-8, as {CROPS_TABLE} needs it: rename it")
+    require_utf8(folder / name for name in names)
     return names

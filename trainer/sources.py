@@ -65,13 +65,13 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
 
 
 def require_utf8(paths: Iterable[Path]) -> None:
-    """Raise PhotosError for a name that isn't UTF-8: a card names what a model was made of, and is UTF-8."""
+    """Raise PhotosError for a name that isn't UTF-8, as are the cards and tables in which it would stand."""
     for named in paths:
         try:
             named.name.encode()
         except UnicodeEncodeError as error:
             shown = os.fsencode(named).decode(errors="backslashreplace")
-            raise PhotosError(f"{shown}: its name isn't UTF-8, expected one that the model's card can tell: rename it"
+            raise PhotosError(f"{shown}: isn't UTF-8, expected a name that a card or table can tell: rename it"
                               ) from error
 
 
