@@ -13,6 +13,7 @@ from trainer.finder.commands import add_finder
 from trainer.making import add_making
 from trainer.measuring import add_measuring
 from trainer.passages.commands import add_drawing
+from trainer.telling import told_once
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
-        return int(options.command(options) or 0)
+        with told_once():
+            return int(options.command(options) or 0)
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, UnusableError) else 2
