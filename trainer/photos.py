@@ -6,7 +6,8 @@ A folder is one of three kinds, told by what it holds:
 - face crops: the same beside a table crops.csv (file,label,source,kind,note; other columns are ignored), taken whole.
   Notes are parted by semicolons; one that begins with the word hand or cloth says that it is before the mouth.
 - scenes: pictures beside a table boxes.csv (file,x,y,w,h,label; whole pixels). Each box is a face to cut out; boxes
-  with another label than those three are left out. A picture's source is its name up to the first hyphen.
+  with another label than those three are left out. A picture's source is its file's name up to the
+  first hyphen.
 """
 
 import csv
@@ -134,9 +135,14 @@ def _boxes(folder: Path) -> list[Photo]:
             digests[file] = _sha256(folder / file)
         photos.append(Photo(
             folder / file, f"{file}#{','.join(map(str, box))}", _label(label, folder / BOXES_TABLE), digests[file],
-            file.partition("-")[0], WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
+            source_of(folder / file), WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
         ))
     return photos
+
+
+def source_of(path: Path) -> str:
+    """Return the source of a picture in a scene: its file's name up to the first hyphen."""
+    return path.stem.partition("-")[0]
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:

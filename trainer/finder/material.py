@@ -17,9 +17,9 @@ from device.errors import PictureError
 from device.pictures import read_luma
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Picture, picture
-from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
+from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes
 from trainer.finder.teacher import taught
-from trainer.photos import PhotosError
+from trainer.photos import PhotosError, source_of
 from trainer.sources import require_utf8
 
 VALIDATION = 16  # every so many pictures, one is not learned from, but watched
