@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -463,6 +464,22 @@ def test_nothing_that_is_held_out_is_taught(material: Path, tmp_path: Path) -> N
     assert gather(plan).sha256 == before
     draw(tmp_path / "hall-dusk.png", 4, 4)
     assert gather(plan).sha256 != before
+
+
+@pytest.mark.parametrize("pattern", ["*.jpg", "[ty]ard-*"])
+def test_whole_sources_are_not_taught_however_a_pattern_begins(pattern: str, material: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(material, tmp_path / "material")
+    (folder / "scenes" / "yard-0.png").rename(folder / "scenes" / "yard-0.jpg")
+    table = folder / "scenes" / "boxes.csv"
+    table.write_text(table.read_text().replace("yard-0.png", "yard-0.jpg"))
+    draw(tmp_path / "unlabelled" / "yard-day.png", 4, 4)
+    plan = replace(planned(folder), unlabelled=(str(tmp_path / "unlabelled"),), hold_out=(pattern,))
+
+    with pytest.raises(PhotosError, match=f"^{tmp_path}/unlabelled: every picture is of a source that --hold-out"):
+        gather(plan)
+
+    draw(tmp_path / "unlabelled" / "lane-day.png", 4, 4)
+    gather(plan)
 
 
 def test_pictures_that_cannot_be_read_are_named_and_left_out(
