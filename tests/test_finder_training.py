@@ -482,6 +482,21 @@ def test_whole_sources_are_not_taught_however_a_pattern_begins(pattern: str, mat
     gather(plan)
 
 
+def test_scenes_without_faces_are_counted_as_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_material(tmp_path)
+    for name in ("hall-90.png", "yard-90.png"):
+        draw(folder / "scenes" / name, None, 3)
+    (folder / "scenes" / "images.csv").write_text("file\nhall-90.png\nyard-90.png\n")
+
+    gathered = gather(planned(folder))
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {folder}/scenes: 2 of {SCENES + HELD + 2} pictures have no face to learn from, expected one in "
+        "each: move those without any into a folder of BACKGROUNDS"
+    ]
+    assert (sum(gathered.pictures.values()), len(gathered.held_scenes)) == (SCENES - 2, HELD)
+
+
 def test_pictures_that_cannot_be_read_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,6 +88,9 @@ def gather(plan: FinderPlan) -> Material:
             f"{' and '.join(plan.unlabelled)}: every picture is of a source that --hold-out keeps away, expected "
             "others: hold out fewer, or leave --unlabelled out"
         )
+    if bare := sum(not len(scene.boxes) for scene in marked):
+        print(f"left out: {' and '.join(plan.scenes)}: {bare} of {len(marked)} pictures have no face to learn from, "
+              "expected one in each: move those without any into a folder of BACKGROUNDS", file=sys.stderr)
     watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
     learned = _load([s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)])
     validation = _load([s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)])
