@@ -234,6 +234,17 @@ def test_a_source_that_is_not_the_folders_name_is_said(crops: Path, capsys: pyte
     assert [photo.source for photo in find_photos(second)] == ["north door", "south door", "south door"]
 
 
+def test_pictures_of_phones_are_counted_as_left_out(crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.heic", "b.AVIF", ".c.heic"):
+        (crops / name).write_bytes(b"no matter")
+
+    assert len(LabelFolder(crops).waiting()) == 6
+
+    assert capsys.readouterr().err == (
+        f"left out: {crops}: has 2 HEIC or AVIF pictures, which aren't shown: convert them to JPEG\n"
+    )
+
+
 def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path) -> None:
     for number in range(2):
         LabelFolder(crops).label(f"{number}.png", "with_mask")
