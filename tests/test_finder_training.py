@@ -27,6 +27,7 @@ from perfect_answer import perfect_answer
 from real_data import real_data
 
 from device import finders
+from device.errors import ModelError
 from device.face_card import FacesFound, read_face_card
 from device.faces import Box, Luma
 from device.finders import OwnFaceFinder
@@ -309,16 +310,19 @@ def test_a_check_learns_from_what_the_finder_names(
     )
     assert OwnFaceFinder(model).find(np.full((HEIGHT, WIDTH), 2, np.uint8)) == []
     assert "faces-check.tflite and its card, a face from score" in capsys.readouterr().out
-    written = model.with_suffix(".json").read_bytes()
+    written, made = model.with_suffix(".json").read_bytes(), finished / "models" / "faces-check.tflite"
+    made.write_bytes(b"of another card")  # as a power cut leaves it between the two files
+    with pytest.raises(ModelError, match=r"run `make face-check`$"):
+        OwnFaceFinder(model)
     assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
     assert "Epoch" not in capsys.readouterr().out  # it had ended
     assert model.with_suffix(".json").read_bytes() == written
+    OwnFaceFinder(model)
 
     weights = finished / "models" / "faces-check.keras"
     learned = keras.saving.load_model(weights).trainable_weights
     monkeypatch.setattr(check, "LEARNING_RATE", 0.0)
     monkeypatch.setattr(check, "WEIGHT_DECAY", 0.0)
-    made = finished / "models" / "faces-check.tflite"
     made.unlink()
     made.mkdir()  # so that writing ends in an error, as a power cut would end it
     started = [f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]
