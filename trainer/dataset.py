@@ -22,8 +22,9 @@ from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
 from trainer.left_out import left_out
-from trainer.photos import Photo, find_photos, require_enough
+from trainer.photos import Photo, find_photos
 from trainer.same_face import labelled_again
+from trainer.sources import require_enough
 from trainer.telling import tell
 
 # Part of the cache's key: with other code, the same photos may give other arrays.

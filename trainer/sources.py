@@ -5,15 +5,17 @@ Folders that can't be trained on are refused before anything that takes long.
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
 from trainer.options import path
-from trainer.photos import PhotosError, find_photos, has_table, require_enough
+from trainer.photos import LABELS, PhotosError, find_photos, has_table
 from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos
 
+FEWEST = 10  # photos a class
 PRACTICE = "practice-1"  # the cache's folder; the number changes with the drawing
 
 
@@ -64,6 +66,14 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
         find_photos(folder)
     _require_names([folder for folder in folders if not has_table(folder)])  # tables name their sources themselves
     _require_names(measuring)
+
+
+def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:
+    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind."""
+    counts = Counter(labels)
+    for label, name in enumerate(LABELS):
+        if counts[label] < FEWEST:
+            raise PhotosError(f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos")
 
 
 def require_utf8(paths: Iterable[Path]) -> None:
