@@ -181,6 +181,34 @@ def test_folders_of_one_name_are_told_apart(
     assert lines[8].endswith(f"on with_mask of {one}, with_mask of {other} (p < 0.0125)")
 
 
+def test_what_is_left_out_is_said_once_for_both_models(
+    toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = crops(tmp_path / "door", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
+    (photos / "with_mask" / "notes.txt").write_text("none of them")
+    hall = scenes(tmp_path / "hall", "with_mask", "without_mask", "face")
+    (hall / "hall-9.png").write_bytes(b"no picture")
+    with (hall / "boxes.csv").open("a") as table:
+        table.write("\nhall-9.png,1,1,40,40,with_mask")
+
+    words = ["accept", "--model", lower, "--present", str(toy), "--data", str(photos), str(hall)]
+    main(words)
+
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("left out: ")]
+    assert [line.split(": ")[1] for line in lines] == [
+        f"{photos}/with_mask/notes.txt", f"{hall}/boxes.csv", f"{hall}/hall-9.png",
+    ]  # fmt: skip
+
+
+def test_a_folder_that_is_given_twice_counts_for_nothing(
+    toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = crops(tmp_path / "door", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
+    (tmp_path / "link").symlink_to(folder)
+    line = f"error: {folder}: is given twice, expected each once: leave one out"
+    assert accept(capsys, lower, str(toy), folder, tmp_path / "link") == (2, [line])
+
+
 @pytest.mark.parametrize("level", [CHANCE, CHANCE / 6])
 def test_a_model_that_is_as_good_is_seldom_refused_and_a_worse_one_mostly(level: float) -> None:
     def refused(differing: int, lost: float) -> float:

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,8 +27,9 @@ from perfect_answer import perfect_answer
 from real_data import real_data
 
 from device import finders
+from device.errors import ModelError
 from device.face_card import FacesFound, read_face_card
-from device.faces import Box
+from device.faces import Box, Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import CHANNELS, HEIGHT, OCTAVES, SMALLEST_SIDE, STRIDE, WIDTH, Floats, decode
 from device.tflite import TFLite
@@ -308,16 +310,19 @@ def test_a_check_learns_from_what_the_finder_names(
     )
     assert OwnFaceFinder(model).find(np.full((HEIGHT, WIDTH), 2, np.uint8)) == []
     assert "faces-check.tflite and its card, a face from score" in capsys.readouterr().out
-    written = model.with_suffix(".json").read_bytes()
+    written, made = model.with_suffix(".json").read_bytes(), finished / "models" / "faces-check.tflite"
+    made.write_bytes(b"of another card")  # as a power cut leaves it between the two files
+    with pytest.raises(ModelError, match=r"run `make face-check`$"):
+        OwnFaceFinder(model)
     assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
     assert "Epoch" not in capsys.readouterr().out  # it had ended
     assert model.with_suffix(".json").read_bytes() == written
+    OwnFaceFinder(model)
 
     weights = finished / "models" / "faces-check.keras"
     learned = keras.saving.load_model(weights).trainable_weights
     monkeypatch.setattr(check, "LEARNING_RATE", 0.0)
     monkeypatch.setattr(check, "WEIGHT_DECAY", 0.0)
-    made = finished / "models" / "faces-check.tflite"
     made.unlink()
     made.mkdir()  # so that writing ends in an error, as a power cut would end it
     started = [f"{verb.removesuffix('s')}-check", *rest, "--start", str(weights)]
@@ -392,6 +397,41 @@ def test_damaged_crops_are_cut_again(tmp_path: Path, face_network: Path, monkeyp
     assert cut() == whole
 
 
+class Counting(Composer):
+    """Counts what it composes, and is stopped by Ctrl-C after so many pictures."""
+
+    def __init__(self, luma: Luma, stopped_after: int) -> None:
+        none = np.empty((0, 4), np.float32)
+        face = picture(luma, np.array([[40, 40, 60, 80]], np.float32), ["face"], none)
+        super().__init__([(1.0, [face])], [picture(luma, none, [], none)])
+        self.composed, self.stopped_after = 0, stopped_after
+
+    def compose(self, rng: np.random.Generator, width: int, height: int) -> tuple[Luma, Floats, Floats]:
+        if self.composed == self.stopped_after:
+            raise KeyboardInterrupt
+        self.composed += 1
+        return super().compose(rng, width, height)
+
+
+def test_cutting_that_was_stopped_goes_on_from_its_last_part(
+    tmp_path: Path, face_network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crops, "AT_ONCE", 10)
+    luma = np.full((HEIGHT, WIDTH), 90, np.uint8)
+    stopped, resumed, never = Counting(luma, 25), Counting(luma, 1000), Counting(luma, 1000)
+
+    with pytest.raises(KeyboardInterrupt):
+        crops.crops_in(tmp_path / "learned", stopped, face_network, 40, 0, 1)
+    assert not (tmp_path / "learned").exists()
+    found = crops.crops_in(tmp_path / "learned", resumed, face_network, 40, 0, 1)
+
+    assert (stopped.composed, resumed.composed) == (25, 20)
+    whole = crops.crops_in(tmp_path / "never stopped", never, face_network, 40, 0, 1)
+    assert np.array_equal(found.lumas, whole.lumas)
+    assert np.array_equal(found.is_face, whole.is_face)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["learned", "never stopped"]
+
+
 @pytest.mark.parametrize("finished", [True], indirect=True)
 def test_a_network_that_integers_cannot_follow_is_not_written(
     finished: Path, material: Path, capsys: pytest.CaptureFixture[str]
@@ -430,6 +470,37 @@ def test_nothing_that_is_held_out_is_taught(material: Path, tmp_path: Path) -> N
     assert gather(plan).sha256 != before
 
 
+@pytest.mark.parametrize("pattern", ["*.jpg", "[ty]ard-*"])
+def test_whole_sources_are_not_taught_however_a_pattern_begins(pattern: str, material: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(material, tmp_path / "material")
+    (folder / "scenes" / "yard-0.png").rename(folder / "scenes" / "yard-0.jpg")
+    table = folder / "scenes" / "boxes.csv"
+    table.write_text(table.read_text().replace("yard-0.png", "yard-0.jpg"))
+    draw(tmp_path / "unlabelled" / "yard-day.png", 4, 4)
+    plan = replace(planned(folder), unlabelled=(str(tmp_path / "unlabelled"),), hold_out=(pattern,))
+
+    with pytest.raises(PhotosError, match=f"^{tmp_path}/unlabelled: every picture is of a source that --hold-out"):
+        gather(plan)
+
+    draw(tmp_path / "unlabelled" / "lane-day.png", 4, 4)
+    gather(plan)
+
+
+def test_scenes_without_faces_are_counted_as_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn_material(tmp_path)
+    for name in ("hall-90.png", "yard-90.png"):
+        draw(folder / "scenes" / name, None, 3)
+    (folder / "scenes" / "images.csv").write_text("file\nhall-90.png\nyard-90.png\n")
+
+    gathered = gather(planned(folder))
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {folder}/scenes: 2 of {SCENES + HELD + 2} pictures have no face to learn from, expected one in "
+        "each: move those without any into a folder of BACKGROUNDS"
+    ]
+    assert (sum(gathered.pictures.values()), len(gathered.held_scenes)) == (SCENES - 2, HELD)
+
+
 def test_pictures_that_cannot_be_read_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -463,7 +534,7 @@ def test_a_picture_whose_name_no_card_can_tell_is_refused_before_anything_is_tra
     assert main(asked(folder, tmp_path / "runs")) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {odd.parent}/caf\\xe9.png: its name isn't UTF-8, expected one that the model's card can tell: "
+        f"error: {odd.parent}/caf\\xe9.png: isn't UTF-8, expected a name that a card or table can tell: "
         "rename it\n"
     )
     assert not (tmp_path / "runs").exists()

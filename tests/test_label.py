@@ -234,6 +234,17 @@ def test_a_source_that_is_not_the_folders_name_is_said(crops: Path, capsys: pyte
     assert [photo.source for photo in find_photos(second)] == ["north door", "south door", "south door"]
 
 
+def test_pictures_of_phones_are_counted_as_left_out(crops: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.heic", "b.AVIF", ".c.heic"):
+        (crops / name).write_bytes(b"no matter")
+
+    assert len(LabelFolder(crops).waiting()) == 6
+
+    assert capsys.readouterr().err == (
+        f"left out: {crops}: has 2 HEIC or AVIF pictures, which aren't shown: convert them to JPEG\n"
+    )
+
+
 def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path) -> None:
     for number in range(2):
         LabelFolder(crops).label(f"{number}.png", "with_mask")
@@ -281,7 +292,7 @@ def test_an_undo_with_nothing_to_take_back_says_so(crops: Path, served: str) -> 
 def test_a_folder_whose_name_the_table_cannot_hold_is_refused_before_a_picture_is_moved(crops: Path) -> None:
     odd = crops.rename(crops.with_name(os.fsdecode(b"caf\xe9")))
 
-    with pytest.raises(PhotosError, match=r"/caf\\xe9: its name isn't UTF-8, expected one that"):
+    with pytest.raises(PhotosError, match=r"/caf\\xe9: isn't UTF-8, expected a name that"):
         LabelFolder(odd)
 
     assert len(list(odd.iterdir())) == 6
@@ -289,7 +300,7 @@ def test_a_folder_whose_name_the_table_cannot_hold_is_refused_before_a_picture_i
 
 def test_a_name_that_the_table_cannot_hold_is_refused_in_one_line(crops: Path, served: str) -> None:
     (crops / "0.png").rename(crops / os.fsdecode(b"caf\xe9.png"))
-    said = f"{crops}/caf\udce9.png: has a name that is no UTF-8, as crops.csv needs it: rename it"
+    said = f"{crops}/caf\\xe9.png: isn't UTF-8, expected a name that a card or table can tell: rename it"
     port, token = re.findall(r":(\d+)/#(.*)", served)[0]
     headers = f"Host: 127.0.0.1:{port}", f"Authorization: Bearer {token}"
     for path in ("/next", "/picture?name=1.png"):
@@ -298,4 +309,4 @@ def test_a_name_that_the_table_cannot_hold_is_refused_in_one_line(crops: Path, s
 
     command = [sys.executable, "-m", "trainer", "label", str(crops)]
     again = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False)
-    assert (again.returncode, again.stderr) == (2, f"error: {said}\n".encode(errors="backslashreplace").decode())
+    assert (again.returncode, again.stderr) == (2, f"error: {said}\n")

@@ -204,7 +204,7 @@ def test_a_recording_that_finds_no_room_is_refused(tmp_path: Path, room: int) ->
         text=True, check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )  # fmt: skip
     assert (drawn.returncode, drawn.stdout) == (2, "")
-    line = rf"^error: {films}\.\S+/000-walks-up\.avi: can't be written, it holds \d+ of \d+ frames"
+    line = rf"^error: {films}/000-walks-up\.avi: can't be written, it holds \d+ of \d+ frames"
     assert re.search(line, drawn.stderr, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
 
@@ -297,6 +297,18 @@ def test_clips_that_cannot_be_played_are_refused_before_anything_is_drawn(
     assert main(["passages", "--to", str(tmp_path / "films"), "--clips", str(clips)]) == 2
     assert capsys.readouterr().err == f"error: {clips}/{line}\n"
     assert not (tmp_path / "films").exists()
+
+
+def test_a_clip_without_a_usable_picture_ends_as_it_does_in_a_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips"
+    (clips / "walk").mkdir(parents=True)
+    (clips / "walk" / "0.png").write_bytes(b"no picture")
+    (clips / "videos.csv").write_text("file,when\nwalk,somebody\n")
+    command = ["passages", "--to", str(tmp_path / "films"), "--count", "1", "--visits", "1", "--clips", str(clips)]
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {clips}/walk: ")
 
 
 def test_clips_are_described_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:

@@ -103,9 +103,44 @@ def test_a_folder_whose_name_no_card_can_tell_is_refused_before_any_photo_is_cut
     assert main([*command.format(good, odd).split(), "--runs", str(tmp_path / "runs")]) == 2
 
     assert capsys.readouterr().err == (
-        f"error: {tmp_path}/caf\\xe9: its name isn't UTF-8, expected one that the model's card can tell: rename it\n"
+        f"error: {tmp_path}/caf\\xe9: isn't UTF-8, expected a name that a card or table can tell: rename it\n"
     )
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "mask-kiosk").exists()
+
+
+@pytest.mark.parametrize("command", [
+    "compare --data {0} {1} --model a.tflite", "compare --data {0} --model {0} {1}", "compare-faces --scenes {0} {1}",
+    "faces --scenes {0} --backgrounds {0} --measure {0} {1}",
+])
+def test_folders_of_one_name_whose_path_no_table_can_tell_are_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = drawn_photos(tmp_path / "good" / "photos", 12)
+    odd = shutil.copytree(good, tmp_path / os.fsdecode(b"caf\xe9") / "photos")
+
+    assert main([*command.format(good, odd).split(), "--runs", str(tmp_path / "runs")]) == 2
+
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/caf\\xe9/photos: isn't UTF-8, expected a name that a card or table can tell: rename it\n"
+    )
+
+
+@pytest.mark.parametrize("command", [
+    "train --data {0} --extra {0}", "train --data {1} --extra {0} {0}/", "train --data {1} --apart {0} {2}",
+    "crossval --data {0} {1} {2}", "compare --data {0} {2} --model a.tflite", "compare-faces --scenes {0} {0}/",
+    "faces --scenes {0} {2} --backgrounds {1}", "face-check --scenes {1} --backgrounds {0} {0}/",
+])
+def test_a_folder_that_is_given_twice_is_refused_by_whatever_path(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = (drawn_photos(tmp_path / name, 12) for name in ("one", "other"))
+    (tmp_path / "link").symlink_to(one)
+
+    words = command.format(one, other, tmp_path / "link").split()
+    assert main([*words, "--runs", str(tmp_path / "runs")]) == 2
+
+    assert capsys.readouterr().err == f"error: {one}: is given twice, expected each once: leave one out\n"
+    assert not (tmp_path / "cache" / "mask-kiosk").exists()
 
 
 @pytest.mark.parametrize("command", [

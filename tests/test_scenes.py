@@ -12,7 +12,7 @@ from PIL import Image
 from real_data import real_data
 
 from trainer.finder.scenes import Scene, read_backgrounds, read_scenes
-from trainer.photos import PhotosError
+from trainer.photos import PhotosError, find_photos
 
 WIDTH, HEIGHT = 200, 100  # px
 Faces = list[tuple[tuple[int, int, int, int], str]]
@@ -127,6 +127,18 @@ def test_class_names_are_read_however_yaml_writes_them(written: str, tmp_path: P
     (folder / "data.yaml").write_text(written)
 
     assert told(read_scenes(folder)[0]) == expected
+
+
+def test_a_source_is_the_same_to_the_finder_and_the_classifier(tmp_path: Path) -> None:
+    (tmp_path / "day-1").mkdir()
+    rows = ["file,x,y,w,h,label"]
+    for name in ("./wider-1.png", "day-1/x-2.png", "day-1/plain.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((80, 120), np.uint8))
+        rows.append(f"{name},12,22,40,40,with_mask")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+
+    assert {scene.source for scene in read_scenes(tmp_path)[0]} == {"wider", "x", "plain"}
+    assert {photo.source for photo in find_photos(tmp_path)} == {"wider", "x", "plain"}
 
 
 def test_small_faces_are_kept_apart_and_pictures_that_no_table_names_are_left_out(tmp_path: Path) -> None:

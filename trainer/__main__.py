@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from device.arguments import Parser
-from device.errors import KioskError
+from device.errors import KioskError, UnusableError
 from trainer.collecting import add_collecting
 from trainer.finder.commands import add_finder
 from trainer.making import add_making
 from trainer.measuring import add_measuring
 from trainer.passages.commands import add_drawing
+from trainer.telling import told_once
 
 # TensorFlow's notes on the processor it found; it reads these when it is first imported, by a command below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,17 +23,18 @@ STOPPED = 130  # exit code after Ctrl-C: 128 and the signal's number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0 when done, 1 for a model that is worse, 2 when refused with one line on stderr.
+    """Run one command; return 0 when done, 2 when refused with one line on stderr, 130 when stopped by Ctrl-C.
 
-    130 when stopped by Ctrl-C.
+    1 for a model that is worse, and for a clip in which no picture is usable.
     """
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     try:
-        return int(options.command(options) or 0)
+        with told_once():
+            return int(options.command(options) or 0)
     except KioskError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, UnusableError) else 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: run `.venv/bin/python -m trainer`, which `make .venv` makes", file=sys.stderr)
         return 2

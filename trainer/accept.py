@@ -22,9 +22,9 @@ from device.model_card import ModelCard
 from trainer.dataset import digest
 from trainer.finders import finder_for
 from trainer.judging import Judged, judge_folder, require_classes
-from trainer.options import distinct
 from trainer.photos import LABELS, WORN_WRONG_SLICE, find_photos
 from trainer.scores import Interval, share
+from trainer.sources import distinct
 
 CHANCE = 0.05  # of refusing a model that is as good as the present one
 NORMAL = 1.96  # standard deviations on each side that hold 95 %

@@ -31,15 +31,16 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a power cut leaves either the old content or the new, whoever else writes it meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")  # tempfile's is for its owner alone
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with _errors_name(path):
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     sync(path.parent)  # the name too
 
 
@@ -62,11 +63,24 @@ def whole_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
         _remove_left(left)
-    made = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent))
-    with (made / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        partial = made.rename(made.with_suffix(".partial"))  # not before it is locked
-        yield from _filled(partial, path)
+    with _errors_name(path):
+        made = Path(tempfile.mkdtemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent))
+        with (made / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            partial = made.rename(made.with_suffix(".partial"))  # not before it is locked
+            yield from _filled(partial, path)
+
+
+@contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Let an error of what is written in a path's place, and is gone afterwards, name the path."""
+    try:
+        yield
+    except OSError as error:
+        # A write that finds no room names nothing.
+        if error.errno and (error.filename is None or str(error.filename).startswith(f"{path}.")):
+            error.filename = str(path)
+        raise
 
 
 def _remove_left(partial: Path) -> None:

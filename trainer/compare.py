@@ -13,7 +13,7 @@ from trainer.cache import write_whole
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer
 from trainer.evaluate import evaluate
 from trainer.finders import finder_for
-from trainer.options import distinct
+from trainer.sources import distinct
 
 
 @dataclass(frozen=True)

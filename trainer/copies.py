@@ -17,7 +17,7 @@ from trainer import groups, links, views
 from trainer.cache import cache_folder, read_array, scratch_array, write_whole
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
-from trainer.photos import require_enough
+from trainer.sources import require_enough
 from trainer.views import DESCRIPTION_LENGTH
 
 

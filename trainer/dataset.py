@@ -6,7 +6,6 @@ import inspect
 import itertools
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,10 @@ from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
 from trainer.left_out import left_out
-from trainer.photos import Photo, find_photos, require_enough
+from trainer.photos import Photo, find_photos
 from trainer.same_face import labelled_again
+from trainer.sources import require_enough
+from trainer.telling import tell
 
 # Part of the cache's key: with other code, the same photos may give other arrays.
 SHAPING_CODE = (crop, cutting, face_check, faces, finders, haar, heatmap, pictures, reduce, views, yunet)
@@ -79,8 +80,7 @@ def load_dataset(
     kept = [photos[i] for i in index["kept"]]
     others = labelled_again(kept)
     refused = (*(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]), *others.values())
-    for line in (*itertools.chain(*map(left_out, folders)), *refused):
-        print(line, file=sys.stderr)
+    tell((*itertools.chain(*map(left_out, folders)), *refused))
     chosen = [i for i in range(len(kept)) if i not in others]
     require_enough([kept[i].label for i in chosen], folders[0])
     dataset = Dataset(

@@ -1,6 +1,5 @@
 """Lets a .tflite judge labelled photos or scenes as the device would."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from trainer.left_out import left_out
 from trainer.photos import BOXES_TABLE, LABELS, Photo, PhotosError, find_photos
 from trainer.same_face import labelled_again
 from trainer.scores import verdicts
+from trainer.telling import tell
 
 FOUND = 0.3  # intersection over union of a found and a known box; annotators disagree about hair and chin
 
@@ -65,8 +65,7 @@ def _judge_scenes(classifier: Classifier, finder: FaceFinder, folder: Path) -> J
     classifier.require_crops_of(finder)
     labelled, known = find_photos(folder), dict[Path, list[Photo]]()
     again = labelled_again(labelled)
-    for line in (*left_out(folder), *again.values()):
-        print(line, file=sys.stderr)
+    tell((*left_out(folder), *again.values()))
     for photo in (photo for i, photo in enumerate(labelled) if i not in again):
         known.setdefault(photo.path, []).append(photo)
     pairs, missed, refused = list[tuple[Photo, Verdict]](), 0, len(again)
@@ -74,7 +73,7 @@ def _judge_scenes(classifier: Classifier, finder: FaceFinder, folder: Path) -> J
         try:
             luma = read_picture(photos[0])
         except PictureError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            tell([f"left out: {error}"])
             refused += 1
             continue
         inside = _inside(photos, luma)
@@ -99,7 +98,7 @@ def _inside(photos: Sequence[Photo], luma: Luma) -> list[Photo]:
         try:
             require_inside(photo, luma)
         except PictureError as error:
-            print(f"left out: {error}", file=sys.stderr)
+            tell([f"left out: {error}"])
         else:
             inside.append(photo)
     return inside

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from device.pictures import SUFFIXES
+from device.pictures import OF_PHONES, SUFFIXES
 from trainer.cache import write_whole
 from trainer.photos import CROPS_TABLE, LABELS, WORN_WRONG, PhotosError, read_rows, read_text
 from trainer.sources import require_utf8
@@ -20,7 +20,7 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date; say on stderr which source new pictures get, if that isn't the folder's name.
+        """Bring the table up to date; say on stderr what isn't shown, and of new pictures a source of another name.
 
         Raises PhotosError if there is no such folder, a table of somebody else, or a name that isn't UTF-8.
         """
@@ -39,6 +39,9 @@ class LabelFolder:
         if self.source != name:
             print(f"{self._table}: new pictures get the source {self.source}, as those before: if they are of another "
                   f"door, label them in a new folder, or write {name} as the source of their rows", file=sys.stderr)
+        if others := sum(path.suffix.lower() in OF_PHONES and path.name[0] != "." for path in folder.iterdir()):
+            print(f"left out: {folder}: has {others} HEIC or AVIF pictures, which aren't shown: convert them to JPEG",
+                  file=sys.stderr)
         if self.waiting() or self._table.exists():
             self._write_table()
 
@@ -104,7 +107,5 @@ def _pictures(folder: Path) -> list[str]:
         path.name for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     )  # fmt: skip
-    for name in names:
-        if name.encode(errors="replace").decode() != name:
-            raise PhotosError(f"{folder / name}: has a name that is no UTF-8, as {CROPS_TABLE} needs it: rename it")
+    require_utf8(folder / name for name in names)
     return names

@@ -95,14 +95,10 @@ def _crossval(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from trainer.sources import require_utf8
-
-    folders = [Path(path) for path in options.data]
-    require_utf8([*folders, *options.model])
     with native_code_quiet():
         from trainer.compare import compare, table, write_comparison
 
-    rows = compare(options.model, folders, options.cropped, options.yunet or "")
+    rows = compare(options.model, [Path(path) for path in options.data], options.cropped, options.yunet or "")
     print(table(rows), end="")
     print(write_comparison(rows, options.runs))
 

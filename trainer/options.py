@@ -4,7 +4,6 @@ import argparse
 import os
 import tempfile
 import typing
-from collections.abc import Sequence
 from pathlib import Path
 
 from device.arguments import path as path  # noqa: PLC0414 - the commands take it from here
@@ -40,11 +39,6 @@ def target(text: str) -> Path:
             f"{there} can't be written to ({error.strerror}), expected a folder for {wanted}: name another"
         ) from error
     return wanted
-
-
-def distinct(names: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """Return the names of paths; where several have the same, the paths."""
-    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
 
 
 def target_file(text: str) -> Path:

@@ -6,7 +6,8 @@ A folder is one of three kinds, told by what it holds:
 - face crops: the same beside a table crops.csv (file,label,source,kind,note; other columns are ignored), taken whole.
   Notes are parted by semicolons; one that begins with the word hand or cloth says that it is before the mouth.
 - scenes: pictures beside a table boxes.csv (file,x,y,w,h,label; whole pixels). Each box is a face to cut out; boxes
-  with another label than those three are left out. A picture's source is its name up to the first hyphen.
+  with another label than those three are left out. A picture's source is its file's name up to
+  the first hyphen.
 """
 
 import csv
@@ -14,7 +15,6 @@ import hashlib
 import io
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,6 @@ from device.faces import Box
 from device.pictures import SUFFIXES
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
-FEWEST = 10  # photos a class
 WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
 WORN_WRONG_SLICE = "worn_wrong"
 CROPS_TABLE, BOXES_TABLE = "crops.csv", "boxes.csv"
@@ -134,9 +133,14 @@ def _boxes(folder: Path) -> list[Photo]:
             digests[file] = _sha256(folder / file)
         photos.append(Photo(
             folder / file, f"{file}#{','.join(map(str, box))}", _label(label, folder / BOXES_TABLE), digests[file],
-            file.partition("-")[0], WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
+            source_of(folder / file), WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
         ))
     return photos
+
+
+def source_of(path: Path) -> str:
+    """Return the source of a picture in a scene: its file's name up to the first hyphen."""
+    return path.stem.partition("-")[0]
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -188,11 +192,3 @@ def _readable_sha256(path: Path) -> str:
         return _sha256(path)
     except PhotosError:
         return ""  # the reader of pictures says so, by name
-
-
-def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:
-    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind."""
-    counts = Counter(labels)
-    for label, name in enumerate(LABELS):
-        if counts[label] < FEWEST:
-            raise PhotosError(f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos")

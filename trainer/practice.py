@@ -43,8 +43,10 @@ def draw_practice_set(folder: Path, people: int = 200, seed: int = 0) -> None:
                 masked = name != ALARM_LABEL
                 picture, _ = draw_face(rng, masked, person)
                 # The names tell trainer.groups that both are one person.
-                path = drawn / name / f"person-{number:04d}{'-masked' if masked else ''}.jpg"
-                _write_jpeg(path, picture, quality=int(rng.integers(55, 96)))
+                file = Path(name, f"person-{number:04d}{'-masked' if masked else ''}.jpg")
+                quality = int(rng.integers(55, 96))
+                if not cv2.imwrite(str(drawn / file), picture, [cv2.IMWRITE_JPEG_QUALITY, quality]):
+                    raise KioskError(f"{folder / file}: can't be written: check the free space")
 
 
 def is_practice_set(folder: Path) -> bool:
@@ -135,8 +137,3 @@ def random_light(rng: np.random.Generator) -> tuple[Light, float]:
     }[str(kind)]
     warm = rng.normal(0, 0.05)
     return Light(direction, (level * (1 - warm), level, level * (1 + warm)), ambient), behind
-
-
-def _write_jpeg(path: Path, picture: Picture, quality: int) -> None:
-    if not cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality]):
-        raise KioskError(f"{path}: can't be written: check the free space")

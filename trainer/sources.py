@@ -5,15 +5,17 @@ Folders that can't be trained on are refused before anything that takes long.
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
 from trainer.options import path
-from trainer.photos import PhotosError, find_photos, has_table, require_enough
+from trainer.photos import LABELS, PhotosError, find_photos, has_table
 from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos
 
+FEWEST = 10  # photos a class
 PRACTICE = "practice-1"  # the cache's folder; the number changes with the drawing
 
 
@@ -54,9 +56,11 @@ def networks_for(asked: Sequence[str], practice: bool) -> list[str]:
 def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
     """Raise PhotosError as reading these folders would in the end, or where their names can't stand in a card.
 
-    Nor may two of them have one name.
+    Nor may one be given twice, or two of them have one name.
     """
     require_utf8([*folders, *measuring])
+    for named in (folders, measuring):
+        require_once(named)
     require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
     for folder in measuring:
         find_photos(folder)
@@ -64,15 +68,50 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
     _require_names(measuring)
 
 
+def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:
+    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind."""
+    counts = Counter(labels)
+    for label, name in enumerate(LABELS):
+        if counts[label] < FEWEST:
+            raise PhotosError(f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos")
+
+
 def require_utf8(paths: Iterable[Path]) -> None:
-    """Raise PhotosError for a name that isn't UTF-8: a card names what a model was made of, and is UTF-8."""
+    """Raise PhotosError for a name that isn't UTF-8, as are the cards and tables in which it would stand."""
     for named in paths:
-        try:
-            named.name.encode()
-        except UnicodeEncodeError as error:
-            shown = os.fsencode(named).decode(errors="backslashreplace")
-            raise PhotosError(f"{shown}: its name isn't UTF-8, expected one that the model's card can tell: rename it"
-                              ) from error
+        _require_utf8(named.name, named)
+
+
+def require_once(paths: Iterable[Path]) -> None:
+    """Raise PhotosError for what is given twice, by whatever path: it would count twice."""
+    known = set[Path]()
+    for given in paths:
+        whole = given.resolve()
+        if whole in known:
+            raise PhotosError(f"{given}: is given twice, expected each once: leave one out")
+        known.add(whole)
+
+
+def distinct(names: Sequence[str], paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
+    """Return the names of paths, or the paths where several have the same or it is taken.
+
+    Raises PhotosError for a path that is given twice, and for what of it isn't UTF-8.
+    """
+    require_once(paths)
+    told = [
+        str(named) if names.count(name) > 1 or name in taken else name for name, named in zip(names, paths, strict=True)
+    ]
+    for text, named in zip(told, paths, strict=True):
+        _require_utf8(text, named)
+    return told
+
+
+def _require_utf8(text: str, named: Path) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(named).decode(errors="backslashreplace")
+        raise PhotosError(f"{shown}: isn't UTF-8, expected a name that a card or table can tell: rename it") from error
 
 
 def _require_names(folders: Sequence[Path]) -> None:

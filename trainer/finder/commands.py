@@ -83,9 +83,11 @@ def _face_check(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
     from trainer.photos import PhotosError
-    from trainer.sources import require_utf8
+    from trainer.sources import require_once, require_utf8
 
-    require_utf8([*options.scenes, *options.backgrounds, *options.unlabelled, *options.measure])
+    for given in (options.scenes, options.backgrounds, options.unlabelled, options.measure):
+        require_utf8(given)
+        require_once(given)
     if options.start and not options.start.is_file():
         raise PhotosError(f"{options.start}: no such file, expected weights as models/{weights}: check START")
     if options.unlabelled and not (options.teacher and options.teacher.is_file()):
@@ -110,18 +112,16 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
 
 
 def _compare_faces(options: argparse.Namespace) -> None:
-    from trainer.sources import require_utf8
-
-    require_utf8(folder.resolve() for folder in options.scenes)
     from trainer.finder.compare import BACKGROUND_SETS, compare, table, write_comparison
     from trainer.finder.contenders import contenders
     from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
+    from trainer.sources import distinct
 
+    whole = [folder.resolve() for folder in options.scenes]
+    names = distinct([folder.name for folder in whole], whole, taken=BACKGROUND_SETS)
     finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
-    for folder in options.scenes:
+    for name, folder in zip(names, options.scenes, strict=True):
         found, refused = read_scenes(folder)
-        whole = folder.resolve()
-        name = str(whole) if whole.name in (*scenes, *BACKGROUND_SETS) else whole.name
         scenes[name] = named_like(found, options.only, folder)
         for line in refused:
             print(line, file=sys.stderr)

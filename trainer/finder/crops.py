@@ -1,7 +1,8 @@
 """Cuts out what a face network names in composed pictures: what its check learns from."""
 
+import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,7 +15,7 @@ from device.crop import crop_face
 from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH
-from trainer.cache import GrowingArray, whole_folder
+from trainer.cache import GrowingArray, read_array, whole_folder, write_whole
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE
@@ -25,6 +26,7 @@ SIZE, MARGIN = 48, 0.35  # px of a crop, and what it shows around the face: hair
 LEARNED_FROM_SCORE = 0.06  # of the face network: lower than the check's own, for more of what is no face
 AT_ONCE = 200  # pictures
 LUMAS, ANSWERS = "lumas.npy", "is_face.npy"  # files of a folder of crops
+PART = np.dtype([("luma", np.uint8, (SIZE, SIZE)), ("is_face", np.uint8)])  # of a file with some of them
 # Sides of a composed picture in those of the face network's, and how often: cameras give more pixels than it sees.
 LARGER, SHARES = (1.0, 1.5, 2.0), (0.25, 0.25, 0.5)
 # Intersection over union with a true face's box, from which a place is one, and below which it is none.
@@ -42,12 +44,17 @@ class Crops(NamedTuple):
 def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> Crops:
     """Return the crops that lie in a folder; where there are none yet, or damaged ones, they are cut and put there.
 
-    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again.
+    Composed pictures are searched by a face network, given by its .tflite. A seed gives the same crops again. Stopped,
+    it goes on from the parts that it has cut, which lie beside the folder until that is whole.
     """
+    kept = folder.with_name(f"{folder.name}-parts")
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
+        parts = [kept / f"{part}.npy" for part in range(pictures // AT_ONCE)]
+        _cut(parts, composer, model, seed, threads)
         with whole_folder(folder) as partial:
-            _cut(partial, composer, model, pictures, seed, threads)
+            _join(parts, partial)
+    shutil.rmtree(kept, ignore_errors=True)
     return Crops(np.load(folder / LUMAS, mmap_mode="r"), np.load(folder / ANSWERS).astype(np.float32))
 
 
@@ -58,33 +65,40 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _cut(folder: Path, composer: Composer, model: Path, pictures: int, seed: int, threads: int) -> None:
-    parts = range(pictures // AT_ONCE)
+def _cut(parts: Sequence[Path], composer: Composer, model: Path, seed: int, threads: int) -> None:
     free = SimpleQueue[OwnFaceFinder]()  # one for each thread
     for _ in range(threads):
         free.put(OwnFaceFinder(model, checked=False))
 
-    def cut_part(part: int) -> list[tuple[Luma, bool]]:
+    def cut_part(part: int, path: Path) -> None:
+        if read_array(path) is not None:
+            return
         finder = free.get()
         try:
-            return list(_named(composer, finder, np.random.default_rng([seed, part])))
+            named = list(_named(composer, finder, np.random.default_rng([seed, part])))
         finally:
             free.put(finder)
+        content = io.BytesIO()
+        np.save(content, np.array(named, PART))
+        write_whole(path, content.getvalue())
 
-    with (
-        GrowingArray(folder / LUMAS, (SIZE, SIZE)) as lumas,
-        GrowingArray(folder / ANSWERS, ()) as answers,
-        ThreadPoolExecutor(threads) as pool,
-    ):
+    with ThreadPoolExecutor(threads) as pool:
         try:
-            cut = pool.map(cut_part, parts)
-            for some in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None):
-                for luma, is_face in some:
-                    lumas.append(luma)
-                    answers.append(np.array(is_face, np.uint8))
+            cut = pool.map(cut_part, range(len(parts)), parts)
+            for _ in tqdm(cut, "cutting", len(parts), unit=f"{AT_ONCE} pictures", disable=None):
+                pass
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _join(parts: Sequence[Path], folder: Path) -> None:
+    with GrowingArray(folder / LUMAS, (SIZE, SIZE)) as lumas, GrowingArray(folder / ANSWERS, ()) as answers:
+        for path in parts:
+            part = np.load(path)
+            for luma, is_face in zip(part["luma"], part["is_face"], strict=True):
+                lumas.append(luma)
+                answers.append(is_face)
 
 
 def camera_picture(composer: Composer, rng: np.random.Generator) -> tuple[Luma, Floats, Floats]:

@@ -17,9 +17,9 @@ from device.errors import PictureError
 from device.pictures import read_luma
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Picture, picture
-from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes, source_of
+from trainer.finder.scenes import WITH_MASK, Scene, read_backgrounds, read_scenes
 from trainer.finder.teacher import taught
-from trainer.photos import PhotosError
+from trainer.photos import PhotosError, source_of
 from trainer.sources import require_utf8
 
 VALIDATION = 16  # every so many pictures, one is not learned from, but watched
@@ -77,10 +77,20 @@ def gather(plan: FinderPlan) -> Material:
     empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
     (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
     require_utf8(scene.path for scene in [*scenes, *plain])  # the card tells their sources
-    # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart.
-    sources = {source_of(Path(pattern)) for pattern in plan.hold_out}
+    # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart, here
+    # or in a folder to measure with, of which a pattern tells the source unless it begins with a wildcard.
+    sources = {scene.source for scene in [*held_scenes, *held_plain]}
+    sources |= {source_of(Path(pattern)) for pattern in plan.hold_out}
     unmarked, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)
-    unlabelled = [scene for scene in unmarked if source_of(scene.path) not in sources]
+    unlabelled = [scene for scene in unmarked if scene.source not in sources]
+    if plan.unlabelled and not unlabelled:
+        raise PhotosError(
+            f"{' and '.join(plan.unlabelled)}: every picture is of a source that --hold-out keeps away, expected "
+            "others: hold out fewer, or leave --unlabelled out"
+        )
+    if bare := sum(not len(scene.boxes) for scene in marked):
+        print(f"left out: {' and '.join(plan.scenes)}: {bare} of {len(marked)} pictures have no face to learn from, "
+              "expected one in each: move those without any into a folder of BACKGROUNDS", file=sys.stderr)
     watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
     learned = _load([s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)])
     validation = _load([s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)])

@@ -16,6 +16,7 @@ from trainer.finder.scenes import Scene
 from trainer.photos import PhotosError
 from trainer.provenance import make_name, make_names
 from trainer.runs import State
+from trainer.sources import distinct
 
 
 def run_folder(kind: str, plan: FinderPlan, more: list[object], runs: Path) -> Path:
@@ -29,12 +30,12 @@ def run_folder(kind: str, plan: FinderPlan, more: list[object], runs: Path) -> P
 def scenes_of(folders: list[Path], plan: FinderPlan) -> dict[str, list[Scene]]:
     """Return the scenes of folders to measure with, by their names. Raises PhotosError, also where one is learned."""
     scenes = dict[str, list[Scene]]()
-    for folder in folders:
+    for name, folder in zip(distinct([folder.name for folder in folders], folders), folders, strict=True):
         found = usable_scenes(folder)
         if learned := [scene.path for scene in found if _is_learned(scene.path, plan)]:
             raise PhotosError(f"{learned[0]}: is learned from, measuring with it would flatter: name a folder without "
                               "it to measure with, or keep it apart with --hold-out")
-        scenes[str(folder) if folder.name in scenes else folder.name] = found
+        scenes[name] = found
     return scenes
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from device.errors import PictureError
 from device.pictures import SMALLEST_SIDE, picture_files, read_luma
 from trainer.finder.annotations import Annotations, Mark, read_annotations
-from trainer.photos import LABELS, WORN_WRONG, PhotosError
+from trainer.photos import LABELS, WORN_WRONG, PhotosError, source_of
 from trainer.same_face import SAME_FACE
 
 WITH_MASK, WITHOUT_MASK = LABELS
@@ -101,11 +101,6 @@ def named_like(scenes: Sequence[Scene], patterns: Sequence[str], folder: Path) -
     if not left:
         raise PhotosError(f"{folder}: has no picture named {' or '.join(patterns)}, expected some: check ONLY")
     return left
-
-
-def source_of(path: Path) -> str:
-    """Return the source of a picture: its name up to the first hyphen."""
-    return path.stem.partition("-")[0]
 
 
 def picture_size(path: Path) -> tuple[int, int]:

@@ -102,13 +102,17 @@ def record(passages: Sequence[Passage], material: Material, folder: Path, seed: 
     names = [f"{number:03}-{passage.kind.replace(' ', '-')}.avi" for number, passage in enumerate(passages)]
     with whole_folder(folder) as made:
         for number, (name, passage) in enumerate(zip(tqdm(names, "drawing", disable=None), passages, strict=True)):
-            _write(made / name, Stage(np.random.default_rng([seed, number]), passage, material).frames())
+            frames = Stage(np.random.default_rng([seed, number]), passage, material).frames()
+            held, written = _write(made / name, frames)
+            if held < written:
+                raise KioskError(f"{folder / name}: can't be written, it holds {held} of {written} frames: check the "
+                                 "free space")
         write_table(dict(zip(names, passages, strict=True)), made / TABLE)
     return [folder / name for name in names]
 
 
-def _write(video: Path, frames: Iterator[Luma]) -> None:
-    """Write a video; a KioskError if it doesn't hold every frame afterwards, which OpenCV's writer never tells."""
+def _write(video: Path, frames: Iterator[Luma]) -> tuple[int, int]:
+    """Write a video; return how many frames it holds afterwards, and of how many: OpenCV's writer never tells."""
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_SECOND, (WIDTH, HEIGHT), False)
     written = 0
     for luma in frames:
@@ -120,8 +124,7 @@ def _write(video: Path, frames: Iterator[Luma]) -> None:
             held = sum(1 for _ in recording.frames())
     except CameraError:
         held = 0
-    if held < written:
-        raise KioskError(f"{video}: can't be written, it holds {held} of {written} frames: check the free space")
+    return held, written
 
 
 def write_table(passages: dict[str, Passage], path: Path) -> None:
