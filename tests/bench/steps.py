@@ -1,5 +1,6 @@
 """Measures where the time of one frame goes: CPU milliseconds of each step of the loop, on a drawn 640x480 picture."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -30,8 +31,10 @@ def measure() -> dict[str, float]:
     """Return the CPU milliseconds of each step."""
     cv2.setNumThreads(1)
     color = np.asarray(cv2.resize(draw_face(np.random.default_rng(SEED), False)[0], (WIDTH, HEIGHT)), np.uint8)
-    luma, settings, now = luma_of(color), Settings(), iter(range(10**9))
-    noisy = [np.roll(luma, place, axis=1) for place in range(BUFFERS + 1)]  # no two alike, as from a sensor
+    luma, settings, now = luma_of(color), Settings(), itertools.count()
+    noisy = [np.roll(luma, place, axis=1) for place in range(BUFFERS + 1)]  # no two in a row alike, as from a sensor
+    # With a count of its own: others take of `now` in between, and time that jumps looks like a frozen picture.
+    frames = (Frame(noisy[number % len(noisy)], number / 10) for number in itertools.count())
     classifier, finder = Classifier("door"), OwnFaceFinder()
     faces = finder.find(luma)
     verdicts = classifier.judge(luma, faces)
@@ -44,7 +47,7 @@ def measure() -> dict[str, float]:
         steps: dict[str, Callable[[], object]] = {
             "grey from a USB camera's colours": lambda: luma_of(color),
             "turned and cropped": lambda: turned_and_cropped(luma, turned),
-            "is the camera blind?": lambda: sight.check(Frame(noisy[(number := next(now)) % len(noisy)], number / 10)),
+            "is the camera blind?": lambda: sight.check(next(frames)),
             "has an empty scene changed?": lambda: empty.find(luma, 0.1),
             "faces found": lambda: finder.find(luma),
             "has the face moved against the rest?": lambda: moves.find(luma, next(now) / 10),
