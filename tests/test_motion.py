@@ -40,10 +40,10 @@ def always(now: float, boxes: Sequence[Box], shape: tuple[int, ...]) -> bool:
     return True
 
 
-def texture(seed: int, width: int = WIDTH) -> Plane:
-    """Return soft spots, float32 (HEIGHT, width), 40-200."""
+def texture(seed: int, width: int = WIDTH, spread: float = 5) -> Plane:
+    """Return soft spots, float32 (HEIGHT, width), 40-200; spread: of one, standard deviation in px."""
     rng = np.random.default_rng(seed)
-    spots = cv2.GaussianBlur(rng.standard_normal((HEIGHT, width), np.float32), (0, 0), 5)
+    spots = cv2.GaussianBlur(rng.standard_normal((HEIGHT, width), np.float32), (0, 0), spread)
     return np.asarray(40 + 160 * (spots - spots.min()) / np.ptp(spots), np.float32)
 
 
@@ -132,6 +132,19 @@ def test_a_poster_is_never_judged(scene: Scene) -> None:
 def test_a_poster_is_seen_to_be_still_unless_the_camera_is_shaken(scene: Scene, least: float, most: float) -> None:
     found = [moved for now, moved in moves(scene, 10.0, 6.0) if now >= 0.2]
     assert least <= sum(moved == 0 for moved in found) / len(found) <= most
+
+
+def test_in_much_noise_a_small_poster_is_not_judged_wherever_the_finder_sees_its_face() -> None:
+    rng, finder, told = np.random.default_rng(0), Here([]), []
+    decision = Decision(DecisionSettings(), Levels(0.6, 0.5))
+    motion = Motion(finder, decision.wonders)
+    scene = texture(1, spread=2)  # as much to be seen in it as in a face of this size
+    for frame in range(100):
+        now, lower = frame / 10, 9 * (frame % 10 in {6, 7})
+        finder.faces = [Face(Box(200, 120 + lower, 32, 42), 1.0)]
+        (face,) = motion.find(np.clip(scene + 5 * rng.standard_normal(scene.shape), 0, 255).astype(np.uint8), now)
+        told += decision.update(now, [Verdict(face.box, 1.0, (0.05, 0.95), 0.95, "", Look(moved=face.moved))])[1]
+    assert told == []
 
 
 def test_without_anything_to_compare_with_nothing_is_told() -> None:
