@@ -28,9 +28,9 @@ SMALLEST = 12  # px a side of a face there, to be told anything of
 # before the face, or its shadow does.
 LEAST_EXPLAINED = 0.25
 # Where a move explains less, much noise hides one. The face is still all the same if even one that made all of the
-# change would be by less than this, a share of its height: of 8 grey levels of noise a pixel, a face of a tenth of the
-# picture's height has 0.023, and who walks up more than twice as much.
-HIDDEN = 0.03
+# change would be by less than this, a share of its height: noise of 8 grey levels a pixel makes 0.023 in a face of a
+# tenth of the picture's height, who walks up more than twice as much. A larger face's box hardly jumps, and is enough.
+HIDDEN, HIDDEN_HEIGHT = 0.03, 0.2  # the latter: share of the picture's height, at most
 # The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
 # nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
 MARGIN = 0.3  # of a face's sides
@@ -116,7 +116,8 @@ def _share(columns: Picture, box: Box, blocks: Picture) -> float | None:
     face = _products(columns[box.y : box.y + box.height, box.x : box.x + box.width].reshape(1, -1, columns.shape[-1]))
     (far,), (changed,), (left,) = _moves(face)
     explained = left <= (1 - LEAST_EXPLAINED) * changed
-    if changed < _least_change(face[0], (STIR if explained else HIDDEN) * box.height):  # a move would have left more
+    least = STIR if explained or box.height > HIDDEN_HEIGHT * len(columns) else HIDDEN
+    if changed < _least_change(face[0], least * box.height):  # a move by so much would have left more
         return 0.0
     rest = _products(blocks)
     rich = rest[_contrasts(rest) >= LEAST_CONTRAST * _contrasts(face)]

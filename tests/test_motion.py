@@ -147,6 +147,22 @@ def test_in_much_noise_a_small_poster_is_not_judged_wherever_the_finder_sees_its
     assert told == []
 
 
+def test_in_much_noise_who_is_near_and_moves_slowly_is_judged_by_their_box() -> None:
+    rng, finder, told = np.random.default_rng(0), Here([]), []
+    decision = Decision(DecisionSettings(), Levels(0.6, 0.5))
+    motion = Motion(finder, decision.wonders)
+    for frame in range(80):
+        now, drift = frame / 10, 0.03 * 216 * frame / 10  # a thirtieth of the face's height a second
+        scene, box = WALL.copy(), Box(150 + round(drift), 70, 160, 216)
+        scene[70:286, box.x : box.x + 160] = shifted(FACE, drift)[70:286, box.x : box.x + 160]
+        finder.faces = [Face(box, 1.0)]
+        dim = 128 + 0.25 * (scene - 128) + 6 * rng.standard_normal(scene.shape)
+        (face,) = motion.find(np.clip(dim, 0, 255).astype(np.uint8), now)
+        told += decision.update(now, [Verdict(box, 1.0, (0.95, 0.05), 0.05, "", Look(moved=face.moved))])[1]
+    assert [event.kind for event in told] == [Kind.ENTER, Kind.VERDICT]
+    assert told[1].at <= 4.0
+
+
 def test_without_anything_to_compare_with_nothing_is_told() -> None:
     faces = [Face(Box(0, 0, WIDTH, HEIGHT), 1.0)]  # it hides all the rest
     motion, pictures = Motion(Here(faces), always), [texture(5), shifted(texture(5), 4.0)]
