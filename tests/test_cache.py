@@ -1,5 +1,7 @@
 """A folder is filled whole or not at all, and what killed processes leave of it is removed."""
 
+import errno
+import os
 import resource
 import signal
 import subprocess
@@ -45,6 +47,15 @@ else:
 def test_an_error_of_a_full_disk_names_what_was_to_be_written(name: str, tmp_path: Path) -> None:
     assert limited(WRITES, tmp_path / name) == f"OSError: [Errno 27] File too large: '{tmp_path}/{name}'"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_other_files_keep_their_names(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing, whole_folder(tmp_path / "films"):
+        (tmp_path / "films.old" / "a.mp4").read_bytes()
+    assert missing.value.filename == str(tmp_path / "films.old" / "a.mp4")
+    with pytest.raises(OSError, match="Cannot allocate") as unnamed, whole_folder(tmp_path / "films"):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    assert unnamed.value.filename is None
 
 
 def test_photos_that_find_no_room_are_named_as_they_were_asked_for(tmp_path: Path) -> None:

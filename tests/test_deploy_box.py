@@ -703,6 +703,11 @@ def test_faces_of_an_undeployed_kiosk_go_after_31_days(box: Box, tree: Path) -> 
         0, [f"{PI}: {FACES}: the sealed faces there still go after 31 days, as {RULES} says"]
     )  # fmt: skip
     assert box.ssh(f"systemd-tmpfiles --create --clean {RULES}; ls {FACES}").stdout == "young.crop\n"
+    behave(tree, "has no camera")
+    assert deploy(box, tree)[0] == 1
+    assert box.ssh(f"cat {RULES}").stdout in (TREE / "systemd/mask-kiosk.tmpfiles").read_text()
+    assert box.ssh(f"test -f {RULES} -a ! -h {RULES}").returncode == 0
+    behave(tree, "works")
     assert box.run(tree, "deploy", PI)[0] == 0
     assert box.ssh(f"readlink {RULES}").stdout == "/opt/mask-kiosk/current/systemd/mask-kiosk.tmpfiles\n"
     assert box.ssh(f"rm -rf {FACES}").returncode == 0

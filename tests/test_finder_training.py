@@ -471,7 +471,9 @@ def test_nothing_that_is_held_out_is_taught(material: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("pattern", ["*.jpg", "[ty]ard-*"])
-def test_whole_sources_are_not_taught_however_a_pattern_begins(pattern: str, material: Path, tmp_path: Path) -> None:
+def test_whole_sources_are_not_taught_however_a_pattern_begins(
+    pattern: str, material: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = shutil.copytree(material, tmp_path / "material")
     (folder / "scenes" / "yard-0.png").rename(folder / "scenes" / "yard-0.jpg")
     table = folder / "scenes" / "boxes.csv"
@@ -484,6 +486,8 @@ def test_whole_sources_are_not_taught_however_a_pattern_begins(pattern: str, mat
 
     draw(tmp_path / "unlabelled" / "lane-day.png", 4, 4)
     gather(plan)
+    away = f"left out: {tmp_path}/unlabelled: 1 of 2 pictures are of sources that --hold-out keeps away"
+    assert (away in capsys.readouterr().err.splitlines()) == (pattern == "*.jpg")  # the other names it itself
 
 
 def test_scenes_without_faces_are_counted_as_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

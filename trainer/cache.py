@@ -1,6 +1,7 @@
 """Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
 
 import contextlib
+import errno
 import fcntl
 import glob
 import math
@@ -20,6 +21,8 @@ import numpy.typing as npt
 from device.disk import sync
 
 LOCK = ".lock"  # a file in a folder that is being filled
+UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder once it is whole
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def cache_folder() -> Path:
@@ -77,8 +80,9 @@ def _errors_name(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # A write that finds no room names nothing.
-        if error.errno and (error.filename is None or str(error.filename).startswith(f"{path}.")):
+        named = str(error.filename or "")
+        inside = named.startswith(f"{path}.") and any(part.endswith(UNFINISHED) for part in Path(named).parts)
+        if inside or (not named and error.errno in NO_ROOM):  # which a write names nothing of
             error.filename = str(path)
         raise
 

@@ -117,17 +117,15 @@ def save_state(state: State, folder: Path) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold a run's folder for this process; raise RunError while another one trains or converts it."""
+def only_one(folder: Path, held: str = "is being trained or converted") -> Iterator[None]:
+    """Hold a run's folder for this process; raise RunError while another one does, which says how it is `held`."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)  # its report shows photos; an older version's folder, or one with a plan in it, was open to all
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError(
-                f"{folder}: is being trained or converted by another process: wait for it, or set RUNS="
-            ) from error
+            raise RunError(f"{folder}: {held} by another process: wait for it, or set RUNS=") from error
         yield
 
 

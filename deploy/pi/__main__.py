@@ -15,7 +15,8 @@ from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
-from deploy.pi.facts import CONFIG, FACES, UNIT, settings, system
+from deploy.pi.faces import leave_rule
+from deploy.pi.facts import CONFIG, UNIT, settings, system
 from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
@@ -149,13 +150,10 @@ def undeploy() -> None:
     """Remove the kiosk, outputs off; its settings and state stay, and while faces do, what removes them in time."""
     service.systemctl("stop", service.PULL_TIMER, service.SCREEN, UNIT)
     service.remove_links()
-    if FACES.is_dir() and any(FACES.iterdir()):
-        rules = (TREE / "systemd" / service.LINKS[service.TMPFILES]).read_text(encoding="utf-8").splitlines()
-        write(service.TMPFILES, "".join(f"{rule}\n" for rule in rules if f" {FACES} " in rule))
-        say(f"{FACES}: the sealed faces there still go after 31 days, as {service.TMPFILES} says")
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
     remove_home()
+    leave_rule()  # now that there is room for it
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 

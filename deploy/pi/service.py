@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.pi.faces import RULES, leave_rule
 from deploy.pi.facts import HOME, UNIT
 from deploy.pi.files import CURRENT, FORMER, RELEASES, point, release_at, remove, write
 from deploy.pi.page import silence
@@ -18,7 +19,6 @@ PULL, PULL_TIMER = "mask-kiosk-pull.service", "mask-kiosk-pull.timer"
 TRIAL = Path("/run/systemd/system") / UNIT  # comes before UNITS
 UNITS = Path("/usr/local/lib/systemd/system")
 HIDING = Path("/etc/systemd/system")  # comes before both
-TMPFILES = Path("/etc/tmpfiles.d/mask-kiosk.conf")
 # Links of ours, and the file of the release that each leads to.
 LINKS = {
     UNITS / UNIT: UNIT,
@@ -26,7 +26,7 @@ LINKS = {
     UNITS / PULL: PULL,
     UNITS / PULL_TIMER: PULL_TIMER,
     Path("/etc/sysusers.d/mask-kiosk.conf"): "mask-kiosk.sysusers",
-    TMPFILES: "mask-kiosk.tmpfiles",
+    RULES: "mask-kiosk.tmpfiles",
     # Such files count in the order of their names, wherever they lie; Raspberry Pi OS has one that begins with 40.
     Path("/etc/systemd/system.conf.d/90-mask-kiosk.conf"): "watchdog.conf",
 }
@@ -159,9 +159,9 @@ def is_switched_off(root: Path) -> bool:
 
 
 def remove_links() -> None:
-    """Remove what has the kiosk start with the computer."""
+    """Remove what has the kiosk start with the computer, but for the rules by which kept faces go in time."""
     _remove_enabled()
-    for path in (*WANTS, *LINKS):
+    for path in {*WANTS, *LINKS} - {RULES}:
         remove(path)
 
 
@@ -171,6 +171,7 @@ def take_back() -> str:
     if not CURRENT.exists():
         systemctl("stop", UNIT)
         remove_links()
+        leave_rule()
         systemctl("daemon-reload")
         systemctl("reset-failed", UNIT)
         return "nothing runs, as before"

@@ -70,7 +70,7 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     cv2.setNumThreads(1)  # crops are cut and changed in several threads already
     folder, cut = folders_of(plan, [material.sha256, card.sha256], runs)
     with only_one(folder):
-        with only_one(cut):
+        with only_one(cut, "is being filled with crops"):
             learned = crops_in(cut / "learned", material.composer, model, PICTURES, plan.seed, plan.threads)
             watched = crops_in(cut / "watched", material.validation, model, WATCHED_PICTURES, plan.seed, plan.threads)
         state = load_state(folder)

@@ -88,6 +88,9 @@ def gather(plan: FinderPlan) -> Material:
             f"{' and '.join(plan.unlabelled)}: every picture is of a source that --hold-out keeps away, expected "
             "others: hold out fewer, or leave --unlabelled out"
         )
+    if away := len(unmarked) - len(unlabelled):
+        print(f"left out: {' and '.join(plan.unlabelled)}: {away} of {len(unmarked)} pictures are of sources that "
+              "--hold-out keeps away", file=sys.stderr)
     if bare := sum(not len(scene.boxes) for scene in marked):
         print(f"left out: {' and '.join(plan.scenes)}: {bare} of {len(marked)} pictures have no face to learn from, "
               "expected one in each: move those without any into a folder of BACKGROUNDS", file=sys.stderr)
