@@ -187,7 +187,7 @@ CHECKS = (
     Check(
         "memory",
         "A browser takes 600 to 800 MB: its unit doesn't start it on less than 2 GB, and where memory runs out it is "
-        "killed, not the kiosk.",
+        "killed before the kiosk.",
         memory, (ENOUGH, NO_SCREEN, TOO_LITTLE),
     ),
 )
