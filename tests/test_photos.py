@@ -38,7 +38,7 @@ def break_folder(folder: Path, how: str) -> str:
         return f"{folder}: has no folder 'with_mask'"
     if how == "unknown folder":
         (folder / "mask_on_chin").mkdir()
-        expected = "expected only with_mask and without_mask: rename it or move it away"
+        expected = "expected only with_mask, without_mask and mask_weared_incorrect: rename it or move it away"
         return f"{folder}: has a folder 'mask_on_chin', {expected}"
     for path in sorted((folder / "without_mask").iterdir())[9:]:
         path.unlink() if how == "few" else path.write_bytes(b"")

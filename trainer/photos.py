@@ -72,7 +72,8 @@ def find_photos(folder: Path) -> list[Photo]:
     folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
     if unknown := sorted(folders - {*LABELS, WORN_WRONG}):
         raise PhotosError(
-            f"{folder}: has a folder {unknown[0]!r}, expected only {' and '.join(LABELS)}: rename it or move it away"
+            f"{folder}: has a folder {unknown[0]!r}, expected only {', '.join(LABELS)} and {WORN_WRONG}: rename it or "
+            "move it away"
         )
     for label in LABELS:
         if label not in folders:

@@ -185,7 +185,9 @@ CHECKS = (
         clock, (SYNCED, UNSYNCED),
     ),
     Check(
-        "memory", "A browser takes 600 to 800 MB; on less than 2 GB it is killed, and takes the kiosk along.",
+        "memory",
+        "A browser takes 600 to 800 MB: its unit doesn't start it on less than 2 GB, and where memory runs out it is "
+        "killed before the kiosk.",
         memory, (ENOUGH, NO_SCREEN, TOO_LITTLE),
     ),
 )
