@@ -19,6 +19,7 @@ from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
 from deploy.wheels import PYTHONS
+from device.disk import NO_ROOM
 
 SHOWN_LINES = 50
 INTERRUPTED = 130
@@ -162,7 +163,7 @@ def _result(verb: Verb, name: str) -> Result:
 
 def refusal(error: OSError) -> str:
     """Return what this computer refused, and what to do."""
-    if error.filename is None:  # as where a disk is full
-        reason = error.strerror or error
-        return f"a file can't be written here ({reason}), expected a disk with room: look with `df -h`"
+    if error.filename is None or error.errno in NO_ROOM:
+        what, reason = f"{error.filename}:" if error.filename else "a file", error.strerror or error
+        return f"{what} can't be written here ({reason}), expected a disk with room: look with `df -h`"
     return f"{error.filename}: can't be used ({error.strerror}): give another path"

@@ -4,6 +4,8 @@ import errno
 import os
 from pathlib import Path
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 def sync(path: Path) -> None:
     """Have what was written into a file, or the names in a folder, on the disk before going on."""

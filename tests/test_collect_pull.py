@@ -174,7 +174,8 @@ def test_a_disk_that_is_full_here_is_told_in_the_table(kiosk: Kiosk) -> None:
     with limited_files(1000):
         code, lines = kiosk.fetch()
     assert (code, lines) == (2, [
-        f"{HOST}  error  a file can't be written here (File too large), expected a disk with room: look with `df -h`"
+        f"{HOST}  error  {kiosk.faces}/20270115-080000-00000000.png: can't be written here (File too large), "
+        "expected a disk with room: look with `df -h`"
     ])  # fmt: skip
     assert len(kiosk.left()) == 1
 

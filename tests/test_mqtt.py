@@ -165,7 +165,7 @@ def test_a_kiosk_that_is_killed_is_told_offline_by_its_last_will(broker: Broker)
             [sys.executable, "-c", code, str(broker.port), broker.ca, KIOSK[0], broker.secret],
             env={"PYTHONPATH": f"{TREE}:{TREE / 'tests'}"}, cwd=TREE,
         )
-        heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["online"])
+        heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["online"] and bool(heard.of(CONFIG)))
         process.send_signal(signal.SIGKILL)
         process.wait()
         heard.until(lambda: heard.of(AVAILABLE)[-1:] == ["offline"])

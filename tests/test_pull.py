@@ -609,7 +609,7 @@ def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (
-        2, f"error: {archive}: can't be used (File too large): give another path\n"
+        2, f"error: {archive}: can't be written here (File too large), expected a disk with room: look with `df -h`\n"
     )  # fmt: skip
     assert sorted(case.publisher.www.rglob("*")) == before
 

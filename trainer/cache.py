@@ -1,7 +1,6 @@
 """Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
 
 import contextlib
-import errno
 import fcntl
 import glob
 import math
@@ -18,11 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.disk import sync
+from device.disk import NO_ROOM, sync
 
 LOCK = ".lock"  # a file in a folder that is being filled
 UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder once it is whole
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def cache_folder() -> Path:
