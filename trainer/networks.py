@@ -136,7 +136,7 @@ def _weights(name: str) -> str | None:
 NETWORKS: dict[str, Recipe] = {
     "door": Recipe(door, 80, 120, augmented=True, batch=64, batches=160, learning_rate=3e-3, validation_parts=10),
     "simple": Recipe(simple, 100, 40, augmented=False, bfloat16=True),
-    "resnet": Recipe(resnet, 64, 8, augmented=True, batch=32, batches=160, learning_rate=5e-4, validation_parts=10),
+    "resnet": Recipe(resnet, 64, 16, augmented=True, batch=32, batches=160, learning_rate=5e-4, validation_parts=10),
     "vgg19": Recipe(vgg19, 64, 8, augmented=True, batch=32, batches=160, learning_rate=1e-4, validation_parts=10,
                     bfloat16=True),
 }
