@@ -31,7 +31,7 @@ config = $(if $(CONFIG),--config "$(CONFIG)")
 model = $(if $(and $(CONFIG),$(filter file,$(origin MODEL))),,--model "$(MODEL)")
 # All verbs of `deploy` but deploy itself refuse it.
 dry_run = $(if $(DRY_RUN),--dry-run)
-# Deploying needs no environment: any Python from 3.11 on, and ssh.
+# Deploying needs no environment: any Python from 3.11 on with pip, and ssh.
 on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(dry_run)
 key = $(if $(KEY),--key "$(KEY)")
 # Folds and networks are trained side by side on the Ray cluster that this names: docs/training.md
@@ -162,7 +162,7 @@ unfollow:  ## have them no longer do so: make unfollow HOST=
 	@$(on_hosts)
 test-pi: .venv/ready  ## the whole story on an emulated Pi, half an hour or more: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
 	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
-newcomer:  ## the README's first command in a new Debian, minutes -> docs/newcomer.log; needs root and mmdebstrap
+newcomer:  ## the README's two commands in a new Debian, minutes -> docs/newcomer.log; needs root, mmdebstrap, qemu
 	@tests/newcomer.sh > docs/newcomer.log.part && mv docs/newcomer.log.part docs/newcomer.log
 test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
 	@tests/virtual_pi/trixie.sh

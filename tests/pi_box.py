@@ -1,4 +1,4 @@
-"""A computer to deploy to: systemd, sshd and sudo of this one, booted in a container over an overlay of its files.
+"""A computer to deploy to: systemd, sshd and sudo of this one, or of a Debian in a folder, booted in a container.
 
 What it writes lies in a folder of the test. It says of itself that it is arm64; apt and the system's numpy, lgpio and
 picamera2 are small stand-ins, because they belong to the world outside.
@@ -99,11 +99,11 @@ def possible() -> bool:
     return ran.returncode == 0
 
 
-def overlay(folder: Path) -> Path | None:
-    """Mount this computer's file system below a folder, where changes stay; return where, or None if it may not be."""
+def overlay(folder: Path, system: Path = Path("/")) -> Path | None:
+    """Mount a system's files below a folder, where changes stay; return where, or None if it may not be."""
     for name in ("upper", "work", "root"):
         (folder / name).mkdir()
-    options = f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work"
+    options = f"lowerdir={system},upperdir={folder}/upper,workdir={folder}/work"
     mounted = subprocess.run(
         ["mount", "-t", "overlay", "overlay", "-o", options, folder / "root"], capture_output=True, check=False
     )
@@ -113,11 +113,12 @@ def overlay(folder: Path) -> Path | None:
 class Box:
     """One such computer; `root` is its file system, seen from outside."""
 
-    def __init__(self, folder: Path, numpy: str) -> None:
+    def __init__(self, folder: Path, numpy: str = "", system: Path = Path("/")) -> None:
+        """Furnish it from a system's files; `numpy` is the version of its stand-in, if the system has none itself."""
         self.folder, self.root = folder, folder / "root"
         self.port = free_port()
         (folder / "bin").mkdir()
-        assert overlay(folder) == self.root
+        assert overlay(folder, system) == self.root
         self._furnish(numpy)
         self._container: subprocess.Popen[bytes] | None = None
 
@@ -170,12 +171,13 @@ class Box:
         # Any ssh of a command under test is this one's.
         script(self.folder / "bin/ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.folder}/ssh_config "$@"\n')
         modules = self.root / "usr/lib/python3/dist-packages"
-        for name in ("numpy", "lgpio", "picamera2"):
+        for name in ("lgpio", "picamera2", *(["numpy"] if numpy else [])):
             (modules / f"{name}.py").write_text("")
-        (modules / f"numpy-{numpy}.dist-info").mkdir()
-        (modules / f"numpy-{numpy}.dist-info/METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n"
-        )
+        if numpy:
+            (modules / f"numpy-{numpy}.dist-info").mkdir()
+            (modules / f"numpy-{numpy}.dist-info/METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n"
+            )
 
     def let_sudo(self, yes: bool) -> None:
         """Let pi become root without a password, or not."""
