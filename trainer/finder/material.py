@@ -64,6 +64,7 @@ class Material:
     pictures: dict[str, int]  # that are learned from, by source
     faces: dict[str, int]
     backgrounds: dict[str, int]
+    known: frozenset[Path]  # whole paths of all that are learned from or watched
     sha256: str  # over the names, contents and boxes of all
 
     @property
@@ -82,7 +83,8 @@ def gather(plan: FinderPlan) -> Material:
     if bare := sum(not len(scene.boxes) for scene in marked):
         print(f"left out: {' and '.join(plan.scenes)}: {bare} of {len(marked)} pictures have no face to learn from, "
               "expected one in each: move those without any into a folder of BACKGROUNDS", file=sys.stderr)
-    learned, validation = _parts(_load([s for s in scenes if len(s.boxes)]), plan.scenes, "pictures with faces")
+    with_faces = [scene for scene in scenes if len(scene.boxes)]
+    learned, validation = _parts(_load(with_faces), plan.scenes, "pictures with faces")
     backgrounds, watched_plain = _parts(_load(plain), plan.backgrounds, "pictures without faces")
     pools = [[p for s, p in learned if (WITH_MASK in s.labels) == masked] for masked in (True, False)]
     teacher = Path(plan.teacher) if plan.teacher else None
@@ -103,6 +105,7 @@ def gather(plan: FinderPlan) -> Material:
         faces={**_count(s.source for s, _ in learned for _ in s.boxes),
                **{name: sum(len(p.boxes) for pool in pools[2:] for p in pool) for name in taught_count}},
         backgrounds=_count(s.source for s, _ in backgrounds),
+        known=frozenset(scene.path.resolve() for scene in [*with_faces, *plain, *unlabelled]),
         sha256=_digest([*scenes, *plain, *unlabelled]),
     )
 
