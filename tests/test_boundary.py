@@ -99,3 +99,11 @@ def test_the_device_is_light(toy: Path, python: str) -> None:
     # The least of some: what else runs here makes the others slower.
     assert min(import_seconds(python) for _ in range(5)) <= LARGEST_IMPORT_SECONDS
     assert peak_megabytes(python, toy) <= LARGEST_PEAK_MEGABYTES
+
+
+@pytest.mark.parametrize("name", ["facts.py", "receive.py"])
+def test_what_is_sent_over_ssh_to_run_there_alone_needs_only_python(name: str) -> None:
+    tree = ast.parse((TREE / "deploy" / "pi" / name).read_text(encoding="utf-8"))
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    of = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {module.partition(".")[0] for module in plain | of} <= sys.stdlib_module_names

@@ -79,12 +79,12 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 
 
 @needs_ssh
-@pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:/opt", "pi kiosk", "pi@@kiosk"])
+@pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:2222", "pi kiosk", "pi@@kiosk"])
 def test_refuses_a_host_that_is_none(host: str) -> None:
     assert deploy("deploy", host) == (
-        2,
-        [f"error: host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local"],
-    )
+        2, [f"error: host is '{host}', expected USER@NAME, or a Host of ~/.ssh/config, where a Port belongs: set "
+            "HOST=pi@kiosk.local"],
+    )  # fmt: skip
 
 
 def test_refuses_an_option_in_a_hosts_place() -> None:
@@ -348,6 +348,18 @@ sys.exit(receive.main("1"))
 """
 
 
+INSTALLER = """\
+import fcntl, os
+def main(words, locked):
+    with open("../../lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(os.getcwd(), words, locked, "held")
+    return 5
+"""
+
+
 @pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
 def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
     sent = io.BytesIO()
@@ -370,6 +382,19 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
     found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
     assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
     assert not (tmp_path / "incoming/1/release.json").exists()
+
+
+def test_what_was_received_installs_itself_while_the_lock_is_held(tmp_path: Path) -> None:
+    sent = io.BytesIO()
+    with tarfile.open(fileobj=sent, mode="w") as archive:
+        for name, text in (("deploy/pi/__main__.py", INSTALLER), ("release.json", "")):
+            member = tarfile.TarInfo(f"1/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout.decode()) == (5, f"{tmp_path}/incoming/1 ['install', '1'] True held\n")
 
 
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ from device.doctor.storage import FREE_MB
 
 FETCHED = INCOMING.with_name("fetched")  # apart from what a workstation sends
 MOST_MEGABYTES = 500  # of all files of a release
-# The caller holds the lock.
-INSTALL = "import sys; from deploy.pi.__main__ import main; sys.exit(main(['install', sys.argv[1]], locked=True))"
 
 
 def fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:

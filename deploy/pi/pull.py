@@ -19,12 +19,12 @@ from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
-from deploy.pi.deliver import FETCHED, INSTALL, fetch, hand_over, run
+from deploy.pi.deliver import FETCHED, fetch, hand_over, run
 from deploy.pi.facts import PULLED, system
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, remove, write
 from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
-from deploy.pi.receive import LOCK
+from deploy.pi.receive import INSTALL, LOCK
 from deploy.pi.say import say
 
 MOST_BEGUN = 3  # installations of one release that were cut off, maybe by what it does, or couldn't be kept

@@ -21,6 +21,8 @@ INCOMING = Path("/opt/mask-kiosk/incoming")
 LAST = "release.json"  # of what is sent: without it something is missing
 SILENT_SECONDS = 60.0  # as ssh on the workstation: a connection that is dead and doesn't know it keeps nobody out
 PIECE = 65536  # bytes
+# Runs in a release's tree, with its version; who starts it holds the lock.
+INSTALL = "import sys; from deploy.pi.__main__ import main; sys.exit(main(['install', sys.argv[1]], locked=True))"
 
 
 def receive(tree: Path) -> None:
@@ -48,7 +50,7 @@ def silent(_: int, __: FrameType | None) -> None:
 
 
 def main(version: str) -> int:
-    """Receive a release and run its installer; return the exit code."""
+    """Receive a release and become its installer; return the exit code where it doesn't come to that."""
     os.umask(0o022)
     LOCK.parent.mkdir(exist_ok=True)
     LOCK.touch(0o600)  # who can open it can hold it
@@ -67,10 +69,8 @@ def main(version: str) -> int:
             print(f"error: {error}, {ROOM}")
             return REFUSED_CODE
         os.chdir(INCOMING / version)
-        sys.path.insert(0, str(INCOMING / version))
-        from deploy.pi.__main__ import main as installer
-
-        return installer(["install", version], locked=True)
+        os.set_inheritable(lock.fileno(), True)  # the installer, in this process' place, holds it
+        os.execv(sys.executable, [sys.executable, "-E", "-s", "-B", "-c", INSTALL, version])  # noqa: S606
 
 
 if __name__ == "__main__":
