@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -207,6 +208,23 @@ def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None
     assert [folder.undo() for _ in range(3)] == ["2.png", "0.png", None]
     assert lies(crops) == {".": ["0", "2", "4", "5"], "with_mask": ["renamed"]}
     assert [photo.name for photo in find_photos(crops)] == ["with_mask/renamed.png"]
+
+
+def test_on_a_full_disk_a_label_or_an_undo_changes_nothing(crops: Path) -> None:
+    folder = LabelFolder(crops)
+    folder.label("0.png", "with_mask")
+    table, soft, hard = (crops / "crops.csv").read_text(), *resource.getrlimit(resource.RLIMIT_FSIZE)
+    for change in (lambda: folder.label("1.png", "without_mask"), folder.undo):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                change()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert lies(crops) == {".": ["1", "2", "3", "4", "5"], "with_mask": ["0"]}
+        assert (crops / "crops.csv").read_text() == table
+    folder.label("1.png", "without_mask")
+    assert [folder.undo() for _ in range(3)] == ["1.png", "0.png", None]
 
 
 def test_a_door_whose_folder_is_renamed_stays_one_source(crops: Path) -> None:

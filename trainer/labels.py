@@ -81,7 +81,11 @@ class LabelFolder:
         if target.exists():
             raise PhotosError(f"{target}: is there already: rename one of the two")
         source.rename(target)
-        self._write_table()
+        try:
+            self._write_table()
+        except BaseException:  # of a full disk: the next undo would be of another picture
+            target.rename(source)
+            raise
 
     def _rows(self) -> list[dict[str, str]]:
         return read_rows(self._table, COLUMNS) if self._table.exists() else []
