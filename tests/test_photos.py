@@ -541,8 +541,8 @@ def test_a_crops_notes_say_whether_a_hand_is_before_the_mouth(tmp_path: Path) ->
     assert [photo.slice for photo in find_photos(tmp_path)] == ["hand_near_mouth"] * len(hands) + [""] * len(others)
 
 
-def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
-    (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\nb.png\n")
+def test_empty_rows_and_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\n,\n,,,\nb.png\n\n,\n")
     assert read_rows(tmp_path / "crops.csv", ["file"]) == [
         {"file": "a.png", "label": "with_mask"}, {"file": "b.png", "label": ""},
     ]  # fmt: skip
@@ -550,7 +550,10 @@ def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize(("table", "content", "line"), [
     ("crops.csv", "file,label,source,kind\n", "crops.csv: has no column 'note'"),
-    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n", "crops.csv: has the label 'mask'"),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n",
+     "crops.csv: with_mask/0.png has the label 'mask', expected with_mask, without_mask, mask_weared_incorrect: "),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,with_mask,a,real,\n,,,,\n,with_mask,a,real,\n",
+     "crops.csv: line 4 has no file, expected one: correct or remove it"),
     ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: is no file"),
     ("crops.csv", "file,label,source,kind,note\n/dev/zero,with_mask,a,real,\n", "/dev/zero: is no file"),
     ("crops.csv", "file,label,source,kind,note\n\0a.png,with_mask,a,real,\n", "crops.csv: is no table (has a NUL)"),

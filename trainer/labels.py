@@ -9,11 +9,11 @@ from pathlib import Path
 
 from device.pictures import OF_PHONES, SUFFIXES
 from trainer.cache import write_whole
-from trainer.photos import CROPS_TABLE, LABELS, WORN_WRONG, PhotosError, read_rows, read_text
+from trainer.photos import CROPS_TABLE, KNOWN, PhotosError, read_rows, read_text
 from trainer.sources import require_utf8
 
 DROPPED = "dropped"  # no face, two faces, too blurred to tell: nothing to learn from
-ANSWERS = (*LABELS, WORN_WRONG, DROPPED)
+ANSWERS = (*KNOWN, DROPPED)
 COLUMNS = ("file", "label", "source", "kind", "note")
 Row = dict[str, str]
 
@@ -107,7 +107,7 @@ class LabelFolder:
 
     def _write_table(self) -> None:
         """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere."""
-        lying = {f"{label}/{name}": label for label in (*LABELS, WORN_WRONG) for name in _pictures(self.folder / label)}
+        lying = {f"{label}/{name}": label for label in KNOWN for name in _pictures(self.folder / label)}
         rows = {Path(row["file"]).as_posix(): row for row in self._rows()}
         elsewhere = []
         for file in [file for file in rows if file not in lying]:
