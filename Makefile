@@ -20,7 +20,8 @@ RUNS ?= runs
 MODELS ?= models
 
 networks := door simple resnet vgg19
-# Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs.
+# Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs. Their runs lie there too, or
+# `make convert` would find them trained last, and put them into models/.
 compared = $(RUNS)/compared
 # Whether anything says what they are trained on and how: then all of them are brought to that, ours too, beside models/.
 asked = $(filter command environment,$(foreach name,DATA EXTRA APART SIZE EPOCHS SEED SPLIT THREADS FINDER MISS_COST,\
@@ -84,7 +85,8 @@ compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, 
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
 	@missing=$$(for name in $(networks); do \
 		test -z "$(asked)" -a \( -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" \) || echo $$name; done); \
-	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" MODELS="$(compared)"
+	test -z "$$missing" || $(MAKE) --no-print-directory train convert MODEL="$$(echo $$missing)" RUNS="$(compared)" \
+			MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)") \
 		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name)$(filter-out -grouped,-$(SPLIT)).tflite")
 accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]

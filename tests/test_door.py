@@ -346,6 +346,27 @@ def test_a_damaged_scene_is_named_and_the_others_are_judged(
     )
 
 
+def test_a_folder_that_is_gone_while_its_scenes_are_judged_gives_no_figures(toy: Path, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    rows = [f"a-{n}.png,12,22,40,40,{label}" for n, label in enumerate(("with_mask", "without_mask", "with_mask"))]
+    for number in range(3):
+        cv2.imwrite(str(stick / f"a-{number}.png"), np.full((80, 120), 5 + 245 * (number % 2) + number, np.uint8))
+    (stick / "boxes.csv").write_text("\n".join(["file,x,y,w,h,label", *rows]))
+
+    class Unplugging(KnownFaces):
+        seen = 0
+
+        def find(self, luma: Luma) -> list[Face]:
+            self.seen += 1
+            if self.seen == 2:
+                stick.rename(tmp_path / "gone")
+            return super().find(luma)
+
+    with pytest.raises(PhotosError, match=r"stick/a-2.png: can't be read .* could be read a moment ago: run the same"):
+        evaluate(Classifier(str(toy)), Unplugging(), stick)
+
+
 def test_faces_of_one_class_only_are_one_line(toy: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "hall-1.png"), np.zeros((80, 120), np.uint8))
     rows = ["hall-1.png,12,22,40,40,with_mask", "hall-1.png,100,0,20,20,mask_weared_incorrect"]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -198,6 +199,47 @@ def test_labels_go_on_where_they_stopped_and_a_table_that_was_lost_is_made_again
     ]  # fmt: skip
 
 
+def test_what_its_owner_wrote_into_the_table_stays_but_for_labels(
+    crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = LabelFolder(crops)
+    for number in range(5):
+        folder.label(f"{number}.png", "without_mask")
+    table, other = crops / "crops.csv", crops.parent / "other.png"
+    shutil.copy(crops / "5.png", other)
+    shutil.copy(crops / "5.png", crops.parent / "5.png")
+    rows = [
+        "without_mask/0.png,without_mask,north door,real,", f"without_mask/1.png,{WORN_WRONG},east,real,hand",
+        "without_mask/2.png,without_mask,east,synthetic,glasses", "without_mask/3.png,without_mask,east,real,cloth",
+        "without_mask/4.png,without_mask,east,real,",
+    ]  # fmt: skip
+    elsewhere = "../other.png,with_mask,west,real,\n../5.png,with_mask,west,real,\n"
+    table.write_text(HEAD + "\n".join(rows) + f"\n{elsewhere}")
+    (crops / "with_mask").mkdir()
+    (crops / "without_mask/2.png").rename(crops / "with_mask/2.png")
+    (crops / "without_mask/3.png").rename(crops / "3.png")
+    (crops / "without_mask/4.png").unlink()
+
+    folder = LabelFolder(crops)
+    again = f"{rows[0]}\nwithout_mask/1.png,without_mask,east,real,hand\n{elsewhere}"
+    moved = "with_mask/2.png,with_mask,east,synthetic,glasses\n"
+    assert table.read_text() == f"{HEAD}{moved}{again}"
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"{table}: is corrected, since the folders are the labels: 2 rows said another label or place, 2 are removed, "
+        "whose pictures lie in none"
+    )
+    for _ in range(2):
+        folder.label("3.png", "with_mask")
+        folder.label("5.png", "with_mask")
+        assert table.read_text() == (
+            f"{HEAD}{moved}with_mask/3.png,with_mask,east,real,cloth\nwith_mask/5.png,with_mask,{folder.source},real,\n"
+            f"{again}"
+        )
+        assert [folder.undo(), folder.undo()] == ["5.png", "3.png"]
+    LabelFolder(crops)
+    assert "is corrected" not in capsys.readouterr().err
+
+
 def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None:
     folder = LabelFolder(crops)
     for number in range(4):
@@ -207,6 +249,23 @@ def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None
     assert [folder.undo() for _ in range(3)] == ["2.png", "0.png", None]
     assert lies(crops) == {".": ["0", "2", "4", "5"], "with_mask": ["renamed"]}
     assert [photo.name for photo in find_photos(crops)] == ["with_mask/renamed.png"]
+
+
+def test_on_a_full_disk_a_label_or_an_undo_changes_nothing(crops: Path) -> None:
+    folder = LabelFolder(crops)
+    folder.label("0.png", "with_mask")
+    table, soft, hard = (crops / "crops.csv").read_text(), *resource.getrlimit(resource.RLIMIT_FSIZE)
+    for change in (lambda: folder.label("1.png", "without_mask"), folder.undo):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                change()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert lies(crops) == {".": ["1", "2", "3", "4", "5"], "with_mask": ["0"]}
+        assert (crops / "crops.csv").read_text() == table
+    folder.label("1.png", "without_mask")
+    assert [folder.undo() for _ in range(3)] == ["1.png", "0.png", None]
 
 
 def test_a_door_whose_folder_is_renamed_stays_one_source(crops: Path) -> None:

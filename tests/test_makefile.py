@@ -127,8 +127,9 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
         make(*asked, *more, tree=tmp_path).stdout.splitlines() for more in ([], ["DATA=photos"], ["EPOCHS=9"], [])
     )
     others = " ".join(f"runs/compared/{name}.tflite" for name in ("simple", "resnet", "vgg19"))
-    convert, ours = "convert --runs runs --models runs/compared", "compare --data scenes --runs runs --model"
+    convert, ours = "convert --runs runs/compared --models runs/compared", "compare --data scenes --runs runs --model"
     assert "--model simple resnet vgg19 " in plain[0]
+    assert plain[0].split("--runs")[1].split()[0] == "runs/compared"  # or a later `convert` would ship all of them
     assert plain[1:] == [convert, f"{ours} my models/door.tflite {others}"]
     assert "--data photos --model door simple resnet vgg19 " in first[0]  # the shipped door knows other photos
     assert first[1:] == [convert, f"{ours} runs/compared/door.tflite {others}"]

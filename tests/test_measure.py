@@ -21,6 +21,7 @@ from trainer.finder.contenders import YuNet
 from trainer.finder.matching import Share, Sighting, Tally, tally
 from trainer.finder.measure import Contender, Figures, Picture, Point, measure
 from trainer.finder.scenes import Scene, read_scenes
+from trainer.photos import PhotosError
 from trainer.practice import draw_face
 
 Four = tuple[float, float, float, float]
@@ -209,6 +210,19 @@ def test_a_damaged_picture_is_named_and_not_counted(tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err == (
         f"left out: {folder}/b-1.png: is cut short, expected a whole picture: copy it again or remove it\n"
     )
+
+
+def test_a_folder_that_is_gone_while_it_is_measured_gives_no_figures(tmp_path: Path) -> None:
+    folder = drawn_scenes(tmp_path / "scenes")
+    scenes, _ = read_scenes(folder)
+
+    def unplugging(luma: Picture) -> list[Face]:
+        if folder.exists():
+            folder.rename(tmp_path / "gone")
+        return bright(luma)
+
+    with pytest.raises(PhotosError, match=r"scenes/a-2.png: can't be read .* was there a moment ago: run the same"):
+        measure([Contender("unplugging", unplugging, NONE)], scenes)
 
 
 def test_a_huge_picture_is_listed_for_nothing_and_measured_for_its_size(tmp_path: Path) -> None:

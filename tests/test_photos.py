@@ -42,7 +42,7 @@ def break_folder(folder: Path, how: str) -> str:
         return f"{folder}: has a folder 'mask_on_chin', {expected}"
     for path in sorted((folder / "without_mask").iterdir())[9:]:
         path.unlink() if how == "few" else path.write_bytes(b"")
-    return f"{folder / 'without_mask'}: has 9 usable photos, expected at least 10"
+    return f"{folder}: without_mask has 9 usable photos, expected at least 10"
 
 
 @pytest.mark.parametrize("how", ["absent", "one class", "unknown folder", "few", "few usable"])
@@ -315,6 +315,29 @@ def test_pictures_beside_the_classes_are_counted_as_left_out(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("how", "why"), [
+    ("scenes", "/boxes.csv: 1 of 1 boxes have another label, as 'mask', expected with_mask, without_mask, "
+               "mask_weared_incorrect: rename those that mean one of these"),
+    ("beside", ": has 24 pictures outside of with_mask and without_mask: move each into its class"),
+])
+def test_what_is_left_out_is_told_before_there_are_too_few(
+    how: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    if how == "scenes":
+        (folder / "boxes.csv").write_text("file,x,y,w,h,label\nwith_mask/0.png,0,0,40,40,mask\n")
+    else:
+        for path in sorted(folder.glob("*_mask/*")):
+            path.rename(folder / f"{path.parent.name}-{path.name}")
+
+    assert main(["train", "--data", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {folder}{why}",
+        f"error: {folder}: with_mask has 0 usable photos, expected at least 10: add photos",
+    ]
+
+
 def test_a_film_among_the_photos_is_left_out_without_being_held_in_memory(tmp_path: Path) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     with (folder / "with_mask" / "film.mov").open("wb") as film:
@@ -518,8 +541,8 @@ def test_a_crops_notes_say_whether_a_hand_is_before_the_mouth(tmp_path: Path) ->
     assert [photo.slice for photo in find_photos(tmp_path)] == ["hand_near_mouth"] * len(hands) + [""] * len(others)
 
 
-def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
-    (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\nb.png\n")
+def test_empty_rows_and_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "crops.csv").write_text("file,label\na.png,with_mask,,\n,\n,,,\nb.png\n\n,\n")
     assert read_rows(tmp_path / "crops.csv", ["file"]) == [
         {"file": "a.png", "label": "with_mask"}, {"file": "b.png", "label": ""},
     ]  # fmt: skip
@@ -527,7 +550,10 @@ def test_empty_values_beyond_the_columns_of_a_table_say_nothing(tmp_path: Path) 
 
 @pytest.mark.parametrize(("table", "content", "line"), [
     ("crops.csv", "file,label,source,kind\n", "crops.csv: has no column 'note'"),
-    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n", "crops.csv: has the label 'mask'"),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,mask,a,real,\n",
+     "crops.csv: with_mask/0.png has the label 'mask', expected with_mask, without_mask, mask_weared_incorrect: "),
+    ("crops.csv", "file,label,source,kind,note\nwith_mask/0.png,with_mask,a,real,\n,,,,\n,with_mask,a,real,\n",
+     "crops.csv: line 4 has no file, expected one: correct or remove it"),
     ("crops.csv", "file,label,source,kind,note\ngone.png,with_mask,a,real,\n", "gone.png: is no file"),
     ("crops.csv", "file,label,source,kind,note\n/dev/zero,with_mask,a,real,\n", "/dev/zero: is no file"),
     ("crops.csv", "file,label,source,kind,note\n\0a.png,with_mask,a,real,\n", "crops.csv: is no table (has a NUL)"),
@@ -578,7 +604,7 @@ def test_photos_that_all_resemble_those_to_measure_with_are_one_line(
     assert main(command) == 2
 
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"error: {folder}/with_mask: has 0 photos that resemble none of APART, expected at least 10: add photos"
+        f"error: {folder}: with_mask has 0 photos that resemble none of APART, expected at least 10: add photos"
     )
 
 

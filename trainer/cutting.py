@@ -40,8 +40,6 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
                     luma = read_picture(photo)
                     require_inside(photo, luma)
                 except PictureError as error:
-                    if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
-                        raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
                     refused.append((i, str(error).removeprefix(f"{photo.path}: ")))  # the folder may be moved
                     continue
                 box = photo.box
@@ -59,10 +57,18 @@ def cut_photos(photos: Sequence[Photo], size: int, finder: FaceFinder | None, fo
 
 
 def read_picture(photo: Photo) -> Luma:
-    """Return the picture that a photo is, or is in. Raises PictureError, also where it isn't named as one."""
+    """Return the picture that a photo is, or is in.
+
+    Raises PictureError, also where it isn't named as one, and PhotosError where it can no longer be read.
+    """
     if not photo.is_named_as_picture:
         raise PictureError(f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}")
-    return read_luma(photo.path)
+    try:
+        return read_luma(photo.path)
+    except PictureError as error:
+        if photo.sha256 and isinstance(error.__cause__, OSError):  # a folder that is gone is no bad photo
+            raise PhotosError(f"{error}; it could be read a moment ago: run the same again") from error
+        raise
 
 
 def require_inside(photo: Photo, luma: Luma) -> None:

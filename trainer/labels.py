@@ -2,30 +2,35 @@
 
 import csv
 import io
+import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 from device.pictures import OF_PHONES, SUFFIXES
 from trainer.cache import write_whole
-from trainer.photos import CROPS_TABLE, LABELS, WORN_WRONG, PhotosError, read_rows, read_text
+from trainer.photos import CROPS_TABLE, KNOWN, PhotosError, read_rows, read_text
 from trainer.sources import require_utf8
 
 DROPPED = "dropped"  # no face, two faces, too blurred to tell: nothing to learn from
-ANSWERS = (*LABELS, WORN_WRONG, DROPPED)
+ANSWERS = (*KNOWN, DROPPED)
 COLUMNS = ("file", "label", "source", "kind", "note")
+Row = dict[str, str]
 
 
 class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date; say on stderr what isn't shown, and of new pictures a source of another name.
+        """Bring the table up to date; say on stderr of how many rows the folders say otherwise.
+
+        And what isn't shown, and of new pictures a source of another name.
 
         Raises PhotosError if there is no such folder, a table of somebody else, or a name that isn't UTF-8.
         """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
+        self._moved: dict[str, Row] = {}  # the rows, by name, of pictures that don't lie any more where these say
         if not folder.is_dir():
             raise PhotosError(f"{folder}: no such folder, expected one with face crops: check PICTURES")
         require_utf8([folder.resolve()])  # the source of its pictures
@@ -43,7 +48,9 @@ class LabelFolder:
             print(f"left out: {folder}: has {others} HEIC or AVIF pictures, which aren't shown: convert them to JPEG",
                   file=sys.stderr)
         if self.waiting() or self._table.exists():
+            before = self._rows()
             self._write_table()
+            self._tell_changes(before)
 
     def waiting(self) -> list[str]:
         """List the names of the pictures without a label."""
@@ -81,22 +88,41 @@ class LabelFolder:
         if target.exists():
             raise PhotosError(f"{target}: is there already: rename one of the two")
         source.rename(target)
-        self._write_table()
+        try:
+            self._write_table()
+        except BaseException:  # of a full disk: the next undo would be of another picture
+            target.rename(source)
+            raise
 
-    def _rows(self) -> list[dict[str, str]]:
+    def _rows(self) -> list[Row]:
         return read_rows(self._table, COLUMNS) if self._table.exists() else []
 
+    def _tell_changes(self, before: list[Row]) -> None:
+        now = self._rows()
+        names, same = {Path(row["file"]).name for row in now}, {tuple(row.values()) for row in now}
+        still = [Path(row["file"]).name in names for row in before if tuple(row.values()) not in same]
+        if still:
+            print(f"{self._table}: is corrected, since the folders are the labels: {sum(still)} rows said another "
+                  f"label or place, {len(still) - sum(still)} are removed, whose pictures lie in none", file=sys.stderr)
+
     def _write_table(self) -> None:
-        """Write what lies where; a row that still holds stays as it is, with what its owner changed in it."""
-        rows = {row["file"]: row for row in self._rows()}
+        """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere."""
+        lying = {f"{label}/{name}": label for label in KNOWN for name in _pictures(self.folder / label)}
+        rows = {Path(row["file"]).as_posix(): row for row in self._rows()}
+        elsewhere = []
+        for file in [file for file in rows if file not in lying]:
+            if os.path.isfile(self.folder / file):  # noqa: PTH113 - no error either for a name that no file can have
+                elsewhere.append(rows[file])
+            else:
+                self._moved[Path(file).name] = rows[file]
+        new = dict(zip(COLUMNS, ("", "", self.source, "real", ""), strict=True))
         content = io.StringIO()
         table = csv.DictWriter(content, COLUMNS, lineterminator="\n")
         table.writeheader()
-        for label in (*LABELS, WORN_WRONG):
-            for name in _pictures(self.folder / label):
-                file = f"{label}/{name}"
-                new = dict(zip(COLUMNS, (file, label, self.source, "real", ""), strict=True))
-                table.writerow(rows[file] if rows.get(file, {}).get("label") == label else new)
+        for file, label in lying.items():
+            known = rows.get(file) or self._moved.get(Path(file).name, new)
+            table.writerow({**known, "file": file, "label": label})
+        table.writerows(elsewhere)
         write_whole(self._table, content.getvalue().encode())
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from device.pictures import OF_PHONES, SUFFIXES
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG, has_table, read_rows
+from trainer.photos import BOXES_TABLE, KNOWN, LABELS, has_table, read_rows
 
 
 def left_out(folder: Path) -> list[str]:
@@ -19,10 +19,9 @@ def left_out(folder: Path) -> list[str]:
 
 
 def _boxes(table: Path) -> list[str]:
-    known = (*LABELS, WORN_WRONG)
-    labels = [row["label"] for row in read_rows(table, ("label",))]
-    others = [label for label in labels if label not in known]
+    labels = [row["label"] for row in read_rows(table, ("file", "label"))]
+    others = [label for label in labels if label not in KNOWN]
     if not others:
         return []
-    found = f"{len(others)} of {len(labels)} boxes have another label, as {others[0]!r}, expected {', '.join(known)}"
+    found = f"{len(others)} of {len(labels)} boxes have another label, as {others[0]!r}, expected {', '.join(KNOWN)}"
     return [f"left out: {table}: {found}: rename those that mean one of these"]

@@ -27,6 +27,7 @@ from device.pictures import SUFFIXES
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
 WORN_WRONG_SLICE = "worn_wrong"
+KNOWN = (*LABELS, WORN_WRONG)  # labels of folders and tables
 CROPS_TABLE, BOXES_TABLE = "crops.csv", "boxes.csv"
 SMALLEST_BOX = 20  # px, the shorter side: below it people can't tell either
 # What a note in crops.csv begins with, as the name of the slice that the crop is measured in.
@@ -70,7 +71,7 @@ def find_photos(folder: Path) -> list[Photo]:
     if (folder / CROPS_TABLE).exists():
         return _crops(folder)
     folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if unknown := sorted(folders - {*LABELS, WORN_WRONG}):
+    if unknown := sorted(folders - {*KNOWN}):
         raise PhotosError(
             f"{folder}: has a folder {unknown[0]!r}, expected only {', '.join(LABELS)} and {WORN_WRONG}: rename it or "
             "move it away"
@@ -79,14 +80,11 @@ def find_photos(folder: Path) -> list[Photo]:
         if label not in folders:
             raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
     return [
-        Photo(path, path.relative_to(folder).as_posix(), label, _readable_sha256(path), folder.name)
-        for label, name in enumerate(LABELS)
+        Photo(path, path.relative_to(folder).as_posix(), _index(name), _readable_sha256(path), folder.name,
+              WORN_WRONG_SLICE if name == WORN_WRONG else "")
+        for name in KNOWN if name in folders
         for path in _files(folder / name)
-    ] + [
-        Photo(path, path.relative_to(folder).as_posix(), LABELS.index(ALARM_LABEL), _readable_sha256(path), folder.name,
-              WORN_WRONG_SLICE)
-        for path in (_files(folder / WORN_WRONG) if WORN_WRONG in folders else ())
-    ]
+    ]  # fmt: skip
 
 
 def has_table(folder: Path) -> bool:
@@ -109,13 +107,15 @@ def _refuse(error: OSError) -> None:
 def _crops(folder: Path) -> list[Photo]:
     photos = []
     for row in read_rows(folder / CROPS_TABLE, ("file", "label", "source", "kind", "note")):
-        wrong = row["label"] == WORN_WRONG
+        file, label = row["file"], row["label"]
+        if label not in KNOWN:
+            raise PhotosError(f"{folder / CROPS_TABLE}: {file} has the label {label!r}, expected {', '.join(KNOWN)}: "
+                              "correct it")
         words = [re.split(r"[\W_]", note.strip())[0] for note in row["note"].split(";")]
         notes = [NOTES[word] for word in words if word in NOTES]
         photos.append(Photo(
-            folder / row["file"], row["file"], _label(row["label"], folder / CROPS_TABLE),
-            _sha256(folder / row["file"]), row["source"],
-            WORN_WRONG_SLICE if wrong else (notes or [""])[0], row["kind"] == "synthetic", cropped=True,
+            folder / file, file, _index(label), _sha256(folder / file), row["source"],
+            WORN_WRONG_SLICE if label == WORN_WRONG else (notes or [""])[0], row["kind"] == "synthetic", cropped=True,
         ))
     return photos
 
@@ -128,12 +128,12 @@ def _boxes(folder: Path) -> list[Photo]:
             box = Box(*(round(float(row[side])) for side in "xywh"))
         except (ValueError, OverflowError):  # of infinity
             raise PhotosError(f"{folder / BOXES_TABLE}: {file} has a side that is no number, expected pixels") from None
-        if label not in (*LABELS, WORN_WRONG) or min(box.width, box.height) < SMALLEST_BOX:
+        if label not in KNOWN or min(box.width, box.height) < SMALLEST_BOX:
             continue
         if file not in digests:
             digests[file] = _sha256(folder / file)
         photos.append(Photo(
-            folder / file, f"{file}#{','.join(map(str, box))}", _label(label, folder / BOXES_TABLE), digests[file],
+            folder / file, f"{file}#{','.join(map(str, box))}", _index(label), digests[file],
             source_of(folder / file), WORN_WRONG_SLICE if label == WORN_WRONG else "", box=box,
         ))
     return photos
@@ -145,22 +145,28 @@ def source_of(path: Path) -> str:
 
 
 def read_rows(table: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table with a head line; a row that ends early has empty values. Raises PhotosError."""
+    """Read a table with a head line; a row that ends early has empty values, and an empty row says nothing.
+
+    Raises PhotosError for what is no such table, and for a row without a value in the first of these columns.
+    """
     text = read_text(table)
     if "\0" in text:
         raise PhotosError(f"{table}: is no table (has a NUL), expected comma-separated values: correct it")
     try:
         reader = csv.DictReader(io.StringIO(text), restval="", strict=True)
-        rows = list(reader)
+        rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise PhotosError(f"{table}: is no table ({error}), expected comma-separated values: correct it") from error
     if lacking := [column for column in columns if column not in (reader.fieldnames or ())]:
         raise PhotosError(f"{table}: has no column {lacking[0]!r}, expected {', '.join(columns)}: add it")
-    beyond = [row.pop(None, []) for row in rows]  # of a note with a comma, or empty ones, as spreadsheets write them
-    if longer := [row for row, values in zip(rows, beyond, strict=True) if any(values)]:
+    beyond = [row.pop(None, []) for _, row in rows]  # of a note with a comma, or empty ones, as spreadsheets write them
+    if longer := [row for (_, row), values in zip(rows, beyond, strict=True) if any(values)]:
         raise PhotosError(f"{table}: {longer[0][columns[0]]} has more values than the table has columns, expected one "
                           "each: put a value with a comma into double quotes")
-    return rows
+    told = [(line, row) for line, row in rows if any(row.values())]  # spreadsheets write empty rows too
+    if nameless := [line for line, row in told if not row[columns[0]]]:
+        raise PhotosError(f"{table}: line {nameless[0]} has no {columns[0]}, expected one: correct or remove it")
+    return [row for _, row in told]
 
 
 def read_text(path: Path) -> str:
@@ -171,10 +177,8 @@ def read_text(path: Path) -> str:
         raise PhotosError(f"{path}: is no UTF-8, expected text: save it as UTF-8") from error
 
 
-def _label(name: str, table: Path) -> int:
-    if name not in (*LABELS, WORN_WRONG):
-        raise PhotosError(f"{table}: has the label {name!r}, expected {', '.join((*LABELS, WORN_WRONG))}: correct it")
-    return LABELS.index(name) if name in LABELS else LABELS.index(ALARM_LABEL)
+def _index(label: str) -> int:
+    return LABELS.index(label if label in LABELS else ALARM_LABEL)
 
 
 def _sha256(path: Path) -> str:

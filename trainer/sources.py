@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from trainer.cache import cache_folder
+from trainer.left_out import left_out
 from trainer.options import path
 from trainer.photos import LABELS, PhotosError, find_photos, has_table
 from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos
+from trainer.telling import tell
 
 FEWEST = 10  # photos a class
 PRACTICE = "practice-1"  # the cache's folder; the number changes with the drawing
@@ -61,7 +63,9 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
     require_utf8([*folders, *measuring])
     for named in (folders, measuring):
         require_once(named)
-    require_enough([photo.label for folder in folders for photo in find_photos(folder)], folders[0])
+    labels = [photo.label for folder in folders for photo in find_photos(folder)]
+    tell(line for folder in folders for line in left_out(folder))  # which may be why there are too few
+    require_enough(labels, folders[0])
     for folder in measuring:
         find_photos(folder)
     _require_names([folder for folder in folders if not has_table(folder)])  # tables name their sources themselves
@@ -73,7 +77,7 @@ def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos
     counts = Counter(labels)
     for label, name in enumerate(LABELS):
         if counts[label] < FEWEST:
-            raise PhotosError(f"{folder / name}: has {counts[label]} {of}, expected at least {FEWEST}: add photos")
+            raise PhotosError(f"{folder}: {name} has {counts[label]} {of}, expected at least {FEWEST}: add photos")
 
 
 def require_utf8(paths: Iterable[Path]) -> None:

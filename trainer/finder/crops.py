@@ -50,6 +50,8 @@ def crops_in(folder: Path, composer: Composer, model: Path, pictures: int, seed:
     kept = folder.with_name(f"{folder.name}-parts")
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
+        kept.mkdir(parents=True, exist_ok=True)
+        kept.chmod(0o700)  # they show faces; an older version's was open to all
         parts = [kept / f"{part}.npy" for part in range(pictures // AT_ONCE)]
         _cut(parts, composer, model, seed, threads)
         with whole_folder(folder) as partial:
