@@ -18,6 +18,7 @@ from device.errors import ModelError
 FORMAT, PRODUCT = 1, "mask-kiosk"
 NAME = "manifest"  # of the file, in the folder that the server shows
 MOST_BYTES = 65536
+MOST_DIGITS = 15  # of a whole number: the times of a larger one end in an OverflowError
 # A signature that the same key made for anything else isn't one of a manifest.
 NAMESPACE = "update@mask-kiosk"
 KEY = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]{68}")
@@ -108,7 +109,7 @@ def verified(content: bytes, signers: Path) -> Manifest:
 def read_manifest(line: bytes) -> Manifest:
     """Return what the line of a manifest says. Raises DeployError."""
     try:
-        found = json.loads(line)
+        found = json.loads(line, parse_int=number)
         said = found if isinstance(found, dict) else {}
         product, version = said.get("product"), said.get("format")
         if (product, version) != (PRODUCT, FORMAT):
@@ -118,6 +119,13 @@ def read_manifest(line: bytes) -> Manifest:
     except (ModelError, ValueError, RecursionError) as error:
         raise DeployError(f"the manifest can't be read ({error}), expected what `make publish` writes") from error
     return manifest
+
+
+def number(text: str) -> int:
+    """Return a manifest's whole number. Raises ValueError for one that no calendar and no disk knows."""
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{text[:MOST_DIGITS]}… is too large a number")
+    return int(text)
 
 
 def signers_file(keys: tuple[str, ...]) -> str:

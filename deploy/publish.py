@@ -24,6 +24,7 @@ from deploy.manifest import (
     File,
     Manifest,
     Ring,
+    number,
     public_key,
     signed,
     signers_file,
@@ -110,7 +111,7 @@ def _serial_before(to: Path) -> int:
     if not path.exists():
         return 0
     try:
-        return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[0])["serial"])
+        return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[0], parse_int=number)["serial"])
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise DeployError(f"{path} isn't a manifest, expected one or none: choose another folder with TO=") from error
 

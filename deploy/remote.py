@@ -25,7 +25,10 @@ class Remote:
 
     def __init__(self, host: str) -> None:
         if not HOST.fullmatch(host):
-            raise DeployError(f"host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local")
+            raise DeployError(
+                f"host is '{host}', expected USER@NAME, or a Host of ~/.ssh/config, where a Port belongs: set "
+                "HOST=pi@kiosk.local"
+            )
         if shutil.which("ssh") is None:
             raise DeployError("ssh is missing on this computer, expected it on PATH: install it")
         self.host = host

@@ -96,7 +96,10 @@ class Collector:
     def _write(self, crop: Luma) -> None:
         assert self._store is not None  # noqa: S101
         try:
-            if self._store.keep(cv2.imencode(".png", crop)[1].tobytes(), self._clock()):
+            is_encoded, picture = cv2.imencode(".png", crop)
+            if not is_encoded:
+                self._lose("they can't be encoded")
+            elif self._store.keep(picture.tobytes(), self._clock()):
                 self.kept += 1
             else:
                 self._lose("as many are kept as may be: `make collect` fetches them")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.cameras.source import A_SOURCE, is_source
+from device.disk import require_file
 from device.errors import SettingsError
 from device.limits import (
     A_CROP,
@@ -35,6 +36,7 @@ from device.telemetry.settings import CountsSettings, MqttSettings, WebhookSetti
 from device.web.languages import AUTO, codes
 
 LARGEST = 1_000_000  # characters of a kiosk.toml: the installed one has seven thousand
+FROM_SHELL = ("/dev/", "/proc/")  # where the pipe of `--config <(…)` is, which the shell writes into
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ def read_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
+        if not str(path).startswith(FROM_SHELL):
+            require_file(path)
         with path.open(encoding="utf-8-sig") as file:  # Windows may mark it; a device may have no end
             text = file.read(LARGEST + 1)
         content = tomllib.loads(text) if len(text) <= LARGEST else None

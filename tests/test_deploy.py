@@ -79,12 +79,12 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 
 
 @needs_ssh
-@pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:/opt", "pi kiosk", "pi@@kiosk"])
+@pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:2222", "pi kiosk", "pi@@kiosk"])
 def test_refuses_a_host_that_is_none(host: str) -> None:
     assert deploy("deploy", host) == (
-        2,
-        [f"error: host is '{host}', expected USER@NAME: set HOST=pi@kiosk.local"],
-    )
+        2, [f"error: host is '{host}', expected USER@NAME, or a Host of ~/.ssh/config, where a Port belongs: set "
+            "HOST=pi@kiosk.local"],
+    )  # fmt: skip
 
 
 def test_refuses_an_option_in_a_hosts_place() -> None:

@@ -18,6 +18,7 @@ import sys
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -39,7 +40,7 @@ from trainer.finder.compose import Composer
 from trainer.finder.lay import picture
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder, finder_loss
-from trainer.finder.run import command, scenes_of
+from trainer.finder.run import command, require_unknown, scenes_of
 from trainer.finder.scenes import read_backgrounds
 from trainer.finder.teacher import taught
 from trainer.finder.training import Compositions, samples
@@ -505,6 +506,17 @@ def test_scenes_without_faces_are_counted_as_left_out(tmp_path: Path, capsys: py
     assert (sum(gathered.pictures.values()), len(gathered.held_scenes)) == (SCENES - 2, HELD)
 
 
+def test_sixteen_pictures_with_faces_are_enough_whatever_stands_between_them(tmp_path: Path) -> None:
+    folder = drawn_material(tmp_path)
+    draw(folder / "scenes" / "hall-06-empty.png", None, 3)  # the eighth
+    (folder / "scenes" / "images.csv").write_text("file\nhall-06-empty.png\n")
+
+    gathered = gather(replace(planned(folder), hold_out=("yard-*", "hall-1[6-9]*", "hall-2*")))
+
+    assert sum(gathered.pictures.values()) == 15
+    assert [scene.name for scene in gathered.validation_scenes] == ["hall-07.png"]
+
+
 def test_pictures_that_cannot_be_read_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -518,7 +530,7 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(
     assert [line.partition(": is")[0] for line in capsys.readouterr().err.splitlines()] == [
         f"left out: {folder}/{name}" for name in ("scenes/hall-00.png", "scenes/hall-07.png", "rooms/room-01.png")
     ]
-    assert [scene.name for scene in gathered.validation_scenes] == ["hall-23.png"]
+    assert [scene.name for scene in gathered.validation_scenes] == ["hall-09.png"]
     assert (gathered.pictures, gathered.faces, gathered.backgrounds) == ({"hall": 21}, {"hall": 21}, {"room": 18})
     assert len(gathered.calibration) == 39
 
@@ -558,11 +570,11 @@ REFUSED = {
     ),
     "all held out": (
         ["--hold-out", "*"],
-        "{0}/scenes: 0 pictures with faces are left to learn from and 0 to watch with, expected 16 or more in all",
+        "{0}/scenes: 0 pictures with faces are left to learn from, expected 16 or more beside those that --hold-out",
     ),
     "all scenes held out": (["--hold-out", "hall-*", "yard-*"], "{0}/scenes: 0 pictures with faces are left"),
     "all backgrounds held out": (["--hold-out", "room-*"], "{0}/rooms: 2 pictures without faces are left to learn"),
-    "few scenes": (["--scenes", "{0}/plaza"], "{0}/plaza: 1 pictures with faces are left to learn from and 0 to watch"),
+    "few scenes": (["--hold-out", "yard-*", "hall-0*"], "{0}/scenes: 14 pictures with faces are left to learn from,"),
 }
 
 
@@ -583,18 +595,47 @@ def test_what_cannot_be_trained_on_is_refused_in_one_line(
 def test_a_picture_that_is_learned_from_is_not_measured_with_inside_or_around_its_folder(
     learned: str, tmp_path: Path
 ) -> None:
-    hall = tmp_path / "all" / "hall"
-    row = draw(hall / "hall-0.png", 4, 4)
-    (hall / "boxes.csv").write_text(f"file,x,y,w,h,label\n{row},face\n")
-    (hall.parent / "boxes.csv").write_text(f"file,x,y,w,h,label\nhall/{row},face\n")
+    planned_for, lane = planned(drawn_material(tmp_path)), tmp_path / "all" / "lane"
+    row = draw(lane / "lane-0.png", 4, 4)
+    draw(lane / "alley-0.png", 4, 4)
+    (lane / "boxes.csv").write_text(f"file,x,y,w,h,label\n{row},face\n")
+    (lane.parent / "boxes.csv").write_text(f"file,x,y,w,h,label\nlane/{row},face\n")
 
-    for folder, measured in ((hall.parent, hall), (hall, hall.parent)):
-        places: dict[str, tuple[str, ...]] = {"scenes": (), "backgrounds": (), "unlabelled": ()}
-        places[learned] = (str(folder),)
-        plan = FinderPlan(places["scenes"], places["backgrounds"], places["unlabelled"], "", (), "", EPOCHS, 0, 2)
-        with pytest.raises(PhotosError, match=r"/hall/hall-0\.png: is learned from, measuring with it would flatter"):
-            scenes_of([measured], plan)
-        assert len(scenes_of([measured], replace(plan, hold_out=("hall-*",)))[measured.name]) == 1
+    for folder, measured in ((lane.parent, lane), (lane, lane.parent)):
+        plan = with_more(planned_for, learned, folder)
+        with pytest.raises(PhotosError, match=r"/lane/lane-0\.png: is learned from, measuring with it would flatter"):
+            require_unknown(scenes_of([measured]), gather(plan))
+        require_unknown(scenes_of([measured]), gather(replace(plan, hold_out=("yard-*", "lane-*"))))
+
+
+def with_more(plan: FinderPlan, learned: str, folder: Path) -> FinderPlan:
+    more: dict[str, Any] = {learned: (*getattr(plan, learned), str(folder))}
+    return replace(plan, **more)
+
+
+def test_a_picture_that_is_not_learned_from_may_be_measured_with_inside_a_folder_that_is(tmp_path: Path) -> None:
+    folder = drawn_material(tmp_path)
+    no_row = tmp_path / "scenes" / "other"  # in the table of scenes/
+    for at in (no_row, tmp_path / "crops"):
+        at.mkdir()
+        (at / "boxes.csv").write_text(f"file,x,y,w,h,label\n{draw(at / 'lane-0.png', 4, 4)},face\n")
+    draw(tmp_path / "crops" / "alley-0.png", 4, 4)
+    plan = with_more(planned(folder), "unlabelled", tmp_path / "crops")
+
+    # Of the source of what is held out no unlabelled picture is learned from.
+    sets = scenes_of([no_row, tmp_path / "crops"])
+    require_unknown(sets, gather(replace(plan, hold_out=("yard-*", "lane-9.png"))))
+    assert [len(scenes) for scenes in sets.values()] == [1, 1]
+
+
+def test_a_picture_that_is_learned_from_is_known_by_whatever_path(tmp_path: Path) -> None:
+    folder = drawn_material(tmp_path)
+    (folder / "tables").mkdir()
+    rows = (folder / "scenes" / "boxes.csv").read_text()
+    (folder / "tables" / "boxes.csv").write_text(re.sub("^(?=hall|yard)", "../scenes/", rows, flags=re.MULTILINE))
+
+    with pytest.raises(PhotosError, match=r"/scenes/hall-00\.png: is learned from"):
+        require_unknown(scenes_of([folder / "scenes"]), gather(replace(planned(folder), scenes=(f"{folder}/tables",))))
 
 
 def test_a_teacher_without_pupils_is_not_asked_for(material: Path, trained: Trained) -> None:

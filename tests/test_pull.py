@@ -146,6 +146,13 @@ def trick(suffix: str, how: Callable[[Handler], object]) -> Callable[[Case], Non
     return lambda case: case.server.tricks.update({suffix: how})
 
 
+def grown(number: str) -> Callable[[Case], None]:
+    """Sign a manifest in which a number, below 0 where its name begins so, has 401 digits."""
+    name, sign = number.removeprefix("-").encode(), b"-" if number.startswith("-") else b""
+    written = re.compile(rb'("%b": )[0-9.]+' % name)
+    return lambda case: sign_otherwise(case, how=lambda line: written.sub(rb"\g<1>%b1%b" % (sign, b"0" * 400), line))
+
+
 UNSIGNED = r"the manifest isn't signed by a key that is trusted here \(.+\)"
 # What happens, exit code, line.
 ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
@@ -202,6 +209,11 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
         lambda case: sign_otherwise(case, how=lambda line: line.replace(b'"rings"', b'"circles"')), 2,
         r"the manifest can't be read \(key 'circles' of the manifest is unknown: it is of another version, .+",
     ),
+    **{
+        f"{number} beyond all numbers": (
+            grown(number), 2, r"the manifest can't be read \(-?10{13,14}… is too large a number\), expected what .+"
+        ) for number in ("made", "expires", "-expires", "size", "share")
+    },
     "a release too large": (
         lambda case: describe(case, size=10**12), 2, r"the release has 1000000 MB, expected 500 at most",
     ),
@@ -592,11 +604,12 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
 
 def test_what_counts_on_from_no_number_is_refused(case: Case) -> None:
     manifest = case.publisher.www / "manifest"
-    manifest.write_text('{"serial": 1e999}\n')
-    code, printed = case.publisher.run(*case.publisher.publishing())
-    assert (code, printed) == (
-        2, f"error: {manifest} isn't a manifest, expected one or none: choose another folder with TO="
-    )  # fmt: skip
+    for serial in ("1e999", "1" + "0" * 15):
+        manifest.write_text(f'{{"serial": {serial}}}\n')
+        code, printed = case.publisher.run(*case.publisher.publishing())
+        assert (code, printed) == (
+            2, f"error: {manifest} isn't a manifest, expected one or none: choose another folder with TO="
+        )  # fmt: skip
 
 
 def test_a_full_disk_is_named_and_half_a_file_does_not_stay(case: Case) -> None:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -222,6 +223,18 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
+
+
+def test_a_pipe_is_read_only_from_a_shell(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "kiosk.toml")  # nobody ever writes into it
+    assert refusal(tmp_path / "kiosk.toml") == (
+        f"{tmp_path}/kiosk.toml: can't be read (no file): check the path and its permissions"
+    )
+    code = "import sys; from pathlib import Path; from device.settings import read_settings as read\n"
+    code += "print(read(Path(sys.argv[1])).signals.beeps)"
+    ran = subprocess.run(["bash", "-c", '"$0" -c "$1" <(echo "[signals]"; echo "beeps = 7")', sys.executable, code],
+                         cwd=SHIPPED.parent.parent, capture_output=True, text=True, check=False)  # fmt: skip
+    assert (ran.stdout, ran.stderr) == ("7\n", "")
 
 
 def test_a_file_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import keras
 from trainer.finder.convert import NAME, convert_finder
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.network import finder
-from trainer.finder.run import command, held_of, plot_loss, run_folder, said, scenes_of
+from trainer.finder.run import command, held_of, plot_loss, require_unknown, run_folder, said, scenes_of
 from trainer.finder.training import read_start, train_finder
 from trainer.runs import load_state, only_one, tell_changes
 from trainer.training import set_threads
@@ -22,8 +22,9 @@ def make_faces(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
     set_threads(plan.threads)
     keras.utils.clear_session()
     start = read_start(Path(plan.start), finder(), NAME, plan.seed) if plan.start else None
-    extra = scenes_of(measured_on, plan)
+    extra = scenes_of(measured_on)
     material = gather(plan)
+    require_unknown(extra, material)
     folder = run_folder("faces", plan, [material.sha256], runs)
     with only_one(folder):
         state = load_state(folder)

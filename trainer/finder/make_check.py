@@ -29,7 +29,7 @@ from trainer.finder.crops import MARGIN, SIZE, Crops, camera_picture, crops_in
 from trainer.finder.matching import Sighting, tally
 from trainer.finder.material import FinderPlan, gather
 from trainer.finder.measure import OVERLAP
-from trainer.finder.run import command, held_of, plot_loss, run_folder, said, scenes_of
+from trainer.finder.run import command, held_of, plot_loss, require_unknown, run_folder, said, scenes_of
 from trainer.finder.scenes import FACE, Scene
 from trainer.finder.training import read_start
 from trainer.photos import PhotosError
@@ -62,8 +62,9 @@ def make_check(plan: FinderPlan, measured_on: list[Path], runs: Path, models: Pa
             f"--hold-out is {' '.join(plan.hold_out) or 'empty'}, the card of {model} says "
             f"{' '.join(card.trained_on.held_out) or 'nothing'}: give the same, or what it is measured with was learned"
         )
-    extra = scenes_of(measured_on, plan)
+    extra = scenes_of(measured_on)
     material = gather(plan)
+    require_unknown(extra, material)
     set_threads(plan.threads)
     keras.utils.clear_session()
     start = read_start(Path(plan.start), new_check(), NAME, plan.seed) if plan.start else None

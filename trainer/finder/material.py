@@ -26,6 +26,7 @@ VALIDATION = 16  # every so many pictures, one is not learned from, but watched
 # How often a layer shows a picture of each pool: scenes with a masked face and without, pictures that a teacher marked
 # with and without. Faces under masks are the harder half, and scenes without them the larger.
 SHARES = (0.35, 0.33, 0.17, 0.15)
+Loaded = tuple[Scene, Picture]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Material:
     pictures: dict[str, int]  # that are learned from, by source
     faces: dict[str, int]
     backgrounds: dict[str, int]
+    known: frozenset[Path]  # whole paths of all that are learned from or watched
     sha256: str  # over the names, contents and boxes of all
 
     @property
@@ -77,30 +79,13 @@ def gather(plan: FinderPlan) -> Material:
     empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
     (scenes, held_scenes), (plain, held_plain) = _apart(marked, plan.hold_out), _apart(empty, plan.hold_out)
     require_utf8(scene.path for scene in [*scenes, *plain])  # the card tells their sources
-    # Of pictures that nobody has marked, whole sources stay away: they may be cut from those that are kept apart, here
-    # or in a folder to measure with, of which a pattern tells the source unless it begins with a wildcard.
-    sources = {scene.source for scene in [*held_scenes, *held_plain]}
-    sources |= {source_of(Path(pattern)) for pattern in plan.hold_out}
-    unmarked, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)
-    unlabelled = [scene for scene in unmarked if scene.source not in sources]
-    if plan.unlabelled and not unlabelled:
-        raise PhotosError(
-            f"{' and '.join(plan.unlabelled)}: every picture is of a source that --hold-out keeps away, expected "
-            "others: hold out fewer, or leave --unlabelled out"
-        )
-    if away := len(unmarked) - len(unlabelled):
-        print(f"left out: {' and '.join(plan.unlabelled)}: {away} of {len(unmarked)} pictures are of sources that "
-              "--hold-out keeps away", file=sys.stderr)
+    unlabelled = _unlabelled(plan, [*held_scenes, *held_plain])
     if bare := sum(not len(scene.boxes) for scene in marked):
         print(f"left out: {' and '.join(plan.scenes)}: {bare} of {len(marked)} pictures have no face to learn from, "
               "expected one in each: move those without any into a folder of BACKGROUNDS", file=sys.stderr)
-    watched = [i % VALIDATION == VALIDATION // 2 - 1 for i in range(max(len(scenes), len(plain)))]
-    learned = _load([s for s, aside in zip(scenes, watched, strict=False) if not aside and len(s.boxes)])
-    validation = _load([s for s, aside in zip(scenes, watched, strict=False) if aside and len(s.boxes)])
-    backgrounds = _load([s for s, aside in zip(plain, watched, strict=False) if not aside])
-    watched_plain = _load([s for s, aside in zip(plain, watched, strict=False) if aside])
-    _require(plan.scenes, "pictures with faces", learned, validation)
-    _require(plan.backgrounds, "pictures without faces", backgrounds, watched_plain)
+    with_faces = [scene for scene in scenes if len(scene.boxes)]
+    learned, validation = _parts(_load(with_faces), plan.scenes, "pictures with faces")
+    backgrounds, watched_plain = _parts(_load(plain), plan.backgrounds, "pictures without faces")
     pools = [[p for s, p in learned if (WITH_MASK in s.labels) == masked] for masked in (True, False)]
     teacher = Path(plan.teacher) if plan.teacher else None
     for masked in (True, False):
@@ -120,8 +105,28 @@ def gather(plan: FinderPlan) -> Material:
         faces={**_count(s.source for s, _ in learned for _ in s.boxes),
                **{name: sum(len(p.boxes) for pool in pools[2:] for p in pool) for name in taught_count}},
         backgrounds=_count(s.source for s, _ in backgrounds),
+        known=frozenset(scene.path.resolve() for scene in [*with_faces, *plain, *unlabelled]),
         sha256=_digest([*scenes, *plain, *unlabelled]),
     )
+
+
+def _unlabelled(plan: FinderPlan, held: Sequence[Scene]) -> list[Scene]:
+    """Return the pictures that nobody has marked, but for whole sources of those that are held out.
+
+    They may be cut from these, here or in a folder to measure with, of which a pattern tells the source unless it
+    begins with a wildcard.
+    """
+    sources = {scene.source for scene in held} | {source_of(Path(pattern)) for pattern in plan.hold_out}
+    found, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)
+    kept = [scene for scene in found if scene.source not in sources]
+    given = " and ".join(plan.unlabelled)
+    if given and not kept:
+        raise PhotosError(f"{given}: every picture is of a source that --hold-out keeps away, expected others: hold "
+                          "out fewer, or leave --unlabelled out")
+    if away := len(found) - len(kept):
+        print(f"left out: {given}: {away} of {len(found)} pictures are of sources that --hold-out keeps away",
+              file=sys.stderr)
+    return kept
 
 
 def usable_scenes(folder: Path) -> list[Scene]:
@@ -139,7 +144,7 @@ def _apart(scenes: Iterable[Scene], patterns: Sequence[str]) -> tuple[list[Scene
     return inside, outside
 
 
-def _load(scenes: Sequence[Scene]) -> list[tuple[Scene, Picture]]:
+def _load(scenes: Sequence[Scene]) -> list[Loaded]:
     loaded = []
     for scene in tqdm(scenes, "reading", unit="picture", disable=None):
         try:
@@ -149,19 +154,23 @@ def _load(scenes: Sequence[Scene]) -> list[tuple[Scene, Picture]]:
     return loaded
 
 
-def _require(folders: Sequence[str], what: str, learned: Sequence[object], watched: Sequence[object]) -> None:
-    if not (learned and watched):
+def _parts(loaded: list[Loaded], folders: Sequence[str], what: str) -> tuple[list[Loaded], list[Loaded]]:
+    """Return the pictures to learn from and those to watch with. Raises PhotosError where they are few."""
+    if len(loaded) < VALIDATION:
         raise PhotosError(
-            f"{' and '.join(folders)}: {len(learned)} {what} are left to learn from and {len(watched)} to watch with, "
-            f"expected {VALIDATION} or more in all beside those that --hold-out keeps away: add some or hold out fewer"
+            f"{' and '.join(folders)}: {len(loaded)} {what} are left to learn from, expected {VALIDATION} or more "
+            "beside those that --hold-out keeps away: add some or hold out fewer"
         )
+    learned, some = list(loaded), slice(VALIDATION // 2 - 1, None, VALIDATION)
+    del learned[some]
+    return learned, loaded[some]
 
 
-def _scenes(loaded: Sequence[tuple[Scene, Picture]]) -> list[Scene]:
+def _scenes(loaded: Sequence[Loaded]) -> list[Scene]:
     return [scene for scene, _ in loaded]
 
 
-def _pictures(loaded: Sequence[tuple[Scene, Picture]]) -> list[Picture]:
+def _pictures(loaded: Sequence[Loaded]) -> list[Picture]:
     return [picture for _, picture in loaded]
 
 

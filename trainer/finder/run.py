@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import io
+import itertools
 import json
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -27,21 +27,18 @@ def run_folder(kind: str, plan: FinderPlan, more: list[object], runs: Path) -> P
     return folder
 
 
-def scenes_of(folders: list[Path], plan: FinderPlan) -> dict[str, list[Scene]]:
-    """Return the scenes of folders to measure with, by their names. Raises PhotosError, also where one is learned."""
-    scenes = dict[str, list[Scene]]()
-    for name, folder in zip(distinct([folder.name for folder in folders], folders), folders, strict=True):
-        found = usable_scenes(folder)
-        if learned := [scene.path for scene in found if _is_learned(scene.path, plan)]:
-            raise PhotosError(f"{learned[0]}: is learned from, measuring with it would flatter: name a folder without "
+def scenes_of(folders: list[Path]) -> dict[str, list[Scene]]:
+    """Return the scenes of folders to measure with, by their names. Raises PhotosError."""
+    names = distinct([folder.name for folder in folders], folders)
+    return {name: usable_scenes(folder) for name, folder in zip(names, folders, strict=True)}
+
+
+def require_unknown(sets: dict[str, list[Scene]], material: Material) -> None:
+    """Raise PhotosError where scenes to measure with are learned from or watched."""
+    for scene in itertools.chain(*sets.values()):
+        if scene.path.resolve() in material.known:
+            raise PhotosError(f"{scene.path}: is learned from, measuring with it would flatter: name a folder without "
                               "it to measure with, or keep it apart with --hold-out")
-        scenes[name] = found
-    return scenes
-
-
-def _is_learned(picture: Path, plan: FinderPlan) -> bool:
-    inside = any(picture.is_relative_to(folder) for folder in (*plan.scenes, *plan.backgrounds, *plan.unlabelled))
-    return inside and not any(fnmatchcase(picture.name, pattern) for pattern in plan.hold_out)
 
 
 def said(state: State, model: Path, card: FaceCard) -> str:
