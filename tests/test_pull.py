@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -441,15 +442,60 @@ def test_what_came_from_a_workstation_while_the_kiosk_waits_for_its_ring_stays_u
     version = case.new.release.version
     case.publisher.sign(rings=(Ring(0.5, 0), Ring(1.0, 24)))
     assert case.look(3600)[1].startswith(f"{version} waits: ")
-    hotfix = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
-    case.kiosk.deploy(hotfix)
-    reason = f"{hotfix.version} came by hand; nothing has changed"
+    case.kiosk.deploy(HOTFIX)
+    reason = f"{HOTFIX.version} came by hand; nothing has changed"
     refused = f"{version} isn't tried again before the next manifest: {reason}"
     assert case.look(25 * 3600) == (2, refused)
     case.kiosk.deploy(OLD)
     assert (case.look(26 * 3600), case.kiosk.runs()) == ((2, refused), OLD.version)
     case.publisher.sign(serial=case.publisher.manifest.serial + 1)
     assert case.look(27 * 3600) == (0, f"{version} runs")
+
+
+HOTFIX = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
+# What is done while the agent fetches, and its exit code and line then, the release's version put in.
+MEANWHILE: dict[str, tuple[Callable[[Case], object], int, str]] = {
+    "another release is deployed": (
+        lambda case: case.kiosk.deploy(HOTFIX), 2,
+        f"{{}} isn't tried again before the next manifest: {HOTFIX.version} came by hand; {HOTFIX.version} runs",
+    ),
+    "the same release is deployed": (
+        lambda case: case.kiosk.deploy(case.new.release), 0, "{} runs already",
+    ),
+    "the kiosk is removed": (
+        lambda case: (case.kiosk.home / "current").unlink(), 2,
+        "has no release, expected one: run `make deploy`; nothing runs",
+    ),
+    "it follows no more": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").unlink(), 2,
+        "follows no server, expected one: run `make follow`; nothing has changed",
+    ),
+    "the kiosk is switched off": (
+        lambda case: case.kiosk.enabled.unlink(), 0, "{} waits: the kiosk is switched off here",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_what_is_done_by_hand_while_the_agent_fetches_is_heeded(
+    case: Case, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tmp_path / "systemctl", "#!/bin/sh\necho ActiveState=inactive\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (does, code, line), after = MEANWHILE[what], set[str]()
+
+    def meanwhile(handler: Handler) -> None:
+        does(case)
+        after.add(case.kiosk.home.joinpath("current").resolve().name)
+        SimpleHTTPRequestHandler.do_GET(handler)
+
+    case.server.tricks[".zip"] = meanwhile
+    assert case.look() == (code, line.format(case.new.release.version))
+    assert {case.kiosk.home.joinpath("current").resolve().name} == after
+    state = json.loads(case.kiosk.state.read_text())
+    endings = {"", f"{HOTFIX.version} came by hand", f"{case.new.release.version} ran already"}
+    assert (state["begun"], state["ended"] in endings) == (0, True), state
+    assert not (case.kiosk.home / "incoming").exists()
 
 
 @pytest.mark.parametrize("how", ["disabled", "masked"])

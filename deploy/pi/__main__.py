@@ -148,7 +148,7 @@ def rollback() -> None:
 
 def undeploy() -> None:
     """Remove the kiosk, outputs off; its settings and state stay, and while faces do, what removes them in time."""
-    service.systemctl("stop", service.PULL_TIMER, service.SCREEN, UNIT)
+    service.systemctl("stop", service.PULL_TIMER, service.PULL, service.SCREEN, UNIT)
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
