@@ -20,9 +20,10 @@ from toy_release import behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.checks import Facts, refusals, shortages
-from deploy.errors import DeployError
+from deploy.errors import DeployError, UnkeptError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
+from deploy.pi.build import _run as run
 from deploy.pi.build import is_intact
 from deploy.pi.facts import facts, settings
 from deploy.pi.files import exchange, remove_home, write
@@ -370,6 +371,43 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
     found = "nothing came for 1 s" if cut == "silent" else "unexpected end of data"
     assert (running.returncode, said) == (3, f"error: the copy stopped ({found}): run the same command again\n")
     assert not (tmp_path / "incoming/1/release.json").exists()
+
+
+INSTALLER = """\
+import pathlib, sys
+from deploy.pi import __main__ as installer, follow
+folder = pathlib.Path(sys.argv[1])
+installer.INCOMING, installer.CURRENT = folder / "incoming", folder / "current"
+follow.SIGNERS = folder / "signers"
+sys.exit(installer.main(sys.argv[2:], locked=True))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (("follow", "https://kiosk.invalid", f"ssh-ed25519 {'A' * 68}"), 5,
+         "[Errno 27] File too large: '{0}/signers', expected a disk with room: look with `df -h` and `df -i`"),
+        (("install", "1"), 2, "[Errno 2] No such file or directory: '{0}/incoming/1/release.json', expected what "
+                              "`make deploy` leaves there: run it"),
+    ],
+)  # fmt: skip
+def test_the_installer_tells_a_card_without_room_from_a_file_that_is_missing(
+    words: tuple[str, ...], code: int, line: str, tmp_path: Path
+) -> None:
+    (tmp_path / "current").symlink_to("releases/1")
+    done = subprocess.run(
+        [sys.executable, "-c", INSTALLER, tmp_path, *words], cwd=TREE, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, f"error: {line.format(tmp_path)}\n"), done.stderr
+
+
+def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> None:
+    for stream in ("stdout", "stderr"):
+        full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
+        with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space left on device\)"):
+            run([sys.executable, "-c", full], "make a venv")
 
 
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.faces import leave_rule
 from deploy.pi.facts import CONFIG, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, release_at, remove, remove_home, write
+from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, refusal, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
-from deploy.pi.receive import INCOMING, ROOM
+from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import TREE
 from device.errors import Blind
@@ -50,12 +50,10 @@ def main(words: list[str], *, locked: bool = False) -> int:
                     unfollow()
                 case _:
                     raise DeployError(f"{' '.join(words)} is no command, expected one of:{__doc__.partition(':')[2]}")
-    except DeployError as error:
-        say(f"error: {error}")
-        return error.code
-    except OSError as error:  # no space, or no room for more files
-        say(f"error: {error}, {ROOM}")
-        return DeployError.code
+    except (DeployError, OSError) as error:
+        refused = refusal(error) if isinstance(error, OSError) else error
+        say(f"error: {refused}")
+        return refused.code
     return 0
 
 

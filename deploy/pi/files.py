@@ -7,15 +7,28 @@ import secrets
 import shutil
 from pathlib import Path
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, UnkeptError
 from deploy.pi.facts import HOME
-from device.disk import sync
+from deploy.pi.receive import ROOM
+from device.disk import NO_ROOM, sync
 
 GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux's, which Python doesn't name
+AILING = {errno.EIO, errno.EROFS}  # of a card that the kernel gave up
+
+
+def refusal(error: OSError) -> DeployError:
+    """Return what this computer refused and what to do: an UnkeptError where its card did, whatever was to be kept."""
+    if error.errno in NO_ROOM:
+        return UnkeptError(f"{error}, {ROOM}")
+    if error.errno in AILING:
+        return UnkeptError(f"{error}, expected a card that can be written: look with `sudo dmesg`")
+    if isinstance(error, PermissionError):
+        return DeployError(f"{error}, expected root: put `sudo` before it")
+    return DeployError(f"{error}, expected what `make deploy` leaves there: run it")
 
 
 def write(path: Path, content: str | bytes) -> None:
