@@ -46,9 +46,14 @@ def facts_of(remote: Remote) -> checks.Facts:
 def released(remote: Remote) -> checks.Facts:
     """Return the facts of a host that has a release; raises DeployError if it has none."""
     facts = facts_of(remote)
+    require_release(facts)
+    return facts
+
+
+def require_release(facts: checks.Facts) -> None:
+    """Raise DeployError if a host with these facts has no release."""
     if not facts["released"]:
         raise DeployError("has no release, expected one: run `make deploy`")
-    return facts
 
 
 def deploy(remote: Remote, wish: Wish, say: Say) -> str:

@@ -23,8 +23,10 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError, UnkeptError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
+from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
 from deploy.pi.build import is_intact
+from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
 from deploy.pi.files import exchange, remove_home, write
 from deploy.pi.hold import held, lines_for_config_txt
@@ -550,6 +552,33 @@ def test_a_kiosk_that_is_removed_is_there_as_a_whole_or_not_at_all(
     assert not home.exists()
     remove_home()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_faces_have_their_rule_before_a_power_cut_can_end_the_removal_of_the_kiosk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, faces, rules = tmp_path / "mask-kiosk", tmp_path / "collected", tmp_path / "rules"
+    (tmp_path / "systemctl").symlink_to(shutil.which("true") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, path in {
+        "files.HOME": home, "files.GONE": tmp_path / "gone", "service.TRIAL": tmp_path / "trial",
+        "faces.FACES": faces, "faces.RULES": rules, "service.RULES": rules,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(f"deploy.pi.{name}", path)
+    monkeypatch.setattr("deploy.pi.service.LINKS", {rules: "mask-kiosk.tmpfiles"})
+    monkeypatch.setattr("deploy.pi.service.WANTS", {})
+    (home / "current").mkdir(parents=True)
+    rules.symlink_to(home / "current" / "mask-kiosk.tmpfiles")
+    faces.mkdir()
+    (faces / "a.crop").touch()
+    with monkeypatch.context() as power:
+        power.setattr("os.rmdir", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            undeploy()
+    assert (home.exists(), rules.is_symlink(), rules.read_text()) == (False, False, RULE)
+    undeploy()
+    assert not (tmp_path / "gone").exists()
+    assert capsys.readouterr().out.count("sealed faces") == 1
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
@@ -16,8 +16,8 @@ from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.faces import leave_rule
-from deploy.pi.facts import CONFIG, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, refusal, release_at, remove, remove_home, write
+from deploy.pi.facts import CONFIG, GONE, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, RELEASES, refusal, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
 from deploy.pi.receive import INCOMING
@@ -150,8 +150,10 @@ def undeploy() -> None:
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
+    with suppress(OSError):  # of a full card
+        leave_rule()  # now, because a power cut may end what follows
     remove_home()
-    leave_rule()  # now that there is room for it
+    leave_rule()  # and if not yet, now that there is room for it
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 

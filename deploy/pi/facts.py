@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 HOME = Path("/opt/mask-kiosk")
+GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
 FACES = Path("/var/lib/mask-kiosk/collected")  # that the kiosk keeps where its owner wants that
 UNIT = "mask-kiosk.service"
@@ -51,6 +52,7 @@ def facts() -> dict[str, Any]:
         "settings_wrong": wrong,
         "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
         "released": (HOME / "current").exists(),  # what it is may be unknown: its release.json may be damaged
+        "half_removed": GONE.exists(),  # by a power cut
         "current": said(HOME / "current" / "release.json"),
         "former": said(HOME / "former" / "release.json"),
         "pulled": said(PULLED),

@@ -8,11 +8,10 @@ import shutil
 from pathlib import Path
 
 from deploy.errors import DeployError, UnkeptError
-from deploy.pi.facts import HOME
+from deploy.pi.facts import GONE, HOME
 from deploy.pi.receive import ROOM
 from device.disk import NO_ROOM, sync
 
-GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
