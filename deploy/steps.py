@@ -12,7 +12,7 @@ from deploy import checks, wheels
 from deploy.errors import DeployError, error_of
 from deploy.lock import RUNTIMES, pins_of, wheels_of
 from deploy.pi.build import INTACT, VENV
-from deploy.pi.facts import HOME, LOOK, PYTHON
+from deploy.pi.facts import HOME, LOOK, LOOK_SECONDS, PYTHON
 from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import Remote
@@ -98,7 +98,7 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
 
 def _is_intact(remote: Remote, *parts: str) -> bool:
     """Tell whether parts of the current release of a host are what was built there."""
-    code, _ = remote.ask(f"cd {HOME}/current && {shlex.join(LOOK)} - {shlex.join(parts)}", INTACT)
+    code, _ = remote.ask(f"cd {HOME}/current && {shlex.join(LOOK)} - {shlex.join(parts)}", INTACT, LOOK_SECONDS)
     return code == 0
 
 

@@ -19,8 +19,9 @@ from pi_box import possible_lightly
 from toy_release import behave, index_of, make_tree
 
 from deploy import wheels
+from deploy.__main__ import main
 from deploy.checks import Facts, refusals, shortages
-from deploy.errors import DeployError, UnkeptError
+from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import undeploy
@@ -628,6 +629,34 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
             check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, f"pi@kiosk  ok  {line}\n"), done.stderr
+
+
+def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
+    (tmp_path / "ssh").write_text(
+        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n"
+    )
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("deploy.remote.ANSWER_SECONDS", 5.0)
+    assert main(["status", "pi@hangs", "pi@works"]) == 3
+    told = capsys.readouterr()
+    assert told.out == "pi@works  ok  no release; debian 12, 9 MB free\n"
+    assert told.err == "pi@hangs  error  is silent for 5 s, expected an answer: restart it\n"
+
+
+@pytest.mark.parametrize("files", [[], [(TREE / "requirements.lock", "a"), (TREE / "requirements.lock", "b")]])
+def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
+    files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho begins\nexec sleep 1000\n")
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
+    with pytest.raises(UnreachedError, match=r"^is silent for 1 s; unless it hangs, it ends what it has begun$"):
+        Remote("pi@kiosk").follow("", print, files)
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,9 @@ FACES = Path("/var/lib/mask-kiosk/collected")  # that the kiosk keeps where its 
 UNIT = "mask-kiosk.service"
 PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: when, exit code and line
 PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
-# Runs intact.py in a release's folder: without what pip put in somebody's home, and no longer than a slow card takes.
-LOOK = ("timeout", "300", "venv/bin/python", "-E", "-s", "-B")
+LOOK_SECONDS = 300  # that a slow card may take
+# Runs intact.py in a release's folder, without what pip put in somebody's home.
+LOOK = ("timeout", str(LOOK_SECONDS), "venv/bin/python", "-E", "-s", "-B")
 # Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
 PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
 PI_CAMERA = {"picamera2": "python3-picamera2"}
