@@ -13,6 +13,7 @@ import tarfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pi_box import possible_lightly
@@ -468,6 +469,19 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     (tmp_path / "kiosk.toml").write_text(text)
     found = facts()  # what is wrong there `device check` says
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
+@pytest.mark.parametrize("plugged_in", [True, False])
+def test_room_is_measured_where_releases_lie(
+    plugged_in: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "mask-kiosk"
+    home.symlink_to("disk")
+    if plugged_in:
+        (tmp_path / "disk").mkdir()
+    monkeypatch.setattr("deploy.pi.facts.HOME", home)
+    monkeypatch.setattr("shutil.disk_usage", lambda at: SimpleNamespace(free={home: 7e6, "/opt": 9e6}[at]))
+    assert facts()["free_mb"] == (7 if plugged_in else 9)
 
 
 def test_a_pipe_in_the_place_of_the_settings_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

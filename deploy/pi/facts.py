@@ -45,7 +45,7 @@ def facts() -> dict[str, Any]:
         "systemd": Path("/run/systemd/system").is_dir(),
         "sudo": output("sudo", "-n", "echo", "yes") == "yes",
         "groups_missing": [group for group in GROUPS if not output("getent", "group", group)],
-        "free_mb": shutil.disk_usage("/opt").free // 1_000_000,
+        "free_mb": shutil.disk_usage(HOME if HOME.exists() else "/opt").free // 1_000_000,
         "time": time.time(),
         "packages_missing": missing(found),
         "pip": importlib.util.find_spec("pip") is not None,
