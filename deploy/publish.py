@@ -26,6 +26,7 @@ from deploy.manifest import (
     Ring,
     number,
     public_key,
+    public_of,
     signed,
     signers_file,
     verified,
@@ -45,9 +46,17 @@ def default_key() -> Path:
 
 
 def make_keys(key: Path) -> str:
-    """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it."""
-    if key.exists() or key.with_name(f"{key.name}.pub").exists():
-        raise DeployError(f"{key} exists, expected no key there: kiosks believe it. For another one set KEY=")
+    """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it.
+
+    Where only the private one is there, make the public one of it.
+    """
+    public = key.with_name(f"{key.name}.pub")
+    if public.exists():
+        there = key if key.exists() else public
+        raise DeployError(f"{there} exists, expected no key there: kiosks believe it. For another one set KEY=")
+    if key.exists():
+        write(public, public_of(key))
+        return f"{public}: written anew, the one of {key}"
     key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     done = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-C", PRODUCT, "-f", str(key)], check=False)
     if done.returncode:

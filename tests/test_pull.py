@@ -622,6 +622,29 @@ def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Pu
     assert key.read_text() == before
 
 
+def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    shutil.copy(publisher.keys / "update", key)
+    code, refused = publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key))
+    assert (code, refused.endswith("expected one: run `make keys`")) == (2, True), refused
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert public.read_text() == (publisher.keys / "update.pub").read_text()
+    public.unlink()
+    key.write_text("no key\n")
+    code, refused = publisher.run("keys", "--key", str(key))
+    assert (code, refused.endswith("expected an Ed25519 private key: set KEY="), public.exists()) == (2, True, False)
+
+
+def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: Publisher, tmp_path: Path) -> None:
+    key = tmp_path / "update"
+    shutil.copy(publisher.keys / "update", key)
+    key.chmod(0o644)
+    refused = 2, f"error: {key}: others may read it (mode 644), expected 600: `chmod 600 '{key}'`"
+    assert publisher.run("keys", "--key", str(key)) == refused
+    shutil.copy(publisher.keys / "update.pub", tmp_path)
+    assert publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12") == refused
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
