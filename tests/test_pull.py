@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
@@ -787,6 +788,33 @@ def test_folders_that_a_web_server_could_not_read_are_opened_by_the_next_publish
     folders[1].chmod(0o2775)  # several people publish into it
     case.publisher.publish()
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o755, 0o2775]
+
+
+def test_a_key_that_cannot_sign_leaves_what_was_published_as_it_was(case: Case, tmp_path: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in case.publisher.www.rglob("*") if path.is_file()}
+
+    shutil.copy(case.publisher.keys / "update.pub", tmp_path)
+    for path in case.publisher.www.glob("*/*"):
+        change(path, lambda content: content + b"x")
+    before = files()
+    behave(case.publisher.tree, "is published without a key")
+    for key in (tmp_path / "update", case.publisher.keys / "update"):
+        code, _ = case.publisher.run(*case.publisher.publishing(str(key)))
+        assert (code, files() == before) == ((2, True) if key.parent == tmp_path else (0, False))
+
+
+def test_an_archive_that_was_signed_stays_where_another_computer_packs_the_same_tree_otherwise(case: Case) -> None:
+    archive, manifest = case.file(".zip"), case.publisher.manifest
+    otherwise = archive.read_bytes() + b"packed otherwise"
+    archive.write_bytes(otherwise)
+    described = replace(case.new.archive, size=len(otherwise), sha256=sha256(otherwise).hexdigest())
+    case.publisher.sign(bundles=(replace(case.new, archive=described),))
+    case.publisher.publish()
+    assert (archive.read_bytes(), case.publisher.manifest.bundles[0].archive) == (otherwise, described)
+    case.publisher.sign("stranger")
+    case.publisher.publish()
+    assert case.publisher.manifest.bundles == manifest.bundles
 
 
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:
