@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 from pi_box import possible_lightly
-from toy_release import behave, index_of, make_tree
+from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
@@ -643,6 +644,44 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
             check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, f"pi@kiosk  ok  {line}\n"), done.stderr
+
+
+# Says what it is asked, and of a release that it is whole; writes down each question.
+KIOSK = """\
+#!/bin/sh
+for command; do :; done
+cat >/dev/null
+case $command in
+*current*) echo looks >>'{folder}/asked' ;;
+*) echo facts >>'{folder}/asked'; echo '{facts}' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_host_is_asked_twice_where_it_runs_the_release_and_a_dry_run_fetches_nothing(
+    runs: bool, tmp_path: Path
+) -> None:
+    tree = make_tree(tmp_path)
+    release = plan(tree, "12", RUNTIMES[0])
+    current = json.loads(as_json(release)) if runs else {}
+    found = FACTS | {"numpy": NUMPY, "time": time.time(), "current": current, "unit": {"ActiveState": "active"}}
+    (tmp_path / "ssh").write_text(KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "deploy", "pi@kiosk", "--dry-run"], cwd=tree, capture_output=True, text=True,
+        check=False, env=os.environ | index_of(tree) | {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        },
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    if runs:
+        assert lines == [f"pi@kiosk  ok  {release.version} runs already"], done.stderr
+    else:
+        would = rf"pi@kiosk: would send {release.version}: \d+ files, 0\.\d MB, and 3 wheels at most"
+        assert re.fullmatch(would, lines[-2]), done.stderr
+    assert (tmp_path / "asked").read_text().split() == ["facts", "looks"][: 1 + runs]
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
