@@ -31,7 +31,7 @@ from deploy.pi.build import _run as run
 from deploy.pi.build import is_intact
 from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
-from deploy.pi.files import exchange, remove_home, write
+from deploy.pi.files import advance, exchange, remove_home, write
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -595,6 +595,31 @@ def test_kept_faces_have_their_rule_before_a_power_cut_can_end_the_removal_of_th
     undeploy()
     assert not (tmp_path / "gone").exists()
     assert capsys.readouterr().out.count("sealed faces") == 1
+
+
+@pytest.mark.parametrize("wished", ["one", "three"])
+def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on(
+    wished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, path in {"HOME": "", "RELEASES": "releases", "CURRENT": "current", "FORMER": "former"}.items():
+        monkeypatch.setattr(f"deploy.pi.files.{name}", tmp_path / path)
+    for name in ("one", "two", "three"):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+    (tmp_path / "former").symlink_to("releases/one")
+    (tmp_path / "current").symlink_to("releases/two")
+
+    def links() -> list[str]:
+        return [(tmp_path / name).resolve().name for name in ("current", "former")]
+
+    with monkeypatch.context() as power:
+        power.setattr("deploy.pi.files.sync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))  # after one link
+        with pytest.raises(KeyboardInterrupt):
+            advance(tmp_path / "releases" / wished)
+    if wished == "one":
+        assert set(links()) == {"one", "two"}  # or `make rollback` would have nowhere to go
+    if links()[0] != wished:
+        advance(tmp_path / "releases" / wished)
+    assert links() == [wished, "two"]
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])

@@ -78,6 +78,26 @@ def release_at(link: Path) -> Path:
     return RELEASES / link.resolve().name
 
 
+def advance(release: Path) -> None:
+    """Make a release the current one, and the one before it the former. Raises OSError; then both are as they were.
+
+    After a power cut in between the former one is current still: the same command goes on.
+    """
+    if CURRENT.exists() and FORMER.exists() and release_at(FORMER) == release:
+        exchange(CURRENT, FORMER)  # in one step, or a power cut in between would leave no way back
+        sync(HOME)
+        return
+    former = release_at(FORMER)
+    if CURRENT.exists() and release_at(CURRENT) != release:
+        point(FORMER, release_at(CURRENT))
+    try:
+        point(CURRENT, release)
+    except OSError:
+        if former.exists():
+            point(FORMER, former)
+        raise
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
