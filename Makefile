@@ -176,7 +176,7 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@$(call pin,tests/mutate,--universal tests/mutate.in)
 	@$(call pin,tests/fuzz,--universal tests/fuzz.in)
 clean:  ## remove the environments, the training runs and what make compare has trained; models/ stays
-	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache .venv*.busy "$(RUNS)"
+	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock

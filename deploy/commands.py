@@ -13,7 +13,7 @@ from deploy.doctor import doctor as examine
 from deploy.errors import DeployError
 from deploy.hosts import hosts
 from deploy.manifest import public_key
-from deploy.pi.facts import HOME, PYTHON, UNIT
+from deploy.pi.facts import GONE, HOME, PYTHON, UNIT
 from deploy.pi.follow import folder_url
 from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
@@ -23,6 +23,7 @@ from device.disk import NO_ROOM
 
 SHOWN_LINES = 50
 INTERRUPTED = 130
+ON_RELEASE = f"cd {HOME}/current && sudo -n {PYTHON} -B -m deploy.pi"
 
 Verb = Callable[[Remote, Say], str]
 
@@ -40,7 +41,7 @@ def rollback(options: argparse.Namespace) -> int:
 
 def undeploy(options: argparse.Namespace) -> int:
     """Remove the kiosk."""
-    return _on_release(options, "undeploy", lambda _: "removed")
+    return _on_hosts(options, _remove)
 
 
 def follow(options: argparse.Namespace) -> int:
@@ -122,10 +123,20 @@ def _on_release(options: argparse.Namespace, command: str, done: Callable[[Facts
 
     def act(remote: Remote, say: Say) -> str:
         facts = steps.released(remote)
-        steps.on_pi(remote, f"cd {HOME}/current && sudo -n {PYTHON} -B -m deploy.pi {command}", say)
+        steps.on_pi(remote, f"{ON_RELEASE} {command}", say)
         return done(facts)
 
     return _on_hosts(options, act)
+
+
+def _remove(remote: Remote, say: Say) -> str:
+    facts = steps.facts_of(remote)
+    if facts["half_removed"] and not facts["released"]:  # a power cut has left no release that could do it
+        steps.on_pi(remote, f"sudo -n rm -r {GONE}", say)
+    else:
+        steps.require_release(facts)
+        steps.on_pi(remote, f"{ON_RELEASE} undeploy", say)
+    return "removed"
 
 
 def _state(remote: Remote, _: Say) -> str:

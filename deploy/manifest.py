@@ -80,6 +80,7 @@ def signed(manifest: Manifest, key: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         path.write_text(line, encoding="utf-8")
+        _require_private(key)
         done = subprocess.run(  # its input stays the terminal: else it asks a window for the passphrase, or nobody
             ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(path)],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
@@ -87,6 +88,22 @@ def signed(manifest: Manifest, key: Path) -> str:
         if done.returncode:
             raise DeployError(f"{key} can't sign ({_first(done.stderr)}), expected a private key: run `make keys`")
         return line + path.with_name(f"{NAME}.sig").read_text(encoding="utf-8")
+
+
+def public_of(key: Path) -> str:
+    """Return the text of the public key of a private one; ssh-keygen asks for its passphrase. Raises DeployError."""
+    _require_private(key)
+    done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], capture_output=True, text=True, check=False)
+    if done.returncode or not KEY.match(done.stdout):
+        found = _first(done.stderr) if done.returncode else "of another kind"
+        raise DeployError(f"{key} has no public key ({found}), expected an Ed25519 private key: set KEY=")
+    return done.stdout
+
+
+def _require_private(key: Path) -> None:
+    """Raise DeployError for a private key that others may read: ssh-keygen uses none such."""
+    if key.exists() and (mode := key.stat().st_mode & 0o777) & 0o077:
+        raise DeployError(f"{key}: others may read it (mode {mode:o}), expected 600: `chmod 600 '{key}'`")
 
 
 def verified(content: bytes, signers: Path) -> Manifest:

@@ -26,6 +26,7 @@ from deploy.manifest import (
     Ring,
     number,
     public_key,
+    public_of,
     signed,
     signers_file,
     verified,
@@ -45,9 +46,17 @@ def default_key() -> Path:
 
 
 def make_keys(key: Path) -> str:
-    """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it."""
-    if key.exists() or key.with_name(f"{key.name}.pub").exists():
-        raise DeployError(f"{key} exists, expected no key there: kiosks believe it. For another one set KEY=")
+    """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it.
+
+    Where only the private one is there, make the public one of it.
+    """
+    public = key.with_name(f"{key.name}.pub")
+    if public.exists():
+        there = key if key.exists() else public
+        raise DeployError(f"{there} exists, expected no key there: kiosks believe it. For another one set KEY=")
+    if key.exists():
+        write(public, public_of(key))
+        return f"{public}: written anew, the one of {key}"
     key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     done = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-C", PRODUCT, "-f", str(key)], check=False)
     if done.returncode:
@@ -78,6 +87,8 @@ def publish(
 ) -> str:
     """Write the tree's releases, then the manifest that names them, each file in one step; return what was published.
 
+    Nothing is written before the manifest is signed.
+
     trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
     """
     os.umask(0o022)  # a web server's user reads the folders too
@@ -91,16 +102,21 @@ def publish(
     now = int(time.time())
     # A clock counts on even where the folder before was lost.
     serial = max(now, _serial_before(to) + 1)
-    bundles = tuple(_bundle(to, debian, runtime) for debian in debians)
+    before = _believed(to / NAME, signers)
+    made = [_bundle(to, debian, runtime, before) for debian in debians]
+    bundles = tuple(bundle for bundle, _ in made)
+    expires = now + round(days * 86400)
+    turns = _going_on(before, ringed, [bundle.release for bundle in bundles], now)
+    text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)
+    if len(text) > MOST_BYTES:
+        raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
+    for path, content in (each for _, files in made for each in files.items()):
+        if not path.exists() or path.read_bytes() != content:
+            write(path, content)
     for folder in (to / "releases", to / "wheels"):
         mode = folder.stat().st_mode
         if mode & 0o055 != 0o055:  # made by a publish before, under a narrower umask
             folder.chmod(mode | 0o055)
-    expires = now + round(days * 86400)
-    turns = _going_on(to, ringed, [bundle.release for bundle in bundles], signers, now)
-    text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)
-    if len(text) > MOST_BYTES:
-        raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
     write(to / NAME, text)
     versions = " and ".join(f"{bundle.release.version} for Debian {bundle.release.debian}" for bundle in bundles)
     return f"{to / NAME}: serial {serial}, {versions}, until {time.strftime('%Y-%m-%d', time.gmtime(expires))}"
@@ -117,14 +133,14 @@ def _serial_before(to: Path) -> int:
 
 
 def _going_on(
-    to: Path, wished: tuple[Ring, ...], releases: list[Release], signers: tuple[str, ...], now: int
+    before: Manifest | None, wished: tuple[Ring, ...], releases: list[Release], now: int
 ) -> tuple[Ring, ...]:
     """Return the rings in hours since `now`: where the folder's manifest has the same, of these releases, they go on.
 
-    One of other signers counts for nothing: who has the web server could have every kiosk take its turn at once. An
-    older one of the same releases counts, which is why a release that was withdrawn is better published as another.
+    One of other signers isn't believed and counts for nothing: who has the web server could have every kiosk take its
+    turn at once. An older one of the same releases counts, which is why a release that was withdrawn is better
+    published as another.
     """
-    before = _believed(to / NAME, signers)
     if before is None or [bundle.release for bundle in before.bundles] != releases:
         return wished
     began = min([0.0, *(ring.after_hours for ring in before.rings)])  # said by a ring of nobody, below
@@ -149,23 +165,28 @@ def _believed(path: Path, signers: tuple[str, ...]) -> Manifest | None:
             return None
 
 
-def _bundle(to: Path, debian: str, runtime: str) -> Bundle:
+def _bundle(to: Path, debian: str, runtime: str, before: Manifest | None) -> tuple[Bundle, dict[Path, bytes]]:
+    """Return how the manifest names a release, and what is to stand in its files."""
     release = plan(TREE, debian, runtime)
     fetched = wheels.fetch(wheels_of(pins_of(TREE, debian), runtime), debian)
+    path = to / "releases" / f"{release.version}.zip"
+    there = path.read_bytes() if path.exists() else b""
+    # Another computer may pack the same tree into other bytes: kiosks may be fetching those that were signed.
+    signed_before = {bundle.archive for bundle in before.bundles} if before else set()
+    archive = there if _file(path, there) in signed_before else _archive()
+    packed = {to / "wheels" / wheel.name: wheel.read_bytes() for wheel in fetched}
+    files = tuple(_file(wheel, content) for wheel, content in packed.items())
+    return Bundle(release, _file(path, archive), files), {path: archive, **packed}
+
+
+def _archive() -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in shipped(TREE):
             member = zipfile.ZipInfo(path.as_posix(), EPOCH)
             packed.writestr(member, (TREE / path).read_bytes(), zipfile.ZIP_DEFLATED)
-    return Bundle(
-        release,
-        _put(to / "releases" / f"{release.version}.zip", archive.getvalue()),
-        tuple(_put(to / "wheels" / wheel.name, wheel.read_bytes()) for wheel in fetched),
-    )
+    return archive.getvalue()
 
 
-def _put(target: Path, content: bytes) -> File:
-    """Write a file, unless it is there; return how the manifest names it."""
-    if not target.exists() or target.read_bytes() != content:
-        write(target, content)
-    return File(target.name, len(content), sha256(content).hexdigest())
+def _file(path: Path, content: bytes) -> File:
+    return File(path.name, len(content), sha256(content).hexdigest())

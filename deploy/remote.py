@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
 from deploy.errors import DeployError, UnreachedError
 
@@ -17,6 +18,9 @@ SSH = (
 )  # fmt: skip
 HOST = re.compile(r"([A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 STOPPED = "was stopped here; what the Pi has begun it ends: the same command goes on"  # ssh got our Ctrl-C
+# A Pi whose card hangs still answers ssh's own questions.
+ANSWER_SECONDS = 60.0  # to a question that takes a second
+SILENT_SECONDS = 1800.0  # between two lines of what may build, or two files sent there
 UNREACHED = 255  # what ssh ends with when the connection, not the command, failed
 
 
@@ -33,12 +37,19 @@ class Remote:
             raise DeployError("ssh is missing on this computer, expected it on PATH: install it")
         self.host = host
 
-    def ask(self, command: str, script: str) -> tuple[int, str]:
-        """Run a command with `script` as its input; return its exit code and what it printed. Raises UnreachedError."""
-        done = subprocess.run(
-            [*SSH, self.host, command], input=script, capture_output=True, check=False,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
+    def ask(self, command: str, script: str, working_seconds: float = 0.0) -> tuple[int, str]:
+        """Run a command with `script` as its input; return its exit code and what it printed. Raises UnreachedError.
+
+        working_seconds: what it may take there besides.
+        """
+        seconds = ANSWER_SECONDS + working_seconds
+        try:
+            done = subprocess.run(
+                [*SSH, self.host, command], input=script, capture_output=True, check=False,
+                encoding="utf-8", errors="replace", timeout=seconds,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise UnreachedError(f"is silent for {seconds:.0f} s, expected an answer: restart it") from error
         if done.returncode < 0:
             raise UnreachedError(STOPPED)
         if done.returncode == UNREACHED:
@@ -53,16 +64,20 @@ class Remote:
         with subprocess.Popen(
             [*SSH, self.host, command], stdin=subprocess.PIPE if files else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        ) as running:  # fmt: skip
+        ) as running, Watch(running) as watch:  # fmt: skip
             if running.stdin is not None:
                 with suppress(BrokenPipeError):  # the reason is what the command or ssh says
                     # Links as the files that they lead to, as their version has it.
                     with tarfile.open(fileobj=running.stdin, mode="w|", dereference=True) as archive:
                         for path, name in files:
                             archive.add(path, name, filter=plain)
+                            watch.begin()
                     running.stdin.close()
             for line in running.stdout or ():
+                watch.begin()
                 say(line.decode(errors="replace").rstrip())
+        if watch.ended:
+            raise UnreachedError(f"is silent for {SILENT_SECONDS:.0f} s; unless it hangs, it ends what it has begun")
         if running.returncode < 0:
             raise UnreachedError(STOPPED)
         if running.returncode == UNREACHED:
@@ -89,6 +104,31 @@ class Remote:
         if "Permission denied" in errors:
             return f"it doesn't take your key ({found}): with `ssh-copy-id {self.host}` it does"
         return f"isn't reached ({found}), expected a login by key: check its name, power and network"
+
+
+class Watch:
+    """Kills a process that is silent for SILENT_SECONDS."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process, self.ended = process, False
+        self._timer = Timer(SILENT_SECONDS, self._end)
+
+    def __enter__(self) -> "Watch":
+        self._timer.start()
+        return self
+
+    def begin(self) -> None:
+        """Begin counting anew."""
+        self._timer.cancel()
+        self._timer = Timer(SILENT_SECONDS, self._end)
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.ended = True
+        self._process.kill()
 
 
 def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -12,7 +12,7 @@ from deploy import checks, wheels
 from deploy.errors import DeployError, error_of
 from deploy.lock import RUNTIMES, pins_of, wheels_of
 from deploy.pi.build import INTACT, VENV
-from deploy.pi.facts import HOME, LOOK, PYTHON
+from deploy.pi.facts import HOME, LOOK, LOOK_SECONDS, PYTHON
 from deploy.pi.receive import LAST
 from deploy.release import TREE, Release, as_json, plan, shipped
 from deploy.remote import Remote
@@ -46,9 +46,14 @@ def facts_of(remote: Remote) -> checks.Facts:
 def released(remote: Remote) -> checks.Facts:
     """Return the facts of a host that has a release; raises DeployError if it has none."""
     facts = facts_of(remote)
+    require_release(facts)
+    return facts
+
+
+def require_release(facts: checks.Facts) -> None:
+    """Raise DeployError if a host with these facts has no release."""
     if not facts["released"]:
         raise DeployError("has no release, expected one: run `make deploy`")
-    return facts
 
 
 def deploy(remote: Remote, wish: Wish, say: Say) -> str:
@@ -57,13 +62,14 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
     refuse(checks.refusals(facts))
     debian = facts["system"].split()[1]
     release = _planned(debian, wish.runtime)
+    runs = facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active"
+    if runs and _is_intact(remote, *VENV, "sources"):
+        return f"{release.version} runs already"
     same_venv = facts["current"].get("lock") == release.lock
     venv = not (same_venv and _is_intact(remote, *VENV))
     if same_venv and venv:
         say(f"{facts['current']['version']} isn't what was built: its packages are installed anew")
-    elif facts["current"].get("version") == release.version and facts["unit"].get("ActiveState") == "active":
-        if _is_intact(remote, "sources"):
-            return f"{release.version} runs already"
+    elif runs:
         say(f"{release.version} isn't what was built: its files are sent anew")
     pins = pins_of(TREE, debian)
     refuse(checks.shortages(facts, venv, pins, wish.online))
@@ -74,26 +80,26 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
         if not wish.dry_run:
             install(remote, packages, say)
     files = [(TREE / path, f"{release.version}/{path.as_posix()}") for path in shipped(TREE)]
-    if venv and not wish.online:
-        say(
-            f"wheels for {wish.runtime} on Debian {debian}: {len(wheels_of(pins, wish.runtime))}, "
-            f"kept in {wheels.cache()}"
-        )
-        fetched = wheels.fetch(wheels_of(pins, wish.runtime), debian)
+    wanted = wheels_of(pins, wish.runtime) if venv and not wish.online else []
+    if wanted:
+        say(f"wheels for {wish.runtime} on Debian {debian}: {len(wanted)}, kept in {wheels.cache()}")
+    if wanted and not wish.dry_run:
         files += [
-            (path, f"wheels/{path.name}") for path in fetched if facts["wheels"].get(path.name) != path.stat().st_size
-        ]
-    size = sum(path.stat().st_size for path, _ in files) / 1e6
-    say(f"{'would send' if wish.dry_run else 'sends'} {release.version}: {len(files)} files, {size:.1f} MB")
+            (path, f"wheels/{path.name}") for path in wheels.fetch(wanted, debian)
+            if facts["wheels"].get(path.name) != path.stat().st_size
+        ]  # fmt: skip
+    told = f"{release.version}: {len(files)} files, {sum(path.stat().st_size for path, _ in files) / 1e6:.1f} MB"
     if wish.dry_run:
+        say(f"would send {told}" + (f", and {len(wanted)} wheels at most" if wanted else ""))
         return f"would become {release.version}"
+    say(f"sends {told}")
     send(remote, files, release, say)
     return f"{release.version} runs"
 
 
 def _is_intact(remote: Remote, *parts: str) -> bool:
     """Tell whether parts of the current release of a host are what was built there."""
-    code, _ = remote.ask(f"cd {HOME}/current && {shlex.join(LOOK)} - {shlex.join(parts)}", INTACT)
+    code, _ = remote.ask(f"cd {HOME}/current && {shlex.join(LOOK)} - {shlex.join(parts)}", INTACT, LOOK_SECONDS)
     return code == 0
 
 

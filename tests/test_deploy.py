@@ -10,22 +10,28 @@ import stat
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pi_box import possible_lightly
-from toy_release import behave, index_of, make_tree
+from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
+from deploy.__main__ import main
 from deploy.checks import Facts, refusals, shortages
-from deploy.errors import DeployError
+from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
+from deploy.pi.__main__ import undeploy
+from deploy.pi.build import _run as run
 from deploy.pi.build import is_intact
+from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
-from deploy.pi.files import exchange, remove_home, write
+from deploy.pi.files import advance, exchange, remove_home, write
 from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
@@ -397,6 +403,44 @@ def test_what_was_received_installs_itself_while_the_lock_is_held(tmp_path: Path
     assert (done.returncode, done.stdout.decode()) == (5, f"{tmp_path}/incoming/1 ['install', '1'] True held\n")
 
 
+PLACED_INSTALLER = """\
+import pathlib, sys
+from deploy.pi import __main__ as installer, follow
+folder = pathlib.Path(sys.argv[1])
+installer.INCOMING, installer.CURRENT = folder / "incoming", folder / "current"
+follow.SIGNERS = folder / "signers"
+sys.exit(installer.main(sys.argv[2:], locked=True))
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (("follow", "https://kiosk.invalid", f"ssh-ed25519 {'A' * 68}"), 5,
+         "[Errno 27] File too large: '{0}/signers', expected a disk with room: look with `df -h` and `df -i`"),
+        (("install", "1"), 2, "[Errno 2] No such file or directory: '{0}/incoming/1/release.json', expected what "
+                              "`make deploy` leaves there: run it"),
+    ],
+)  # fmt: skip
+def test_the_installer_tells_a_card_without_room_from_a_file_that_is_missing(
+    words: tuple[str, ...], code: int, line: str, tmp_path: Path
+) -> None:
+    (tmp_path / "current").symlink_to("releases/1")
+    done = subprocess.run(
+        [sys.executable, "-c", PLACED_INSTALLER, tmp_path, *words],
+        cwd=TREE, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (code, f"error: {line.format(tmp_path)}\n"), done.stderr
+
+
+def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> None:
+    for stream in ("stdout", "stderr"):
+        full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
+        with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space left on device\)"):
+            run([sys.executable, "-c", full], "make a venv")
+
+
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
     sent = io.BytesIO()
     with tarfile.open(fileobj=sent, mode="w") as archive:
@@ -452,6 +496,19 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     (tmp_path / "kiosk.toml").write_text(text)
     found = facts()  # what is wrong there `device check` says
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
+@pytest.mark.parametrize("plugged_in", [True, False])
+def test_room_is_measured_where_releases_lie(
+    plugged_in: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "mask-kiosk"
+    home.symlink_to("disk")
+    if plugged_in:
+        (tmp_path / "disk").mkdir()
+    monkeypatch.setattr("deploy.pi.facts.HOME", home)
+    monkeypatch.setattr("shutil.disk_usage", lambda at: SimpleNamespace(free={home: 7e6, "/opt": 9e6}[at]))
+    assert facts()["free_mb"] == (7 if plugged_in else 9)
 
 
 def test_a_pipe_in_the_place_of_the_settings_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -539,6 +596,58 @@ def test_a_kiosk_that_is_removed_is_there_as_a_whole_or_not_at_all(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_kept_faces_have_their_rule_before_a_power_cut_can_end_the_removal_of_the_kiosk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, faces, rules = tmp_path / "mask-kiosk", tmp_path / "collected", tmp_path / "rules"
+    (tmp_path / "systemctl").symlink_to(shutil.which("true") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, path in {
+        "files.HOME": home, "files.GONE": tmp_path / "gone", "service.TRIAL": tmp_path / "trial",
+        "faces.FACES": faces, "faces.RULES": rules, "service.RULES": rules,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(f"deploy.pi.{name}", path)
+    monkeypatch.setattr("deploy.pi.service.LINKS", {rules: "mask-kiosk.tmpfiles"})
+    monkeypatch.setattr("deploy.pi.service.WANTS", {})
+    (home / "current").mkdir(parents=True)
+    rules.symlink_to(home / "current" / "mask-kiosk.tmpfiles")
+    faces.mkdir()
+    (faces / "a.crop").touch()
+    with monkeypatch.context() as power:
+        power.setattr("os.rmdir", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            undeploy()
+    assert (home.exists(), rules.is_symlink(), rules.read_text()) == (False, False, RULE)
+    undeploy()
+    assert not (tmp_path / "gone").exists()
+    assert capsys.readouterr().out.count("sealed faces") == 1
+
+
+@pytest.mark.parametrize("wished", ["one", "three"])
+def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on(
+    wished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, path in {"HOME": "", "RELEASES": "releases", "CURRENT": "current", "FORMER": "former"}.items():
+        monkeypatch.setattr(f"deploy.pi.files.{name}", tmp_path / path)
+    for name in ("one", "two", "three"):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+    (tmp_path / "former").symlink_to("releases/one")
+    (tmp_path / "current").symlink_to("releases/two")
+
+    def links() -> list[str]:
+        return [(tmp_path / name).resolve().name for name in ("current", "former")]
+
+    with monkeypatch.context() as power:
+        power.setattr("deploy.pi.files.sync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))  # after one link
+        with pytest.raises(KeyboardInterrupt):
+            advance(tmp_path / "releases" / wished)
+    if wished == "one":
+        assert set(links()) == {"one", "two"}  # or `make rollback` would have nowhere to go
+    if links()[0] != wished:
+        advance(tmp_path / "releases" / wished)
+    assert links() == [wished, "two"]
+
+
 @pytest.mark.parametrize("plugged_in", [True, False])
 def test_a_link_to_another_disk_stays_for_the_next_kiosk(
     plugged_in: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -586,6 +695,72 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
             check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, f"pi@kiosk  ok  {line}\n"), done.stderr
+
+
+# Says what it is asked, and of a release that it is whole; writes down each question.
+KIOSK = """\
+#!/bin/sh
+for command; do :; done
+cat >/dev/null
+case $command in
+*current*) echo looks >>'{folder}/asked' ;;
+*) echo facts >>'{folder}/asked'; echo '{facts}' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_host_is_asked_twice_where_it_runs_the_release_and_a_dry_run_fetches_nothing(
+    runs: bool, tmp_path: Path
+) -> None:
+    tree = make_tree(tmp_path)
+    release = plan(tree, "12", RUNTIMES[0])
+    current = json.loads(as_json(release)) if runs else {}
+    found = FACTS | {"numpy": NUMPY, "time": time.time(), "current": current, "unit": {"ActiveState": "active"}}
+    (tmp_path / "ssh").write_text(KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "deploy", "pi@kiosk", "--dry-run"], cwd=tree, capture_output=True, text=True,
+        check=False, env=os.environ | index_of(tree) | {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        },
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    if runs:
+        assert lines == [f"pi@kiosk  ok  {release.version} runs already"], done.stderr
+    else:
+        would = rf"pi@kiosk: would send {release.version}: \d+ files, 0\.\d MB, and 3 wheels at most"
+        assert re.fullmatch(would, lines[-2]), done.stderr
+    assert (tmp_path / "asked").read_text().split() == ["facts", "looks"][: 1 + runs]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
+    (tmp_path / "ssh").write_text(
+        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n"
+    )
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("deploy.remote.ANSWER_SECONDS", 5.0)
+    assert main(["status", "pi@hangs", "pi@works"]) == 3
+    told = capsys.readouterr()
+    assert told.out == "pi@works  ok  no release; debian 12, 9 MB free\n"
+    assert told.err == "pi@hangs  error  is silent for 5 s, expected an answer: restart it\n"
+
+
+@pytest.mark.parametrize("files", [[], [(TREE / "requirements.lock", "a"), (TREE / "requirements.lock", "b")]])
+def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
+    files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\necho begins\nexec sleep 1000\n")
+    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
+    with pytest.raises(UnreachedError, match=r"^is silent for 1 s; unless it hangs, it ends what it has begun$"):
+        Remote("pi@kiosk").follow("", print, files)
 
 
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -718,6 +718,8 @@ def test_an_undeployed_kiosk_leaves_its_settings_and_no_unit(box: Box, tree: Pat
     box.ssh(f"rm -rf {FACES}")
     code, _, errors = box.run(tree, "undeploy", PI)
     assert (code, errors) == (0, [])
+    box.ssh("mkdir --parents /opt/.mask-kiosk.gone/releases")
+    assert box.run(tree, "undeploy", PI) == (0, [f"{PI}  ok  removed"], [])
     assert list((box.root / "opt").glob("*mask-kiosk*")) == list((box.root / "opt").glob(".mask-kiosk*")) == []
     nothing = [f"{PI}  error  has no release, expected one: run `make deploy`"]
     assert box.run(tree, "doctor", PI) == (2, [], nothing)

@@ -252,10 +252,12 @@ def test_an_environment_that_a_killed_make_left_half_is_made_anew_by_one(held_up
     assert (held_up.parent / "asked").read_text().split() == ["venv", "venv", "pip"]
 
 
-def test_clean_leaves_nothing_of_an_environment(bare_tree: Path) -> None:
+def test_clean_leaves_nothing_of_an_environment_but_the_lock_that_another_make_may_hold(bare_tree: Path) -> None:
     assert ends(makes_judge(bare_tree))[0] == 0
+    lock = (bare_tree / ".venv.busy").stat().st_ino
     assert make("clean", tree=bare_tree).returncode == 0
-    assert sorted(path.name for path in bare_tree.iterdir()) == ["Makefile", "requirements.lock"]
+    assert sorted(path.name for path in bare_tree.iterdir()) == [".venv.busy", "Makefile", "requirements.lock"]
+    assert (bare_tree / ".venv.busy").stat().st_ino == lock
 
 
 def test_an_environment_that_something_runs_from_is_not_replaced(bare_tree: Path) -> None:

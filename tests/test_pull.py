@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -441,15 +443,60 @@ def test_what_came_from_a_workstation_while_the_kiosk_waits_for_its_ring_stays_u
     version = case.new.release.version
     case.publisher.sign(rings=(Ring(0.5, 0), Ring(1.0, 24)))
     assert case.look(3600)[1].startswith(f"{version} waits: ")
-    hotfix = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
-    case.kiosk.deploy(hotfix)
-    reason = f"{hotfix.version} came by hand; nothing has changed"
+    case.kiosk.deploy(HOTFIX)
+    reason = f"{HOTFIX.version} came by hand; nothing has changed"
     refused = f"{version} isn't tried again before the next manifest: {reason}"
     assert case.look(25 * 3600) == (2, refused)
     case.kiosk.deploy(OLD)
     assert (case.look(26 * 3600), case.kiosk.runs()) == ((2, refused), OLD.version)
     case.publisher.sign(serial=case.publisher.manifest.serial + 1)
     assert case.look(27 * 3600) == (0, f"{version} runs")
+
+
+HOTFIX = Release("0.1.0-hotfix", "12", "ai-edge-litert", "another lock")
+# What is done while the agent fetches, and its exit code and line then, the release's version put in.
+MEANWHILE: dict[str, tuple[Callable[[Case], object], int, str]] = {
+    "another release is deployed": (
+        lambda case: case.kiosk.deploy(HOTFIX), 2,
+        f"{{}} isn't tried again before the next manifest: {HOTFIX.version} came by hand; {HOTFIX.version} runs",
+    ),
+    "the same release is deployed": (
+        lambda case: case.kiosk.deploy(case.new.release), 0, "{} runs already",
+    ),
+    "the kiosk is removed": (
+        lambda case: (case.kiosk.home / "current").unlink(), 2,
+        "has no release, expected one: run `make deploy`; nothing runs",
+    ),
+    "it follows no more": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").unlink(), 2,
+        "follows no server, expected one: run `make follow`; nothing has changed",
+    ),
+    "the kiosk is switched off": (
+        lambda case: case.kiosk.enabled.unlink(), 0, "{} waits: the kiosk is switched off here",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_what_is_done_by_hand_while_the_agent_fetches_is_heeded(
+    case: Case, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(tmp_path / "systemctl", "#!/bin/sh\necho ActiveState=inactive\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (does, code, line), after = MEANWHILE[what], set[str]()
+
+    def meanwhile(handler: Handler) -> None:
+        does(case)
+        after.add(case.kiosk.home.joinpath("current").resolve().name)
+        SimpleHTTPRequestHandler.do_GET(handler)
+
+    case.server.tricks[".zip"] = meanwhile
+    assert case.look() == (code, line.format(case.new.release.version))
+    assert {case.kiosk.home.joinpath("current").resolve().name} == after
+    state = json.loads(case.kiosk.state.read_text())
+    endings = {"", f"{HOTFIX.version} came by hand", f"{case.new.release.version} ran already"}
+    assert (state["begun"], state["ended"] in endings) == (0, True), state
+    assert not (case.kiosk.home / "incoming").exists()
 
 
 @pytest.mark.parametrize("how", ["disabled", "masked"])
@@ -574,6 +621,29 @@ def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Pu
         2, f"error: {key} exists, expected no key there: kiosks believe it. For another one set KEY="
     )  # fmt: skip
     assert key.read_text() == before
+
+
+def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    shutil.copy(publisher.keys / "update", key)
+    code, refused = publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key))
+    assert (code, refused.endswith("expected one: run `make keys`")) == (2, True), refused
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert public.read_text() == (publisher.keys / "update.pub").read_text()
+    public.unlink()
+    key.write_text("no key\n")
+    code, refused = publisher.run("keys", "--key", str(key))
+    assert (code, refused.endswith("expected an Ed25519 private key: set KEY="), public.exists()) == (2, True, False)
+
+
+def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: Publisher, tmp_path: Path) -> None:
+    key = tmp_path / "update"
+    shutil.copy(publisher.keys / "update", key)
+    key.chmod(0o644)
+    refused = 2, f"error: {key}: others may read it (mode 644), expected 600: `chmod 600 '{key}'`"
+    assert publisher.run("keys", "--key", str(key)) == refused
+    shutil.copy(publisher.keys / "update.pub", tmp_path)
+    assert publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12") == refused
 
 
 @pytest.mark.parametrize(
@@ -718,6 +788,33 @@ def test_folders_that_a_web_server_could_not_read_are_opened_by_the_next_publish
     folders[1].chmod(0o2775)  # several people publish into it
     case.publisher.publish()
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o755, 0o2775]
+
+
+def test_a_key_that_cannot_sign_leaves_what_was_published_as_it_was(case: Case, tmp_path: Path) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in case.publisher.www.rglob("*") if path.is_file()}
+
+    shutil.copy(case.publisher.keys / "update.pub", tmp_path)
+    for path in case.publisher.www.glob("*/*"):
+        change(path, lambda content: content + b"x")
+    before = files()
+    behave(case.publisher.tree, "is published without a key")
+    for key in (tmp_path / "update", case.publisher.keys / "update"):
+        code, _ = case.publisher.run(*case.publisher.publishing(str(key)))
+        assert (code, files() == before) == ((2, True) if key.parent == tmp_path else (0, False))
+
+
+def test_an_archive_that_was_signed_stays_where_another_computer_packs_the_same_tree_otherwise(case: Case) -> None:
+    archive, manifest = case.file(".zip"), case.publisher.manifest
+    otherwise = archive.read_bytes() + b"packed otherwise"
+    archive.write_bytes(otherwise)
+    described = replace(case.new.archive, size=len(otherwise), sha256=sha256(otherwise).hexdigest())
+    case.publisher.sign(bundles=(replace(case.new, archive=described),))
+    case.publisher.publish()
+    assert (archive.read_bytes(), case.publisher.manifest.bundles[0].archive) == (otherwise, described)
+    case.publisher.sign("stranger")
+    case.publisher.publish()
+    assert case.publisher.manifest.bundles == manifest.bundles
 
 
 def test_what_is_published_again_keeps_its_files_and_counts_on(case: Case) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
@@ -16,11 +16,11 @@ from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.faces import leave_rule
-from deploy.pi.facts import CONFIG, UNIT, settings, system
-from deploy.pi.files import CURRENT, FORMER, GONE, RELEASES, release_at, remove, remove_home, write
+from deploy.pi.facts import CONFIG, GONE, UNIT, settings, system
+from deploy.pi.files import CURRENT, FORMER, RELEASES, refusal, release_at, remove, remove_home, write
 from deploy.pi.follow import follow, unfollow
 from deploy.pi.hold import lines_for_config_txt
-from deploy.pi.receive import INCOMING, ROOM
+from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import TREE
 from device.errors import Blind
@@ -50,12 +50,10 @@ def main(words: list[str], *, locked: bool = False) -> int:
                     unfollow()
                 case _:
                     raise DeployError(f"{' '.join(words)} is no command, expected one of:{__doc__.partition(':')[2]}")
-    except DeployError as error:
-        say(f"error: {error}")
-        return error.code
-    except OSError as error:  # no space, or no room for more files
-        say(f"error: {error}, {ROOM}")
-        return DeployError.code
+    except (DeployError, OSError) as error:
+        refused = refusal(error) if isinstance(error, OSError) else error
+        say(f"error: {refused}")
+        return refused.code
     return 0
 
 
@@ -148,12 +146,14 @@ def rollback() -> None:
 
 def undeploy() -> None:
     """Remove the kiosk, outputs off; its settings and state stay, and while faces do, what removes them in time."""
-    service.systemctl("stop", service.PULL_TIMER, service.SCREEN, UNIT)
+    service.systemctl("stop", service.PULL_TIMER, service.PULL, service.SCREEN, UNIT)
     service.remove_links()
     remove(service.TRIAL)
     service.systemctl("daemon-reload")
+    with suppress(OSError):  # of a full card
+        leave_rule()  # now, because a power cut may end what follows
     remove_home()
-    leave_rule()  # now that there is room for it
+    leave_rule()  # and if not yet, now that there is room for it
     say(f"removed; {CONFIG.parent}* and /var/lib/mask-kiosk* stay: `sudo rm -r` them if they aren't wanted any more")
 
 

@@ -7,15 +7,15 @@ import zipfile
 from pathlib import Path
 from shutil import copy2, copytree
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, UnkeptError
 from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import LOOK, PYTHON, missing
-from deploy.pi.files import CURRENT, RELEASES, exchange, remove
+from deploy.pi.files import AILING, CURRENT, RELEASES, exchange, remove
 from deploy.pi.receive import INCOMING
 from deploy.pi.say import say
 from deploy.release import TREE, Release, from_json, plan, shipped
 from deploy.wheels import download
-from device.disk import sync
+from device.disk import NO_ROOM, sync
 
 WHEELS = INCOMING / "wheels"
 INTACT = (TREE / "deploy" / "pi" / "intact.py").read_text(encoding="utf-8")
@@ -135,8 +135,10 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
         command, cwd=folder, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        found = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), f"code {done.returncode}")
-        raise DeployError(f"the release can't {purpose} ({found})")
+        said = done.stdout + done.stderr  # compileall tells a full card on stdout
+        found = next((line for line in reversed(said.splitlines()) if line.strip()), f"code {done.returncode}")
+        kind = UnkeptError if any(os.strerror(each) in said for each in NO_ROOM | AILING) else DeployError
+        raise kind(f"the release can't {purpose} ({found})")
 
 
 def require_packages(settings: dict[str, object]) -> None:

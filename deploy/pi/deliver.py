@@ -40,7 +40,7 @@ def fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:
     say(f"fetches {bundle.release.version}, {megabytes:.1f} MB")
     for place, group in files.items():
         for file in group:
-            save(computer.server + place + file.name, file, folder)
+            save(computer.server() + place + file.name, file, folder)
 
 
 def hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> Path:

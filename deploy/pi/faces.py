@@ -11,9 +11,9 @@ RULE = f"e {FACES} - - - m:31d\n"
 
 
 def leave_rule() -> None:
-    """Put what removes kept faces in the place of the release's rules; without such faces, nothing."""
-    if FACES.is_dir() and any(FACES.iterdir()):
+    """Put what removes kept faces in the place of the release's rules, unless it is there; without faces, nothing."""
+    if not (FACES.is_dir() and any(FACES.iterdir())):
+        remove(RULES)
+    elif RULES.is_symlink() or not RULES.exists():
         write(RULES, RULE)
         say(f"{FACES}: the sealed faces there still go after 31 days, as {RULES} says")
-    else:
-        remove(RULES)

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 HOME = Path("/opt/mask-kiosk")
+GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 CONFIG = Path("/etc/mask-kiosk/kiosk.toml")
 FACES = Path("/var/lib/mask-kiosk/collected")  # that the kiosk keeps where its owner wants that
 UNIT = "mask-kiosk.service"
 PULLED = Path("/run/mask-kiosk-pull/last.json")  # what the pull agent said last: when, exit code and line
 PYTHON = "/usr/bin/python3"  # Debian's, whatever else is on PATH: its packages are made for it
-# Runs intact.py in a release's folder: without what pip put in somebody's home, and no longer than a slow card takes.
-LOOK = ("timeout", "300", "venv/bin/python", "-E", "-s", "-B")
+LOOK_SECONDS = 300  # that a slow card may take
+# Runs intact.py in a release's folder, without what pip put in somebody's home.
+LOOK = ("timeout", str(LOOK_SECONDS), "venv/bin/python", "-E", "-s", "-B")
 # Debian's packages, by the Python module each brings: they are tied to the system's Python, kernel and libcamera.
 PACKAGES = {"numpy": "python3-numpy", "lgpio": "python3-lgpio"}
 PI_CAMERA = {"picamera2": "python3-picamera2"}
@@ -43,7 +45,7 @@ def facts() -> dict[str, Any]:
         "systemd": Path("/run/systemd/system").is_dir(),
         "sudo": output("sudo", "-n", "echo", "yes") == "yes",
         "groups_missing": [group for group in GROUPS if not output("getent", "group", group)],
-        "free_mb": shutil.disk_usage("/opt").free // 1_000_000,
+        "free_mb": shutil.disk_usage(HOME if HOME.exists() else "/opt").free // 1_000_000,
         "time": time.time(),
         "packages_missing": missing(found),
         "pip": importlib.util.find_spec("pip") is not None,
@@ -51,6 +53,7 @@ def facts() -> dict[str, Any]:
         "settings_wrong": wrong,
         "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
         "released": (HOME / "current").exists(),  # what it is may be unknown: its release.json may be damaged
+        "half_removed": GONE.exists(),  # by a power cut
         "current": said(HOME / "current" / "release.json"),
         "former": said(HOME / "former" / "release.json"),
         "pulled": said(PULLED),

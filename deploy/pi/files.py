@@ -7,15 +7,27 @@ import secrets
 import shutil
 from pathlib import Path
 
-from deploy.errors import DeployError
-from deploy.pi.facts import HOME
-from device.disk import sync
+from deploy.errors import DeployError, UnkeptError
+from deploy.pi.facts import GONE, HOME
+from deploy.pi.receive import ROOM
+from device.disk import NO_ROOM, sync
 
-GONE = HOME.with_name(f".{HOME.name}.gone")  # what of HOME is being removed
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux's, which Python doesn't name
+AILING = {errno.EIO, errno.EROFS}  # of a card that the kernel gave up
+
+
+def refusal(error: OSError) -> DeployError:
+    """Return what this computer refused and what to do: an UnkeptError where its card did, whatever was to be kept."""
+    if error.errno in NO_ROOM:
+        return UnkeptError(f"{error}, {ROOM}")
+    if error.errno in AILING:
+        return UnkeptError(f"{error}, expected a card that can be written: look with `sudo dmesg`")
+    if isinstance(error, PermissionError):
+        return DeployError(f"{error}, expected root: put `sudo` before it")
+    return DeployError(f"{error}, expected what `make deploy` leaves there: run it")
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -64,6 +76,26 @@ def exchange(one: Path, other: Path) -> None:
 def release_at(link: Path) -> Path:
     """Return the release that CURRENT or FORMER leads to, below HOME also where that is a link to another disk."""
     return RELEASES / link.resolve().name
+
+
+def advance(release: Path) -> None:
+    """Make a release the current one, and the one before it the former. Raises OSError; then both are as they were.
+
+    After a power cut in between the former one is current still: the same command goes on.
+    """
+    if CURRENT.exists() and FORMER.exists() and release_at(FORMER) == release:
+        exchange(CURRENT, FORMER)  # in one step, or a power cut in between would leave no way back
+        sync(HOME)
+        return
+    former = release_at(FORMER)
+    if CURRENT.exists() and release_at(CURRENT) != release:
+        point(FORMER, release_at(CURRENT))
+    try:
+        point(CURRENT, release)
+    except OSError:
+        if former.exists():
+            point(FORMER, former)
+        raise
 
 
 def remove(path: Path) -> None:

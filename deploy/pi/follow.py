@@ -44,17 +44,16 @@ class Computer:
         """Return where a path of the kiosk is."""
         return self.root / path.relative_to("/")
 
-    @property
     def server(self) -> str:
-        """The address of the manifest's folder. Raises DeployError."""
+        """Return the address of the manifest's folder. Raises DeployError."""
         path = self.at(SERVER)
         if not path.exists():
             raise DeployError("follows no server, expected one: run `make follow`")
         return path.read_text(encoding="utf-8").strip()
 
     def runs(self) -> str:
-        """Return the version of the current release."""
-        return self.at(CURRENT).resolve().name
+        """Return the version of the current release, or `nothing`."""
+        return self.at(CURRENT).resolve().name if self.at(CURRENT).exists() else "nothing"
 
     def place(self) -> float:
         """Return this computer's place among all, 0-1: the same in every roll-out, and it gives no machine id away."""
@@ -87,7 +86,7 @@ def follow(server: str, keys: tuple[str, ...]) -> None:
 
 def unfollow() -> None:
     """Stop fetching; what was believed last stays."""
-    service.systemctl("stop", service.PULL_TIMER)
+    service.systemctl("stop", service.PULL_TIMER, service.PULL)  # it may be fetching
     remove(ETC)
     say("follows no server")
 

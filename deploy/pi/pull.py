@@ -14,8 +14,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from deploy.errors import BusyError, DarkError, DeployError, TakenBackError, UnkeptError, UnreachedError
-from deploy.manifest import MOST_BYTES, NAME, Manifest, signers_file, verified
+from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError, UnreachedError
+from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
@@ -69,37 +69,56 @@ def pull(computer: Computer, now: float) -> str:
     if state != read_state(computer.at(STATE)):
         write_ran(computer, state.sha256)
         write_state(computer.at(STATE), state)
-    current = release_of(computer.at(CURRENT))
     debian = system(computer.root).split()[1]  # not the current release's: it may have been upgraded since
     bundle = next((each for each in manifest.bundles if each.release.debian == debian), None)
     if bundle is None:
         raise DeployError(f"the manifest has no release for Debian {debian}, expected one: publish it too")
     version = bundle.release.version
-    if current.version == version:
+    if line := _settled(computer, version, state):
+        return line
+    place, share = computer.place(), _share(manifest, now)
+    if place >= share:
+        return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
+    same_venv = release_of(computer.at(CURRENT)).lock == bundle.release.lock and is_intact(computer.at(CURRENT), *VENV)
+    wheels = () if same_venv else bundle.wheels
+    fetch(computer, bundle, wheels)
+    with alone(computer.at(LOCK)) as lock:
+        if line := _settled(computer, version, state):  # by hand, in the minutes since it was asked first
+            return line
+        _install(computer, bundle, wheels, state, lock)
+    return f"{version} runs"
+
+
+def _settled(computer: Computer, version: str, state: State) -> str:
+    """Return what keeps a release from being installed at this look, or nothing where it is to be.
+
+    Raises DeployError where it won't be at the next look either.
+    """
+    computer.server()
+    if not computer.at(CURRENT).exists():
+        raise DeployError("has no release, expected one: run `make deploy`")
+    current = release_of(computer.at(CURRENT)).version
+    if current == version:
         if not state.ended:  # it came from a workstation, or the end of its installation was cut off
             _end(computer, state, f"{version} ran already")
         return f"{version} runs already"
     if not state.ended and came_by_hand(computer, state.sha256):
-        state = _end(computer, state, f"{current.version} came by hand")
+        state = _end(computer, state, f"{current} came by hand")
     if state.ended or state.begun == MOST_BEGUN:
         reason = state.ended or f"{MOST_BEGUN} times its installation came to no end"
         raise DeployError(f"{version} isn't tried again before the next manifest: {reason}")
-    if service.is_switched_off(computer.root):
-        return f"{version} waits: the kiosk is switched off here"
-    place, share = computer.place(), _share(manifest, now)
-    if place >= share:
-        return f"{version} waits: this kiosk's place is {place:.3f}, and the first {share:.3f} have their turn"
-    same_venv = current.lock == bundle.release.lock and is_intact(computer.at(CURRENT), *VENV)
-    wheels = () if same_venv else bundle.wheels
-    fetch(computer, bundle, wheels)
+    return f"{version} waits: the kiosk is switched off here" if service.is_switched_off(computer.root) else ""
+
+
+def _install(computer: Computer, bundle: Bundle, wheels: tuple[File, ...], state: State, lock: int) -> None:
+    """Have what was fetched install itself, and write down how that ended. Raises DeployError."""
     write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
     try:
-        with alone(computer.at(LOCK)) as lock:
-            tree = hand_over(computer, bundle, wheels)
-            # What couldn't fetch the release after it isn't installed.
-            run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
-            run(tree, lock, "-c", INSTALL, version)
-    except (UnreachedError, BusyError, DarkError):  # no fault of the release: it is tried again
+        tree = hand_over(computer, bundle, wheels)
+        # What couldn't fetch the release after it isn't installed.
+        run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
+        run(tree, lock, "-c", INSTALL, bundle.release.version)
+    except (UnreachedError, DarkError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
     except UnkeptError:  # nor is this, but each time stops the kiosk for a while: it counts as begun
@@ -107,14 +126,13 @@ def pull(computer: Computer, now: float) -> str:
     except DeployError as error:
         _end(computer, state, str(error))
         raise
-    _end(computer, state, f"{version} was installed")
-    return f"{version} runs"
+    _end(computer, state, f"{bundle.release.version} was installed")
 
 
 def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
     """Return the server's manifest, and the state that believing it leads to. Raises DeployError."""
     state = read_state(computer.at(STATE))
-    found = content(computer.server + NAME, MOST_BYTES)
+    found = content(computer.server() + NAME, MOST_BYTES)
     manifest, digest = verified(found, computer.at(SIGNERS)), sha256(found).hexdigest()
     if manifest.serial < state.serial:
         raise DeployError(f"the manifest is an old one, of serial {manifest.serial}, expected {state.serial} or later")

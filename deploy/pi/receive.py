@@ -14,7 +14,7 @@ from types import FrameType
 
 # In a folder of root's, unlike /run/lock, that the pull agent's unit has let it write since the first release.
 LOCK = Path("/run/mask-kiosk-pull/lock")
-ROOM = "expected a disk with room: look with `df -h` and `df -i`, and run the same command again"
+ROOM = "expected a disk with room: look with `df -h` and `df -i`"
 BUSY = "another deployment runs there: wait until it has ended"
 BUSY_CODE, UNREACHED_CODE, REFUSED_CODE = 4, 3, 2  # exit codes, as deploy/errors.py has them
 INCOMING = Path("/opt/mask-kiosk/incoming")
@@ -66,7 +66,7 @@ def main(version: str) -> int:
             print(f"error: the copy stopped ({error}): run the same command again")
             return UNREACHED_CODE
         except OSError as error:  # a card that is full, or was mounted read-only after an error
-            print(f"error: {error}, {ROOM}")
+            print(f"error: {error}, {ROOM}, and run the same command again")
             return REFUSED_CODE
         os.chdir(INCOMING / version)
         os.set_inheritable(lock.fileno(), True)  # the installer, in this process' place, holds it

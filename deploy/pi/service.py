@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.errors import DeployError
 from deploy.pi.faces import RULES, leave_rule
 from deploy.pi.facts import HOME, UNIT
-from deploy.pi.files import CURRENT, FORMER, RELEASES, point, release_at, remove, write
+from deploy.pi.files import CURRENT, FORMER, RELEASES, advance, point, release_at, remove, write
 from deploy.pi.page import silence
 from device.errors import Blind
 
@@ -117,22 +117,14 @@ def keep(release: Path) -> None:
 
     It starts with the computer, and so do screen and timer, unless they came before and were disabled since.
     The link `current` comes last of what may fail on a full card: until it leads to the release, the trial can be taken
-    back. Raises OSError; then `former` leads where it led.
+    back. Raises OSError.
     """
     for link, target in WANTS.items():
         if link == ENABLED or link.is_symlink() or not target.is_symlink():
             point(link, target)
     for link, name in LINKS.items():
         point(link, CURRENT / "systemd" / name)
-    former = release_at(FORMER)
-    if CURRENT.exists() and release_at(CURRENT) != release:
-        point(FORMER, release_at(CURRENT))
-    try:
-        point(CURRENT, release)
-    except OSError:
-        if former.exists():
-            point(FORMER, former)
-        raise
+    advance(release)
     _regroup(release)
     remove(TRIAL)
     systemctl("daemon-reload")
