@@ -59,7 +59,8 @@ class _Place:
     last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
     def holds(self, box: Box) -> bool:
-        return moved(self.box, box) <= STILL
+        near = abs(box.x - self.box.x) / self.box.height <= STILL  # first: of a crowd's many places hardly one is
+        return near and moved(self.box, box) <= STILL
 
     def shows(self, box: Box) -> bool:
         """Tell whether a box is the place's, or what is left of it where somebody hides a side or a corner."""
