@@ -409,9 +409,19 @@ def test_a_minute_is_kept_and_no_more() -> None:
     assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4))) == []
 
 
+class Ticking(asyncio.SelectorEventLoop):
+    """Its clock goes on by 8 ms whenever somebody looks at it."""
+
+    ticks = 0
+
+    def time(self) -> float:
+        self.ticks += 1
+        return self.ticks * 0.008
+
+
 def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
     history = History()
-    for number in range(600):
+    for number in range(30):
         history.note(number / 10, [])
 
     async def turns_of_others() -> int:
@@ -421,7 +431,48 @@ def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
             turns += 1
         return turns
 
-    assert asyncio.run(turns_of_others()) >= 10
+    with asyncio.Runner(loop_factory=Ticking) as runner:
+        assert runner.run(turns_of_others()) >= 10
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_one_minute_at_a_time_is_tried_and_none_for_who_has_gone(
+    leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.what_if.WORK_SECONDS", 0.0)
+    looked = list[int]()
+    with (
+        served(card_of()) as (_, server),
+        socket.create_connection(("127.0.0.1", server.port), 60) as first,
+        socket.create_connection(("127.0.0.1", server.port), 60) as second,
+    ):
+        host = f"127.0.0.1:{server.port}"
+        headers = f"Host: {host}", f"Origin: http://{host}", f"Authorization: Bearer {TOKEN}", "Content-Length: 2"
+        asking = "\r\n".join(("POST /setup/try HTTP/1.0", *headers, "", "{}")).encode()
+
+        class Seen(list[Verdict]):
+            """What is seen on a frame; a second page asks while the first one's minute is tried, and that may leave."""
+
+            number = 0
+
+            def __iter__(self) -> Iterator[Verdict]:
+                looked.append(self.number)
+                if looked == [0]:
+                    second.sendall(asking)
+                    if leaves:
+                        first.close()
+                return super().__iter__()
+
+        for number in range(300):
+            seen = Seen()
+            seen.number = number
+            server.history.note(number / 10, seen)
+        first.sendall(asking)
+        for page in [second] if leaves else [first, second]:
+            assert b" 200 OK" in page.recv(4096)
+    tried = len(looked) - 300  # for the first page
+    assert looked == [*range(tried), *range(300)]
+    assert tried < 300 if leaves else tried == 300
 
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ class Server:
             from device.telemetry import metrics  # here: prometheus_client takes its time
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
-        self.ended = asyncio.Event()
+        self.ended, self.trying = asyncio.Event(), asyncio.Lock()
         # Last, because what is refused before leaves no port taken.
         self.address = PageAddress(screen.host, screen.port)
         self.port, self.url = self.address.port, self.address.url
