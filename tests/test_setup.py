@@ -2,10 +2,13 @@ import asyncio
 import dataclasses
 import itertools
 import json
+import os
 import signal
 import socket
+import threading
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import pytest
 from footprint import TREE
 from gpiozero import Device
 from ports import free_port
-from screens import FRAME, TOKEN, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
 from test_screen import ask
@@ -382,6 +385,30 @@ def test_a_section_that_was_made_something_else_by_hand_is_refused_and_stays(by_
         line = f"{config}: [signals] is no section, expected its name in a line of its own and its keys below"
         assert post(server, "save", {"signals": {"beeps": 7}}) == (400, {"error": line})
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
+
+
+def test_screens_hear_of_the_door_while_a_slow_card_takes_one_save_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    asked, answers = threading.Event(), threading.Event()
+
+    def fsync(_: int) -> None:
+        asked.set()
+        assert answers.wait(ANSWER_SECONDS)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with served(card_of(), config) as (_, server), ThreadPoolExecutor() as pages:
+        viewer = Viewer(server.port)
+        changes = {"decision": {"hold_seconds": 3.0}}, {"signals": {"beeps": 1}}
+        saves = [pages.submit(post, server, "save", each) for each in changes]
+        assert asked.wait(ANSWER_SECONDS)
+        viewer.wait(len(viewer.messages) + 2)
+        answers.set()
+        assert [save.result()[0] for save in saves] == [200, 200]
+    settings = read_settings(config)
+    assert (settings.decision.hold_seconds, settings.signals.beeps) == (3.0, 1)
 
 
 def test_without_a_file_nothing_is_saved() -> None:

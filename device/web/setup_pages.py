@@ -111,10 +111,9 @@ class Try(SetupData):
 class Save(SetupData):
     """Writes the kiosk.toml, and lets hold at once what can."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         try:
-            changes = self.changes()
-            self.server.save(changes)
+            await self.server.save(self.changes())
         except SettingsError as error:
             self.refuse(error)
             return
