@@ -3,6 +3,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -48,8 +49,9 @@ from device.stop import StopRequest
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
 from device.web.attempts import Attempts
-from device.web.changes import changed
+from device.web.changes import CHANGES, changed
 from device.web.edit import edit_settings
+from device.web.languages import PAGE
 from device.web.screen import Screen
 from device.web.server import Server
 from device.web.what_if import History, states
@@ -626,6 +628,13 @@ def test_a_time_zone_that_is_saved_holds_at_once_for_what_is_counted(
     put_on = [day for day, _, *counted in rows(counts_path()) if counted[NAMES.index("put_on")]]
     assert put_on
     assert min(map(str, put_on)) >= today  # 26 hours lie between the two zones
+
+
+def test_the_page_and_its_manual_name_what_of_the_screen_holds_at_once() -> None:
+    for path, start in ((PAGE / "setup.html", "<p>Zones"), (TREE / "docs" / "screen.md", "Levels, times")):
+        _, _, sentence = path.read_text(encoding="utf-8").partition(start)
+        told = set(re.findall(r"\w+", sentence.partition("hold at once")[0]))
+        assert {*CHANGES["screen"][1]} <= told, path
 
 
 def test_what_waits_for_a_start_is_told_and_systemd_starts_it(
