@@ -291,8 +291,9 @@ def test_each_kind_of_trouble_with_the_broker_is_told_once_until_it_is_over(
 def test_of_a_broker_whose_certificate_is_not_trusted_the_reason_is_told(
     broker: Broker, said: Callable[[], str]
 ) -> None:
-    with Mqtt(broker.settings(ca_path=SYSTEM), Discovery("door-1", "a model")):
+    with Mqtt(broker.settings(ca_path=SYSTEM), Discovery("door-1", "a model")) as kiosk:
         line = said()
+    kiosk._client.loop_stop()  # its thread still holds the socket
     assert line.startswith(f"mqtt: localhost:{broker.port} can't be spoken with by TLS (self")
     assert "signed certificate); the door goes on" in line
 
@@ -308,11 +309,13 @@ def test_of_a_broker_that_speaks_no_tls_the_reason_is_told(
     with socket.create_server(("127.0.0.1", 0)) as broker:
         broker.settimeout(ANSWER_SECONDS)
         host, port = broker.getsockname()
-        with Mqtt(MqttSettings(True, host=host, port=port, password_path=str(secret)), Discovery("door-1", "a model")):
-            kiosk, _ = broker.accept()
-            with kiosk:
-                kiosk.sendall(b"no TLS at all")
+        settings = MqttSettings(True, host=host, port=port, password_path=str(secret))
+        with Mqtt(settings, Discovery("door-1", "a model")) as kiosk:
+            connection, _ = broker.accept()
+            with connection:
+                connection.sendall(b"no TLS at all")
                 line = said()
+        kiosk._client.loop_stop()
     assert line.startswith(f"mqtt: {host}:{port} can't be spoken with by TLS (WRONG_VERSION_NUMBER); ")
 
 
