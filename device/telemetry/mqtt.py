@@ -132,7 +132,7 @@ class Mqtt:
 
     def _unreachable(self, _client: "Client", _data: object) -> None:
         error = sys.exception()  # paho, which is about to try again, hands over no reason
-        why = getattr(error, "verify_message", None) or getattr(error, "reason", None)  # of a bad certificate, or else
+        why = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error  # a certificate's first
         self._tell(f"can't be spoken with by TLS ({why})" if isinstance(error, ssl.SSLError) else "can't be reached")
 
     def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
