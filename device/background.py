@@ -48,7 +48,7 @@ class _Place:
     since: float  # seconds
     last_seen: float  # seconds
     seen_seconds: float = 0.0
-    again: float = -math.inf  # seconds: when it may become background, because its face stirred before
+    again: float = -math.inf  # seconds: when it may become background, because it stirred or is to be watched
     watched: int = 0  # frames that told whether the face stirs, shortly before it may
     stirred: int = 0  # in how many of them it did
     still: bool = False  # it is background
@@ -59,7 +59,8 @@ class _Place:
     last_alone: float = -math.inf  # seconds: when it was last seen with none beside it for a while
 
     def holds(self, box: Box) -> bool:
-        return moved(self.box, box) <= STILL
+        near = abs(box.x - self.box.x) / self.box.height <= STILL  # first: of a crowd's many places hardly one is
+        return near and moved(self.box, box) <= STILL
 
     def shows(self, box: Box) -> bool:
         """Tell whether a box is the place's, or what is left of it where somebody hides a side or a corner."""
@@ -91,6 +92,13 @@ class Background:
         """Take for how long a face must not have moved."""
         self.seconds = seconds
         self._places: list[_Place] = []
+
+    def adopt(self, now: float, seconds: float) -> None:
+        """Take another time at `now`, in seconds; if it is shorter, who would be a poster at once is watched first."""
+        for place in self._places:
+            if seconds < self.seconds and not place.still:
+                place.again, place.watched, place.stirred = max(place.again, now + WATCHED_SECONDS), 0, 0
+        self.seconds = seconds
 
     def doubts(self, now: float, box: Box) -> bool:
         """Tell whether it matters if a face in this box stirs: its place may be background soon, or no longer."""

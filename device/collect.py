@@ -82,8 +82,9 @@ class Collector:
         log.info("collect: %d crops kept, %d lost", self.kept, self.lost)
 
     def _work(self) -> None:
-        """Write what waits, until there is a None; look now and then for what is too old."""
+        """Write what waits, until there is a None; look at first, and now and then, for what is too old."""
         crop: Luma | None
+        self._prune()
         while True:
             try:
                 crop = self._waiting.get(timeout=PRUNE_SECONDS)
@@ -131,7 +132,6 @@ def open_collector(settings: Settings, card: ModelCard) -> Collector:
     folder = crops_folder()
     try:
         store = CropStore(folder, settings.collect, key)
-        store.prune(time.time())
     except OSError as error:
         raise SettingsError(
             f"{folder}: can't be used ({error.strerror}), expected a folder that [collect] may write to: let the kiosk "

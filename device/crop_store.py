@@ -41,8 +41,6 @@ class CropStore:
         """Make the folder, for its owner alone. Raises OSError."""
         self._folder, self._settings, self._key = folder, settings, key
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in folder.glob(f"*{NEW}"):
-            path.unlink(missing_ok=True)
 
     def keep(self, picture: bytes, now: float) -> bool:
         """Keep an encoded picture at `now`, in seconds since 1970; return False where it is full. Raises OSError."""
@@ -67,8 +65,11 @@ class CropStore:
     def prune(self, now: float) -> None:
         """Remove what was kept for as many days as it may, at `now`, in seconds since 1970. Raises OSError.
 
-        What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept.
+        What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept. And
+        what isn't whole: nothing is written meanwhile.
         """
+        for path in self._folder.glob(f"*{NEW}"):
+            path.unlink(missing_ok=True)
         for each in self.stored():
             if not -DAY_SECONDS <= now - each.kept < self._settings.days * DAY_SECONDS:
                 each.path.unlink(missing_ok=True)

@@ -53,7 +53,7 @@ class Decision:
     def adopt(self, settings: DecisionSettings, levels: Levels) -> None:
         """Take other times and levels from the next frame on; who is there stays known."""
         self._settings, self._levels = settings, levels
-        self._background.seconds = settings.background_seconds
+        self._background.adopt(self._updated, settings.background_seconds)
 
     def update(self, now: float, verdicts: Sequence[Verdict]) -> tuple[Alert | None, list[Event]]:
         """Take the verdicts of the frame taken at `now`, in seconds.

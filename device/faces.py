@@ -50,5 +50,7 @@ def iou(a: Rectangle, b: Rectangle) -> float:
     (left, top, wide, high), (other_left, other_top, other_wide, other_high) = a, b
     width = min(left + wide, other_left + other_wide) - max(left, other_left)
     height = min(top + high, other_top + other_high) - max(top, other_top)
-    both = max(0, width) * max(0, height)
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
     return both / (wide * high + other_wide * other_high - both)

@@ -99,7 +99,7 @@ def run(
                 collector.adopt(new_levels)
                 signals.adopt(changed.signals)
                 telemetry.adopt(changed.signals)
-            notifier.decided(frame.taken)
+            notifier.decided()
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)

@@ -1,20 +1,23 @@
 """Tells systemd that the kiosk is ready, alive and in which state, through the socket that NOTIFY_SOCKET names."""
 
 import socket
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from device.events import State
 
-ALIVE_SECONDS = 1.0  # between two WATCHDOG=1, on the camera's clock
+ALIVE_SECONDS = 1.0  # between two WATCHDOG=1, on systemd's clock: a recording may be played slower than its own
 
 
 class Notifier:
     """The messages of sd_notify(3), sent by hand; without an address none are sent."""
 
-    def __init__(self, address: str | None) -> None:
-        """Take the value of NOTIFY_SOCKET: a path, or @NAME for an abstract socket."""
+    def __init__(self, address: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the value of NOTIFY_SOCKET, a path, or @NAME for an abstract socket, and a clock of seconds."""
+        self._clock = clock
         self._socket: socket.socket | None = None
         self._ready = False  # READY=1 was sent
         self._alive_at: float | None = None  # seconds: when WATCHDOG=1 was last sent
@@ -34,8 +37,9 @@ class Notifier:
                 self.status(f"{State.FAULT} {error}")
             self._send("STOPPING=1")
 
-    def decided(self, now: float) -> None:
-        """Say that the frame taken at `now`, in seconds, was decided; the first one makes the service ready."""
+    def decided(self) -> None:
+        """Say that a frame was decided; the first one makes the service ready."""
+        now = self._clock()
         if not self._ready:
             self._ready = self._send("READY=1")
         if (self._alive_at is None or now - self._alive_at >= ALIVE_SECONDS) and self._send("WATCHDOG=1"):

@@ -112,6 +112,22 @@ def test_whether_a_face_stirs_is_asked_for_ten_seconds_before_it_would_be_backgr
     assert asked == [*range(30, 41), *range(70, 81)]
 
 
+@pytest.mark.parametrize(("stirs", "turned"), [(False, [50]), (True, [])])
+def test_a_shorter_time_makes_nobody_a_poster_who_was_not_watched_for_ten_seconds(
+    stirs: bool, turned: list[int]
+) -> None:
+    background, asked, found = Background(100.0), list[int](), list[int]()
+    for now in range(60):
+        if background.doubts(now, BOX):
+            asked.append(now)
+            background.watch(now, BOX, stirs)
+        found += [now] * bool(background.see(now, [BOX]))
+        if now == 40:
+            background.adopt(now, 20.0)
+    assert found == turned
+    assert asked == list(range(41, 51))
+
+
 def test_whether_a_face_stirs_is_not_asked_where_it_is_seen_too_seldom() -> None:
     background = Background(40.0)
     for now in range(0, 100, 4):  # for half of the time

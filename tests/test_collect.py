@@ -234,8 +234,21 @@ def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, 
             collector.take(noise(), [face(visit=visit)], 1.0)
     assert (collector.kept, collector.lost) == (0, 3)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "collect: crops are lost, the door goes on: they can't be written (No such file or directory)"
+        "collect: what is too old can't be removed (No such file or directory): remove it by hand",
+        "collect: crops are lost, the door goes on: they can't be written (No such file or directory)",
     ]
+
+
+@pytest.mark.parametrize("name", ["1700000000-00000000.crop", "1800000000-00000000.new"])
+def test_a_door_that_cannot_remove_what_is_too_old_keeps_nothing_new_and_goes_on(
+    door: Settings, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (crops_folder() / name).mkdir(parents=True)  # which is removed as little as a file of a disk that is read-only
+    assert run(door, SquareFinder(), pins="mock") == 0
+    assert [path.name for path in kept()] == [name]
+    removed, lost = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert removed.startswith("collect: what is too old can't be removed (")
+    assert lost.startswith("collect: crops are lost, the door goes on: they can't be written (")
 
 
 @pytest.mark.parametrize(
@@ -300,9 +313,9 @@ def test_the_door_never_waits_for_a_slow_disk(door: Settings, key: X25519Private
 
 
 def test_what_a_power_cut_left_is_removed(key: X25519PrivateKey) -> None:
-    store_for(key)
+    store = store_for(key)
     (crops_folder() / "1800000000-00000000.new").write_bytes(b"half")
-    store_for(key)
+    store.prune(NOW)
     assert kept() == []
 
 

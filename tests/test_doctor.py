@@ -437,6 +437,26 @@ def test_what_else_is_well(pi: Pi) -> None:
     assert look(pi, "log").level is Level.WARNING
 
 
+@pytest.mark.parametrize("source", ["{home}/door.mp4", "~/door.mp4", "door.mp4"])
+def test_a_recording_is_seen_wherever_the_kiosk_finds_it(
+    pi: Pi, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    source = source.format(home=tmp_path)
+    pi.config(f"[camera]\nsource = '{source}'\n")
+    assert look(pi, "camera").level is Level.TROUBLE
+    pi.write(f"{str(tmp_path).lstrip('/')}/door.mp4", "")
+    assert (look(pi, "camera").level, look(pi, "camera").found) == (Level.OK, source)
+
+
+def test_a_secret_in_the_home_is_read_there(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(pi.root / "etc/mask-kiosk"))
+    with_webhook(pi)
+    pi.config("[webhook]\nenabled = true\nurl = 'https://127.0.0.1/token'\nsecret_path = '~/webhook-secret'\n")
+    assert (look(pi, "webhook").level, look(pi, "webhook").found) == (Level.OK, "only the kiosk reads ~/webhook-secret")
+
+
 def test_another_program_at_the_port_of_another_address_takes_nothing(pi: Pi) -> None:
     row = "1: 0501A8C0:1883 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 7000 1"
     pi.write("proc/net/tcp6", f"  sl\n   {row}\n").process(400, "other", "socket:[7000]")

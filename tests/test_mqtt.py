@@ -286,6 +286,42 @@ def test_each_kind_of_trouble_with_the_broker_is_told_once_until_it_is_over(
         assert said() == f"{place} can't be reached{rest}"
 
 
+@needs_mosquitto
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves a refused socket to Python
+def test_of_a_broker_whose_certificate_is_not_trusted_the_reason_is_told(
+    broker: Broker, said: Callable[[], str]
+) -> None:
+    with Mqtt(broker.settings(ca_path=SYSTEM), Discovery("door-1", "a model")) as kiosk:
+        line = said()
+    kiosk._client.loop_stop()  # its thread still holds the socket
+    assert line.startswith(f"mqtt: localhost:{broker.port} can't be spoken with by TLS (self")
+    assert "signed certificate); the door goes on" in line
+
+
+@pytest.mark.parametrize(("answer", "reason"), [(b"no TLS at all", "WRONG_VERSION_NUMBER"), (b"", "EOF")])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_of_a_broker_that_speaks_no_tls_the_reason_is_told(
+    answer: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a secret")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(ANSWER_SECONDS)
+        host, port = broker.getsockname()
+        settings = MqttSettings(True, host=host, port=port, password_path=str(secret))
+        with Mqtt(settings, Discovery("door-1", "a model")) as kiosk:
+            connection, _ = broker.accept()
+            with connection:
+                assert connection.recv(10_000)
+                connection.sendall(answer)
+            line = said()
+        kiosk._client.loop_stop()
+    assert line.startswith(f"mqtt: {host}:{port} can't be spoken with by TLS (")
+    assert reason in line
+
+
 def test_a_pipe_is_no_certificate(tmp_path: Path) -> None:
     password, pipe = tmp_path / "password", tmp_path / "pipe"
     password.write_text("secret")

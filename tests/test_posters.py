@@ -7,6 +7,7 @@ import pytest
 from test_decision import LEVELS, RIGHT, events_of, happened, play, states, verdict
 
 from device.classifier import Verdict
+from device.decision import Decision
 from device.events import Kind, State
 from device.faces import Box
 from device.look import Look
@@ -259,6 +260,20 @@ def test_who_sits_still_for_an_hour_is_on_one_visit_and_who_sits_there_next_is_s
         (Kind.ENTER, 1, State.CHECKING), (Kind.VERDICT, 1, State.CLEAR), (Kind.LEAVE, 1, State.CLEAR),
         (Kind.ENTER, 2, State.CHECKING), (Kind.VERDICT, 2, State.ALARM),
     ]  # fmt: skip
+
+
+def test_who_sits_there_when_a_shorter_time_is_saved_does_not_turn_into_a_poster() -> None:
+    settings, found = DecisionSettings(), list[Kind]()
+    decision = Decision(settings, LEVELS)
+    for frame in range(650):
+        now, box = frame / 5, Box(300 + max(0, 20 - frame) * 5, 0, 100, 100)
+        moved = 0.0 if frame % 5 == 1 else 0.02  # they stir in four frames of five, and not in the first after the save
+        watched = decision.wonders(now, [box], (480, 640))
+        _, events = decision.update(now, [stirring(0.1, box, moved) if watched else verdict(0.1, box)])
+        found += [event.kind for event in events]
+        if now == 100.0:
+            decision.adopt(dataclasses.replace(settings, background_seconds=60.0), LEVELS)
+    assert found == [Kind.ENTER, Kind.VERDICT]
 
 
 def test_who_sits_where_somebody_was_taken_for_a_poster_is_seen() -> None:

@@ -10,6 +10,8 @@ from device.cameras.sight import COVERED_SECONDS, FROZEN_SECONDS
 from device.settings import SignalSettings
 
 RESTARTED_SECONDS, OFF_SECONDS = 15, 2  # wanted, and what `python -m device off` may take on a Pi
+# At least, of two Pythons that refuse a kiosk.toml: 0.4 s on a desktop. Of a program that isn't there: systemd's own.
+REFUSED_SECONDS, ABSENT_SECONDS = 0.2, 0.05
 NOTICE_SECONDS = max(STALL_SECONDS, COVERED_SECONDS, FROZEN_SECONDS)
 CLOSE_SECONDS = STALL_SECONDS  # a reading thread is waited for so long
 
@@ -40,3 +42,8 @@ def test_it_is_started_again_in_time() -> None:
 def test_a_camera_that_stays_blind_is_never_given_up() -> None:
     cycle = fault_seconds()[0] + unit("RestartSec")  # at least; starting takes longer
     assert (unit("StartLimitBurst") - 1) * cycle > unit("StartLimitIntervalSec")
+
+
+def test_a_kiosk_toml_that_is_refused_is_read_again_until_it_is_right_and_a_venv_that_is_missing_is_given_up() -> None:
+    lasts = [(unit("StartLimitBurst") - 1) * (unit("RestartSec") + each) for each in (ABSENT_SECONDS, REFUSED_SECONDS)]
+    assert lasts[0] < unit("StartLimitIntervalSec") < lasts[1]

@@ -2,10 +2,14 @@ import asyncio
 import dataclasses
 import itertools
 import json
+import os
+import re
 import signal
 import socket
+import threading
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ import pytest
 from footprint import TREE
 from gpiozero import Device
 from ports import free_port
-from screens import FRAME, TOKEN, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
 from test_screen import ask
@@ -45,8 +49,9 @@ from device.stop import StopRequest
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
 from device.web.attempts import Attempts
-from device.web.changes import changed
+from device.web.changes import CHANGES, changed
 from device.web.edit import edit_settings
+from device.web.languages import PAGE
 from device.web.screen import Screen
 from device.web.server import Server
 from device.web.what_if import History, states
@@ -384,6 +389,30 @@ def test_a_section_that_was_made_something_else_by_hand_is_refused_and_stays(by_
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"kiosk.toml": by_hand}
 
 
+def test_screens_hear_of_the_door_while_a_slow_card_takes_one_save_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    asked, answers = threading.Event(), threading.Event()
+
+    def fsync(_: int) -> None:
+        asked.set()
+        assert answers.wait(ANSWER_SECONDS)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with served(card_of(), config) as (_, server), ThreadPoolExecutor() as pages:
+        viewer = Viewer(server.port)
+        changes = {"decision": {"hold_seconds": 3.0}}, {"signals": {"beeps": 1}}
+        saves = [pages.submit(post, server, "save", each) for each in changes]
+        assert asked.wait(ANSWER_SECONDS)
+        viewer.wait(len(viewer.messages) + 2)
+        answers.set()
+        assert [save.result()[0] for save in saves] == [200, 200]
+    settings = read_settings(config)
+    assert (settings.decision.hold_seconds, settings.signals.beeps) == (3.0, 1)
+
+
 def test_without_a_file_nothing_is_saved() -> None:
     with served(card_of()) as (_, server):
         line = "the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`"
@@ -409,9 +438,19 @@ def test_a_minute_is_kept_and_no_more() -> None:
     assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4))) == []
 
 
+class Ticking(asyncio.SelectorEventLoop):
+    """Its clock goes on by 8 ms whenever somebody looks at it."""
+
+    ticks = 0
+
+    def time(self) -> float:
+        self.ticks += 1
+        return self.ticks * 0.008
+
+
 def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
     history = History()
-    for number in range(600):
+    for number in range(30):
         history.note(number / 10, [])
 
     async def turns_of_others() -> int:
@@ -421,7 +460,48 @@ def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
             turns += 1
         return turns
 
-    assert asyncio.run(turns_of_others()) >= 10
+    with asyncio.Runner(loop_factory=Ticking) as runner:
+        assert runner.run(turns_of_others()) >= 10
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_one_minute_at_a_time_is_tried_and_none_for_who_has_gone(
+    leaves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.web.what_if.WORK_SECONDS", 0.0)
+    looked = list[int]()
+    with (
+        served(card_of()) as (_, server),
+        socket.create_connection(("127.0.0.1", server.port), 60) as first,
+        socket.create_connection(("127.0.0.1", server.port), 60) as second,
+    ):
+        host = f"127.0.0.1:{server.port}"
+        headers = f"Host: {host}", f"Origin: http://{host}", f"Authorization: Bearer {TOKEN}", "Content-Length: 2"
+        asking = "\r\n".join(("POST /setup/try HTTP/1.0", *headers, "", "{}")).encode()
+
+        class Seen(list[Verdict]):
+            """What is seen on a frame; a second page asks while the first one's minute is tried, and that may leave."""
+
+            number = 0
+
+            def __iter__(self) -> Iterator[Verdict]:
+                looked.append(self.number)
+                if looked == [0]:
+                    second.sendall(asking)
+                    if leaves:
+                        first.close()
+                return super().__iter__()
+
+        for number in range(300):
+            seen = Seen()
+            seen.number = number
+            server.history.note(number / 10, seen)
+        first.sendall(asking)
+        for page in [second] if leaves else [first, second]:
+            assert b" 200 OK" in page.recv(4096)
+    tried = len(looked) - 300  # for the first page
+    assert looked == [*range(tried), *range(300)]
+    assert tried < 300 if leaves else tried == 300
 
 
 def test_the_pin_test_shows_each_lamp_and_the_buzzer_and_leaves_the_relay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -548,6 +628,13 @@ def test_a_time_zone_that_is_saved_holds_at_once_for_what_is_counted(
     put_on = [day for day, _, *counted in rows(counts_path()) if counted[NAMES.index("put_on")]]
     assert put_on
     assert min(map(str, put_on)) >= today  # 26 hours lie between the two zones
+
+
+def test_the_page_and_its_manual_name_what_of_the_screen_holds_at_once() -> None:
+    for path, start in ((PAGE / "setup.html", "<p>Zones"), (TREE / "docs" / "screen.md", "Levels, times")):
+        _, _, sentence = path.read_text(encoding="utf-8").partition(start)
+        told = set(re.findall(r"\w+", sentence.partition("hold at once")[0]))
+        assert {*CHANGES["screen"][1]} <= told, path
 
 
 def test_what_waits_for_a_start_is_told_and_systemd_starts_it(

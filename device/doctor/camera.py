@@ -2,6 +2,7 @@
 
 import re
 
+from device.arguments import path
 from device.cameras.source import is_rtsp, is_usb, usb_number
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
@@ -47,7 +48,8 @@ def camera(host: Host) -> Case:
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
     if is_rtsp(source):
         raise CantTellError(ON_NETWORK)
-    return SEEN.of(camera=source) if (host.root / source.lstrip("/")).exists() else NO_CAMERA.of(source=source)
+    recording = host.root / path(source).absolute().relative_to("/")
+    return SEEN.of(camera=source) if recording.exists() else NO_CAMERA.of(source=source)
 
 
 FREE = Case(Level.OK, "no other program has it")
@@ -78,7 +80,7 @@ def camera_owner(host: Host) -> Case:
 
 def _lockers(host: Host) -> dict[int, str]:
     """Return who locks a media device, as libcamera does with a camera that it uses."""
-    media = {str(path.stat().st_ino) for path in (host.root / "dev").glob("media*")}
+    media = {str(device.stat().st_ino) for device in (host.root / "dev").glob("media*")}
     locks = re.findall(r"POSIX\s+\S+\s+WRITE\s+(\d+)\s+\w+:\w+:(\d+)\s", host.text("proc/locks") or "")
     pids = {int(pid) for pid, inode in locks if inode in media}
     return {pid: host.text(f"proc/{pid}/comm") or "a program" for pid in sorted(pids)}

@@ -4,9 +4,9 @@ import ipaddress
 import os
 import socket
 import stat
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from device import arguments
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host, Network
 from device.doctor.user import service_user
@@ -68,7 +68,7 @@ def broker(host: Host) -> Case:
 
 def _locked(host: Host, path: str) -> Case | None:
     """Return the case of a file that the service's user may not read. Raises OSError where there is none."""
-    user, file = service_user(host), Path(path)
+    user, file = service_user(host), arguments.path(path)
     if user.number is None:
         return None
     if not user.may(os.R_OK, file):

@@ -8,6 +8,8 @@ import logging
 import random
 import re
 import socket
+import ssl
+import sys
 import threading
 import time
 from types import TracebackType
@@ -129,7 +131,9 @@ class Mqtt:
         self._present()
 
     def _unreachable(self, _client: "Client", _data: object) -> None:
-        self._tell("can't be reached")
+        error = sys.exception()  # paho, which is about to try again, hands over no reason
+        why = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error  # a certificate's first
+        self._tell(f"can't be spoken with by TLS ({why})" if isinstance(error, ssl.SSLError) else "can't be reached")
 
     def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
         if reason.is_failure and not self._refused:  # which ends the connection too

@@ -79,7 +79,7 @@ class Server:
             from device.telemetry import metrics  # here: prometheus_client takes its time
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
-        self.ended = asyncio.Event()
+        self.ended, self.trying, self._saving = asyncio.Event(), asyncio.Lock(), asyncio.Lock()
         # Last, because what is refused before leaves no port taken.
         self.address = PageAddress(screen.host, screen.port)
         self.port, self.url = self.address.port, self.address.url
@@ -101,16 +101,18 @@ class Server:
         self._late = False
         self.tell()
 
-    def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write changes into the kiosk.toml; those hold at once that can. Raises SettingsError."""
+    async def save(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write changes into the kiosk.toml, one save at a time; those hold at once that can. Raises SettingsError."""
         if self.config is None:
             raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`")
-        self.saved = edit_settings(self.config, changes, lambda settings: levels(settings.model, self.card))
-        settings = held(self.settings, self.saved)
-        self.mirror.threshold = levels(settings.model, self.card).threshold
-        self.settings = settings
-        self.changed.append(settings)
-        self.page = _digest(self.version, settings, self.card)
+        async with self._saving:
+            self.saved = await asyncio.to_thread(  # a card may take its time, and the screens shall hear of the door
+                edit_settings, self.config, changes, lambda settings: levels(settings.model, self.card)
+            )
+            self.settings = held(self.settings, self.saved)
+        self.mirror.threshold = levels(self.settings.model, self.card).threshold
+        self.changed.append(self.settings)
+        self.page = _digest(self.version, self.settings, self.card)
         self._shown = self._shown | {"page": self.page}
         self.tell()
 

@@ -29,6 +29,11 @@ class SetupPage(Placed):
 class SetupData(WithToken):
     """Something that the page asks for."""
 
+    gone = False  # who asked: the connection is closed
+
+    def on_connection_close(self) -> None:
+        self.gone = True
+
     def changes(self) -> dict[str, dict[str, Any]]:
         """Return what was posted, checked as a kiosk.toml is. Raises SettingsError."""
         try:
@@ -42,9 +47,11 @@ class SetupData(WithToken):
         return changes
 
     async def tried(self, minute: Minute, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
-        """Return a minute's states under these changes. Raises SettingsError."""
+        """Return a minute's states under these changes, once nobody else's are looked for. Raises SettingsError."""
         server, settings = self.server, changed(self.server.settings, changes)
-        return await states(minute, settings.decision, levels(settings.model, server.card))
+        tried_levels = levels(settings.model, server.card)
+        async with server.trying:  # a page that gives up asks again, and they would become more and more
+            return await states(minute, settings.decision, tried_levels, lambda: not self.gone)
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -104,10 +111,9 @@ class Try(SetupData):
 class Save(SetupData):
     """Writes the kiosk.toml, and lets hold at once what can."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         try:
-            changes = self.changes()
-            self.server.save(changes)
+            await self.server.save(self.changes())
         except SettingsError as error:
             self.refuse(error)
             return

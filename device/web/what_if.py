@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from device.classifier import Verdict
 from device.decision import Decision
@@ -11,7 +11,7 @@ from device.settings import DecisionSettings
 
 SECONDS = 60.0  # on the frames' clock
 MOST_FRAMES = 2400  # of a camera of 40 frames a second
-AT_ONCE = 50  # frames: with two faces in each a desktop takes 0.013 s; a minute of them would take a Pi seconds
+WORK_SECONDS = 0.02  # after which others are served: a minute of ten people takes a Pi many seconds
 
 # The frames of a minute, oldest first: seconds from the newest one, at most 0, and verdicts.
 Minute = list[tuple[float, Sequence[Verdict]]]
@@ -34,15 +34,23 @@ class History:
         return [(taken - newest, verdicts) for taken, verdicts in frames if newest - taken <= SECONDS]
 
 
-async def states(minute: Minute, settings: DecisionSettings, levels: Levels) -> list[tuple[float, str]]:
+async def states(
+    minute: Minute, settings: DecisionSettings, levels: Levels, wanted: Callable[[], bool] = lambda: True
+) -> list[tuple[float, str]]:
     """Return when which state would have begun, in seconds from the newest frame, from an empty door on.
 
-    Lets others be served meanwhile: a screen that isn't told a state for a few seconds takes the kiosk for broken.
+    Lets others be served meanwhile: a screen that isn't told a state for a few seconds takes the kiosk for broken. Ends
+    early when it isn't `wanted` any more.
     """
     decision, changes = Decision(settings, levels), list[tuple[float, str]]()
-    for number, (at, verdicts) in enumerate(minute):
-        if number % AT_ONCE == 0:
+    clock = asyncio.get_running_loop().time
+    until = clock()
+    for at, verdicts in minute:
+        if clock() >= until:
             await asyncio.sleep(0)
+            if not wanted():
+                break
+            until = clock() + WORK_SECONDS
         decision.update(at, verdicts)
         if not changes or changes[-1][1] != decision.state:
             changes.append((at, decision.state.value))
