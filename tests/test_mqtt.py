@@ -239,6 +239,26 @@ def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_i
                     assert b"mask-kiosk-door-1" in kiosk.recv(1000)
 
 
+def test_a_kiosk_that_is_stopped_before_the_broker_lets_it_in_has_not_said_that_it_is_online(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
+    secret = tmp_path / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("a secret")
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(ANSWER_SECONDS)
+        host, port = broker.getsockname()
+        settings = MqttSettings(True, host=host, port=port, tls=False, password_path=str(secret))
+        with Mqtt(settings, Discovery("door-1", "a model")) as told:
+            kiosk, _ = broker.accept()
+            kiosk.settimeout(ANSWER_SECONDS)
+            assert b"mask-kiosk-door-1" in kiosk.recv(1000)  # CONNECT, which isn't answered
+            told.show("a state", fault=False)
+        with kiosk:
+            assert kiosk.recv(1000) == b"\xe0\0"  # DISCONNECT, after which no last will corrects what was said
+
+
 @pytest.mark.parametrize("events", [0, 1, 30])  # of which paho sends twenty, and the rest after their acknowledgement
 def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_acknowledge(
     events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

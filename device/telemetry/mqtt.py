@@ -99,9 +99,11 @@ class Mqtt:
         """Tell the present state, unless it is known; after a fault it stays online, or nobody would see the fault."""
         topics = self._discovery
         self._goodbye = (topics.state_topic, snapshot) if fault else (topics.availability_topic, OFFLINE)
-        if snapshot != self._newest:
-            first, self._newest = self._newest is None, snapshot
-            self._client.publish(topics.state_topic, snapshot, retain=True)  # without a connection: told then
+        if snapshot == self._newest:
+            return
+        first, self._newest = self._newest is None, snapshot
+        if self._client.is_connected():  # else told when it is, or who is stopped before that would stay online
+            self._client.publish(topics.state_topic, snapshot, retain=True)
             if first:
                 self._client.publish(topics.availability_topic, ONLINE, retain=True)
 
