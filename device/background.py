@@ -94,7 +94,7 @@ class Background:
         self._places: list[_Place] = []
 
     def adopt(self, now: float, seconds: float) -> None:
-        """Take another time at `now`, in seconds; if it is shorter, who would be a poster at once is watched first."""
+        """Take another time at `now`, in seconds; if it is shorter, it makes nobody a poster within WATCHED_SECONDS."""
         for place in self._places:
             if seconds < self.seconds and not place.still:
                 place.again, place.watched, place.stirred = max(place.again, now + WATCHED_SECONDS), 0, 0

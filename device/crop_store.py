@@ -5,7 +5,7 @@ import re
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from device.seal import seal
 from device.settings import CollectSettings
@@ -19,14 +19,6 @@ NAME = re.compile(r"(?P<kept>[0-9]{1,11})-[0-9a-f]{8}\.crop")  # seconds since 1
 NEW = ".new"  # what a power cut left of one
 DAY_SECONDS = 86400.0
 BLOCK = 4096  # bytes that a file takes up at least
-
-
-class Stored(NamedTuple):
-    """One file."""
-
-    path: Path
-    kept: int  # seconds since 1970
-    size: int  # bytes
 
 
 def crops_folder() -> Path:
@@ -45,10 +37,10 @@ class CropStore:
     def keep(self, picture: bytes, now: float) -> bool:
         """Keep an encoded picture at `now`, in seconds since 1970; return False where it is full. Raises OSError."""
         self.prune(now)
-        sealed, stored = seal(picture, self._key), self.stored()
-        if len(stored) >= self._settings.most:
+        sealed, sizes = seal(picture, self._key), self._sizes()
+        if len(sizes) >= self._settings.most:
             return False
-        if sum(map(_space, [*(each.size for each in stored), len(sealed)])) > self._settings.most_megabytes * 1e6:
+        if sum(map(_space, [*sizes, len(sealed)])) > self._settings.most_megabytes * 1e6:
             return False
         path = self._folder / f"{int(now)}-{secrets.token_hex(4)}{SUFFIX}"
         new = path.with_suffix(NEW)
@@ -63,25 +55,31 @@ class CropStore:
         return True
 
     def prune(self, now: float) -> None:
-        """Remove what was kept for as many days as it may, at `now`, in seconds since 1970. Raises OSError.
+        """Remove what was kept for as many days as it may, at `now`, in seconds since 1970.
 
         What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept. And
-        what isn't whole: nothing is written meanwhile.
+        what isn't whole: nothing is written meanwhile. Other files aren't touched. Raises OSError for what can't be
+        removed, when everything else is.
         """
-        for path in self._folder.glob(f"*{NEW}"):
-            path.unlink(missing_ok=True)
-        for each in self.stored():
-            if not -DAY_SECONDS <= now - each.kept < self._settings.days * DAY_SECONDS:
-                each.path.unlink(missing_ok=True)
-
-    def stored(self) -> list[Stored]:
-        """List what is there; other files aren't touched."""
-        found = []
+        failed = None
         for path in self._folder.iterdir():
             match = NAME.fullmatch(path.name)
-            if match:
+            is_old = match and not -DAY_SECONDS <= now - int(match["kept"]) < self._settings.days * DAY_SECONDS
+            if is_old or path.name.endswith(NEW):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    failed = error
+        if failed:
+            raise failed
+
+    def _sizes(self) -> list[int]:
+        """Return the bytes of each crop that is there."""
+        found = []
+        for path in self._folder.iterdir():
+            if NAME.fullmatch(path.name):
                 with suppress(FileNotFoundError):  # `make collect` has fetched it meanwhile
-                    found.append(Stored(path, int(match["kept"]), path.stat().st_size))
+                    found.append(path.stat().st_size)
         return found
 
 

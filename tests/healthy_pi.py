@@ -37,6 +37,7 @@ PROGRAMS = {
 SERVICE = {
     "LoadState": "loaded", "ActiveState": "active", "SubState": "running", "Result": "success", "NRestarts": "0",
     "StatusText": "IDLE nobody there", "MainPID": str(KIOSK_PID), "User": "mask-kiosk", "WatchdogUSec": "6s",
+    "WorkingDirectory": "/run/mask-kiosk",
     "Environment": "PYTHONUNBUFFERED=1 GPIOZERO_PIN_FACTORY=lgpio", "SupplementaryGroups": "",
     "IPAddressAllow": "127.0.0.0/8 ::1/128", "IPAddressDeny": "::/0 0.0.0.0/0",
 }  # fmt: skip

@@ -261,7 +261,7 @@ def test_the_service_switches_off_what_a_killed_kiosk_left_on() -> None:
     unit = (TREE / "systemd" / "mask-kiosk.service").read_text()
     python = "/opt/mask-kiosk/current/venv/bin/python"
     started = "/run/mask-kiosk/started.toml"  # kiosk.toml may be broken meanwhile
-    assert f"\nExecStartPre=-/usr/bin/cp /etc/mask-kiosk/kiosk.toml {started}\n" in unit
+    assert f"\nExecStartPre=-/usr/bin/timeout 5 /usr/bin/cp /etc/mask-kiosk/kiosk.toml {started}\n" in unit
     assert f"\nExecStopPost=-{python} -m device off --config {started}\n" in unit
 
 

@@ -239,6 +239,18 @@ def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, 
     ]
 
 
+@pytest.mark.parametrize("name", ["1800000000-00000000.crop", "1800000000-00000000.new"])
+def test_what_cannot_be_removed_keeps_nothing_else_that_is_too_old(key: X25519PrivateKey, name: str) -> None:
+    store = store_for(key, days=3)
+    (crops_folder() / name).mkdir()  # which is removed as little as a file whose blocks the card can't write
+    for number in range(1, 6):
+        (crops_folder() / f"1800000000-0000000{number}.crop").write_bytes(b"old")
+        (crops_folder() / f"1800000000-0000000{number}.new").write_bytes(b"half")
+    with pytest.raises(OSError, match=name):
+        store.prune(NOW + 3 * DAY)
+    assert [path.name for path in kept()] == [name]
+
+
 @pytest.mark.parametrize("name", ["1700000000-00000000.crop", "1800000000-00000000.new"])
 def test_a_door_that_cannot_remove_what_is_too_old_keeps_nothing_new_and_goes_on(
     door: Settings, name: str, caplog: pytest.LogCaptureFixture

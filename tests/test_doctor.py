@@ -438,21 +438,38 @@ def test_what_else_is_well(pi: Pi) -> None:
 
 
 @pytest.mark.parametrize("source", ["{home}/door.mp4", "~/door.mp4", "door.mp4"])
-def test_a_recording_is_seen_wherever_the_kiosk_finds_it(
+def test_without_a_service_a_recording_is_seen_where_who_looks_would_find_it(
     pi: Pi, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     source = source.format(home=tmp_path)
+    pi.unit("mask-kiosk.service", {"LoadState": "not-found"})
     pi.config(f"[camera]\nsource = '{source}'\n")
     assert look(pi, "camera").level is Level.TROUBLE
     pi.write(f"{str(tmp_path).lstrip('/')}/door.mp4", "")
     assert (look(pi, "camera").level, look(pi, "camera").found) == (Level.OK, source)
 
 
-def test_a_secret_in_the_home_is_read_there(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(pi.root / "etc/mask-kiosk"))
+@pytest.mark.parametrize(
+    ("source", "place"), [("~/door.mp4", "nonexistent/door.mp4"), ("door.mp4", "run/mask-kiosk/door.mp4")]
+)
+def test_a_recording_is_seen_where_the_service_finds_it_and_not_where_who_looks_would(
+    pi: Pi, source: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    pi.config(f"[camera]\nsource = '{source}'\n").write(f"{str(tmp_path).lstrip('/')}/door.mp4", "")
+    assert look(pi, "camera").level is Level.TROUBLE
+    pi.write(place, "")
+    assert (look(pi, "camera").level, look(pi, "camera").found) == (Level.OK, source)
+
+
+def test_a_secret_in_the_home_of_the_services_user_is_read_there(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/root")  # as sudo does
     with_webhook(pi)
+    home = pi.root / "etc/mask-kiosk"
+    pi.write("etc/passwd", f"mask-kiosk:x:{os.getuid()}:{os.getgid()}::{home}:/bin/false\n")
     pi.config("[webhook]\nenabled = true\nurl = 'https://127.0.0.1/token'\nsecret_path = '~/webhook-secret'\n")
     assert (look(pi, "webhook").level, look(pi, "webhook").found) == (Level.OK, "only the kiosk reads ~/webhook-secret")
 

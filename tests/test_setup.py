@@ -48,6 +48,7 @@ from device.signals.signals import Signals
 from device.stop import StopRequest
 from device.telemetry.counts import NAMES, counts_path, rows
 from device.telemetry.settings import CountsSettings
+from device.web import routes, screen
 from device.web.attempts import Attempts
 from device.web.changes import CHANGES, changed
 from device.web.edit import edit_settings
@@ -411,6 +412,36 @@ def test_screens_hear_of_the_door_while_a_slow_card_takes_one_save_after_the_oth
         assert [save.result()[0] for save in saves] == [200, 200]
     settings = read_settings(config)
     assert (settings.decision.hold_seconds, settings.signals.beeps) == (3.0, 1)
+
+
+def test_a_save_that_is_being_written_when_the_kiosk_ends_is_finished_and_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "kiosk.toml"
+    config.write_text("")
+    assert routes.SAVING_SECONDS + routes.GOODBYE_SECONDS < screen.CLOSE_SECONDS
+    monkeypatch.setattr(routes, "SAVING_SECONDS", ANSWER_SECONDS)
+    monkeypatch.setattr(screen, "CLOSE_SECONDS", 2 * ANSWER_SECONDS)
+    asked, told = threading.Event(), threading.Event()
+
+    def fsync(_: int) -> None:
+        asked.set()
+        assert told.wait(ANSWER_SECONDS)
+
+    def goodbye() -> None:
+        viewer.ended()
+        told.set()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with ThreadPoolExecutor() as pages:
+        with served(card_of(), config) as (_, server):
+            viewer = Viewer(server.port)
+            viewer.wait()
+            save = pages.submit(post, server, "save", {"decision": {"hold_seconds": 3.0}})
+            assert asked.wait(ANSWER_SECONDS)
+            pages.submit(goodbye)
+        assert save.result()[0] == 200
+    assert read_settings(config).decision.hold_seconds == 3.0
 
 
 def test_without_a_file_nothing_is_saved() -> None:

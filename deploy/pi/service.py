@@ -80,7 +80,7 @@ def start_on_trial(release: Path) -> str:
     text = (release / "systemd" / UNIT).read_text(encoding="utf-8")
     write(TRIAL, text.replace(str(CURRENT), str(release)))
     systemctl("daemon-reload")
-    systemctl("reset-failed", UNIT)  # else failed starts of a while ago count against this one
+    systemctl("reset-failed", UNIT)  # else starts of a while ago may count in NRestarts
     started = systemctl("restart", UNIT)  # returns when the first frame was decided
     if started and _is_fed():
         return silence()

@@ -2,10 +2,10 @@
 
 import re
 
-from device.arguments import path
 from device.cameras.source import is_rtsp, is_usb, usb_number
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
+from device.doctor.user import kiosks_path
 
 CAMERAS = """
 import json
@@ -48,7 +48,7 @@ def camera(host: Host) -> Case:
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
     if is_rtsp(source):
         raise CantTellError(ON_NETWORK)
-    recording = host.root / path(source).absolute().relative_to("/")
+    recording = host.root / kiosks_path(host, source).relative_to("/")
     return SEEN.of(camera=source) if recording.exists() else NO_CAMERA.of(source=source)
 
 

@@ -4,12 +4,13 @@ import ipaddress
 import os
 import socket
 import stat
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from device import arguments
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host, Network
-from device.doctor.user import service_user
+from device.doctor.user import kiosks_path, service_user
 from device.errors import SettingsError
 from device.limits import is_address
 from device.telemetry.secret import read_secret
@@ -52,13 +53,15 @@ def broker(host: Host) -> Case:
     if not mqtt.enabled:
         return NO_BROKER
     place = f"{mqtt.host} port {mqtt.port}"
+    password = str(kiosks_path(host, mqtt.password_path))
+    authority = SYSTEM if mqtt.ca_path == SYSTEM else str(kiosks_path(host, mqtt.ca_path))
     try:
-        read_secret(mqtt.password_path)
-        files = [mqtt.password_path] if mqtt.ca_path == SYSTEM else [mqtt.password_path, mqtt.ca_path]
+        read_secret(password)
+        files = [password] if authority == SYSTEM else [password, authority]
         locked = next(filter(None, (_locked(host, file) for file in files)), None)
         if hindered := locked or _barred(host, place, mqtt.host):
             return hindered
-        try_broker(mqtt)
+        try_broker(replace(mqtt, password_path=password, ca_path=authority))
     except SettingsError as error:
         return BAD_FILE.of(error=error)
     except OSError as error:
@@ -66,17 +69,17 @@ def broker(host: Host) -> Case:
     return ANSWERS.of(place=place)
 
 
-def _locked(host: Host, path: str) -> Case | None:
+def _locked(host: Host, name: str) -> Case | None:
     """Return the case of a file that the service's user may not read. Raises OSError where there is none."""
-    user, file = service_user(host), arguments.path(path)
+    user, file = service_user(host), Path(name)
     if user.number is None:
         return None
     if not user.may(os.R_OK, file):
         status = file.stat()
         mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", f"{status.st_uid}:{status.st_gid}"
-        return LOCKED.of(user=user.name, path=path, mode=mode, owner=owner, group=user.group)
+        return LOCKED.of(user=user.name, path=name, mode=mode, owner=owner, group=user.group)
     shut = [folder for folder in file.resolve().parents if not user.may(os.X_OK, folder)]
-    return SHUT_IN.of(user=user.name, folder=shut[0], path=path) if shut else None
+    return SHUT_IN.of(user=user.name, folder=shut[0], path=name) if shut else None
 
 
 def _barred(host: Host, place: str, name: str) -> Case | None:
@@ -126,11 +129,11 @@ def webhook(host: Host) -> Case:
     settings = host.settings.webhook
     if not settings.enabled:
         return NO_WEBHOOK
-    place = shown_url(settings.url)
+    place, secret = shown_url(settings.url), str(kiosks_path(host, settings.secret_path))
     try:
-        key_of(read_secret(settings.secret_path), settings.secret_path)
+        key_of(read_secret(secret), secret)
         name = urlsplit(settings.url).hostname or ""
-        if hindered := _locked(host, settings.secret_path) or _barred(host, place, name):
+        if hindered := _locked(host, secret) or _barred(host, place, name):
             return hindered
     except SettingsError as error:
         return BAD_FILE.of(error=error)

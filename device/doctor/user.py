@@ -1,8 +1,9 @@
-"""Says as whom the kiosk's service runs, and what that user may do with files."""
+"""Says as whom the kiosk's service runs, which files it means, and what that user may do with them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from device import arguments
 from device.doctor.host import CantTellError, Host
 
 USER = "mask-kiosk"
@@ -16,6 +17,7 @@ class ServiceUser:
     number: int | None  # None: this computer has no such user
     group: str  # its own one
     groups: dict[str, int]  # all that it is in, that one too, and their numbers
+    home: str
 
     def may(self, right: int, path: Path) -> bool:
         """Tell whether owner, group and mode of a file or folder give a right, as os.R_OK. Raises OSError."""
@@ -36,7 +38,18 @@ def service_user(host: Host) -> ServiceUser:
         if name in members.split(",") or {group, number} & wanted
     }  # fmt: skip
     group = next((group for group, number in groups.items() if own in {group, str(number)}), own)
-    return ServiceUser(name, int(row[2]) if row else None, group, groups)
+    home = row[5] if row and len(row) > 5 else "/"
+    return ServiceUser(name, int(row[2]) if row else None, group, groups, home)
+
+
+def kiosks_path(host: Host, text: str) -> Path:
+    """Return what a path of kiosk.toml names, absolute: to the service where it is installed, else to who looks."""
+    unit = known_unit(host)
+    if unit.get("LoadState") in {None, "not-found"}:
+        return arguments.path(text).absolute()
+    if text == "~" or text.startswith("~/"):
+        text = service_user(host).home + text[1:]
+    return Path(unit.get("WorkingDirectory") or "/", arguments.path(text))
 
 
 def known_unit(host: Host) -> dict[str, str]:

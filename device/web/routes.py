@@ -17,7 +17,7 @@ from device.web.today_pages import TODAY_PAGES
 HEARTBEAT_SECONDS = 1.0  # a page that hears nothing for three of them shows FAULT
 SLOW_SECONDS = 10.0  # a request must have arrived by then
 LARGEST_HEADER, LARGEST_BODY = 16 * 1024, 64 * 1024  # bytes
-GOODBYE_SECONDS = 0.5
+SAVING_SECONDS, GOODBYE_SECONDS = 1.4, 0.5  # have to fit into the CLOSE_SECONDS of screen.py
 ANSWER_SECONDS = 10.0  # a viewer must answer a ping by then
 LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
 
@@ -41,6 +41,9 @@ async def serve(server: Server) -> None:
         ends = [*(viewer.close for viewer in server.viewers), *(viewer.close for viewer in server.mirror.viewers)]
         for end in ends:
             end(1001, "the kiosk has ended")
+        with suppress(TimeoutError):  # so that a save that has begun is answered too
+            async with asyncio.timeout(SAVING_SECONDS), server.saving:
+                pass
         with suppress(TimeoutError):
             await asyncio.wait_for(http.close_all_connections(), GOODBYE_SECONDS)
 

@@ -79,7 +79,7 @@ class Server:
             from device.telemetry import metrics  # here: prometheus_client takes its time
 
             self.metrics = metrics.Metrics(self._age, telemetry.queues if telemetry else dict)
-        self.ended, self.trying, self._saving = asyncio.Event(), asyncio.Lock(), asyncio.Lock()
+        self.ended, self.trying, self.saving = asyncio.Event(), asyncio.Lock(), asyncio.Lock()
         # Last, because what is refused before leaves no port taken.
         self.address = PageAddress(screen.host, screen.port)
         self.port, self.url = self.address.port, self.address.url
@@ -105,7 +105,7 @@ class Server:
         """Write changes into the kiosk.toml, one save at a time; those hold at once that can. Raises SettingsError."""
         if self.config is None:
             raise SettingsError("the kiosk has no kiosk.toml: start it with `--config FILE`, or `make run CONFIG=FILE`")
-        async with self._saving:
+        async with self.saving:
             self.saved = await asyncio.to_thread(  # a card may take its time, and the screens shall hear of the door
                 edit_settings, self.config, changes, lambda settings: levels(settings.model, self.card)
             )

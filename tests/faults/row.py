@@ -41,7 +41,6 @@ class Outcome:
     lamp: tuple[str, ...]
     safe: float | None  # seconds; None: the outputs stayed as the scene asks for
     back: float | None  # seconds; None: it never went away
-    by_hand: bool  # systemd had given up, as the unit says: it was started again as by systemctl
     lost: tuple[str, ...]
     wrong: tuple[str, ...]  # what isn't as the row wants it, times apart
 
@@ -74,25 +73,16 @@ def _play(row: Row, stage: Stage) -> Outcome:
                 wait_for(lambda: re.search(row.says, service.log.read_text()[told:]), f"the line {row.says!r}")
         lost = tuple(name for name, content in kept.items() if row.goes_on and stage.kept().get(name) != content)
     mended = time.monotonic()
-    back, by_hand = None, False
-
-    def ready() -> float | None:
-        nonlocal by_hand
-        if not by_hand and service.when("failed", start):
-            by_hand = True
-            service.stop()
-            service.start()
-        return service.when("READY=1", mended)
-
+    back = None
     if not row.goes_on:
-        back = wait_for(ready, "the start after it") - mended
+        back = wait_for(lambda: service.when("READY=1", mended), "the start after it") - mended
     lamps = tuple(SHOWN[lamp] for lamp, _ in stage.lamps(start, mended + (back or 0.0)))
     _follows(stage)
     lost += tuple(name for name, content in kept.items() if stage.kept().get(name) != content)
     log = service.log.read_text()[told:]
     lines = re.findall(r"^(?:error|screen|mqtt): (?!http)(.*)$", log, re.MULTILINE)
     return Outcome(
-        row, (lines or [""])[0], lamps, None if row.goes_on else until_safe, back, by_hand, lost,
+        row, (lines or [""])[0], lamps, None if row.goes_on else until_safe, back, lost,
         tuple(_wrong(row, lamps, lost, log, len([n for n in service.notes if n.what == "started"]))),
     )  # fmt: skip
 

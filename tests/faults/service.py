@@ -1,6 +1,6 @@
 """Stands in for systemd: runs the kiosk as systemd/mask-kiosk.service says, and notes what becomes of it.
 
-Of the unit it knows the commands, NotifyAccess=main, and the times of watchdog, stop, restart and start limit.
+Of the unit it knows the commands, NotifyAccess=main, and the times of watchdog, stop and restart.
 """
 
 import re
@@ -30,7 +30,7 @@ class Note:
     """Something that became of the service."""
 
     at: float  # seconds of time.monotonic()
-    what: str  # started, a message as READY=1, ended N, killed, off, failed
+    what: str  # started, a message as READY=1, ended N, killed, off
 
 
 class Service:
@@ -80,13 +80,7 @@ class Service:
             subprocess.run(self._command(key), env=self.environment, cwd=self._folder / "run", stderr=log, check=False)
 
     def _serve(self) -> None:
-        starts = list[float]()
         while not self._stopping:
-            starts = [at for at in starts if time.monotonic() - at < seconds("StartLimitIntervalSec")]
-            if len(starts) >= seconds("StartLimitBurst"):
-                self._note("failed")
-                return
-            starts.append(time.monotonic())
             if "ExecStartPre=" in UNIT:
                 self._run("ExecStartPre")
             self._note(f"ended {self._main()}")

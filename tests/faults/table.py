@@ -13,6 +13,6 @@ def cells(outcome: Outcome) -> tuple[str, ...]:
     return (
         outcome.row.name, FOLDER.sub("", outcome.said) or "nothing", ", ".join(outcome.lamp),
         "untouched" if outcome.safe is None else f"{outcome.safe:.1f} s",
-        "goes on" if outcome.back is None else f"{outcome.back:.1f} s" + (" by hand" if outcome.by_hand else ""),
+        "goes on" if outcome.back is None else f"{outcome.back:.1f} s",
         ", ".join(outcome.lost) or "nothing",
     )  # fmt: skip
