@@ -18,6 +18,7 @@ from device.errors import ModelError
 FORMAT, PRODUCT = 1, "mask-kiosk"
 NAME = "manifest"  # of the file, in the folder that the server shows
 MOST_BYTES = 65536
+MOST_DAYS = 3650  # that a manifest is believed, and that its serial, a time as well, is ahead of it
 MOST_DIGITS = 15  # of a whole number: the times of a larger one end in an OverflowError
 # A signature that the same key made for anything else isn't one of a manifest.
 NAMESPACE = "update@mask-kiosk"
@@ -72,6 +73,13 @@ class Manifest:
     def __post_init__(self) -> None:
         if not self.signers or not all(KEY.fullmatch(key) for key in self.signers):
             raise ModelError("signers are no public keys, expected one at least")
+        if self.serial > (latest := latest_serial(self.made)):  # or none after it would be believed any more
+            raise ModelError(f"serial is {self.serial}, expected {latest} at most")
+
+
+def latest_serial(made: int) -> int:
+    """Return the largest serial of a manifest that was made then, s since 1970."""
+    return made + MOST_DAYS * 86400
 
 
 def signed(manifest: Manifest, key: Path) -> str:

@@ -155,6 +155,12 @@ def grown(number: str) -> Callable[[Case], None]:
     return lambda case: sign_otherwise(case, how=lambda line: written.sub(rb"\g<1>%b1%b" % (sign, b"0" * 400), line))
 
 
+def numbered(serial: str) -> Callable[[Case], None]:
+    """Sign a manifest with another serial."""
+    written = re.compile(rb'("serial": )\d+')
+    return lambda case: sign_otherwise(case, how=lambda line: written.sub(rb"\g<1>" + serial.encode(), line))
+
+
 UNSIGNED = r"the manifest isn't signed by a key that is trusted here \(.+\)"
 # What happens, exit code, line.
 ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
@@ -215,6 +221,14 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
         f"{number} beyond all numbers": (
             grown(number), 2, r"the manifest can't be read \(-?10{13,14}… is too large a number\), expected what .+"
         ) for number in ("made", "expires", "-expires", "size", "share")
+    },
+    **{
+        f"a serial of {serial}": (
+            numbered(serial), 2, rf"the manifest can't be read \({line}\), expected what `make publish` writes",
+        ) for serial, line in {
+            "999999999999998": r"serial is 999999999999998, expected \d+ at most", "1e300": ".*serial.*",
+            '"4"': ".*serial.*",
+        }.items()
     },
     "a release too large": (
         lambda case: describe(case, size=10**12), 2, r"the release has 1000000 MB, expected 500 at most",
@@ -672,9 +686,27 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
 
 
+def test_a_serial_that_kiosks_would_never_pass_is_not_counted_on_from_whoever_wrote_it(case: Case) -> None:
+    manifest = case.publisher.www / "manifest"
+    for serial in ("999999999999998", "1e300", "1e999", '"4"', "null"):
+        manifest.write_text(f'{{"serial": {serial}}}\nnot signed\n')
+        code, printed = case.publisher.run(*case.publisher.publishing())
+        assert code == 2
+        assert re.fullmatch(
+            rf"error: {manifest} has serial \S+, expected a time, less than \d+: remove it, and see who else may .+",
+            printed,
+        ), printed
+    last = int(time.time()) + 3650 * DAY - 1  # the largest that is counted on from
+    manifest.write_text(f'{{"serial": {last}}}\nnot signed\n')
+    for _ in range(2):
+        code, printed = case.publisher.run(*case.publisher.publishing())
+        assert code == 0, printed
+        assert case.look()[0] == 0
+
+
 def test_what_counts_on_from_no_number_is_refused(case: Case) -> None:
     manifest = case.publisher.www / "manifest"
-    for serial in ("1e999", "1" + "0" * 15):
+    for serial in ("1" + "0" * 15, "[" * 30_000):
         manifest.write_text(f'{{"serial": {serial}}}\n')
         code, printed = case.publisher.run(*case.publisher.publishing())
         assert (code, printed) == (
