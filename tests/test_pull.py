@@ -485,6 +485,15 @@ MEANWHILE: dict[str, tuple[Callable[[Case], object], int, str]] = {
         lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").unlink(), 2,
         "follows no server, expected one: run `make follow`; nothing has changed",
     ),
+    "it follows another server": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").write_text(f"{case.server.url}./\n"), 0,
+        "{} waits: the kiosk follows another server or key now",
+    ),
+    "it follows another key": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/signers").write_text(
+            signers_file((public_key(case.publisher.keys / "stranger.pub"),))
+        ), 0, "{} waits: the kiosk follows another server or key now",
+    ),
     "the kiosk is switched off": (
         lambda case: case.kiosk.enabled.unlink(), 0, "{} waits: the kiosk is switched off here",
     ),
@@ -788,7 +797,8 @@ def test_following_without_what_it_needs_is_refused_before_a_host_is_asked(
 def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "systemctl").symlink_to(shutil.which("true") or "")
+    said = f"echo \"$* $([ -e '{tmp_path}/signers' ] && echo new)\" >>'{tmp_path}/said'"
+    script(tmp_path / "systemctl", f"#!/bin/sh\n{said}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("deploy.pi.follow.SIGNERS", tmp_path / "signers")
     monkeypatch.setattr("deploy.pi.follow.SERVER", tmp_path / "server")
@@ -796,6 +806,7 @@ def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
     assert key.read_text().endswith(" mask-kiosk\n")
     follow("https://example.org/kiosks", (key.read_text(),))
     assert (tmp_path / "signers").read_text() == signers_file((public_key(key),))
+    assert (tmp_path / "said").read_text().splitlines()[0] == "stop mask-kiosk-pull.service "  # what fetches by the old
     for keys in ((), ("ssh-rsa AAAA",), (key.read_text(), "update.pub")):
         with pytest.raises(DeployError, match="expected ssh-ed25519 …: run `make keys`"):
             follow("https://example.org/kiosks", keys)
