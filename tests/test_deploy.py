@@ -1,3 +1,4 @@
+import fcntl
 import io
 import json
 import os
@@ -13,11 +14,12 @@ import tarfile
 import time
 import tomllib
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pi_box import possible_lightly
+from pi_box import possible_lightly, script
 from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
@@ -621,6 +623,35 @@ def test_kept_faces_have_their_rule_before_a_power_cut_can_end_the_removal_of_th
     undeploy()
     assert not (tmp_path / "gone").exists()
     assert capsys.readouterr().out.count("sealed faces") == 1
+
+
+# A host of which a removal has left GONE alone; what it is asked to run it runs below a folder.
+HALF_REMOVED = """\
+#!/bin/sh
+for command; do :; done
+case $command in
+*python3*) cat >/dev/null; echo '{{"half_removed": true, "released": false}}' ;;
+*) echo "$command" | sed 's|sudo -n||; s|/run/|{folder}/run/|g; s|/opt/|{folder}/opt/|g' | sh ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_what_is_left_of_a_kiosk_is_removed_unless_its_removal_is_under_way(under_way: bool, tmp_path: Path) -> None:
+    gone, lock = tmp_path / "opt/.mask-kiosk.gone", tmp_path / "run/mask-kiosk-pull/lock"
+    (gone / "releases").mkdir(parents=True)
+    script(tmp_path / "ssh", HALF_REMOVED.format(folder=tmp_path))
+    command = [sys.executable, "-m", "deploy", "undeploy", "pi@kiosk"]
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with ExitStack() as holding:
+        if under_way:
+            lock.parent.mkdir(parents=True)
+            fcntl.flock(holding.enter_context(lock.open("w")), fcntl.LOCK_EX)
+        done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False, env=environment)
+    said = "error  another deployment runs there: wait until it has ended" if under_way else "ok  removed"
+    assert (done.returncode, done.stdout + done.stderr) == (4 if under_way else 0, f"pi@kiosk  {said}\n")
+    assert gone.exists() == under_way
+    assert under_way or stat.S_IMODE(lock.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("wished", ["one", "three"])
