@@ -4,6 +4,7 @@ One line of JSON, and below it what `ssh-keygen -Y sign` makes of that line: one
 """
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -109,8 +110,8 @@ def public_of(key: Path) -> str:
 
 
 def _require_private(key: Path) -> None:
-    """Raise DeployError for a private key that others may read: ssh-keygen uses none such."""
-    if key.exists() and (mode := key.stat().st_mode & 0o777) & 0o077:
+    """Raise DeployError for a private key of the caller's that others may read: ssh-keygen uses none such."""
+    if key.exists() and key.stat().st_uid == os.getuid() and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise DeployError(f"{key}: others may read it (mode {mode:o}), expected 600: `chmod 600 '{key}'`")
 
 

@@ -669,6 +669,15 @@ def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: P
     assert publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12") == refused
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a key to somebody else")
+def test_a_private_key_of_somebody_else_is_used_as_its_group_may_read_it(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    shutil.copy(publisher.keys / "update", key)
+    key.chmod(0o640)
+    os.chown(key, 65534, 0)
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
