@@ -15,6 +15,7 @@ from deploy.hosts import hosts
 from deploy.manifest import public_key
 from deploy.pi.facts import GONE, HOME, PYTHON, UNIT
 from deploy.pi.follow import folder_url
+from deploy.pi.receive import BUSY, BUSY_CODE, LOCK
 from deploy.remote import Remote
 from deploy.rollout import Result, batches, print_table, roll_out
 from deploy.say import Say, sayer
@@ -23,6 +24,11 @@ from device.disk import NO_ROOM
 
 SHOWN_LINES = 50
 INTERRUPTED = 130
+# As deploy.pi.alone does, of which nothing is left there: who can open the lock can hold it.
+REMOVE = (
+    f"mkdir -p {LOCK.parent}; umask 077; flock -n -E {BUSY_CODE} {LOCK} rm -rf {GONE}; "
+    f"code=$?; [ $code != {BUSY_CODE} ] || echo error: {BUSY}; exit $code"
+)
 ON_RELEASE = f"cd {HOME}/current && sudo -n {PYTHON} -B -m deploy.pi"
 
 Verb = Callable[[Remote, Say], str]
@@ -132,7 +138,7 @@ def _on_release(options: argparse.Namespace, command: str, done: Callable[[Facts
 def _remove(remote: Remote, say: Say) -> str:
     facts = steps.facts_of(remote)
     if facts["half_removed"] and not facts["released"]:  # a power cut has left no release that could do it
-        steps.on_pi(remote, f"sudo -n rm -r {GONE}", say)
+        steps.on_pi(remote, f"sudo -n sh -c '{REMOVE}'", say)
     else:
         steps.require_release(facts)
         steps.on_pi(remote, f"{ON_RELEASE} undeploy", say)

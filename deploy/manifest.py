@@ -4,6 +4,7 @@ One line of JSON, and below it what `ssh-keygen -Y sign` makes of that line: one
 """
 
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from device.errors import ModelError
 FORMAT, PRODUCT = 1, "mask-kiosk"
 NAME = "manifest"  # of the file, in the folder that the server shows
 MOST_BYTES = 65536
+MOST_DAYS = 3650  # that a manifest is believed, and that its serial, a time as well, is ahead of it
 MOST_DIGITS = 15  # of a whole number: the times of a larger one end in an OverflowError
 # A signature that the same key made for anything else isn't one of a manifest.
 NAMESPACE = "update@mask-kiosk"
@@ -72,6 +74,13 @@ class Manifest:
     def __post_init__(self) -> None:
         if not self.signers or not all(KEY.fullmatch(key) for key in self.signers):
             raise ModelError("signers are no public keys, expected one at least")
+        if self.serial > (latest := latest_serial(self.made)):  # or none after it would be believed any more
+            raise ModelError(f"serial is {self.serial}, expected {latest} at most")
+
+
+def latest_serial(made: int) -> int:
+    """Return the largest serial of a manifest that was made then, s since 1970."""
+    return made + MOST_DAYS * 86400
 
 
 def signed(manifest: Manifest, key: Path) -> str:
@@ -101,8 +110,8 @@ def public_of(key: Path) -> str:
 
 
 def _require_private(key: Path) -> None:
-    """Raise DeployError for a private key that others may read: ssh-keygen uses none such."""
-    if key.exists() and (mode := key.stat().st_mode & 0o777) & 0o077:
+    """Raise DeployError for a private key of the caller's that others may read: ssh-keygen uses none such."""
+    if key.exists() and key.stat().st_uid == os.getuid() and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise DeployError(f"{key}: others may read it (mode {mode:o}), expected 600: `chmod 600 '{key}'`")
 
 

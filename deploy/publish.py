@@ -18,12 +18,14 @@ from deploy.lock import pins_of, wheels_of
 from deploy.manifest import (
     FORMAT,
     MOST_BYTES,
+    MOST_DAYS,
     NAME,
     PRODUCT,
     Bundle,
     File,
     Manifest,
     Ring,
+    latest_serial,
     number,
     public_key,
     public_of,
@@ -35,7 +37,6 @@ from deploy.pi.files import write
 from deploy.release import TREE, Release, plan, shipped
 
 RINGS = "5@0 25@24 100@72"
-MOST_DAYS = 3650
 LAST_RING_DAYS = 1.0  # that a manifest is believed at least after its last ring's turn: kiosks look once an hour
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
 
@@ -101,7 +102,7 @@ def publish(
     signers = tuple(dict.fromkeys(public_key(path) for path in (key.with_name(f"{key.name}.pub"), *trusted)))
     now = int(time.time())
     # A clock counts on even where the folder before was lost.
-    serial = max(now, _serial_before(to) + 1)
+    serial = max(now, _serial_before(to, now) + 1)
     before = _believed(to / NAME, signers)
     made = [_bundle(to, debian, runtime, before) for debian in debians]
     bundles = tuple(bundle for bundle, _ in made)
@@ -122,14 +123,21 @@ def publish(
     return f"{to / NAME}: serial {serial}, {versions}, until {time.strftime('%Y-%m-%d', time.gmtime(expires))}"
 
 
-def _serial_before(to: Path) -> int:
+def _serial_before(to: Path, now: int) -> int:
+    """Return the serial to count on from, whoever signed it; raise DeployError for one that kiosks would never pass."""
     path = to / NAME
     if not path.exists():
         return 0
     try:
-        return int(json.loads(path.read_text(encoding="utf-8").partition("\n")[0], parse_int=number)["serial"])
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        serial = json.loads(path.read_text(encoding="utf-8").partition("\n")[0], parse_int=number)["serial"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DeployError(f"{path} isn't a manifest, expected one or none: choose another folder with TO=") from error
+    if not isinstance(serial, int) or serial >= latest_serial(now):
+        raise DeployError(
+            f"{path} has serial {serial!r}, expected a time, less than {latest_serial(now)}: remove it, "
+            "and see who else may write there"
+        )
+    return serial
 
 
 def _going_on(

@@ -1,3 +1,6 @@
+import ctypes
+import errno
+import fcntl
 import io
 import json
 import os
@@ -12,12 +15,13 @@ import sys
 import tarfile
 import time
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pi_box import possible_lightly
+from pi_box import possible_lightly, script
 from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
@@ -623,20 +627,51 @@ def test_kept_faces_have_their_rule_before_a_power_cut_can_end_the_removal_of_th
     assert capsys.readouterr().out.count("sealed faces") == 1
 
 
+# A host of which a removal has left GONE alone; what it is asked to run it runs below a folder.
+HALF_REMOVED = """\
+#!/bin/sh
+for command; do :; done
+case $command in
+*python3*) cat >/dev/null; echo '{{"half_removed": true, "released": false}}' ;;
+*) echo "$command" | sed 's|sudo -n||; s|/run/|{folder}/run/|g; s|/opt/|{folder}/opt/|g' | sh ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("under_way", [True, False])
+def test_what_is_left_of_a_kiosk_is_removed_unless_its_removal_is_under_way(under_way: bool, tmp_path: Path) -> None:
+    gone, lock = tmp_path / "opt/.mask-kiosk.gone", tmp_path / "run/mask-kiosk-pull/lock"
+    (gone / "releases").mkdir(parents=True)
+    script(tmp_path / "ssh", HALF_REMOVED.format(folder=tmp_path))
+    command = [sys.executable, "-m", "deploy", "undeploy", "pi@kiosk"]
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with ExitStack() as holding:
+        if under_way:
+            lock.parent.mkdir(parents=True)
+            fcntl.flock(holding.enter_context(lock.open("w")), fcntl.LOCK_EX)
+        done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False, env=environment)
+    said = "error  another deployment runs there: wait until it has ended" if under_way else "ok  removed"
+    assert (done.returncode, done.stdout + done.stderr) == (4 if under_way else 0, f"pi@kiosk  {said}\n")
+    assert gone.exists() == under_way
+    assert under_way or stat.S_IMODE(lock.stat().st_mode) == 0o600
+
+
+def two_of_three_releases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Make releases one, two and three, two the current and one the former; return what tells which they are then."""
+    for name, path in {"HOME": "", "RELEASES": "releases", "CURRENT": "current", "FORMER": "former"}.items():
+        monkeypatch.setattr(f"deploy.pi.files.{name}", folder / path)
+    for name in ("one", "two", "three"):
+        (folder / "releases" / name).mkdir(parents=True)
+    (folder / "former").symlink_to("releases/one")
+    (folder / "current").symlink_to("releases/two")
+    return lambda: [(folder / name).resolve().name for name in ("current", "former")]
+
+
 @pytest.mark.parametrize("wished", ["one", "three"])
 def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on(
     wished: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, path in {"HOME": "", "RELEASES": "releases", "CURRENT": "current", "FORMER": "former"}.items():
-        monkeypatch.setattr(f"deploy.pi.files.{name}", tmp_path / path)
-    for name in ("one", "two", "three"):
-        (tmp_path / "releases" / name).mkdir(parents=True)
-    (tmp_path / "former").symlink_to("releases/one")
-    (tmp_path / "current").symlink_to("releases/two")
-
-    def links() -> list[str]:
-        return [(tmp_path / name).resolve().name for name in ("current", "former")]
-
+    links = two_of_three_releases(tmp_path, monkeypatch)
     with monkeypatch.context() as power:
         power.setattr("deploy.pi.files.sync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))  # after one link
         with pytest.raises(KeyboardInterrupt):
@@ -646,6 +681,22 @@ def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on
     if links()[0] != wished:
         advance(tmp_path / "releases" / wished)
     assert links() == [wished, "two"]
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_rollback_needs_no_card_that_exchanges_names(
+    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = two_of_three_releases(tmp_path, monkeypatch)
+
+    def renameat2(*_: object) -> int:
+        ctypes.set_errno(refusal)
+        return -1
+
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: SimpleNamespace(renameat2=renameat2))
+    with pytest.raises(OSError, match="Input/output error") if refusal == errno.EIO else nullcontext():
+        advance(tmp_path / "releases/one")
+    assert links() == (["two", "one"] if refusal == errno.EIO else ["one", "two"])
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])

@@ -20,7 +20,7 @@ from test_screen import ask
 from test_screen_browser import AXE, axe_script
 
 from trainer.labels import LabelFolder
-from trainer.photos import LABELS, WORN_WRONG, WORN_WRONG_SLICE, PhotosError, find_photos
+from trainer.photos import LABELS, WAITING, WORN_WRONG, WORN_WRONG_SLICE, PhotosError, find_photos
 
 HEAD = "file,label,source,kind,note\n"
 
@@ -223,9 +223,10 @@ def test_what_its_owner_wrote_into_the_table_stays_but_for_labels(
     folder = LabelFolder(crops)
     again = f"{rows[0]}\nwithout_mask/1.png,without_mask,east,real,hand\n{elsewhere}"
     moved = "with_mask/2.png,with_mask,east,synthetic,glasses\n"
-    assert table.read_text() == f"{HEAD}{moved}{again}"
+    waits = f"3.png,{WAITING},east,real,cloth\n"
+    assert table.read_text() == f"{HEAD}{moved}{again.replace(elsewhere, waits + elsewhere)}"
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"{table}: is corrected, since the folders are the labels: 2 rows said another label or place, 2 are removed, "
+        f"{table}: is corrected, since the folders are the labels: 3 rows said another label or place, 1 are removed, "
         "whose pictures lie in none"
     )
     for _ in range(2):
@@ -238,6 +239,49 @@ def test_what_its_owner_wrote_into_the_table_stays_but_for_labels(
         assert [folder.undo(), folder.undo()] == ["5.png", "3.png"]
     LabelFolder(crops)
     assert "is corrected" not in capsys.readouterr().err
+
+
+def test_what_its_owner_wrote_stays_while_the_picture_waits_or_is_dropped_and_trains_nothing_then(
+    crops: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = crops / "crops.csv"
+    folder = LabelFolder(crops)
+    for number in range(3):
+        folder.label(f"{number}.png", "with_mask")
+    table.write_text(table.read_text().replace("1.png,with_mask,north door,real,", "1.png,with_mask,hall,real,hand"))
+    first = f"{HEAD}with_mask/0.png,with_mask,north door,real,\n"
+    assert [folder.undo(), folder.undo()] == ["2.png", "1.png"]
+    for label in ("dropped", "without_mask"):
+        LabelFolder(crops)
+        assert table.read_text() == f"{first}1.png,{WAITING},hall,real,hand\n"
+        assert [photo.name for photo in find_photos(crops)] == ["with_mask/0.png"]
+        folder = LabelFolder(crops)
+        folder.label("1.png", label)
+        row = f"{label}/1.png,{label},hall,real,hand\n"
+        assert table.read_text() == first + row
+        assert len(find_photos(crops)) == 1 + (label != "dropped")
+        assert folder.undo() == "1.png"
+    assert "is corrected" not in capsys.readouterr().err
+
+
+def test_a_row_goes_to_no_other_picture_of_its_name(crops: Path) -> None:
+    table = crops / "crops.csv"
+    folder = LabelFolder(crops)
+    folder.label("0.png", "with_mask")
+    table.write_text(f"{HEAD}with_mask/0.png,with_mask,hall,synthetic,hand\n")
+    (crops / "with_mask/0.png").unlink()
+    folder.label("1.png", "with_mask")
+    shutil.copy(crops / "2.png", crops / "0.png")
+    folder.label("0.png", "without_mask")
+    others = "with_mask/1.png,with_mask,north door,real,\n"
+    assert table.read_text() == f"{HEAD}{others}without_mask/0.png,without_mask,north door,real,\n"
+
+    two = "with_mask/0.png,with_mask,hall,real,hand\nwithout_mask/0.png,without_mask,west,synthetic,\n"
+    table.write_text(f"{HEAD}{others}{two}")
+    (crops / WORN_WRONG).mkdir()
+    (crops / "without_mask/0.png").rename(crops / WORN_WRONG / "0.png")
+    LabelFolder(crops)
+    assert table.read_text() == f"{HEAD}{others}{WORN_WRONG}/0.png,{WORN_WRONG},north door,real,\n"
 
 
 def test_undo_passes_over_what_was_moved_or_deleted_by_hand(crops: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from real_data import real_data
 from device.cameras.view import luma_of
 from device.faces import Box, Face, iou
 from device.haar import HaarFaceFinder
-from device.pictures import read_color
+from device.pictures import read_color, read_luma
 from device.settings import FaceSettings
 from device.yunet import YuNetFaceFinder
 from trainer.__main__ import main
@@ -223,6 +224,26 @@ def test_a_folder_that_is_gone_while_it_is_measured_gives_no_figures(tmp_path: P
 
     with pytest.raises(PhotosError, match=r"scenes/a-2.png: can't be read .* was there a moment ago: run the same"):
         measure([Contender("unplugging", unplugging, NONE)], scenes)
+
+
+def test_a_picture_that_may_not_be_read_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, me = drawn_scenes(tmp_path / "scenes"), os.geteuid()
+    scenes, _ = read_scenes(folder)
+    (folder / "a-2.png").chmod(0)
+
+    def read(path: Path) -> Picture:
+        os.seteuid(me if path.name != "a-2.png" else me or 65534)  # no file is closed to root
+        try:
+            return read_luma(path)
+        finally:
+            os.seteuid(me)
+
+    (figures,) = measure([Contender("bright", bright, NONE, read)], scenes)
+
+    assert figures.pictures == len(scenes) - 1
+    assert capsys.readouterr().err == (
+        f"left out: {folder}/a-2.png: can't be read (Permission denied): check the path and its permissions\n"
+    )
 
 
 def test_a_huge_picture_is_listed_for_nothing_and_measured_for_its_size(tmp_path: Path) -> None:

@@ -155,6 +155,12 @@ def grown(number: str) -> Callable[[Case], None]:
     return lambda case: sign_otherwise(case, how=lambda line: written.sub(rb"\g<1>%b1%b" % (sign, b"0" * 400), line))
 
 
+def numbered(serial: str) -> Callable[[Case], None]:
+    """Sign a manifest with another serial."""
+    written = re.compile(rb'("serial": )\d+')
+    return lambda case: sign_otherwise(case, how=lambda line: written.sub(rb"\g<1>" + serial.encode(), line))
+
+
 UNSIGNED = r"the manifest isn't signed by a key that is trusted here \(.+\)"
 # What happens, exit code, line.
 ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
@@ -215,6 +221,14 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
         f"{number} beyond all numbers": (
             grown(number), 2, r"the manifest can't be read \(-?10{13,14}… is too large a number\), expected what .+"
         ) for number in ("made", "expires", "-expires", "size", "share")
+    },
+    **{
+        f"a serial of {serial}": (
+            numbered(serial), 2, rf"the manifest can't be read \({line}\), expected what `make publish` writes",
+        ) for serial, line in {
+            "999999999999998": r"serial is 999999999999998, expected \d+ at most", "1e300": ".*serial.*",
+            '"4"': ".*serial.*",
+        }.items()
     },
     "a release too large": (
         lambda case: describe(case, size=10**12), 2, r"the release has 1000000 MB, expected 500 at most",
@@ -471,6 +485,15 @@ MEANWHILE: dict[str, tuple[Callable[[Case], object], int, str]] = {
         lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").unlink(), 2,
         "follows no server, expected one: run `make follow`; nothing has changed",
     ),
+    "it follows another server": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/server").write_text(f"{case.server.url}./\n"), 0,
+        "{} waits: the kiosk follows another server or key now",
+    ),
+    "it follows another key": (
+        lambda case: (case.kiosk.root / "etc/mask-kiosk-pull/signers").write_text(
+            signers_file((public_key(case.publisher.keys / "stranger.pub"),))
+        ), 0, "{} waits: the kiosk follows another server or key now",
+    ),
     "the kiosk is switched off": (
         lambda case: case.kiosk.enabled.unlink(), 0, "{} waits: the kiosk is switched off here",
     ),
@@ -646,6 +669,15 @@ def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: P
     assert publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12") == refused
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a key to somebody else")
+def test_a_private_key_of_somebody_else_is_used_as_its_group_may_read_it(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    shutil.copy(publisher.keys / "update", key)
+    key.chmod(0o640)
+    os.chown(key, 65534, 0)
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -672,9 +704,27 @@ def test_publishing_without_what_it_needs_is_refused_in_one_line(
     assert (code, bool(re.fullmatch(line, printed))) == (2, True), printed
 
 
+def test_a_serial_that_kiosks_would_never_pass_is_not_counted_on_from_whoever_wrote_it(case: Case) -> None:
+    manifest = case.publisher.www / "manifest"
+    for serial in ("999999999999998", "1e300", "1e999", '"4"', "null"):
+        manifest.write_text(f'{{"serial": {serial}}}\nnot signed\n')
+        code, printed = case.publisher.run(*case.publisher.publishing())
+        assert code == 2
+        assert re.fullmatch(
+            rf"error: {manifest} has serial \S+, expected a time, less than \d+: remove it, and see who else may .+",
+            printed,
+        ), printed
+    last = int(time.time()) + 3650 * DAY - 1  # the largest that is counted on from
+    manifest.write_text(f'{{"serial": {last}}}\nnot signed\n')
+    for _ in range(2):
+        code, printed = case.publisher.run(*case.publisher.publishing())
+        assert code == 0, printed
+        assert case.look()[0] == 0
+
+
 def test_what_counts_on_from_no_number_is_refused(case: Case) -> None:
     manifest = case.publisher.www / "manifest"
-    for serial in ("1e999", "1" + "0" * 15):
+    for serial in ("1" + "0" * 15, "[" * 30_000):
         manifest.write_text(f'{{"serial": {serial}}}\n')
         code, printed = case.publisher.run(*case.publisher.publishing())
         assert (code, printed) == (
@@ -756,7 +806,8 @@ def test_following_without_what_it_needs_is_refused_before_a_host_is_asked(
 def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "systemctl").symlink_to(shutil.which("true") or "")
+    said = f"echo \"$* $([ -e '{tmp_path}/signers' ] && echo new)\" >>'{tmp_path}/said'"
+    script(tmp_path / "systemctl", f"#!/bin/sh\n{said}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("deploy.pi.follow.SIGNERS", tmp_path / "signers")
     monkeypatch.setattr("deploy.pi.follow.SERVER", tmp_path / "server")
@@ -764,6 +815,7 @@ def test_a_kiosk_follows_the_key_that_make_keys_wrote_with_its_comment(
     assert key.read_text().endswith(" mask-kiosk\n")
     follow("https://example.org/kiosks", (key.read_text(),))
     assert (tmp_path / "signers").read_text() == signers_file((public_key(key),))
+    assert (tmp_path / "said").read_text().splitlines()[0] == "stop mask-kiosk-pull.service "  # what fetches by the old
     for keys in ((), ("ssh-rsa AAAA",), (key.read_text(), "update.pub")):
         with pytest.raises(DeployError, match="expected ssh-ed25519 …: run `make keys`"):
             follow("https://example.org/kiosks", keys)

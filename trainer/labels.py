@@ -5,15 +5,15 @@ import io
 import os
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from device.pictures import OF_PHONES, SUFFIXES
 from trainer.cache import write_whole
-from trainer.photos import CROPS_TABLE, KNOWN, PhotosError, read_rows, read_text
+from trainer.photos import CROPS_TABLE, DROPPED, KNOWN, WAITING, PhotosError, read_rows, read_text
 from trainer.sources import require_utf8
 
-DROPPED = "dropped"  # no face, two faces, too blurred to tell: nothing to learn from
-ANSWERS = (*KNOWN, DROPPED)
+ANSWERS = (*KNOWN, DROPPED)  # the last: no face, two faces, too blurred to tell
 COLUMNS = ("file", "label", "source", "kind", "note")
 Row = dict[str, str]
 
@@ -30,7 +30,6 @@ class LabelFolder:
         """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
-        self._moved: dict[str, Row] = {}  # the rows, by name, of pictures that don't lie any more where these say
         if not folder.is_dir():
             raise PhotosError(f"{folder}: no such folder, expected one with face crops: check PICTURES")
         require_utf8([folder.resolve()])  # the source of its pictures
@@ -106,24 +105,36 @@ class LabelFolder:
                   f"label or place, {len(still) - sum(still)} are removed, whose pictures lie in none", file=sys.stderr)
 
     def _write_table(self) -> None:
-        """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere."""
+        """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere.
+
+        A row goes with a picture that was moved: to the one of its name that has no row, if both are the only ones.
+        """
         lying = {f"{label}/{name}": label for label in KNOWN for name in _pictures(self.folder / label)}
+        apart = {f"{DROPPED}/{name}": DROPPED for name in _pictures(self.folder / DROPPED)}
+        apart |= dict.fromkeys(self.waiting(), WAITING)
         rows = {Path(row["file"]).as_posix(): row for row in self._rows()}
-        elsewhere = []
-        for file in [file for file in rows if file not in lying]:
-            if os.path.isfile(self.folder / file):  # noqa: PTH113 - no error either for a name that no file can have
-                elsewhere.append(rows[file])
-            else:
-                self._moved[Path(file).name] = rows[file]
-        new = dict(zip(COLUMNS, ("", "", self.source, "real", ""), strict=True))
+        # No error either for a name that no file can have.
+        elsewhere = {file for file in rows if file not in lying and os.path.isfile(self.folder / file)}  # noqa: PTH113
+        gone = _alone([file for file in rows if file not in lying and file not in elsewhere])
+        bare = _alone([file for file in (*lying, *apart) if file not in rows])
+        moved = {bare[name]: rows[gone[name]] for name in bare.keys() & gone.keys()}
+        new = {"source": self.source, "kind": "real", "note": ""}
         content = io.StringIO()
         table = csv.DictWriter(content, COLUMNS, lineterminator="\n")
         table.writeheader()
         for file, label in lying.items():
-            known = rows.get(file) or self._moved.get(Path(file).name, new)
-            table.writerow({**known, "file": file, "label": label})
-        table.writerows(elsewhere)
+            table.writerow({**(rows.get(file) or moved.get(file, new)), "file": file, "label": label})
+        for file, label in apart.items():
+            if file in moved and not new.items() <= moved[file].items():  # its owner wrote something there
+                table.writerow({**moved[file], "file": file, "label": label})
+        table.writerows(row for file, row in rows.items() if file in elsewhere)
         write_whole(self._table, content.getvalue().encode())
+
+
+def _alone(files: Collection[str]) -> dict[str, str]:
+    """Return by their names those of the files that share theirs with no other."""
+    counts = Counter(Path(file).name for file in files)
+    return {Path(file).name: file for file in files if counts[Path(file).name] == 1}
 
 
 def _pictures(folder: Path) -> list[str]:

@@ -5,9 +5,9 @@ A folder is one of three kinds, told by what it holds:
   worn wrong, which count as without_mask. The largest face found is cut out of each.
 - face crops: the same beside a table crops.csv (file,label,source,kind,note; other columns are ignored), taken whole.
   Notes are parted by semicolons; one that begins with the word hand or cloth says that it is before the mouth.
+  Rows with the label waiting or dropped, which `make label` writes, aren't read.
 - scenes: pictures beside a table boxes.csv (file,x,y,w,h,label; whole pixels). Each box is a face to cut out; boxes
-  with another label than those three are left out. A picture's source is its file's name up to
-  the first hyphen.
+  with another label than those three are left out. A picture's source is its file's name up to the first hyphen.
 """
 
 import csv
@@ -28,6 +28,7 @@ LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
 WORN_WRONG_SLICE = "worn_wrong"
 KNOWN = (*LABELS, WORN_WRONG)  # labels of folders and tables
+UNREAD = WAITING, DROPPED = "waiting", "dropped"  # in place of labels in crops.csv: nothing is to be learned there
 CROPS_TABLE, BOXES_TABLE = "crops.csv", "boxes.csv"
 SMALLEST_BOX = 20  # px, the shorter side: below it people can't tell either
 # What a note in crops.csv begins with, as the name of the slice that the crop is measured in.
@@ -105,12 +106,12 @@ def _refuse(error: OSError) -> None:
 
 
 def _crops(folder: Path) -> list[Photo]:
-    photos = []
-    for row in read_rows(folder / CROPS_TABLE, ("file", "label", "source", "kind", "note")):
+    table, photos = folder / CROPS_TABLE, list[Photo]()
+    rows = read_rows(table, ("file", "label", "source", "kind", "note"))
+    for row in (row for row in rows if row["label"] not in UNREAD):
         file, label = row["file"], row["label"]
         if label not in KNOWN:
-            raise PhotosError(f"{folder / CROPS_TABLE}: {file} has the label {label!r}, expected {', '.join(KNOWN)}: "
-                              "correct it")
+            raise PhotosError(f"{table}: {file} has the label {label!r}, expected {', '.join(KNOWN)}: correct it")
         words = [re.split(r"[\W_]", note.strip())[0] for note in row["note"].split(";")]
         notes = [NOTES[word] for word in words if word in NOTES]
         photos.append(Photo(

@@ -16,6 +16,7 @@ RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
 FORMER = HOME / "former"  # a link to the one before
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux's, which Python doesn't name
+UNABLE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # of a file system that exchanges no names
 AILING = {errno.EIO, errno.EROFS}  # of a card that the kernel gave up
 
 
@@ -84,9 +85,14 @@ def advance(release: Path) -> None:
     After a power cut in between the former one is current still: the same command goes on.
     """
     if CURRENT.exists() and FORMER.exists() and release_at(FORMER) == release:
-        exchange(CURRENT, FORMER)  # in one step, or a power cut in between would leave no way back
-        sync(HOME)
-        return
+        try:
+            exchange(CURRENT, FORMER)  # in one step, or a power cut in between would leave no way back
+        except OSError as error:
+            if error.errno not in UNABLE:
+                raise
+        else:
+            sync(HOME)
+            return
     former = release_at(FORMER)
     if CURRENT.exists() and release_at(CURRENT) != release:
         point(FORMER, release_at(CURRENT))

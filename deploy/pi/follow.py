@@ -75,6 +75,7 @@ def follow(server: str, keys: tuple[str, ...]) -> None:
     found = [match[0] for key in keys if (match := KEY.match(key))]  # without a comment
     if not found or len(found) < len(keys):
         raise DeployError(f"keys are {keys}, expected ssh-ed25519 …: run `make keys`")
+    service.systemctl("stop", service.PULL)  # it may be fetching what is believed no more
     write(SIGNERS, signers_file(tuple(found)))
     write(SERVER, f"{server}\n")
     service.systemctl("daemon-reload")

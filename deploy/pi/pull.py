@@ -62,10 +62,11 @@ def look(computer: Computer, now: float) -> str:
 
 def pull(computer: Computer, now: float) -> str:
     """Install what the manifest names, if it is new and this computer's turn; return what became of it in one line."""
+    server, signers = computer.server(), computer.at(SIGNERS)
+    trusted = signers.read_text(encoding="utf-8")  # before: what `make follow` writes meanwhile isn't written over
     manifest, state = _believed(computer, now)
-    signers = computer.at(SIGNERS)
-    if signers.read_text(encoding="utf-8") != signers_file(manifest.signers):
-        write(signers, signers_file(manifest.signers))
+    if trusted != signers_file(manifest.signers):
+        write(signers, trusted := signers_file(manifest.signers))
     if state != read_state(computer.at(STATE)):
         write_ran(computer, state.sha256)
         write_state(computer.at(STATE), state)
@@ -83,6 +84,8 @@ def pull(computer: Computer, now: float) -> str:
     wheels = () if same_venv else bundle.wheels
     fetch(computer, bundle, wheels)
     with alone(computer.at(LOCK)) as lock:
+        if (computer.server(), signers.read_text(encoding="utf-8")) != (server, trusted):
+            return f"{version} waits: the kiosk follows another server or key now"
         if line := _settled(computer, version, state):  # by hand, in the minutes since it was asked first
             return line
         _install(computer, bundle, wheels, state, lock)
@@ -94,7 +97,6 @@ def _settled(computer: Computer, version: str, state: State) -> str:
 
     Raises DeployError where it won't be at the next look either.
     """
-    computer.server()
     if not computer.at(CURRENT).exists():
         raise DeployError("has no release, expected one: run `make deploy`")
     current = release_of(computer.at(CURRENT)).version

@@ -64,7 +64,7 @@ def measure(contenders: Sequence[Contender], scenes: Sequence[Scene], quiet: flo
     """Let every contender search every scene; contenders that share a finder share its search.
 
     A picture that is unusable is left out with one line on stderr. Raises PhotosError if all are, and for one that
-    can no longer be read.
+    is gone.
     """
     first = {(contender.find, contender.read): contender for contender in reversed(contenders)}
     sightings = look(list(first.values()), scenes)
@@ -84,14 +84,15 @@ def measure(contenders: Sequence[Contender], scenes: Sequence[Scene], quiet: flo
 def look(contenders: Sequence[Contender], scenes: Sequence[Scene]) -> list[list[Sighting]]:
     """Return for each scene whose picture is usable what each contender, in order, sees in it at whatever score.
 
-    Raises PhotosError for a picture that can no longer be read.
+    Raises PhotosError for a picture that is gone.
     """
     sightings = []
     for scene in tqdm(scenes, desc="scenes", unit="picture", disable=None):
         try:
             pictures = {read: read(scene.path) for read in {contender.read for contender in contenders}}
         except PictureError as error:
-            if isinstance(error.__cause__, OSError):  # a folder that is gone is no bad picture
+            # A folder that is gone is no bad picture; one that may not be read is, since nobody opens it to list it.
+            if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, PermissionError):
                 raise PhotosError(f"{error}; it was there a moment ago: run the same again") from error
             print(f"left out: {error}", file=sys.stderr)
             continue
