@@ -70,6 +70,25 @@ def broker(keys: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
 
 
 @pytest.fixture
+def secret(tmp_path: Path) -> str:
+    """Write a password that others can't read."""
+    path = tmp_path / "secret"
+    path.touch(mode=0o600)
+    path.write_text("a secret")
+    return str(path)
+
+
+@pytest.fixture
+def silent(secret: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, MqttSettings]]:
+    """Listen as a broker would, whose words the test has to say, and give what a kiosk needs to connect."""
+    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(ANSWER_SECONDS)
+        host, port = broker.getsockname()
+        yield broker, MqttSettings(True, host=host, port=port, tls=False, password_path=secret)
+
+
+@pytest.fixture
 def said() -> Iterator[Callable[[], str]]:
     """Take the log's next line about the broker, which may be still to come."""
     lines = queue.SimpleQueue[logging.LogRecord]()
@@ -85,13 +104,10 @@ def said() -> Iterator[Callable[[], str]]:
     ("hostname", "known_as"), [("door-1.example.org", "door-1"), ("Tür#1/a+b", "T-r-1-a-b")]
 )
 def test_any_hostname_makes_a_name_for_topics(
-    hostname: str, known_as: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hostname: str, known_as: str, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: hostname)
-    secret = tmp_path / "secret"
-    secret.write_text("a secret")
-    secret.chmod(0o600)
-    settings = MqttSettings(True, tls=False, password_path=str(secret))
+    settings = MqttSettings(True, tls=False, password_path=secret)
     Mqtt(settings, Discovery(id_of(settings), "a model")).event("an event")
     assert id_of(settings) == known_as
     assert is_id(known_as)
@@ -216,16 +232,13 @@ def rows_of(folder: Path) -> list[Row]:
 
 
 def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    secret: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
-    secret = tmp_path / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text("a secret")
     with socket.create_server(("127.0.0.1", 0)) as broker:
         place = broker.getsockname()
         broker.settimeout(ANSWER_SECONDS)
-        settings = MqttSettings(True, host=place[0], port=place[1], tls=False, password_path=str(secret))
+        settings = MqttSettings(True, host=place[0], port=place[1], tls=False, password_path=secret)
         with Mqtt(settings, Discovery("door-1", "a model")):
             kiosk, _ = broker.accept()
             broker.close()
@@ -240,52 +253,38 @@ def test_a_broker_that_wants_an_older_protocol_and_goes_is_connected_with_once_i
 
 
 def test_a_kiosk_that_is_stopped_before_the_broker_lets_it_in_has_not_said_that_it_is_online(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    silent: tuple[socket.socket, MqttSettings],
 ) -> None:
-    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
-    secret = tmp_path / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text("a secret")
-    with socket.create_server(("127.0.0.1", 0)) as broker:
-        broker.settimeout(ANSWER_SECONDS)
-        host, port = broker.getsockname()
-        settings = MqttSettings(True, host=host, port=port, tls=False, password_path=str(secret))
-        with Mqtt(settings, Discovery("door-1", "a model")) as told:
-            kiosk, _ = broker.accept()
-            kiosk.settimeout(ANSWER_SECONDS)
-            assert b"mask-kiosk-door-1" in kiosk.recv(1000)  # CONNECT, which isn't answered
-            told.show("a state", fault=False)
-        with kiosk:
-            assert kiosk.recv(1000) == b"\xe0\0"  # DISCONNECT, after which no last will corrects what was said
+    broker, settings = silent
+    with Mqtt(settings, Discovery("door-1", "a model")) as told:
+        kiosk, _ = broker.accept()
+        kiosk.settimeout(ANSWER_SECONDS)
+        assert b"mask-kiosk-door-1" in kiosk.recv(1000)  # CONNECT, which isn't answered
+        told.show("a state", fault=False)
+    with kiosk:
+        assert kiosk.recv(1000) == b"\xe0\0"  # DISCONNECT, after which no last will corrects what was said
 
 
 @pytest.mark.parametrize("events", [0, 1, 30])  # of which paho sends twenty, and the rest after their acknowledgement
 def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_acknowledge(
-    events: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    events: int, silent: tuple[socket.socket, MqttSettings], caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
-    secret = tmp_path / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text("a secret")
-    with socket.create_server(("127.0.0.1", 0)) as broker:
-        broker.settimeout(ANSWER_SECONDS)
-        host, port = broker.getsockname()
-        settings = MqttSettings(True, host=host, port=port, tls=False, password_path=str(secret))
-        with Mqtt(settings, Discovery("door-1", "a model")) as told:
-            told.show("a state", fault=False)
-            kiosk, _ = broker.accept()
-            kiosk.settimeout(ANSWER_SECONDS)
-            kiosk.sendall(b"\x20\x02\0\0")  # CONNACK: accepted
-            heard = b""
-            while b"online" not in heard:
-                heard += kiosk.recv(10_000)
-            for _ in range(events):
-                told.event("an event")
-        with kiosk, kiosk.makefile("rb") as rest:
-            said = f"\0{chr(len(AVAILABLE))}{AVAILABLE}offline".encode()
-            assert rest.read().endswith(b"\x31" + bytes([len(said)]) + said + b"\xe0\0")  # retained, then DISCONNECT
+    broker, settings = silent
+    with Mqtt(settings, Discovery("door-1", "a model")) as told:
+        told.show("a state", fault=False)
+        kiosk, _ = broker.accept()
+        kiosk.settimeout(ANSWER_SECONDS)
+        kiosk.sendall(b"\x20\x02\0\0")  # CONNACK: accepted
+        heard = b""
+        while b"online" not in heard:
+            heard += kiosk.recv(10_000)
+        for _ in range(events):
+            told.event("an event")
+    with kiosk, kiosk.makefile("rb") as rest:
+        said = f"\0{chr(len(AVAILABLE))}{AVAILABLE}offline".encode()
+        assert rest.read().endswith(b"\x31" + bytes([len(said)]) + said + b"\xe0\0")  # retained, then DISCONNECT
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
-        f"mqtt: ends with {events} events that {host}:{port} hasn't acknowledged"
+        f"mqtt: ends with {events} events that {settings.host}:{settings.port} hasn't acknowledged"
     ][: bool(events)]
 
 
@@ -321,16 +320,13 @@ def test_of_a_broker_whose_certificate_is_not_trusted_the_reason_is_told(
 @pytest.mark.parametrize(("answer", "reason"), [(b"no TLS at all", "WRONG_VERSION_NUMBER"), (b"", "EOF")])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_of_a_broker_that_speaks_no_tls_the_reason_is_told(
-    answer: bytes, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    answer: bytes, reason: str, secret: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     monkeypatch.setattr(mqtt, "FIRST_RETRY_SECONDS", (1, 1))
-    secret = tmp_path / "secret"
-    secret.touch(mode=0o600)
-    secret.write_text("a secret")
     with socket.create_server(("127.0.0.1", 0)) as broker:
         broker.settimeout(ANSWER_SECONDS)
         host, port = broker.getsockname()
-        settings = MqttSettings(True, host=host, port=port, password_path=str(secret))
+        settings = MqttSettings(True, host=host, port=port, password_path=secret)
         with Mqtt(settings, Discovery("door-1", "a model")) as kiosk:
             connection, _ = broker.accept()
             with connection:
