@@ -94,9 +94,9 @@ class Background:
         self._places: list[_Place] = []
 
     def adopt(self, now: float, seconds: float) -> None:
-        """Take another time at `now`, in seconds; if it is shorter, it makes nobody a poster within WATCHED_SECONDS."""
-        for place in self._places:
-            if seconds < self.seconds and not place.still:
+        """Take another time at `now`, in seconds. If it is shorter, it makes nobody a poster within WATCHED_SECONDS."""
+        for place in self._places if seconds < self.seconds else ():
+            if not place.still:
                 place.again, place.watched, place.stirred = max(place.again, now + WATCHED_SECONDS), 0, 0
         self.seconds = seconds
 

@@ -57,9 +57,9 @@ class CropStore:
     def prune(self, now: float) -> None:
         """Remove what was kept for as many days as it may, at `now`, in seconds since 1970.
 
-        What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept. And
-        what isn't whole: nothing is written meanwhile. Other files aren't touched. Raises OSError for what can't be
-        removed, when everything else is.
+        What is from a day that is yet to come goes too: the clock was ahead, and nobody knows when it was kept. Files
+        that a power cut left unfinished go too: nothing is written meanwhile. Other files aren't touched. Raises
+        OSError if something can't be removed, after everything else is.
         """
         failed = None
         for path in self._folder.iterdir():

@@ -226,8 +226,8 @@ def test_what_its_owner_wrote_into_the_table_stays_but_for_labels(
     waits = f"3.png,{WAITING},east,real,cloth\n"
     assert table.read_text() == f"{HEAD}{moved}{again.replace(elsewhere, waits + elsewhere)}"
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"{table}: is corrected, since the folders are the labels: 3 rows said another label or place, 1 are removed, "
-        "whose pictures lie in none"
+        f"{table}: is corrected, since the folders are the labels: rows with another label or place: 3, rows removed, "
+        "as their pictures have no label now: 1"
     )
     for _ in range(2):
         folder.label("3.png", "with_mask")

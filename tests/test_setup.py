@@ -464,9 +464,9 @@ def test_a_minute_is_kept_and_no_more() -> None:
     for second in range(200):
         history.note(float(second), [])
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
-    told = asyncio.run(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4)))
+    told = asyncio.run(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True))
     assert told == [(-60.0, "IDLE")]
-    assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4))) == []
+    assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True)) == []
 
 
 class Ticking(asyncio.SelectorEventLoop):
@@ -485,7 +485,8 @@ def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
         history.note(number / 10, [])
 
     async def turns_of_others() -> int:
-        found, turns = asyncio.ensure_future(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4))), 0
+        asked = states(history.frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True)
+        found, turns = asyncio.ensure_future(asked), 0
         while not found.done():
             await asyncio.sleep(0)
             turns += 1
@@ -662,7 +663,7 @@ def test_a_time_zone_that_is_saved_holds_at_once_for_what_is_counted(
 
 
 def test_the_page_and_its_manual_name_what_of_the_screen_holds_at_once() -> None:
-    for path, start in ((PAGE / "setup.html", "<p>Zones"), (TREE / "docs" / "screen.md", "Levels, times")):
+    for path, start in ((PAGE / "setup.html", "saved too."), (TREE / "docs" / "screen.md", "Levels, times")):
         _, _, sentence = path.read_text(encoding="utf-8").partition(start)
         told = set(re.findall(r"\w+", sentence.partition("hold at once")[0]))
         assert {*CHANGES["screen"][1]} <= told, path

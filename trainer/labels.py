@@ -22,11 +22,10 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date; say on stderr of how many rows the folders say otherwise.
+        """Bring the table up to date. Say on stderr how many rows were corrected, and what isn't shown.
 
-        And what isn't shown, and of new pictures a source of another name.
-
-        Raises PhotosError if there is no such folder, a table of somebody else, or a name that isn't UTF-8.
+        And where new pictures get the source of another name. Raises PhotosError if there is no such folder, a table of
+        somebody else, or a name that isn't UTF-8.
         """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
@@ -99,10 +98,11 @@ class LabelFolder:
     def _tell_changes(self, before: list[Row]) -> None:
         now = self._rows()
         names, same = {Path(row["file"]).name for row in now}, {tuple(row.values()) for row in now}
-        still = [Path(row["file"]).name in names for row in before if tuple(row.values()) not in same]
-        if still:
-            print(f"{self._table}: is corrected, since the folders are the labels: {sum(still)} rows said another "
-                  f"label or place, {len(still) - sum(still)} are removed, whose pictures lie in none", file=sys.stderr)
+        has_row = [Path(row["file"]).name in names for row in before if tuple(row.values()) not in same]
+        if has_row:
+            print(f"{self._table}: is corrected, since the folders are the labels: rows with another label or place: "
+                  f"{sum(has_row)}, rows removed, as their pictures have no label now: {len(has_row) - sum(has_row)}",
+                  file=sys.stderr)
 
     def _write_table(self) -> None:
         """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere.

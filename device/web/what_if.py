@@ -35,7 +35,7 @@ class History:
 
 
 async def states(
-    minute: Minute, settings: DecisionSettings, levels: Levels, wanted: Callable[[], bool] = lambda: True
+    minute: Minute, settings: DecisionSettings, levels: Levels, wanted: Callable[[], bool]
 ) -> list[tuple[float, str]]:
     """Return when which state would have begun, in seconds from the newest frame, from an empty door on.
 

@@ -161,9 +161,9 @@ def _parts(loaded: list[Loaded], folders: Sequence[str], what: str) -> tuple[lis
             f"{' and '.join(folders)}: {len(loaded)} {what} are left to learn from, expected {VALIDATION} or more "
             "beside those that --hold-out keeps away: add some or hold out fewer"
         )
-    learned, some = list(loaded), slice(VALIDATION // 2 - 1, None, VALIDATION)
-    del learned[some]
-    return learned, loaded[some]
+    learned, watched = list(loaded), slice(VALIDATION // 2 - 1, None, VALIDATION)
+    del learned[watched]
+    return learned, loaded[watched]
 
 
 def _scenes(loaded: Sequence[Loaded]) -> list[Scene]:
