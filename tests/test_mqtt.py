@@ -343,7 +343,8 @@ def test_a_pipe_is_no_certificate(tmp_path: Path) -> None:
     password.write_text("secret")
     password.chmod(0o600)
     os.mkfifo(pipe)  # nobody ever writes into it
-    with pytest.raises(SettingsError, match=r"pipe: is no certificate \(\[Errno 22\] no file: .+ see docs/telemetry"):
+    line = r"pipe: is no certificate \(\[Errno 22\] a pipe or device, expected a plain file: '.+'\): see docs/telemetry"
+    with pytest.raises(SettingsError, match=line):
         client_of(MqttSettings(True, password_path=str(password), ca_path=str(pipe)), "door")
 
 
