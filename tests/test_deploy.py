@@ -456,7 +456,7 @@ def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout.decode()) == (
-        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
+        5, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
         "same command again\n"
     )  # fmt: skip
 
