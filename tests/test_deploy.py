@@ -32,7 +32,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
-from deploy.pi.build import is_intact
+from deploy.pi.build import build, is_intact
 from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
 from deploy.pi.files import advance, exchange, remove_home, write
@@ -683,20 +683,53 @@ def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on
     assert links() == [wished, "two"]
 
 
-@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
-def test_a_rollback_needs_no_card_that_exchanges_names(
-    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    links = two_of_three_releases(tmp_path, monkeypatch)
+def refuse_exchanges(refusal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Linux refuse to exchange two names."""
 
     def renameat2(*_: object) -> int:
         ctypes.set_errno(refusal)
         return -1
 
     monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: SimpleNamespace(renameat2=renameat2))
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_rollback_needs_no_card_that_exchanges_names(
+    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = two_of_three_releases(tmp_path, monkeypatch)
+    refuse_exchanges(refusal, monkeypatch)
     with pytest.raises(OSError, match="Input/output error") if refusal == errno.EIO else nullcontext():
         advance(tmp_path / "releases/one")
     assert links() == (["two", "one"] if refusal == errno.EIO else ["one", "two"])
+
+
+# Finds everything as it was built, but for the release's own files.
+FINDS_DAMAGE = '#!/bin/sh\ncase "$*" in *" sources") exit 1 ;; esac\n'
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_damaged_release_is_replaced_whatever_the_card_can_do(
+    exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = tmp_path / "releases"
+    for name, path in {"RELEASES": releases, "CURRENT": tmp_path / "current", "INCOMING": tmp_path}.items():
+        monkeypatch.setattr(f"deploy.pi.build.{name}", path)
+    if not exchanges:
+        refuse_exchanges(errno.EINVAL, monkeypatch)
+    tree = make_tree(tmp_path)
+    release = plan(tree, "12", RUNTIMES[0])
+    sent, damaged = tmp_path / release.version, releases / release.version
+    (tree / "release.json").write_text(as_json(release))
+    tree.rename(sent)
+    shutil.copytree(sent, damaged)
+    (damaged / "deploy/errors.py").write_text("damaged")
+    (damaged / "venv/bin").mkdir(parents=True)
+    script(damaged / "venv/bin/python", FINDS_DAMAGE)
+    (tmp_path / "current").symlink_to(damaged)
+    assert build(release.version) == damaged
+    assert (damaged / "deploy/errors.py").read_text() == (sent / "deploy/errors.py").read_text()
+    assert list(releases.iterdir()) == [damaged]
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])

@@ -68,7 +68,9 @@ def build(version: str) -> Path:
     os.sync()  # everything, before the name says that it is complete
     if done.exists():
         say(f"{version} was damaged on the card: it is replaced")
-        exchange(fresh, done)
+        if not exchange(fresh, done):
+            remove(done)  # a power cut before the next line leaves none: the same command goes on
+            fresh.rename(done)
     else:
         fresh.rename(done)
     sync(RELEASES)
