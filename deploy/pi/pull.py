@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
     try:
         line = look(computer, now) if options.look else pull(computer, now)
     except (DeployError, OSError) as error:
-        refused = refusal(error) if isinstance(error, OSError) else error
-        code, line = refused.code, f"error: {_told(refused, ran, computer.runs())}"
+        code, line = _told(error, ran, computer.runs())
     say(line)
     if not options.look:
         when = {"time": now, "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
@@ -52,14 +51,15 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
     return code
 
 
-def _told(refused: DeployError, ran: str, runs: str) -> str:
-    """Return an error's text with what came of it at its end, unless the installer has said there what runs now."""
+def _told(error: DeployError | OSError, ran: str, runs: str) -> tuple[int, str]:
+    """Return the exit code and the line of an error, with what it left at its end, unless its text says so there."""
+    refused = refusal(error) if isinstance(error, OSError) else error
     if isinstance(refused, TakenBackError):
         said = str(refused).rpartition("; ")[2].startswith(runs)
-        # Where it was cut off, another one may run still, on trial.
-        return f"{refused}" if said else f"{refused}; {runs} is the current release"
-    # Another one, where only the note that it was installed couldn't be written.
-    return f"{refused}; " + ("nothing has changed" if runs == ran else f"{runs} runs")
+        left = "" if said else f"; {runs} is the current release"  # though another one, cut off, may run on trial
+    else:  # another one runs where only the note that it was installed couldn't be written
+        left = "; nothing has changed" if runs == ran else f"; {runs} runs"
+    return refused.code, f"error: {refused}{left}"
 
 
 def look(computer: Computer, now: float) -> str:
