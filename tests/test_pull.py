@@ -430,7 +430,8 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
     ("how", "line"),
     [
         ("5", "{new} didn't come up (FAULT no camera); {old} runs again"),
-        ("full", "the release can't make a venv (No space left on device); {old} is the current release"),
+        ("full", "the release can't make a venv (No space left on device): look with `df -h`; {old} is the current "
+                 "release"),
     ],
 )
 def test_a_release_that_cannot_be_kept_is_tried_again(case: Case, how: str, line: str) -> None:
@@ -661,12 +662,23 @@ def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publis
     shutil.copy(publisher.keys / "update", key)
     code, refused = publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key))
     assert (code, refused.endswith("expected one: run `make keys`")) == (2, True), refused
-    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
     assert public.read_text() == (publisher.keys / "update.pub").read_text()
     public.unlink()
     key.write_text("no key\n")
     code, refused = publisher.run("keys", "--key", str(key))
-    assert (code, refused.endswith("expected an Ed25519 private key: set KEY="), public.exists()) == (2, True, False)
+    assert (code, refused.endswith(": try again, or set KEY="), public.exists()) == (2, True, False), refused
+
+
+def test_a_passphrase_that_was_mistyped_may_be_tried_again(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a secret", "-f", str(key)], check=True)
+    tried = [publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12")]
+    public.unlink()
+    tried.append(publisher.run("keys", "--key", str(key)))
+    for code, refused in tried:
+        assert (code, "passphrase" in refused.partition(")")[0]) == (2, True), refused
+        assert re.search(r"\), expected an? .*private key and its passphrase: try again, or ", refused), refused
 
 
 def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: Publisher, tmp_path: Path) -> None:
@@ -685,7 +697,7 @@ def test_a_private_key_of_somebody_else_is_used_as_its_group_may_read_it(publish
     shutil.copy(publisher.keys / "update", key)
     key.chmod(0o640)
     os.chown(key, 65534, 0)
-    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
 
 
 @pytest.mark.parametrize(

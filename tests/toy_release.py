@@ -92,7 +92,7 @@ def main(words, locked=False):
             except BlockingIOError:
                 pass
         if how == "full":
-            print("error: the release can't make a venv (No space left on device)")
+            print("error: the release can't make a venv (No space left on device): look with `df -h`")
             return 5
         now = f"{(home / 'current').resolve().name} runs again" if (home / "current").exists() else "nothing runs"
         print(f"error: {version} didn't come up (FAULT no camera); {now}")
