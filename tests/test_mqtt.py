@@ -313,8 +313,8 @@ def test_of_a_broker_whose_certificate_is_not_trusted_the_reason_is_told(
     with Mqtt(broker.settings(ca_path=SYSTEM), Discovery("door-1", "a model")) as kiosk:
         line = said()
     kiosk._client.loop_stop()  # its thread still holds the socket
-    assert line.startswith(f"mqtt: localhost:{broker.port} can't be spoken with by TLS (self")
-    assert "signed certificate); the door goes on" in line
+    assert line.startswith(f"mqtt: localhost:{broker.port} can't be reached by TLS (self")
+    assert "signed certificate), check port, tls and ca_path in [mqtt]; the door goes on" in line
 
 
 @pytest.mark.parametrize(("answer", "reason"), [(b"no TLS at all", "WRONG_VERSION_NUMBER"), (b"", "EOF")])
@@ -334,7 +334,7 @@ def test_of_a_broker_that_speaks_no_tls_the_reason_is_told(
                 connection.sendall(answer)
             line = said()
         kiosk._client.loop_stop()
-    assert line.startswith(f"mqtt: {host}:{port} can't be spoken with by TLS (")
+    assert line.startswith(f"mqtt: {host}:{port} can't be reached by TLS (")
     assert reason in line
 
 
