@@ -5,6 +5,7 @@ from math import ceil
 from typing import Any
 
 from deploy.lock import Pin
+from deploy.pi.facts import HOME
 from device.doctor.storage import FREE_MB
 
 CLOCK_SECONDS = 86400  # further off, certificates of package indexes may seem invalid
@@ -49,7 +50,9 @@ def shortages(facts: Facts, venv: bool, pins: list[Pin], online: bool) -> list[s
     sent = sum(size for name, size in facts["wheels"].items() if any(pin.names_wheel(name) for pin in pins))
     free, wanted = facts["free_mb"], FREE_MB["venv"] - ceil(sent / 1e6) if venv else FREE_MB["update"]
     if free < wanted:
-        found.append(f"has {free} MB free under /opt, expected {wanted}: remove something, or use a larger card")
+        found.append(
+            f"has {free} MB free under {HOME}, expected {wanted}: remove something, or use a larger card or disk"
+        )
     system = next((pin.version for pin in pins if pin.name == "numpy"), "")
     if system and facts["numpy"] not in {system, ""}:
         found.append(

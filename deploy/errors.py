@@ -20,7 +20,10 @@ class TakenBackError(DeployError):
 
 
 class UnkeptError(TakenBackError):
-    """A release wasn't kept for a reason of the host's: no room, a silent systemd, an installer that was killed."""
+    """A host couldn't keep a release: its card was full or failed, systemd didn't answer, or the installer was killed.
+
+    Where it comes of the card, the release may not have been started, nor copied whole.
+    """
 
     code = 5
 

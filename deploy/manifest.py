@@ -19,7 +19,8 @@ from device.errors import ModelError
 FORMAT, PRODUCT = 1, "mask-kiosk"
 NAME = "manifest"  # of the file, in the folder that the server shows
 MOST_BYTES = 65536
-MOST_DAYS = 3650  # that a manifest is believed, and that its serial, a time as well, is ahead of it
+# For which a manifest may be valid, and by which its serial, also a time, may be ahead of when it was made.
+MOST_DAYS = 3650
 MOST_DIGITS = 15  # of a whole number: the times of a larger one end in an OverflowError
 # A signature that the same key made for anything else isn't one of a manifest.
 NAMESPACE = "update@mask-kiosk"
@@ -95,7 +96,10 @@ def signed(manifest: Manifest, key: Path) -> str:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
-            raise DeployError(f"{key} can't sign ({_first(done.stderr)}), expected a private key: run `make keys`")
+            raise DeployError(
+                f"{key} can't sign ({_first(done.stderr)}), expected a private key and its passphrase: try again, or "
+                "run `make keys`"
+            )
         return line + path.with_name(f"{NAME}.sig").read_text(encoding="utf-8")
 
 
@@ -105,12 +109,15 @@ def public_of(key: Path) -> str:
     done = subprocess.run(["ssh-keygen", "-y", "-f", str(key)], capture_output=True, text=True, check=False)
     if done.returncode or not KEY.match(done.stdout):
         found = _first(done.stderr) if done.returncode else "of another kind"
-        raise DeployError(f"{key} has no public key ({found}), expected an Ed25519 private key: set KEY=")
+        raise DeployError(
+            f"{key}: can't be read ({found}), expected an Ed25519 private key and its passphrase: try again, or set "
+            "KEY="
+        )
     return done.stdout
 
 
 def _require_private(key: Path) -> None:
-    """Raise DeployError for a private key of the caller's that others may read: ssh-keygen uses none such."""
+    """Raise DeployError for a private key of the caller's that others may read: ssh-keygen refuses such a key."""
     if key.exists() and key.stat().st_uid == os.getuid() and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise DeployError(f"{key}: others may read it (mode {mode:o}), expected 600: `chmod 600 '{key}'`")
 

@@ -57,7 +57,7 @@ def make_keys(key: Path) -> str:
         raise DeployError(f"{there} exists, expected no key there: kiosks believe it. For another one set KEY=")
     if key.exists():
         write(public, public_of(key))
-        return f"{public}: written anew, the one of {key}"
+        return f"{public}: made again from {key}"
     key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     done = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-C", PRODUCT, "-f", str(key)], check=False)
     if done.returncode:

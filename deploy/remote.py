@@ -30,8 +30,8 @@ class Remote:
     def __init__(self, host: str) -> None:
         if not HOST.fullmatch(host):
             raise DeployError(
-                f"host is '{host}', expected USER@NAME, or a Host of ~/.ssh/config, where a Port belongs: set "
-                "HOST=pi@kiosk.local"
+                f"host is '{host}', expected USER@NAME, or a name from ~/.ssh/config, which can also set another port: "
+                "set HOST=pi@kiosk.local"
             )
         if shutil.which("ssh") is None:
             raise DeployError("ssh is missing on this computer, expected it on PATH: install it")
@@ -49,7 +49,7 @@ class Remote:
                 encoding="utf-8", errors="replace", timeout=seconds,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise UnreachedError(f"is silent for {seconds:.0f} s, expected an answer: restart it") from error
+            raise UnreachedError(f"hasn't answered for {seconds:.0f} s, expected an answer: restart the Pi") from error
         if done.returncode < 0:
             raise UnreachedError(STOPPED)
         if done.returncode == UNREACHED:
@@ -77,7 +77,10 @@ class Remote:
                 watch.begin()
                 say(line.decode(errors="replace").rstrip())
         if watch.ended:
-            raise UnreachedError(f"is silent for {SILENT_SECONDS:.0f} s; unless it hangs, it ends what it has begun")
+            raise UnreachedError(
+                f"has said nothing for {SILENT_SECONDS:.0f} s, expected a line: look with `make status`; if that gets "
+                "no answer, restart the Pi"
+            )
         if running.returncode < 0:
             raise UnreachedError(STOPPED)
         if running.returncode == UNREACHED:

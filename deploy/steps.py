@@ -81,16 +81,15 @@ def deploy(remote: Remote, wish: Wish, say: Say) -> str:
             install(remote, packages, say)
     files = [(TREE / path, f"{release.version}/{path.as_posix()}") for path in shipped(TREE)]
     wanted = wheels_of(pins, wish.runtime) if venv and not wish.online else []
-    if wanted:
-        say(f"wheels for {wish.runtime} on Debian {debian}: {len(wanted)}, kept in {wheels.cache()}")
     if wanted and not wish.dry_run:
+        say(f"wheels for {wish.runtime} on Debian {debian}: {len(wanted)}, kept in {wheels.cache()}")
         files += [
             (path, f"wheels/{path.name}") for path in wheels.fetch(wanted, debian)
             if facts["wheels"].get(path.name) != path.stat().st_size
         ]  # fmt: skip
     told = f"{release.version}: {len(files)} files, {sum(path.stat().st_size for path, _ in files) / 1e6:.1f} MB"
     if wish.dry_run:
-        say(f"would send {told}" + (f", and {len(wanted)} wheels at most" if wanted else ""))
+        say(f"would send {told}" + (f", and up to {len(wanted)} Python packages" if wanted else ""))
         return f"would become {release.version}"
     say(f"sends {told}")
     send(remote, files, release, say)

@@ -19,4 +19,4 @@ def sync(path: Path) -> None:
 def require_file(path: Path) -> None:
     """Raise OSError for a pipe or a device, which might be read for ever."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise OSError(errno.EINVAL, "no file", str(path))
+        raise OSError(errno.EINVAL, "a pipe or device, expected a plain file", str(path))

@@ -346,7 +346,7 @@ def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) 
         (None, "can't be read (No such file or directory)"), (b"", "is no public key in PEM"),
         ((tmp_path / "keys" / PRIVATE).read_bytes(), "is no public key in PEM"),
         (unheard_of((tmp_path / "keys" / PUBLIC).read_bytes()), "is no public key in PEM"),
-        ("a pipe", "can't be read (no file)"),
+        ("a pipe", "can't be read (a pipe or device, expected a plain file)"),
     ):  # fmt: skip
         if content == "a pipe":
             wrong.unlink()

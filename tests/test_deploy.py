@@ -32,7 +32,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
-from deploy.pi.build import is_intact
+from deploy.pi.build import build, is_intact
 from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
 from deploy.pi.files import advance, exchange, remove_home, write
@@ -92,8 +92,8 @@ needs_ssh = pytest.mark.skipif(not shutil.which("ssh"), reason="needs ssh")
 @pytest.mark.parametrize("host", ["", "=oProxyCommand=true", "pi@kiosk.local:2222", "pi kiosk", "pi@@kiosk"])
 def test_refuses_a_host_that_is_none(host: str) -> None:
     assert deploy("deploy", host) == (
-        2, [f"error: host is '{host}', expected USER@NAME, or a Host of ~/.ssh/config, where a Port belongs: set "
-            "HOST=pi@kiosk.local"],
+        2, [f"error: host is '{host}', expected USER@NAME, or a name from ~/.ssh/config, which can also set another "
+            "port: set HOST=pi@kiosk.local"],
     )  # fmt: skip
 
 
@@ -252,7 +252,7 @@ def test_wheels_that_came_before_take_no_room_from_the_release_they_are_for() ->
     pins, there = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n"), "gpiozero-2.0.1-py3-none-any.whl"
     narrow = FACTS | {"free_mb": 880, "wheels": {there: 19_500_000}}
     assert shortages(narrow, venv=True, pins=pins, online=False) == []
-    no_room = ["has 880 MB free under /opt, expected 900: remove something, or use a larger card"]
+    no_room = ["has 880 MB free under /opt/mask-kiosk, expected 900: remove something, or use a larger card or disk"]
     assert shortages(narrow, venv=True, pins=[], online=False) == no_room
 
 
@@ -441,7 +441,7 @@ def test_the_installer_tells_a_card_without_room_from_a_file_that_is_missing(
 def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> None:
     for stream in ("stdout", "stderr"):
         full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
-        with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space left on device\)"):
+        with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space .+\): look with `df -h`, "):
             run([sys.executable, "-c", full], "make a venv")
 
 
@@ -456,7 +456,7 @@ def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout.decode()) == (
-        2, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
+        5, "error: [Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`, and run the "
         "same command again\n"
     )  # fmt: skip
 
@@ -683,20 +683,53 @@ def test_a_power_cut_while_the_current_release_is_replaced_leaves_a_way_to_go_on
     assert links() == [wished, "two"]
 
 
-@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
-def test_a_rollback_needs_no_card_that_exchanges_names(
-    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    links = two_of_three_releases(tmp_path, monkeypatch)
+def refuse_exchanges(refusal: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Linux refuse to exchange two names."""
 
     def renameat2(*_: object) -> int:
         ctypes.set_errno(refusal)
         return -1
 
     monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: SimpleNamespace(renameat2=renameat2))
+
+
+@pytest.mark.parametrize("refusal", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EIO])
+def test_a_rollback_needs_no_card_that_exchanges_names(
+    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = two_of_three_releases(tmp_path, monkeypatch)
+    refuse_exchanges(refusal, monkeypatch)
     with pytest.raises(OSError, match="Input/output error") if refusal == errno.EIO else nullcontext():
         advance(tmp_path / "releases/one")
     assert links() == (["two", "one"] if refusal == errno.EIO else ["one", "two"])
+
+
+# Finds everything as it was built, but for the release's own files.
+FINDS_DAMAGE = '#!/bin/sh\ncase "$*" in *" sources") exit 1 ;; esac\n'
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_damaged_release_is_replaced_whatever_the_card_can_do(
+    exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = tmp_path / "releases"
+    for name, path in {"RELEASES": releases, "CURRENT": tmp_path / "current", "INCOMING": tmp_path}.items():
+        monkeypatch.setattr(f"deploy.pi.build.{name}", path)
+    if not exchanges:
+        refuse_exchanges(errno.EINVAL, monkeypatch)
+    tree = make_tree(tmp_path)
+    release = plan(tree, "12", RUNTIMES[0])
+    sent, damaged = tmp_path / release.version, releases / release.version
+    (tree / "release.json").write_text(as_json(release))
+    tree.rename(sent)
+    shutil.copytree(sent, damaged)
+    (damaged / "deploy/errors.py").write_text("damaged")
+    (damaged / "venv/bin").mkdir(parents=True)
+    script(damaged / "venv/bin/python", FINDS_DAMAGE)
+    (tmp_path / "current").symlink_to(damaged)
+    assert build(release.version) == damaged
+    assert (damaged / "deploy/errors.py").read_text() == (sent / "deploy/errors.py").read_text()
+    assert list(releases.iterdir()) == [damaged]
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])
@@ -780,8 +813,9 @@ def test_a_host_is_asked_twice_where_it_runs_the_release_and_a_dry_run_fetches_n
     if runs:
         assert lines == [f"pi@kiosk  ok  {release.version} runs already"], done.stderr
     else:
-        would = rf"pi@kiosk: would send {release.version}: \d+ files, 0\.\d MB, and 3 wheels at most"
+        would = rf"pi@kiosk: would send {release.version}: \d+ files, 0\.\d MB, and up to 3 Python packages"
         assert re.fullmatch(would, lines[-2]), done.stderr
+        assert "kept in" not in done.stdout
     assert (tmp_path / "asked").read_text().split() == ["facts", "looks"][: 1 + runs]
     assert not (tmp_path / "cache").exists()
 
@@ -799,7 +833,7 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
     assert main(["status", "pi@hangs", "pi@works"]) == 3
     told = capsys.readouterr()
     assert told.out == "pi@works  ok  no release; debian 12, 9 MB free\n"
-    assert told.err == "pi@hangs  error  is silent for 5 s, expected an answer: restart it\n"
+    assert told.err == "pi@hangs  error  hasn't answered for 5 s, expected an answer: restart the Pi\n"
 
 
 @pytest.mark.parametrize("files", [[], [(TREE / "requirements.lock", "a"), (TREE / "requirements.lock", "b")]])
@@ -810,7 +844,7 @@ def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
     (tmp_path / "ssh").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
-    with pytest.raises(UnreachedError, match=r"^is silent for 1 s; unless it hangs, it ends what it has begun$"):
+    with pytest.raises(UnreachedError, match=r"^has said nothing for 1 s, expected a line: look with `make status`; "):
         Remote("pi@kiosk").follow("", print, files)
 
 

@@ -408,7 +408,7 @@ TROUBLES = {
     ),
     "no space": (
         "mount -t tmpfs -o size=50m tmpfs /opt", "umount /opt", 2,
-        r"has \d+ MB free under /opt, expected 900: remove something, or use a larger card",
+        r"has \d+ MB free under /opt/mask-kiosk, expected 900: remove something, or use a larger card or disk",
     ),
     "sudo asks": (
         "mv /etc/sudoers.d/pi /etc/box/", "mv /etc/box/pi /etc/sudoers.d/", 2,

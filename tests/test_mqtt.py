@@ -313,8 +313,8 @@ def test_of_a_broker_whose_certificate_is_not_trusted_the_reason_is_told(
     with Mqtt(broker.settings(ca_path=SYSTEM), Discovery("door-1", "a model")) as kiosk:
         line = said()
     kiosk._client.loop_stop()  # its thread still holds the socket
-    assert line.startswith(f"mqtt: localhost:{broker.port} can't be spoken with by TLS (self")
-    assert "signed certificate); the door goes on" in line
+    assert line.startswith(f"mqtt: localhost:{broker.port} can't be reached by TLS (self")
+    assert "signed certificate), check port, tls and ca_path in [mqtt]; the door goes on" in line
 
 
 @pytest.mark.parametrize(("answer", "reason"), [(b"no TLS at all", "WRONG_VERSION_NUMBER"), (b"", "EOF")])
@@ -334,7 +334,7 @@ def test_of_a_broker_that_speaks_no_tls_the_reason_is_told(
                 connection.sendall(answer)
             line = said()
         kiosk._client.loop_stop()
-    assert line.startswith(f"mqtt: {host}:{port} can't be spoken with by TLS (")
+    assert line.startswith(f"mqtt: {host}:{port} can't be reached by TLS (")
     assert reason in line
 
 
@@ -343,7 +343,8 @@ def test_a_pipe_is_no_certificate(tmp_path: Path) -> None:
     password.write_text("secret")
     password.chmod(0o600)
     os.mkfifo(pipe)  # nobody ever writes into it
-    with pytest.raises(SettingsError, match=r"pipe: is no certificate \(\[Errno 22\] no file: .+ see docs/telemetry"):
+    line = r"pipe: is no certificate \(\[Errno 22\] a pipe or device, expected a plain file: '.+'\): see docs/telemetry"
+    with pytest.raises(SettingsError, match=line):
         client_of(MqttSettings(True, password_path=str(password), ca_path=str(pipe)), "door")
 
 

@@ -340,8 +340,11 @@ def test_nothing_is_fetched_where_the_card_is_full(case: Case, monkeypatch: pyte
         case.kiosk.command, cwd=TREE, capture_output=True, text=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
     )  # fmt: skip
-    assert (limited.returncode, case.kiosk.said()[0]) == (2, 2)
-    assert case.kiosk.said()[1] == "[Errno 27] File too large; nothing has changed"
+    assert (limited.returncode, case.kiosk.said()[0]) == (5, 5)
+    assert case.kiosk.said()[1] == (
+        "[Errno 27] File too large, expected a disk with room: look with `df -h` and `df -i`; "
+        f"{OLD.version} is the current release"
+    )
     assert (case.kiosk.runs(), case.kiosk.leftovers()) == (OLD.version, [])
 
 
@@ -412,7 +415,7 @@ def test_a_release_before_is_not_installed_again_by_its_old_manifest(case: Case)
 def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> None:
     version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
     spoils.write_text("1")
-    taken_back = f"{version} didn't come up (FAULT no camera); the release before runs again"
+    taken_back = f"{version} didn't come up (FAULT no camera); {OLD.version} runs again"
     assert case.look() == (1, taken_back)
     spoils.unlink()
     assert case.look() == (
@@ -423,10 +426,18 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
     assert case.look() == (0, f"{version} runs")
 
 
-def test_a_release_that_cannot_be_kept_is_tried_again(case: Case) -> None:
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("5", "{new} didn't come up (FAULT no camera); {old} runs again"),
+        ("full", "the release can't make a venv (No space left on device): look with `df -h`; {old} is the current "
+                 "release"),
+    ],
+)
+def test_a_release_that_cannot_be_kept_is_tried_again(case: Case, how: str, line: str) -> None:
     version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
-    spoils.write_text("5")
-    line = f"{version} didn't come up (FAULT no camera); the release before runs again"
+    spoils.write_text(how)
+    line = line.format(new=version, old=OLD.version)
     assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
     spoils.unlink()
     assert case.look() == (0, f"{version} runs")
@@ -558,7 +569,7 @@ def test_a_release_whose_own_agent_fetches_nothing_is_not_installed(case: Case) 
     finally:
         agent.write_text(text)
     code, line = case.look()
-    assert (code, line, case.kiosk.runs()) == (1, "a broken agent", OLD.version)
+    assert (code, line, case.kiosk.runs()) == (1, f"a broken agent; {OLD.version} is the current release", OLD.version)
 
 
 def test_a_kiosk_cut_off_at_any_moment_runs_the_old_or_the_new_release(case: Case, tmp_path: Path) -> None:
@@ -598,7 +609,7 @@ def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> N
 def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: Case, how: str, said: str) -> None:
     version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
     spoils.write_text(how)
-    line = f"{version}: its installation was cut off (code {said})"
+    line = f"{version}: its installation was cut off (code {said}); {OLD.version} is the current release"
     assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
     spoils.unlink()
     assert case.look() == (0, f"{version} runs")
@@ -651,12 +662,23 @@ def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publis
     shutil.copy(publisher.keys / "update", key)
     code, refused = publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key))
     assert (code, refused.endswith("expected one: run `make keys`")) == (2, True), refused
-    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
     assert public.read_text() == (publisher.keys / "update.pub").read_text()
     public.unlink()
     key.write_text("no key\n")
     code, refused = publisher.run("keys", "--key", str(key))
-    assert (code, refused.endswith("expected an Ed25519 private key: set KEY="), public.exists()) == (2, True, False)
+    assert (code, refused.endswith(": try again, or set KEY="), public.exists()) == (2, True, False), refused
+
+
+def test_a_passphrase_that_was_mistyped_may_be_tried_again(publisher: Publisher, tmp_path: Path) -> None:
+    key, public = tmp_path / "update", tmp_path / "update.pub"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a secret", "-f", str(key)], check=True)
+    tried = [publisher.run("publish", "--to", str(tmp_path / "www"), "--key", str(key), "--debian", "12")]
+    public.unlink()
+    tried.append(publisher.run("keys", "--key", str(key)))
+    for code, refused in tried:
+        assert (code, "passphrase" in refused.partition(")")[0]) == (2, True), refused
+        assert re.search(r"\), expected an? .*private key and its passphrase: try again, or ", refused), refused
 
 
 def test_a_private_key_that_others_may_read_is_told_with_what_to_do(publisher: Publisher, tmp_path: Path) -> None:
@@ -675,7 +697,7 @@ def test_a_private_key_of_somebody_else_is_used_as_its_group_may_read_it(publish
     shutil.copy(publisher.keys / "update", key)
     key.chmod(0o640)
     os.chown(key, 65534, 0)
-    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: written anew, the one of {key}")
+    assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_broken_door_stops_its_batch_and_the_same_command_goes_on(
             *(f"{name}  waits" for name in DOORS[3:]),
         ],
         [
-            f"door03  error  {version} didn't come up (FAULT no camera); the release before runs again",
+            f"door03  error  {version} didn't come up (FAULT no camera); nothing runs",
             "2 of 20 hosts are done, 17 weren't begun: the same command goes on from here",
         ],
     )

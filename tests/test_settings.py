@@ -228,7 +228,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_pipe_is_read_only_from_a_shell(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "kiosk.toml")  # nobody ever writes into it
     assert refusal(tmp_path / "kiosk.toml") == (
-        f"{tmp_path}/kiosk.toml: can't be read (no file): check the path and its permissions"
+        f"{tmp_path}/kiosk.toml: can't be read (a pipe or device, expected a plain file): check the path and its "
+        "permissions"
     )
     code = "import sys; from pathlib import Path; from device.settings import read_settings as read\n"
     code += "print(read(Path(sys.argv[1])).signals.beeps)"

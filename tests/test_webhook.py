@@ -277,7 +277,7 @@ def test_what_is_lost_beyond_the_bound_is_counted(secret: Path) -> None:
         (0o601, SECRET, "{path}: its mode is 0601, expected nothing for others: run `chmod o= {path}`"),
         (0o640, "", "{path}: has 0 lines, expected one"),
         (0o600, f"{SECRET}\n{SECRET}\n", "{path}: has 2 lines, expected one"),
-        (0o640, PIPE, "{path}: can't be read (no file): see docs/telemetry.md"),
+        (0o640, PIPE, "{path}: can't be read (a pipe or device, expected a plain file): see docs/telemetry.md"),
         (0o600, None, "{path}: can't be read (No such file or directory): see docs/telemetry.md"),
     ],
 )

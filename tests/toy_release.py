@@ -91,7 +91,11 @@ def main(words, locked=False):
                 sys.exit("error: nobody holds the lock")
             except BlockingIOError:
                 pass
-        print(f"error: {version} didn't come up (FAULT no camera); the release before runs again")
+        if how == "full":
+            print("error: the release can't make a venv (No space left on device): look with `df -h`")
+            return 5
+        now = f"{(home / 'current').resolve().name} runs again" if (home / "current").exists() else "nothing runs"
+        print(f"error: {version} didn't come up (FAULT no camera); {now}")
         return int(how)
     release, fresh, link = home / "releases" / version, home / "releases" / f".new-{version}", home / ".current.new"
     if not release.exists():

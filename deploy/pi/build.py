@@ -68,7 +68,9 @@ def build(version: str) -> Path:
     os.sync()  # everything, before the name says that it is complete
     if done.exists():
         say(f"{version} was damaged on the card: it is replaced")
-        exchange(fresh, done)
+        if not exchange(fresh, done):
+            remove(done)  # a power cut before the next line leaves none: the same command goes on
+            fresh.rename(done)
     else:
         fresh.rename(done)
     sync(RELEASES)
@@ -137,8 +139,10 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
     if done.returncode:
         said = done.stdout + done.stderr  # compileall tells a full card on stdout
         found = next((line for line in reversed(said.splitlines()) if line.strip()), f"code {done.returncode}")
-        kind = UnkeptError if any(os.strerror(each) in said for each in NO_ROOM | AILING) else DeployError
-        raise kind(f"the release can't {purpose} ({found})")
+        line = f"the release can't {purpose} ({found})"
+        if any(os.strerror(each) in said for each in NO_ROOM | AILING):
+            raise UnkeptError(f"{line}: look with `df -h`, `df -i` and `sudo dmesg`")
+        raise DeployError(line)
 
 
 def require_packages(settings: dict[str, object]) -> None:

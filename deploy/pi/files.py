@@ -61,17 +61,23 @@ def point(link: Path, target: Path) -> None:
     sync(link.parent)
 
 
-def exchange(one: Path, other: Path) -> None:
-    """Let two files or folders have each other's names, in one step. Raises OSError; DeployError on an overlay."""
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders have each other's names, in one step; return False where the file system can't.
+
+    Raises OSError; DeployError on an overlay.
+    """
     names = os.fsencode(one), os.fsencode(other)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE):
+        if ctypes.get_errno() in UNABLE:
+            return False
         if ctypes.get_errno() == errno.EXDEV:
             raise DeployError(
                 f"{other} lies below an overlay, expected a card that is written: switch *Overlay File System* off "
                 "with `sudo raspi-config` there, and run the same command again"
             )
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
+    return True
 
 
 def release_at(link: Path) -> Path:
@@ -82,17 +88,13 @@ def release_at(link: Path) -> Path:
 def advance(release: Path) -> None:
     """Make a release the current one, and the one before it the former. Raises OSError; then both are as they were.
 
-    After a power cut in between the former one is current still: the same command goes on.
+    After a power cut in between the former one is current still: the same command goes on. Where the file system
+    exchanges no names, a rollback that was cut off has lost its way back.
     """
-    if CURRENT.exists() and FORMER.exists() and release_at(FORMER) == release:
-        try:
-            exchange(CURRENT, FORMER)  # in one step, or a power cut in between would leave no way back
-        except OSError as error:
-            if error.errno not in UNABLE:
-                raise
-        else:
-            sync(HOME)
-            return
+    rolls_back = CURRENT.exists() and FORMER.exists() and release_at(FORMER) == release
+    if rolls_back and exchange(CURRENT, FORMER):  # in one step, or a power cut in between would leave no way back
+        sync(HOME)
+        return
     former = release_at(FORMER)
     if CURRENT.exists() and release_at(CURRENT) != release:
         point(FORMER, release_at(CURRENT))

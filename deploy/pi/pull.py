@@ -22,7 +22,7 @@ from deploy.pi.build import VENV, is_intact, release_of
 from deploy.pi.deliver import FETCHED, fetch, hand_over, run
 from deploy.pi.facts import PULLED, system
 from deploy.pi.fetch import content
-from deploy.pi.files import CURRENT, remove, write
+from deploy.pi.files import CURRENT, refusal, remove, write
 from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
 from deploy.pi.receive import INSTALL, LOCK
 from deploy.pi.say import say
@@ -43,15 +43,23 @@ def main(arguments: Sequence[str] | None = None, now: float | None = None) -> in
     try:
         line = look(computer, now) if options.look else pull(computer, now)
     except (DeployError, OSError) as error:
-        code = error.code if isinstance(error, DeployError) else DeployError.code
-        runs = computer.runs()  # another one, where only the note that it was installed found no room
-        told = "nothing has changed" if runs == ran else f"{runs} runs"
-        line = f"error: {error}" + ("" if isinstance(error, TakenBackError) else f"; {told}")
+        code, line = _told(error, ran, computer.runs())
     say(line)
     if not options.look:
         when = {"time": now, "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
         write(computer.at(PULLED), json.dumps({**when, "code": code, "line": line.removeprefix("error: ")}) + "\n")
     return code
+
+
+def _told(error: DeployError | OSError, ran: str, runs: str) -> tuple[int, str]:
+    """Return the exit code and the line of an error, with what it left at its end, unless its text says so there."""
+    refused = refusal(error) if isinstance(error, OSError) else error
+    if isinstance(refused, TakenBackError):
+        said = str(refused).rpartition("; ")[2].startswith(runs)
+        left = "" if said else f"; {runs} is the current release"  # though another one, cut off, may run on trial
+    else:  # another one runs where only the note that it was installed couldn't be written
+        left = "; nothing has changed" if runs == ran else f"; {runs} runs"
+    return refused.code, f"error: {refused}{left}"
 
 
 def look(computer: Computer, now: float) -> str:
@@ -123,7 +131,7 @@ def _install(computer: Computer, bundle: Bundle, wheels: tuple[File, ...], state
     except (UnreachedError, DarkError):  # no fault of the release: it is tried again
         write_state(computer.at(STATE), state)
         raise
-    except UnkeptError:  # nor is this, but each time stops the kiosk for a while: it counts as begun
+    except UnkeptError:  # nor is this, but it may have stopped the kiosk for a while: it counts as begun
         raise
     except DeployError as error:
         _end(computer, state, str(error))

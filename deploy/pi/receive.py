@@ -16,7 +16,7 @@ from types import FrameType
 LOCK = Path("/run/mask-kiosk-pull/lock")
 ROOM = "expected a disk with room: look with `df -h` and `df -i`"
 BUSY = "another deployment runs there: wait until it has ended"
-BUSY_CODE, UNREACHED_CODE, REFUSED_CODE = 4, 3, 2  # exit codes, as deploy/errors.py has them
+BUSY_CODE, UNREACHED_CODE, UNKEPT_CODE = 4, 3, 5  # exit codes, as deploy/errors.py has them
 INCOMING = Path("/opt/mask-kiosk/incoming")
 LAST = "release.json"  # of what is sent: without it something is missing
 SILENT_SECONDS = 60.0  # as ssh on the workstation: a connection that is dead and doesn't know it keeps nobody out
@@ -67,7 +67,7 @@ def main(version: str) -> int:
             return UNREACHED_CODE
         except OSError as error:  # a card that is full, or was mounted read-only after an error
             print(f"error: {error}, {ROOM}, and run the same command again")
-            return REFUSED_CODE
+            return UNKEPT_CODE
         os.chdir(INCOMING / version)
         os.set_inheritable(lock.fileno(), True)  # the installer, in this process' place, holds it
         os.execv(sys.executable, [sys.executable, "-E", "-s", "-B", "-c", INSTALL, version])  # noqa: S606

@@ -26,8 +26,8 @@ RESTARTED = Case(
 )
 FAILED = Case(
     Level.TROUBLE, "{state} ({result}), started again {restarts} times",
-    "`journalctl -u mask-kiosk -n 30` says why; once that is mended, `sudo systemctl restart mask-kiosk` starts it "
-    "at once.",
+    "`journalctl -u mask-kiosk -n 30` says why; once that is mended, it starts by itself. Where it is failed, `sudo "
+    "systemctl restart mask-kiosk` starts it.",
 )
 
 

@@ -133,9 +133,10 @@ class Mqtt:
         self._present()
 
     def _unreachable(self, _client: "Client", _data: object) -> None:
-        error = sys.exception()  # paho, which is about to try again, hands over no reason
-        why = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error  # a certificate's first
-        self._tell(f"can't be spoken with by TLS ({why})" if isinstance(error, ssl.SSLError) else "can't be reached")
+        error = sys.exception()  # paho hands over none; why a certificate is refused goes before the general reason
+        why = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error
+        by_tls = f" by TLS ({why}), check port, tls and ca_path in [mqtt]" if isinstance(error, ssl.SSLError) else ""
+        self._tell(f"can't be reached{by_tls}")
 
     def _disconnected(self, _client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
         if reason.is_failure and not self._refused:  # which ends the connection too
