@@ -18,6 +18,7 @@ from trainer import bfloat16
 from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
+from trainer.interrupts import BetweenBatches
 from trainer.jobs import Job, _train_away
 from trainer.networks import simple
 from trainer.provenance import commit
@@ -172,6 +173,38 @@ def stopped_by(number: signal.Signals, folder: Path) -> int:
         stopped.send_signal(number)
         stopped.stdout.read()
     return stopped.returncode
+
+
+class Pressed(keras.callbacks.Callback):  # type: ignore[misc]
+    """Press Ctrl-C as an epoch begins, where TensorFlow makes of its exception a damaged heap; note what is done."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+        self.done: list[str] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for _ in range(self._times):
+            self.done.append("pressed")
+            signal.raise_signal(signal.SIGINT)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.done.append("a batch")
+
+
+@pytest.mark.parametrize(("times", "done"), [(1, ["pressed", "a batch"]), (2, ["pressed", "pressed"])])
+def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(times: int, done: list[str]) -> None:
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile("sgd", "mse")
+    pressed, zeros = Pressed(times), np.zeros((4, 1), np.float32)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner's processes may ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt), BetweenBatches() as interrupts:
+            network.fit(zeros, zeros, batch_size=1, verbose=0, callbacks=[pressed, interrupts])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pressed.done == done
 
 
 def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:

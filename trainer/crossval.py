@@ -21,6 +21,7 @@ from trainer.cache import read_array, write_whole
 from trainer.cluster import TREE, each
 from trainer.copies import Material
 from trainer.dataset import Dataset
+from trainer.interrupts import BetweenBatches
 from trainer.networks import NETWORKS, imagenet_weights
 from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
@@ -166,8 +167,8 @@ def _trained(dataset: Dataset, train: Indices, asked: Asked) -> bytes:
     network.compile(keras.optimizers.Adam(recipe.learning_rate), "categorical_crossentropy")
     falling = [falling_rate(recipe.learning_rate, epochs)] if recipe.augmented else []
     shown = batches(dataset, train, recipe, seed, 0)
-    with in_bfloat16(recipe.bfloat16):
-        network.fit(shown, epochs=epochs, shuffle=False, callbacks=falling, verbose=0)
+    with in_bfloat16(recipe.bfloat16), BetweenBatches() as interrupts:
+        network.fit(shown, epochs=epochs, shuffle=False, callbacks=[*falling, interrupts], verbose=0)
     chosen = np.random.default_rng(seed).permutation(train)[:CALIBRATION_PHOTOS]
     return quantize(network, dataset.crops[chosen])
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from device.faces import Luma
 from trainer.bfloat16 import in_bfloat16
 from trainer.dataset import Dataset
+from trainer.interrupts import BetweenBatches
 from trainer.networks import NETWORKS, Recipe
 from trainer.provenance import commit, versions
 from trainer.runs import Plan, Run, RunError, State, save_state
@@ -42,7 +43,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
     keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
                          {"stopping": stopping, "plateau": plateau}, recipe.bfloat16)
-    with in_bfloat16(recipe.bfloat16):
+    with in_bfloat16(recipe.bfloat16), BetweenBatches() as interrupts:
         network.fit(
             batches(dataset, split.train, recipe, plan.seed, state.epochs),
             validation_data=InOrder(dataset, split.validation, BATCH),
@@ -50,7 +51,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
             initial_epoch=state.epochs,
             shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
             callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau,
-                       best_checkpoint(state, folder), keeper],
+                       best_checkpoint(state, folder), interrupts, keeper],
             verbose=1 if sys.stdout.isatty() else 2,
         )
     return Run(plan, keeper.state, folder)

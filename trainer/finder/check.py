@@ -20,6 +20,7 @@ from device.faces import Luma
 from trainer.cache import write_whole
 from trainer.finder.crops import SIZE, Crops
 from trainer.finder.lay import Floats
+from trainer.interrupts import BetweenBatches
 from trainer.runs import State
 from trainer.space_to_depth import SpaceToDepth
 from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, resumed
@@ -119,13 +120,15 @@ def train_check(
     network: Any = resumed(state, folder) if state.last else _compiled(start)
     errors = errors_of(start, learned, folder / "errors.npy") if start else np.zeros(len(learned.is_face), np.float32)
     keeper = StateKeeper(state, folder, {})
-    network.fit(
-        Changed(learned, errors, seed, state.epochs), validation_data=(watched.lumas[..., np.newaxis], watched.is_face),
-        validation_batch_size=BATCH, epochs=epochs, initial_epoch=state.epochs, shuffle=False,
-        callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs),
-                   best_checkpoint(state, folder), keeper],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )  # fmt: skip
+    with BetweenBatches() as interrupts:
+        network.fit(
+            Changed(learned, errors, seed, state.epochs),
+            validation_data=(watched.lumas[..., np.newaxis], watched.is_face), validation_batch_size=BATCH,
+            epochs=epochs, initial_epoch=state.epochs, shuffle=False,
+            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs),
+                       best_checkpoint(state, folder), interrupts, keeper],
+            verbose=1 if sys.stdout.isatty() else 2,
+        )  # fmt: skip
     return keeper.state
 
 

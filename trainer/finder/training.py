@@ -15,6 +15,7 @@ from trainer.finder.lay import Floats
 from trainer.finder.material import Material
 from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
+from trainer.interrupts import BetweenBatches
 from trainer.photos import PhotosError
 from trainer.runs import State
 from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling_rate, resumed
@@ -79,17 +80,18 @@ def train_finder(
         if state.epochs >= end:
             continue
         keeper = StateKeeper(state, folder, {})
-        network.fit(
-            Compositions(material.composer, canvas, STEPS, seed, state.epochs),
-            validation_data=held_data,
-            validation_batch_size=24,
-            epochs=end,
-            initial_epoch=state.epochs,
-            shuffle=False,  # they are drawn by lot already, and a resumed run has to see them in the same order
-            callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs),
-                       best_checkpoint(state, folder), keeper],
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+        with BetweenBatches() as interrupts:
+            network.fit(
+                Compositions(material.composer, canvas, STEPS, seed, state.epochs),
+                validation_data=held_data,
+                validation_batch_size=24,
+                epochs=end,
+                initial_epoch=state.epochs,
+                shuffle=False,  # they are drawn by lot already, and a resumed run has to see them in the same order
+                callbacks=[falling_rate(LEARNING_RATE * (FROM_WEIGHTS if start else 1), epochs),
+                           best_checkpoint(state, folder), interrupts, keeper],
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
         state = keeper.state
     return state
 
