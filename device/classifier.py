@@ -49,8 +49,7 @@ class Classifier:
         self.card, content = read_card(self.path)
         self.threshold = self.card.threshold  # from which a score's label is the alarm's, 0-1; an owner may set another
         size = self.card.input_size
-        takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(LABELS)}]"
-        self._network = load(self.path, content, takes, gives, MADE_BY)
+        self._network = load(self.path, content, (size, size), (len(LABELS),), MADE_BY)
 
     def require_crops_of(self, finder: FaceFinder) -> None:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""
