@@ -44,8 +44,8 @@ class Plot(WithToken):
         """
         telemetry = self.server.telemetry
         today = [row for row in (telemetry.counts.rows() if telemetry else []) if day in {"", row[0]}]
-        found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
-        return sorted(found + today)
+        days = {row[0] for row in today}
+        return sorted([*today, *(row for row in rows(counts_path(), day) if row[0] not in days)])
 
 
 class Export(Plot):
