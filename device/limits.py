@@ -85,7 +85,7 @@ A_TIME = ' as "22:00", from 00:00 to 23:59'
 A_TIME_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
 
 
-def is_address(text: Any) -> bool:  # noqa: ANN401
+def is_address(text: str) -> bool:
     """Tell whether a text is an IP address."""
     try:
         return bool(ipaddress.ip_address(text))
