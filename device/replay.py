@@ -15,10 +15,10 @@ from device.errors import CameraError
 from device.events import Alert, Event
 from device.faces import FaceFinder
 from device.gate import Gate
-from device.kiosk import alert_line, event_line
 from device.levels import levels
 from device.motion import Motion
 from device.settings import Settings
+from device.terminal import alert_line, event_line
 from device.visits import THEN, TrueVisit, Visit, gather
 
 
