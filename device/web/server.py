@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.web import RequestHandler
 
-from device.cameras.camera import is_live
 from device.cameras.frame import Frame
+from device.cameras.source import is_live
 from device.classifier import Verdict
 from device.errors import SettingsError
 from device.events import State
