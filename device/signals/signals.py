@@ -40,9 +40,9 @@ class Signals:
         Off a Raspberry Pi, without GPIO, nothing is switched.
         """
         check_wiring(settings)
-        self._settings, self._pause = settings, pause
-        self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
+        self._pause = pause
         self._lock = threading.RLock()
+        self.adopt(settings)
         self._real = False
         self._alarm = Alarm()
         self._test_since: float | None = None  # seconds
@@ -147,7 +147,7 @@ class Signals:
         return self._test_since == now
 
     def halt(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Switch everything but those LEDs off at once; an exception that wasn't shown is FAULT on the lamp."""
+        """Switch all but the camera and collecting LEDs off; the lamp shows FAULT for an exception not shown yet."""
         with self._lock:
             self._late.lift()
             self._mute()
