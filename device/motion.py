@@ -80,15 +80,15 @@ class Motion:
         picture = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
         while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
             self._pictures.popleft()
-        before = self._pictures[0] if self._pictures else (now, picture)
         if not self._pictures or now - self._pictures[-1][0] >= KEPT_SECONDS:
             self._pictures.append((now, picture))
-        if now - before[0] < least or before[1].shape != picture.shape:
+        taken, before = self._pictures[0]
+        if now - taken < least or before.shape != picture.shape:
             return faces
         # Last, because the picture is kept for whoever comes next.
         if not self._wonders(now, [face.box for face in faces], luma.shape):
             return faces
-        return _with_moves(faces, before[1], picture, scale)
+        return _with_moves(faces, before, picture, scale)
 
 
 def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) -> list[Face]:
