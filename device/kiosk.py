@@ -120,7 +120,7 @@ def _opened(settings: Settings, signals: Signals, stop: StopRequest, at_speed: b
 def _told(
     screen: Screen, telemetry: Telemetry, signals: Signals, pause: Callable[[float], None], seconds: float
 ) -> Iterator[None]:
-    """Show an exception everywhere, and for so many seconds: page and broker need time, no browser was there yet."""
+    """Show an exception everywhere for so many seconds: at the start, page and broker need time until they hear it."""
     try:
         yield
     except Exception as error:

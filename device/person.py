@@ -49,8 +49,8 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
-    last_there: float = 0.0  # seconds: when last seen noticed and moved, at a glance, or before the visit: no ghost
-    surely_there: float = 0.0  # the same, but for glances
+    last_there: float = 0.0  # seconds: when last seen as no ghost: noticed and moved, at a glance, or before the visit
+    surely_there: float = 0.0  # the same, glances left out
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't

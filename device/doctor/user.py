@@ -66,6 +66,6 @@ def is_installed(unit: dict[str, str]) -> bool:
 
 
 def _rows(host: Host, path: str) -> list[list[str]]:
-    """Return what stands between the colons of each line that is a user's or a group's: its third part is a number."""
+    """Return the parts of each line that is a user's or a group's: the third is a number."""
     rows = [line.split(":") for line in (host.text(path) or "").splitlines()]
     return [row for row in rows if len(row) >= 4 and row[2].isdigit()]

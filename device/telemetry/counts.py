@@ -58,7 +58,7 @@ def name_of(event: Event) -> str | None:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Have damage told as SQLite's that isn't: names that are no UTF-8, sizes that no memory has, a card that fails."""
+    """Raise what isn't SQLite's as its own: names that are no UTF-8, sizes that no memory has, a card that fails."""
     try:
         yield
     except (UnicodeDecodeError, MemoryError) as error:
