@@ -66,12 +66,9 @@ class Signals:
         if settings.relay_pin != NOT_WIRED:
             self._relay = Relay(outputs, settings, self._lock)
         self._lamp = Lamp(outputs, settings)
-        if settings.buzzer_pin != NOT_WIRED:
-            self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings)
-        if settings.camera_pin != NOT_WIRED:
-            self._camera = open_output(outputs, LED, "camera_pin", settings)
-        if settings.collect_pin != NOT_WIRED:
-            self._collect = open_output(outputs, LED, "collect_pin", settings)
+        self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings)
+        self._camera = open_output(outputs, LED, "camera_pin", settings)
+        self._collect = open_output(outputs, LED, "collect_pin", settings)
         if settings.button_pin != NOT_WIRED:
             self._button = PushButton(outputs, settings.button_pin)
 
