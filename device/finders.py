@@ -50,7 +50,7 @@ class OwnFaceFinder:
         return self.places(luma, self._least_score)
 
     def places(self, luma: Luma, least_score: float) -> list[Face]:
-        """Return what the face network alone scores so much, largest first, as its check is shown it."""
+        """Return what the face network alone gives this score or more, largest first: its check looks at that."""
         fitted = heatmap.fit(luma)
         size = luma.shape[1], luma.shape[0]
         return heatmap.faces_of(self._network.run(fitted.luma), fitted, size, least_score, self.card.overlap)

@@ -168,7 +168,7 @@ def _is_there(visit: Visit, truth: TrueVisit) -> bool:
 
 
 def _rank(visit: Visit, truth: TrueVisit) -> tuple[bool, float, bool]:
-    """Return what is larger, the likelier a visit is one that was told of a true one who is there."""
+    """Return a rank: the higher, the likelier this true visit is the one that was told."""
     seconds = _both(visit, truth) - (OFF_SECONDS if truth.answers == (POSTER,) else 0.0)
     return visit.answers == truth.answers and _half(visit, truth), seconds, WITHOUT_MASK in truth.answers
 
