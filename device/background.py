@@ -15,16 +15,16 @@ from device.faces import Box, iou
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
 LEAST_SEEN = 0.8  # share of the time in which a place must have been seen to be background
-# Overlap with a place, 0-1, from which a face is what is left of it while somebody is before it: finders then frame it
-# anew, and some of whoever hides it with it.
+# While somebody is before a place, finders frame what is left of it anew, with some of whoever hides it. From this
+# overlap with the place, 0-1, such a face is still the place's.
 LEFT_IOU = 0.4
-REFRAMED_IOU = 0.6  # the same while nobody is before it: it may be framed anew for a moment
-# After so long without the place itself it is rather somebody who stands before it: whoever walks by is past it sooner.
+REFRAMED_IOU = 0.6  # the same while nobody is before it: finders may frame it otherwise for a moment
+# Since the place was seen alone. Later, a face there is rather somebody's who stands before it: who walks by is gone.
 HIDDEN_SECONDS = 3.0
-ALONE_SECONDS = 2.0  # a place is alone that nothing was beside for so long: who sways before it goes through it
-GAP_SECONDS = 2.0  # between two sightings: a shorter one is none, because finders miss a face now and then
-# The same while it is seen beside, and for how long it is framed anew at most while nobody is there: a finder may frame
-# a picture now so, now so, but who sways is off for longer.
+ALONE_SECONDS = 2.0  # without another face beside it, for a place to be alone: who sways before it is in it at times
+GAP_SECONDS = 2.0  # between two sightings: in a shorter gap it was there, because finders miss a face now and then
+# The same if another face was beside it meanwhile, and the longest for which finders frame it otherwise while nobody is
+# there. They may frame a picture in two ways by turns; somebody who sways is off the place for longer.
 WAVER_SECONDS = 0.7
 BESIDE_IOU = 0.3  # overlap with a place, 0-1, from which a face that isn't in it may be the one that was
 LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SECONDS and as long as it was; at most this
@@ -32,10 +32,10 @@ LONGEST_GAP_SECONDS = 30.0  # a place is dropped when it wasn't seen for GAP_SEC
 # of the frames that tell: somebody who sat at a desk did in 0.73 or more of any three seconds; pictures on walls, under
 # noise, JPEG and wavering light, in none, in 0.37 at most if they swayed by a hundredth of their height to each side.
 WATCHED_SECONDS, STIRRING = 10.0, 0.5
-# Somebody asleep may be background too; whoever sits there next is watched, and after so long in which they stir it is
-# none any more, if in so many frames it could be told.
+# Where somebody sleeps may be background too. Whoever sits there next is watched: once they have stirred for so long,
+# and so many frames could tell it, the place is background no more.
 AWAKE_SECONDS, FEWEST_WATCHED = 3.0, 3
-MOST_WAITS = 12  # times as long as for others until a place that stirs is background too: a poster in a draught
+MOST_WAITS = 12  # after so many times as long a place that stirs is background too: a poster in a draught
 SOMEBODY_IOU = 0.5  # overlap with somebody who has moved, 0-1, from which a place that becomes background may be theirs
 KEPT_SECONDS = 24 * 3600.0  # background that nobody has seen for a day is gone: a poster in the dark comes back
 

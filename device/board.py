@@ -7,7 +7,7 @@ ROOT = Path("/")
 
 def name(root: Path = ROOT) -> str | None:
     """Return what the board is, as "Raspberry Pi 4 Model B Rev 1.4"; None where it doesn't say."""
-    return _text(root / "proc/device-tree/model")
+    return text(root / "proc/device-tree/model")
 
 
 def is_pi(root: Path = ROOT) -> bool:
@@ -18,7 +18,7 @@ def is_pi(root: Path = ROOT) -> bool:
 def degrees(root: Path = ROOT) -> float | None:
     """Return the processor's temperature in °C, to a tenth; None where Linux knows of no sensor, or it says nothing."""
     try:
-        return round(int(_text(root / "sys/class/thermal/thermal_zone0/temp") or "") / 1000, 1)
+        return round(int(text(root / "sys/class/thermal/thermal_zone0/temp") or "") / 1000, 1)
     except ValueError:
         return None
 
@@ -30,13 +30,14 @@ def undervoltage(root: Path = ROOT) -> bool | None:
     clear what the doctor wants to read.
     """
     for sensor in sorted((root / "sys/class/hwmon").glob("hwmon*")):
-        if _text(sensor / "name") == "rpi_volt":
-            text = _text(sensor / "in0_lcrit_alarm")
-            return None if text is None else text != "0"
+        if text(sensor / "name") == "rpi_volt":
+            alarm = text(sensor / "in0_lcrit_alarm")
+            return None if alarm is None else alarm != "0"
     return None
 
 
-def _text(path: Path) -> str | None:
+def text(path: Path) -> str | None:
+    """Return the content of a file of the system, stripped; None where there is none that can be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
     except OSError:

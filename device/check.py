@@ -1,6 +1,5 @@
 """Turns settings and a model's card into a table of what the kiosk would do; nothing is opened or switched."""
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -22,43 +21,41 @@ from device.telemetry.webhook import key_of, shown_url
 WHOLE = CameraSettings().crop
 
 
-def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None) -> Iterator[str]:
-    """Yield one line a part: its name, and what it is or does.
+def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None) -> list[str]:
+    """Return one line a part: its name, and what it is or does.
 
     has_golden: golden pictures were there, and right; config: the file that the settings were read from, if any.
     """
     times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
     threshold, release = levels(settings.model, card)
-    yield _line("settings", str(config or "the defaults, because no file was named: `--config FILE` does"))
-    yield _line("model", f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}")
-    yield _line("golden pictures", "judged rightly here" if has_golden else "none beside this model")
-    yield _line("face finder", settings.faces.finder)
-    yield _line("camera", shown(settings.camera.source))
-    yield _line("picture", _picture(settings.camera))
-    yield _line("zones", _zones(times.zones))
-    for key, part in PARTS.items():
-        yield _line(part, _wiring(signals, key))
     first = max(times.sure_seconds, times.notice_seconds)
-    yield _line("verdict", f"after {first:g} s, of the last {times.window_seconds:g} s")
-    yield _line("who counts", f"seen for {times.notice_seconds:g} s, until not seen for {times.forget_seconds:g} s")
-    yield _line("who is judged", _judged(times))
-    yield _line("same visit", f"if back where they were lost within {times.return_seconds:g} s")
-    yield _line("poster", f"a face that hasn't moved for {times.background_seconds:g} s")
-    yield _line("alarm", f"{times.hold_seconds:g} s at least; {_beeps(signals)}")
-    yield _line("quiet hours", _quiet_hours(signals))
-    yield _line("door", _door(signals, card))
-    yield _line("fault", f"shown for {signals.fault_seconds:g} s before the kiosk ends")
-    yield _line("screen", _screen(settings.screen))
-    yield _line("faces kept", _kept(settings, threshold, release))
-    yield _line("metrics", _metrics(settings.screen))
-    yield _line("mqtt", _mqtt(settings.mqtt))
-    yield _line("webhook", _webhook(settings.webhook))
-    yield _line("counts", _counts(settings))
-
-
-def _line(name: str, text: str) -> str:
-    return f"{name:<20}{text}"
+    parts = {
+        "settings": str(config or "the defaults, because no file was named: `--config FILE` does"),
+        "model": f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}",
+        "golden pictures": "judged rightly here" if has_golden else "none beside this model",
+        "face finder": settings.faces.finder,
+        "camera": shown(settings.camera.source),
+        "picture": _picture(settings.camera),
+        "zones": _zones(times.zones),
+        **{part: _wiring(signals, key) for key, part in PARTS.items()},
+        "verdict": f"after {first:g} s, of the last {times.window_seconds:g} s",
+        "who counts": f"seen for {times.notice_seconds:g} s, until not seen for {times.forget_seconds:g} s",
+        "who is judged": _judged(times),
+        "same visit": f"if back where they were lost within {times.return_seconds:g} s",
+        "poster": f"a face that hasn't moved for {times.background_seconds:g} s",
+        "alarm": f"{times.hold_seconds:g} s at least; {_beeps(signals)}",
+        "quiet hours": _quiet_hours(signals),
+        "door": _door(signals, card),
+        "fault": f"shown for {signals.fault_seconds:g} s before the kiosk ends",
+        "screen": _screen(settings.screen),
+        "faces kept": _kept(settings, threshold, release),
+        "metrics": _metrics(settings.screen),
+        "mqtt": _mqtt(settings.mqtt),
+        "webhook": _webhook(settings.webhook),
+        "counts": _counts(settings),
+    }
+    return [f"{name:<20}{text}" for name, text in parts.items()]
 
 
 def _picture(camera: CameraSettings) -> str:

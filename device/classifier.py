@@ -12,7 +12,7 @@ from device.crop import crop_face
 from device.errors import ModelError
 from device.faces import Box, Face, FaceFinder, Luma
 from device.look import WELL_SEEN, Look, look_at
-from device.model_card import MADE_BY, ModelCard, read_card
+from device.model_card import ALARM_LABEL, LABELS, MADE_BY, MASK_LABEL, ModelCard, read_card
 from device.tflite import load
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -25,9 +25,9 @@ class Verdict:
 
     box: Box
     face_score: float  # on the face finder's scale
-    scores: tuple[float, ...]  # 0-1 each, in the order of the card's labels
-    alarm_score: float  # 0-1, the alarm label's
-    label: str  # the alarm label at or above the classifier's threshold, else the likeliest other
+    scores: tuple[float, ...]  # 0-1 each, in the order of LABELS
+    alarm_score: float  # 0-1, the latter of them
+    label: str  # ALARM_LABEL at or above the classifier's threshold, else MASK_LABEL
     look: Look = WELL_SEEN  # how well the face was seen
 
 
@@ -49,8 +49,7 @@ class Classifier:
         self.card, content = read_card(self.path)
         self.threshold = self.card.threshold  # from which a score's label is the alarm's, 0-1; an owner may set another
         size = self.card.input_size
-        takes, gives = f"uint8 [1, {size}, {size}, 1] scale 1.0 zero 0", f"float32 [1, {len(self.card.labels)}]"
-        self._network = load(self.path, content, takes, gives, MADE_BY)
+        self._network = load(self.path, content, (size, size), (len(LABELS),), MADE_BY)
 
     def require_crops_of(self, finder: FaceFinder) -> None:
         """Raise ModelError unless the model was trained on the crops of this finder; others, it has never seen."""
@@ -78,10 +77,7 @@ class Classifier:
 
     def verdict(self, face: Face, scores: npt.NDArray[np.float32], look: Look = WELL_SEEN) -> Verdict:
         """Return what scores, float32 (labels,), say of a face; look: how well it was seen."""
-        card = self.card
         # As Python floats, because NumPy 1 and 2 compare a float32 with a float in different precisions.
-        shares = tuple(float(score) for score in scores)
-        alarm = card.labels.index(card.alarm_label)
-        likeliest = max((i for i in range(len(card.labels)) if i != alarm), key=shares.__getitem__)
-        label = card.labels[alarm if shares[alarm] >= self.threshold else likeliest]
-        return Verdict(face.box, face.score, shares, shares[alarm], label, look)
+        mask, alarm = (float(score) for score in scores)
+        label = ALARM_LABEL if alarm >= self.threshold else MASK_LABEL
+        return Verdict(face.box, face.score, (mask, alarm), alarm, label, look)

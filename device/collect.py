@@ -44,7 +44,7 @@ class Collector:
         self.adopt(levels(settings.model, card))
         self._visits: dict[int, tuple[int, float]] = {}  # number to crops taken, and seconds when the last was
         self._waiting: queue.SimpleQueue[Luma | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="collect", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=[store], name="collect", daemon=True)
         self.kept = self.lost = 0  # crops
 
     def adopt(self, levels: Levels) -> None:
@@ -81,36 +81,33 @@ class Collector:
         self.lost += max(0, self._waiting.qsize() - 1) if self._thread.is_alive() else 0
         log.info("collect: %d crops kept, %d lost", self.kept, self.lost)
 
-    def _work(self) -> None:
+    def _work(self, store: CropStore) -> None:
         """Write what waits, until there is a None; look at first, and now and then, for what is too old."""
-        crop: Luma | None
-        self._prune()
+        self._prune(store)
         while True:
             try:
                 crop = self._waiting.get(timeout=PRUNE_SECONDS)
                 if crop is None:
                     return
-                self._write(crop)
+                self._write(store, crop)
             except queue.Empty:
-                self._prune()
+                self._prune(store)
 
-    def _write(self, crop: Luma) -> None:
-        assert self._store is not None  # noqa: S101
+    def _write(self, store: CropStore, crop: Luma) -> None:
         try:
             is_encoded, picture = cv2.imencode(".png", crop)
             if not is_encoded:
                 self._lose("they can't be encoded")
-            elif self._store.keep(picture.tobytes(), self._clock()):
+            elif store.keep(picture.tobytes(), self._clock()):
                 self.kept += 1
             else:
                 self._lose("as many are kept as may be: `make collect` fetches them")
         except Exception as error:  # OpenCV's too: without this thread nothing would be removed any more either
             self._lose(f"they can't be written ({_why(error)})")
 
-    def _prune(self) -> None:
-        assert self._store is not None  # noqa: S101
+    def _prune(self, store: CropStore) -> None:
         try:
-            self._store.prune(self._clock())
+            store.prune(self._clock())
         except Exception as error:
             log.warning("collect: what is too old can't be removed (%s): remove it by hand", _why(error))
 

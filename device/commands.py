@@ -29,8 +29,9 @@ def run(options: argparse.Namespace) -> int:
 def replay(options: argparse.Namespace) -> int:
     """Run recordings through the loop; print what happened, and how that compares with what is true."""
     from device.classifier import Classifier
+    from device.compare_visits import Tally
     from device.finders import open_finder
-    from device.replay import as_json, as_text, compare, replay, require_recordings, tally_json
+    from device.replay import as_json, as_text, replay, require_recordings, tally_json
     from device.visits import read_visits, require_named
 
     _print_whatever()
@@ -40,14 +41,14 @@ def replay(options: argparse.Namespace) -> int:
     require_recordings(options.videos)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
     classifier.require_crops_of(finder)
-    replays = []
+    tally = Tally()
     for video in options.videos:
         played = replay(video, finder, classifier, settings)
         lines = [as_json(played, classifier)] if options.json else as_text(played, classifier)
         print(*lines, sep="\n", flush=True)
-        replays.append(played)
+        if true is not None:
+            tally.count(played.visits, true[played.video])
     if true is not None:
-        tally = compare(replays, true)
         print(*([tally_json(tally)] if options.json else map(classifier.card.marked, tally.lines())), sep="\n")
     return 0
 

@@ -99,8 +99,7 @@ class Decision:
             if verdict.look.moved is not None:
                 self._background.watch(now, verdict.box, verdict.look.moved >= STIR)
         self._turned = self._background.see(now, [verdict.box for verdict in verdicts], self._moved_boxes())
-        posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
-        verdicts = [verdict for verdict in verdicts if verdict not in posters]
+        verdicts = [verdict for verdict in verdicts if not self._is_poster(now, verdict.box)]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
         for i, person in enumerate(self._people):
             if i not in pairs.values():

@@ -58,6 +58,5 @@ class FaceCheck:
 
 def load_check(model: Path, card: CheckCard) -> FaceCheck:
     """Load the check of a face network by the path of the latter's .tflite. Raises ModelError in one line."""
-    takes, gives = f"uint8 [1, {card.size}, {card.size}, 1] scale 1.0 zero 0", "float32 [1, 1]"
-    network = load(check_path(model), read_check(model, card), takes, gives, CHECK_MADE_BY)
+    network = load(check_path(model), read_check(model, card), (card.size, card.size), (1,), CHECK_MADE_BY)
     return FaceCheck(network.run, card)

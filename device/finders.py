@@ -39,9 +39,8 @@ class OwnFaceFinder:
         self.card, content = read_face_card(model)
         self.sha256 = self.card.sha256
         self._least_score = self.card.threshold if least_score is None else least_score
-        takes = f"uint8 [1, {heatmap.HEIGHT}, {heatmap.WIDTH}, 1] scale 1.0 zero 0"
-        gives = f"float32 [1, {heatmap.ROWS}, {heatmap.COLUMNS}, {heatmap.CHANNELS}]"
-        self._network = load(model, content, takes, gives, MADE_BY)
+        shape = heatmap.ROWS, heatmap.COLUMNS, heatmap.CHANNELS
+        self._network = load(model, content, (heatmap.HEIGHT, heatmap.WIDTH), shape, MADE_BY)
         self._check = load_check(model, self.card.check) if checked and self.card.check else None
 
     def find(self, luma: Luma) -> list[Face]:
@@ -51,7 +50,7 @@ class OwnFaceFinder:
         return self.places(luma, self._least_score)
 
     def places(self, luma: Luma, least_score: float) -> list[Face]:
-        """Return what the face network alone scores so much, largest first, as its check is shown it."""
+        """Return what the face network alone gives this score or more, largest first: its check looks at that."""
         fitted = heatmap.fit(luma)
         size = luma.shape[1], luma.shape[0]
         return heatmap.faces_of(self._network.run(fitted.luma), fitted, size, least_score, self.card.overlap)

@@ -84,7 +84,7 @@ def faces_of(
         x, right = (round(min(max(edge * fitted.scale_x, 0), size[0])) for edge in (left, left + wide))
         y, bottom = (round(min(max(edge * fitted.scale_y, 0), size[1])) for edge in (top, top + high))
         box = Box(x, y, right - x, bottom - y)
-        # Two that reach over the edge may be one where they are cut.
+        # Two that reach over the edge may be one face once they are cut to the picture.
         if right > x and bottom > y and all(iou(box, face.box) <= most_overlap for face in found):
             found.append(Face(box, score))
     return largest_first(found)

@@ -13,6 +13,7 @@ from device.classifier import Classifier, Verdict
 from device.crop import whole_picture
 from device.errors import PictureError
 from device.faces import Box, Face, FaceFinder
+from device.model_card import ALARM_LABEL, LABELS
 from device.pictures import picture_files, read_color, read_luma
 
 ALARM_COLOR, CLEAR_COLOR, WHITE = (0, 0, 220), (60, 160, 0), (255, 255, 255)  # BGR
@@ -117,7 +118,7 @@ def as_json(judgement: Judgement, classifier: Classifier) -> str:
 
 def as_text(judgement: Judgement, classifier: Classifier) -> str:
     """Return a judgement as one line for people."""
-    faces = "; ".join(_words(verdict, classifier) for verdict in judgement.verdicts) or "no face"
+    faces = "; ".join(_words(verdict) for verdict in judgement.verdicts) or "no face"
     return classifier.card.marked(f"{judgement.file}: {faces}")
 
 
@@ -126,8 +127,7 @@ def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:
     picture = read_color(judgement.path)
     width = max(1, round(max(judgement.size) * LINE_WIDTH))
     for verdict in judgement.verdicts:
-        alarm = verdict.label == classifier.card.alarm_label
-        color = ALARM_COLOR if alarm else CLEAR_COLOR
+        color = ALARM_COLOR if verdict.label == ALARM_LABEL else CLEAR_COLOR
         x, y, w, h = verdict.box
         cv2.rectangle(picture, (x, y), (x + w - 1, y + h - 1), color, width)
         _write(picture, verdict.label, (x, y - width), color, width)
@@ -142,8 +142,8 @@ def draw(judgement: Judgement, classifier: Classifier, folder: Path) -> None:
         raise PictureError(f"{target}: can't be written ({error.strerror}): choose another --draw") from error
 
 
-def _words(verdict: Verdict, classifier: Classifier) -> str:
-    score = verdict.scores[classifier.card.labels.index(verdict.label)]
+def _words(verdict: Verdict) -> str:
+    score = verdict.scores[LABELS.index(verdict.label)]
     x, y, w, h = verdict.box
     return f"{verdict.label} {score:.2f} at {x},{y} {w}x{h}"
 

@@ -3,46 +3,35 @@
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 
 from device.cameras.camera import Camera, open_camera, require_source
 from device.cameras.source import is_rtsp
 from device.classifier import Classifier
 from device.collect import open_collector
 from device.decision import Decision
-from device.events import Alert, Event, Kind, State
+from device.events import State
 from device.faces import FaceFinder
 from device.finders import open_finder
 from device.gate import Gate
 from device.golden import has_golden_pictures, require_right
 from device.guard import Guard
 from device.levels import levels
-from device.model_card import ModelCard
 from device.motion import Motion
 from device.notify import Notifier
 from device.settings import Settings
 from device.signals.signals import Signals
 from device.stop import StopRequest
 from device.telemetry.telemetry import Telemetry
-from device.terminal import block
+from device.terminal import alert_block, alert_line, event_line, show_fault
 from device.web.address import is_there
 from device.web.screen import Screen, open_screen
 
 log = logging.getLogger(__name__)
-
-WORDS = {
-    State.IDLE: "nobody there",
-    State.CHECKING: "not sure yet",
-    State.CLEAR: "with a mask",
-    State.ALARM: "without a mask",
-    State.FAULT: "out of order",
-}
 
 
 def run(
@@ -103,7 +92,7 @@ def run(
             if alert:
                 line = alert_line(alert, started, classifier.card)
                 notifier.status(line)
-                print(f"{line}\n{_block(alert.state, classifier.card)}", end="", flush=True)
+                print(f"{line}\n{alert_block(alert, classifier.card)}", end="", flush=True)
             for event in events:
                 print(event_line(event, started, classifier.card), flush=True)
         log.info("%s: the recording has ended", settings.camera.source)
@@ -131,7 +120,7 @@ def _opened(settings: Settings, signals: Signals, stop: StopRequest, at_speed: b
 def _told(
     screen: Screen, telemetry: Telemetry, signals: Signals, pause: Callable[[float], None], seconds: float
 ) -> Iterator[None]:
-    """Show an exception everywhere, and for so many seconds: page and broker need time, no browser was there yet."""
+    """Show an exception everywhere for so many seconds: at the start, page and broker need time until they hear it."""
     try:
         yield
     except Exception as error:
@@ -141,34 +130,3 @@ def _told(
         signals.leave(type(error), error, None)
         pause(max(0.0, until - time.monotonic()))  # where no lamp has taken that long
         raise
-
-
-def _block(state: State, card: ModelCard) -> str:
-    return block(state, card.marked(WORDS[state]), sys.stdout)
-
-
-def show_fault(kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-    """Show an exception as FAULT on a terminal, below the last state, which is no longer true."""
-    with suppress(OSError):  # it may be the terminal that is gone
-        if isinstance(error, Exception):
-            print(block(State.FAULT, WORDS[State.FAULT], sys.stdout), end="", flush=True)
-
-
-def alert_line(alert: Alert, started: float, card: ModelCard) -> str:
-    """Return what the terminal shows of a change; `started` is the time of the first frame, in seconds."""
-    return _line(alert.at - started, f"{alert.state}  {WORDS[alert.state]}", alert.state, alert.score, card)
-
-
-def event_line(event: Event, started: float, card: ModelCard) -> str:
-    """Return what the terminal shows of an event, as `alert_line` does."""
-    text = f"visit {event.visit}: {event.kind}"
-    if event.kind in {Kind.ENTER, Kind.LEAVE}:
-        return _line(event.at - started, text, State.IDLE, None, card)
-    return _line(event.at - started, f"{text} {WORDS[event.state]}", event.state, event.score, card)
-
-
-def _line(seconds: float, text: str, state: State, score: float | None, card: ModelCard) -> str:
-    line = f"{seconds:.2f} s  {text}"
-    if score is not None and state is not State.CHECKING:
-        line += f" {1 - score if state is State.CLEAR else score:.2f}"
-    return card.marked(line)

@@ -25,7 +25,7 @@ def checked(default: object, check: Callable[[Any], bool], expected: str, secret
     return field(default=default, metadata={"check": check, "expected": expected, "secret": secret})
 
 
-# Of a score: a mean is never beyond a level that is nearer to 0 or 1, because of the least error that it has with few.
+# Of a score. No mean of few scores is surely beyond a level that is nearer to 0 or 1: it always has some error.
 LOWEST_LEVEL, HIGHEST_LEVEL = 0.02, 0.98
 A_LEVEL = f" from {LOWEST_LEVEL} to {HIGHEST_LEVEL}, or 0 for that of the model's card"
 
@@ -85,7 +85,7 @@ A_TIME = ' as "22:00", from 00:00 to 23:59'
 A_TIME_ZONE = f' as "Europe/Berlin", the name of a time zone, or "{LOCAL}"'
 
 
-def is_address(text: Any) -> bool:  # noqa: ANN401
+def is_address(text: str) -> bool:
     """Tell whether a text is an IP address."""
     try:
         return bool(ipaddress.ip_address(text))

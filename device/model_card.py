@@ -9,8 +9,8 @@ from pathlib import Path
 from device.cards import read_pair
 from device.errors import ModelError
 
-LABELS = ("with_mask", "without_mask")  # in the order of every model's outputs
-ALARM_LABEL = "without_mask"
+MASK_LABEL, ALARM_LABEL = "with_mask", "without_mask"
+LABELS = (MASK_LABEL, ALARM_LABEL)  # in the order of every model's outputs
 FORMAT = 3
 MADE_BY = "make train convert"
 

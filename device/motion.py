@@ -24,12 +24,12 @@ APART_SECONDS = 0.19, 0.5  # between the two pictures that are compared: at leas
 KEPT_SECONDS = 0.03  # between two pictures that are kept, however many a camera gives
 FORGET_SECONDS = 1.0  # without a face, after which no pictures are kept any more
 SMALLEST = 12  # px a side of a face there, to be told anything of
-# Of the differences between the two pictures that are none of light: what a move explains. Less, and something passes
-# before the face, or its shadow does.
+# Share of the differences between the two pictures, those of light left out, that a move has to explain. If it explains
+# less, something passes before the face, or its shadow does.
 LEAST_EXPLAINED = 0.25
-# Where a move explains less, much noise hides one. The face is still all the same if even one that made all of the
-# change would be by less than this, a share of its height: noise of 8 grey levels a pixel makes 0.023 in a face of a
-# tenth of the picture's height, who walks up more than twice as much. A larger face's box hardly jumps, and is enough.
+# Or much noise hides the move. The face is still all the same if a move that made all of the change would be smaller
+# than this, a share of its height: noise of 8 grey levels a pixel makes 0.023 in a face of a tenth of the picture's
+# height, who walks up more than twice as much. For a larger face STIR does: its box hardly jumps.
 HIDDEN, HIDDEN_HEIGHT = 0.03, 0.2  # the latter: share of the picture's height, at most
 # The rest is looked at in blocks, without what is near a face. A camera is shaken unless enough of those that have
 # nearly as much to be seen in them as the face are still; near people hide much of the picture, and move too.
@@ -80,15 +80,15 @@ class Motion:
         picture = cv2.resize(halved(luma, *size), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
         while len(self._pictures) > 1 and now - self._pictures[1][0] >= most:
             self._pictures.popleft()
-        before = self._pictures[0] if self._pictures else (now, picture)
         if not self._pictures or now - self._pictures[-1][0] >= KEPT_SECONDS:
             self._pictures.append((now, picture))
-        if now - before[0] < least or before[1].shape != picture.shape:
+        taken, before = self._pictures[0]
+        if now - taken < least or before.shape != picture.shape:
             return faces
         # Last, because the picture is kept for whoever comes next.
         if not self._wonders(now, [face.box for face in faces], luma.shape):
             return faces
-        return _with_moves(faces, before[1], picture, scale)
+        return _with_moves(faces, before, picture, scale)
 
 
 def _with_moves(faces: list[Face], before: Picture, now: Picture, scale: float) -> list[Face]:

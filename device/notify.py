@@ -1,5 +1,6 @@
 """Tells systemd that the kiosk is ready, alive and in which state, through the socket that NOTIFY_SOCKET names."""
 
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Notifier:
         self._clock = clock
         self._socket: socket.socket | None = None
         self._ready = False  # READY=1 was sent
-        self._alive_at: float | None = None  # seconds: when WATCHDOG=1 was last sent
+        self._alive_at = -math.inf  # seconds: when WATCHDOG=1 was last sent
         if address:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
             with suppress(OSError):  # a systemd that is gone: what is sent is lost
@@ -42,7 +43,7 @@ class Notifier:
         now = self._clock()
         if not self._ready:
             self._ready = self._send("READY=1")
-        if (self._alive_at is None or now - self._alive_at >= ALIVE_SECONDS) and self._send("WATCHDOG=1"):
+        if now - self._alive_at >= ALIVE_SECONDS and self._send("WATCHDOG=1"):
             self._alive_at = now
 
     def status(self, text: str) -> None:

@@ -49,8 +49,8 @@ class Person:
     box: Box
     since: float  # seconds: when it came, or was found again after it had been lost
     last_seen: float  # seconds
-    last_there: float = 0.0  # seconds: when last seen noticed and moved, at a glance, or before the visit: no ghost
-    surely_there: float = 0.0  # the same, but for glances
+    last_there: float = 0.0  # seconds: when last seen as no ghost: noticed and moved, at a glance, or before the visit
+    surely_there: float = 0.0  # the same, glances left out
     visit: int = 0  # its number, from 1; 0: none has begun
     noticed: bool = False  # followed for long enough to count
     moved: bool = False  # from where it was first, or against the rest of the picture: posters and ghosts don't
@@ -98,15 +98,12 @@ class Person:
     def _go(self) -> None:
         """Tell from the latest sightings how fast the face goes, and whether it walks by."""
         least, most = SPEED_SECONDS
-        (x, y), before = _middle(self.box), None
-        for at, box in reversed(self.sightings):
-            if before and self.last_seen - at > most:
-                break
-            if self.last_seen - at >= least:
-                before = self.last_seen - at, _middle(box)
+        x, y = _middle(self.box)
         self.speed = 0.0, 0.0
-        if before:
-            seconds, (left, above) = before
+        ago = [(self.last_seen - at, box) for at, box in self.sightings if self.last_seen - at >= least]
+        if ago:
+            seconds, box = next((sighting for sighting in ago if sighting[0] <= most), ago[-1])
+            left, above = _middle(box)
             self.speed = (x - left) / seconds, (y - above) / seconds
         began, first = self.sightings[0]
         way = math.dist(_middle(first), (x, y)) / self.box.height

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from device.errors import CameraError
 from device.events import Alert, Event
 from device.faces import FaceFinder
 from device.gate import Gate
-from device.kiosk import alert_line, event_line
 from device.levels import levels
 from device.motion import Motion
 from device.settings import Settings
-from device.visits import THEN, TrueVisit, Visit, gather
+from device.terminal import alert_line, event_line
+from device.visits import THEN, Visit, gather
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,6 @@ def require_recordings(sources: Iterable[Path]) -> None:
         if not (source.is_dir() or source.is_file()):
             raise CameraError(f"{shown(str(source))}: no such recording, expected a video file or a folder of pictures")
         require_source(str(source.absolute()))
-
-
-def compare(replays: Sequence[Replay], true: dict[str, list[TrueVisit]]) -> Tally:
-    """Compare recordings with what is truly seen in them, by their names."""
-    tally = Tally()
-    for played in replays:
-        tally.count(played.visits, true[played.video])
-    return tally
 
 
 def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:

@@ -26,7 +26,7 @@ class SealError(KioskError, ValueError):
 
 
 def owners_key(settings: Settings) -> "X25519PublicKey | None":
-    """Read the key that `[collect]` names; None where nothing is kept. Raises SettingsError, and if no light tells."""
+    """Read the key that `[collect]` names; None where nothing is kept. Raises SettingsError, also without an LED."""
     if not settings.collect.on:
         return None
     if settings.signals.collect_pin == NOT_WIRED:

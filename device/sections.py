@@ -29,7 +29,7 @@ def _value(kind: Any, limits: Mapping[str, Any], value: Any, where: str) -> Any:
         return _choice(typing.get_args(kind), value, where)
     if typing.get_origin(kind) is tuple:
         return _rows(limits, value, where)
-    return _single(typing.get_args(kind) or (kind,), limits, value, where)
+    return _single(kind, limits, value, where)
 
 
 def _choice(choices: tuple[str, ...], value: Any, where: str) -> str:  # noqa: ANN401
@@ -47,13 +47,13 @@ def _rows(limits: Mapping[str, Any], value: Any, where: str) -> tuple[Any, ...]:
     return rows
 
 
-def _single(kinds: tuple[type, ...], limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
-    """Return a text, truth value or number of one of the kinds; a whole number may stand for one with a point."""
-    if float in kinds and type(value) is int and limits["check"](value):  # else it may be too large for a float
+def _single(kind: type, limits: Mapping[str, Any], value: Any, where: str) -> Any:  # noqa: ANN401
+    """Return a text, truth value or number of this kind; a whole number may stand for one with a point."""
+    if kind is float and type(value) is int and limits["check"](value):  # else it may be too large for a float
         value = float(value)
     # A check says no to nan too.
-    if type(value) not in kinds or value == "" or (limits and not limits["check"](value)):
-        name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kinds[0]]
+    if type(value) is not kind or value == "" or (limits and not limits["check"](value)):
+        name = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}[kind]
         hidden = limits.get("secret") and isinstance(value, str | list | dict) and value
         told = "no such text" if hidden else repr(value)
         raise SettingsError(f"{where} is {told}, expected {name}{limits.get('expected', '')}")

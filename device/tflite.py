@@ -40,11 +40,13 @@ class TFLite:
         return np.asarray(self._interpreter.get_tensor(self._output)[0], dtype=np.float32)
 
 
-def load(model: Path, content: bytes, takes: str, gives: str, made_by: str) -> TFLite:
+def load(model: Path, content: bytes, size: tuple[int, int], shape: tuple[int, ...], made_by: str) -> TFLite:
     """Load a model from the bytes of its file, proven to take and give what its card says.
 
-    made_by: the command that makes the file. Raises ModelError with one line that names the file.
+    size: (height, width) in px of the luma it takes; shape: the output's, without its batch axis; made_by: the command
+    that makes the file. Raises ModelError with one line that names the file.
     """
+    takes, gives = f"uint8 {[1, *size, 1]} scale 1.0 zero 0", f"float32 {[1, *shape]}"
     try:
         network = TFLite(content)
     except ModelError as error:

@@ -150,20 +150,16 @@ def _match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]
     who stand there at once it isn't told which is which; then those that share most of their time. Of people who share
     as much, one with the same answer comes first, then one who is bare: it isn't wrong to ring while one stands there.
     """
-    shared = sorted(
-        (
-            (share >= 0.5 and visit.answers == truth.answers, share, visit.answers == truth.answers,
-             WITHOUT_MASK in truth.answers, -i, -j)
-            for i, truth in enumerate(true)
-            for j, visit in enumerate(visits)
-            if (share := _shared(visit, truth)) > 0
-        ),
-        reverse=True,
-    )  # fmt: skip
+    fits = []
+    for i, truth in enumerate(true):
+        for j, visit in enumerate(visits):
+            share, same = _shared(visit, truth), visit.answers == truth.answers
+            if share > 0:
+                fits.append(((same and share >= 0.5, share, same, WITHOUT_MASK in truth.answers), i, j))
     pairs: dict[int, int] = {}
-    for *_, i, j in shared:
-        if -i not in pairs and -j not in pairs.values():
-            pairs[-i] = -j
+    for _, i, j in sorted(fits, key=lambda fit: fit[0], reverse=True):
+        if i not in pairs and j not in pairs.values():
+            pairs[i] = j
     return pairs
 
 
@@ -172,7 +168,7 @@ def _is_there(visit: Visit, truth: TrueVisit) -> bool:
 
 
 def _rank(visit: Visit, truth: TrueVisit) -> tuple[bool, float, bool]:
-    """Return what is larger, the likelier a visit is one that was told of a true one who is there."""
+    """Return a rank: the higher, the likelier this true visit is the one that was told."""
     seconds = _both(visit, truth) - (OFF_SECONDS if truth.answers == (POSTER,) else 0.0)
     return visit.answers == truth.answers and _half(visit, truth), seconds, WITHOUT_MASK in truth.answers
 

@@ -19,7 +19,7 @@ from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
 from device.compare_visits import Tally
 from device.events import Kind, State
-from device.replay import as_json, as_text, compare, replay
+from device.replay import as_json, as_text, replay
 from device.settings import Settings, read_settings
 from device.visits import TrueVisit, Visit, VisitsError, read_visits
 
@@ -56,8 +56,9 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
         {"number": 1, "enter": 1.0, "leave": 4.9, "answers": [WITHOUT, WITH], "told": [1.5, 3.8]}
     ]
     assert Device.pin_factory is None  # no pin is touched
-    true = {"visit": [TrueVisit(1.0, 4.9, (WITHOUT, WITH), 1.0)]}
-    assert list(compare([played], true).lines()) == [
+    tally = Tally()
+    tally.count(played.visits, [TrueVisit(1.0, 4.9, (WITHOUT, WITH), 1.0)])
+    assert list(tally.lines()) == [
         "1 of 1 visits right, 0 never sure, 0 not seen",
         "verdict 0.50 s (median) and 0.50 s (95th percentile) after the face was well visible",
         "0 false alarms in 0 visits with a mask",
@@ -81,7 +82,8 @@ def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -
     played = replay(folder, SquareFinder(), classifier, Settings())
     assert played.visits == [Visit(1, 0.5, 1.4, (WITH,), (0.9,))]
     assert list(as_text(played, classifier))[-1] == "  visit 1, 0.50 s to the end: with_mask at 0.90 s"
-    late = compare([played], {"open": [TrueVisit(60.0, 70.0, (WITH,), 60.0)]})  # the recording has lost its second half
+    late = Tally()
+    late.count(played.visits, [TrueVisit(60.0, 70.0, (WITH,), 60.0)])  # the recording has lost its second half
     assert (late.visits, late.right, late.missed, late.ghosts) == (1, 0, 1, 1)
 
 

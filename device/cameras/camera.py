@@ -10,7 +10,7 @@ from device.cameras.frame import Frame
 from device.cameras.recordings import PictureFolder, VideoFile, at_speed
 from device.cameras.rtsp import open_rtsp
 from device.cameras.sight import Sight
-from device.cameras.source import is_rtsp, is_usb, shown
+from device.cameras.source import is_live, is_rtsp, is_usb, shown
 from device.cameras.usb import open_usb
 from device.cameras.view import turned_and_cropped
 from device.errors import CameraError
@@ -23,11 +23,6 @@ class Camera(AbstractContextManager["Camera"], Protocol):
     def frames(self) -> Iterator[Frame]:
         """Yield frames until a recording ends; raise CameraError when a live camera stops giving them, or none came."""
         ...
-
-
-def is_live(source: str) -> bool:
-    """Tell whether a source's frames are of now, and on the clock of time.monotonic()."""
-    return source == "pi" or is_usb(source) or is_rtsp(source)
 
 
 def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None = None) -> Camera:

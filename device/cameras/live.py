@@ -45,11 +45,11 @@ class LiveCapture:
         patience = START_SECONDS
         while True:
             with self._changed:
-                arrived = self._changed.wait_for(lambda: self._newest or self._failure, patience)
+                self._changed.wait_for(lambda: self._newest or self._failure, patience)
                 frame, self._newest = self._newest, None
             if self._failure:
                 raise self._failure
-            if not arrived or frame is None:
+            if frame is None:
                 raise CameraFault(self._name, Blind.STALLED, f"no frame for {patience} s: {self._advice}")
             patience = STALL_SECONDS
             yield frame

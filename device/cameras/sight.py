@@ -1,5 +1,6 @@
 """Tells from the frames of a live camera whether it still sees what is before it: pure, time comes in with them."""
 
+import math
 import zlib
 from collections import deque
 
@@ -12,8 +13,8 @@ from device.errors import Blind, CameraFault
 from device.faces import Luma
 from device.reduce import block_means
 
-# Without a picture that differs from those before, by a single bit, for so long: no sensor is without noise, but where
-# it is saturated.
+# The picture is frozen if for so long none has differed from those before, even by a bit: every sensor has noise,
+# unless it is saturated.
 FROZEN_SECONDS = 1.5
 # Video that is coded as differences may repeat a still scene to the bit, up to its next key frame; x264 repeats drawn
 # ones for 0.33 s at most, however little noise is in them and however coarsely it codes. How long a camera does so is
@@ -48,7 +49,7 @@ class Sight:
         """Take the camera's name for its error lines, and whether its coding may repeat a still scene to the bit."""
         self._name, self._repeats = name, repeats
         self.has_seen = False  # anything but black
-        self._begun: float | None = None  # seconds: when the first picture came
+        self._begun = math.inf  # seconds: when the first picture came
         self._repeated = self._longest = 0.0  # seconds for which it repeats itself, and for which it did at most
         self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
         self._renewed = 0.0  # seconds: when a picture was last a new one
@@ -57,7 +58,7 @@ class Sight:
         self._black_since = 0.0  # seconds
         self._noisy_at = 0.0  # seconds: when black was last alive
         self._patience = SETTLE_SECONDS
-        self._white_since: float | None = None  # seconds: when the latest pictures began to be white
+        self._white_since = math.inf  # seconds: when the latest pictures began to be white
 
     def check(self, frame: Frame) -> None:
         """Look at the next frame. Raises CameraFault if the lens is covered or dazzled, or the picture frozen."""
@@ -67,7 +68,7 @@ class Sight:
         total = zlib.crc32(frame.luma[::4].tobytes())  # the noise of a quarter of the rows is enough
         if black or white or total not in self._sums:
             self._sums.append(total)
-            self._begun = frame.taken if self._begun is None else self._begun
+            self._begun = min(self._begun, frame.taken)
             self._longest, self._repeated = max(self._longest, self._repeated), 0.0
             self._renewed = frame.taken
         else:
@@ -91,14 +92,12 @@ class Sight:
         """Return for how long the picture may have been the same at `now`, in seconds."""
         if not self._repeats:
             return FROZEN_SECONDS
-        learnt = self._begun is not None and now - self._begun >= LEARN_SECONDS
-        return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest)) if learnt else REPEATS_SECONDS
+        if now - self._begun < LEARN_SECONDS:
+            return REPEATS_SECONDS
+        return min(REPEATS_SECONDS, max(FROZEN_SECONDS, TIMES_LONGER * self._longest))
 
     def _check_white(self, now: float, white: bool) -> None:
-        if not white:
-            self._white_since = None
-            return
-        self._white_since = now if self._white_since is None else self._white_since
+        self._white_since = min(self._white_since, now) if white else math.inf
         dazzled = now - self._white_since
         if dazzled >= DAZZLED_SECONDS:
             raise CameraFault(

@@ -28,6 +28,11 @@ def is_source(text: str) -> bool:
     return is_usb(text) or is_path
 
 
+def is_live(source: str) -> bool:
+    """Tell whether a source's frames are of now, and on the clock of time.monotonic()."""
+    return source == "pi" or is_usb(source) or is_rtsp(source)
+
+
 def is_usb(source: str) -> bool:
     """Tell whether a source is "usb:N", which stands for /dev/videoN."""
     kind, _, number = source.partition(":")

@@ -85,15 +85,7 @@ class Host:
 
     def text(self, path: str) -> str | None:
         """Return the content of a file below the root, stripped; None where there is none that can be read."""
-        try:
-            return (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
-        except OSError:
-            return None
-
-    @property
-    def board(self) -> str | None:
-        """What the board is; None where it doesn't say."""
-        return board.name(self.root)
+        return board.text(self.root / path)
 
     @property
     def is_pi(self) -> bool:

@@ -36,7 +36,7 @@ import json
 from importlib.metadata import version
 from gpiozero import Device
 Device.ensure_pin_factory()
-print(json.dumps([version("gpiozero"), type(Device.pin_factory).__name__]))
+print(json.dumps(version("gpiozero")))
 """
 
 LGPIO = Case(Level.OK, "gpiozero {version} with lgpio on {chip}")
@@ -69,8 +69,7 @@ def pins(host: Host) -> Case:
     ran = host.python(PINS, **{FACTORY: "lgpio"})
     if ran.code:
         return NO_LGPIO.of(error=ran.last_line)
-    version, _ = ran.answer
-    return LGPIO.of(version=version, chip=" and ".join(f"/dev/gpiochip{number}" for number in chips))
+    return LGPIO.of(version=ran.answer, chip=" and ".join(f"/dev/gpiochip{number}" for number in chips))
 
 
 LINES = """

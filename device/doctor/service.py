@@ -5,6 +5,7 @@ import time
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host
+from device.doctor.user import is_installed
 
 OFF = {"", "0", "infinity", "off"}
 
@@ -34,7 +35,7 @@ FAILED = Case(
 def service(host: Host) -> Case:
     """Ask systemd for the state of the unit."""
     unit = host.unit()
-    if not _is_installed(unit):
+    if not is_installed(unit):
         return NOT_INSTALLED
     active, sub, result = (unit.get(key, "") for key in ("ActiveState", "SubState", "Result"))
     restarts = unit.get("NRestarts", "0")
@@ -46,10 +47,6 @@ def service(host: Host) -> Case:
     if restarts == "0":
         return RUNNING.of(status=unit.get("StatusText") or "no state yet")
     return RESTARTED_ONCE if restarts == "1" else RESTARTED.of(**values)
-
-
-def _is_installed(unit: dict[str, str]) -> bool:
-    return unit.get("LoadState") not in {None, "not-found"}
 
 
 WATCHED = Case(Level.OK, "the service after {service}, the computer after {hardware}")
@@ -67,7 +64,7 @@ UNWATCHED = Case(
 def watchdog(host: Host) -> Case:
     """Ask systemd how long it waits for the service, and the hardware for systemd."""
     unit, hardware = host.unit(), host.manager().get("RuntimeWatchdogUSec", "")
-    if not _is_installed(unit):
+    if not is_installed(unit):
         return NOT_INSTALLED
     service_time = unit.get("WatchdogUSec", "")
     if service_time in OFF:

@@ -61,17 +61,16 @@ WORN_DOWN = Case(Level.TROUBLE, "{name} is at the end of its life", WEARING.do)
 
 def wear(host: Host) -> Case:
     """Read what eMMC modules, and few SD cards, tell of their wear (JEDEC JESD84, EXT_CSD 267 to 269)."""
-    worst: tuple[int, int, str] | None = None
+    told: list[tuple[int, int, str]] = []
     for name in sorted(path.name for path in (host.root / "sys/block").glob("mmcblk*")):
         life = host.text(f"sys/block/{name}/device/life_time")
         reserve = host.text(f"sys/block/{name}/device/pre_eol_info")
         tenths = max((int(part, 16) for part in (life or "").split()), default=0)
         if tenths or reserve:
-            found = int(reserve or "0", 16), tenths, name
-            worst = max(worst or found, found)
-    if worst is None:
+            told.append((int(reserve or "0", 16), tenths, name))
+    if not told:
         raise CantTellError("no card here tells of its wear, as most SD cards don't")
-    reserve_level, tenths, name = worst
+    reserve_level, tenths, name = max(told)
     if reserve_level >= SPENT or tenths > WORN_OUT:
         return WORN_DOWN.of(name=name)
     return (WEARING if reserve_level >= NEARLY_SPENT or tenths >= WORN else UNWORN).of(name=name, percent=10 * tenths)

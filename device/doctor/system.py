@@ -32,7 +32,7 @@ def operating_system(host: Host) -> Case:
         return NO_PI.of(system=system)
     if words.get("ID") not in {"debian", "raspbian"} or release not in RELEASES:
         return OTHER_OS.of(system=system)
-    return GOOD_OS.of(release=release, name=RELEASES[release], board=host.board)
+    return GOOD_OS.of(release=release, name=RELEASES[release], board=board.name(host.root))
 
 
 GOOD_PYTHON = Case(Level.OK, "Python {version}")

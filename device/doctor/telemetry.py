@@ -99,8 +99,7 @@ def _barred(host: Host, place: str, name: str) -> Case | None:
 
 def _among(addresses: list[str], allowed: list[Network]) -> bool:
     """Tell whether one of these addresses is in one of the networks; also where there is none."""
-    among = any(ipaddress.ip_address(each) in network for each in addresses for network in allowed)
-    return among or not addresses
+    return not addresses or any(ipaddress.ip_address(each) in network for each in addresses for network in allowed)
 
 
 def _name_servers(host: Host, name: str, addresses: list[str]) -> list[str]:

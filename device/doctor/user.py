@@ -45,7 +45,7 @@ def service_user(host: Host) -> ServiceUser:
 def kiosks_path(host: Host, text: str) -> Path:
     """Return what a path of kiosk.toml names, absolute: to the service where it is installed, else to who looks."""
     unit = known_unit(host)
-    if unit.get("LoadState") in {None, "not-found"}:
+    if not is_installed(unit):
         return arguments.path(text).absolute()
     if text == "~" or text.startswith("~/"):
         text = service_user(host).home + text[1:]
@@ -60,7 +60,12 @@ def known_unit(host: Host) -> dict[str, str]:
         return {}
 
 
+def is_installed(unit: dict[str, str]) -> bool:
+    """Tell whether there is a unit, by systemd's properties of it."""
+    return unit.get("LoadState") not in {None, "not-found"}
+
+
 def _rows(host: Host, path: str) -> list[list[str]]:
-    """Return what stands between the colons of each line that is a user's or a group's: its third part is a number."""
+    """Return the parts of each line that is a user's or a group's: the third is a number."""
     rows = [line.split(":") for line in (host.text(path) or "").splitlines()]
     return [row for row in rows if len(row) >= 4 and row[2].isdigit()]

@@ -6,7 +6,7 @@ from gpiozero import LED, PWMLED
 
 from device.events import State
 from device.settings import SignalSettings
-from device.signals.pins import open_output
+from device.signals.pins import open_output, switch
 from device.signals.wiring import NOT_WIRED
 
 Light = tuple[float, float, float]  # of red, green and blue, 0-1
@@ -25,11 +25,8 @@ class Lamp:
         rgb = settings.blue_pin != NOT_WIRED
         self._lights = RGB if rgb else TWO_LEDS
         self.primaries: tuple[Light, ...] = (RED, GREEN, BLUE) if rgb else (RED, GREEN)
-        self._legs = [
-            (place, open_output(outputs, PWMLED if rgb else LED, key, settings))
-            for place, key in enumerate(("red_pin", "green_pin", "blue_pin"))
-            if getattr(settings, key) != NOT_WIRED
-        ]
+        legs = "red_pin", "green_pin", "blue_pin"
+        self._legs = [open_output(outputs, PWMLED if rgb else LED, leg, settings) for leg in legs]
         self._light: Light = DARK
 
     def show(self, state: State) -> None:
@@ -41,5 +38,5 @@ class Lamp:
         if light == self._light:  # setting PWM anew would flicker
             return
         self._light = light
-        for place, leg in self._legs:
-            leg.value = light[place]
+        for leg, share in zip(self._legs, light, strict=True):
+            switch(leg, share)

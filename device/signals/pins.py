@@ -10,7 +10,7 @@ from gpiozero.pins.mock import MockFactory, MockPWMPin
 from device.board import ROOT, is_pi
 from device.errors import WiringError
 from device.settings import SignalSettings
-from device.signals.wiring import active_high
+from device.signals.wiring import NOT_WIRED, active_high
 
 BOUNCE_SECONDS = 0.02  # a contact closes several times within this
 
@@ -45,9 +45,13 @@ def are_mock() -> bool:
     return isinstance(Device.pin_factory, MockFactory)
 
 
-def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings: SignalSettings) -> OutputDevice:
-    """Open the output at the pin of this key, off. Raises WiringError if the pin can't be had."""
+def open_output(
+    outputs: ExitStack, kind: type[OutputDevice], key: str, settings: SignalSettings
+) -> OutputDevice | None:
+    """Open the output at the pin of this key, off; None if it isn't wired. Raises WiringError if it can't be had."""
     pin: int = getattr(settings, key)
+    if pin == NOT_WIRED:
+        return None
     try:
         output = kind(pin, active_high=active_high(settings, key), initial_value=False)
     except Exception as error:  # every pin library has error types of its own
@@ -58,10 +62,10 @@ def open_output(outputs: ExitStack, kind: type[OutputDevice], key: str, settings
     return output
 
 
-def switch(output: OutputDevice | None, on: bool) -> None:
-    """Switch an output, if there is one."""
+def switch(output: OutputDevice | None, value: float) -> None:
+    """Switch an output, if there is one: 0 is off, 1 is on, and an LED that can be dimmed takes what is between."""
     if output is not None:
-        output.value = on
+        output.value = value
 
 
 def open_input(inputs: ExitStack, key: str, pin: int) -> DigitalInputDevice:

@@ -8,7 +8,7 @@ from gpiozero import DigitalOutputDevice
 from device.deadline import Deadline
 from device.events import State
 from device.settings import SignalSettings
-from device.signals.pins import open_output
+from device.signals.pins import open_output, switch
 
 
 class Relay:
@@ -29,11 +29,11 @@ class Relay:
         if entered and real:
             self._until = now + self._release_seconds
             self._end.move(self._release_seconds)  # on a real clock too, which runs when no frames come
-            self._output.on()
+            switch(self._output, True)
         elif state is not State.CLEAR or now >= self._until:
             self.drop()
 
     def drop(self) -> None:
         """Lock the door, until CLEAR is entered again."""
-        self._output.off()
+        switch(self._output, False)
         self._end.lift()

@@ -40,9 +40,9 @@ class Signals:
         Off a Raspberry Pi, without GPIO, nothing is switched.
         """
         check_wiring(settings)
-        self._settings, self._pause = settings, pause
-        self._quiet = QuietHours.read(settings.quiet_from, settings.quiet_until, settings.time_zone)
+        self._pause = pause
         self._lock = threading.RLock()
+        self.adopt(settings)
         self._real = False
         self._alarm = Alarm()
         self._test_since: float | None = None  # seconds
@@ -66,12 +66,9 @@ class Signals:
         if settings.relay_pin != NOT_WIRED:
             self._relay = Relay(outputs, settings, self._lock)
         self._lamp = Lamp(outputs, settings)
-        if settings.buzzer_pin != NOT_WIRED:
-            self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings)
-        if settings.camera_pin != NOT_WIRED:
-            self._camera = open_output(outputs, LED, "camera_pin", settings)
-        if settings.collect_pin != NOT_WIRED:
-            self._collect = open_output(outputs, LED, "collect_pin", settings)
+        self._buzzer = open_output(outputs, Buzzer, "buzzer_pin", settings)
+        self._camera = open_output(outputs, LED, "camera_pin", settings)
+        self._collect = open_output(outputs, LED, "collect_pin", settings)
         if settings.button_pin != NOT_WIRED:
             self._button = PushButton(outputs, settings.button_pin)
 
@@ -147,7 +144,7 @@ class Signals:
         return self._test_since == now
 
     def halt(self, _kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        """Switch everything but those LEDs off at once; an exception that wasn't shown is FAULT on the lamp."""
+        """Switch all but the camera and collecting LEDs off; the lamp shows FAULT for an exception not shown yet."""
         with self._lock:
             self._late.lift()
             self._mute()

@@ -58,7 +58,7 @@ def name_of(event: Event) -> str | None:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Have damage told as SQLite's that isn't: names that are no UTF-8, sizes that no memory has, a card that fails."""
+    """Raise what isn't SQLite's as its own: names that are no UTF-8, sizes that no memory has, a card that fails."""
     try:
         yield
     except (UnicodeDecodeError, MemoryError) as error:
@@ -77,14 +77,15 @@ class Counts:
         self._opened: os.stat_result | None = None  # which file that is
         self._unwritten: dict[Hour, Counter[str]] = {}
         self._day = ""
-        self._hours: tuple[str, dict[int, Counter[str]]] = "", {}  # of today; the file's and what it doesn't hold yet
+        self._hours: dict[Hour, Counter[str]] = {}  # of today; the file's and what it doesn't hold yet
 
     def add(self, moment: datetime, name: str) -> None:
         """Count something at a moment, by the clock on the wall."""
         self.turn(moment)
-        self._hours[1].setdefault(moment.hour, Counter())[name] += 1
+        hour = self._day, moment.hour
+        self._hours.setdefault(hour, Counter())[name] += 1
         if self._path:
-            self._unwritten.setdefault((self._day, moment.hour), Counter())[name] += 1
+            self._unwritten.setdefault(hour, Counter())[name] += 1
 
     def turn(self, moment: datetime) -> None:
         """Begin anew if it is another day, from what is known of it; what is known of the day before is written."""
@@ -96,21 +97,20 @@ class Counts:
         self._begin(day)
 
     def _begin(self, day: str) -> None:
-        hours = {hour: found.copy() for (of, hour), found in self._unwritten.items() if of == day}
+        hours = {hour: found.copy() for hour, found in self._unwritten.items() if hour[0] == day}
         with suppress(sqlite3.Error):  # which `write` tells
             for _, hour, *found in rows(self._path, day) if self._path else ():
-                hours.setdefault(int(hour), Counter()).update(dict(zip(NAMES, map(int, found), strict=True)))
-        self._day, self._hours = day, (day, hours)
+                hours.setdefault((day, int(hour)), Counter()).update(dict(zip(NAMES, map(int, found), strict=True)))
+        self._day, self._hours = day, hours
 
     @property
     def today(self) -> Counter[str]:
         """What was counted since midnight."""
-        return sum(self._hours[1].values(), Counter())
+        return sum(self._hours.values(), Counter())
 
     def rows(self) -> list[Row]:
         """Return today's hours as they are now, as `rows` yields them of the file; may be called from any thread."""
-        day, hours = self._hours
-        return [(day, hour, *(found[name] for name in NAMES)) for hour, found in sorted(hours.items())]
+        return [(*hour, *(found[name] for name in NAMES)) for hour, found in sorted(self._hours.items())]
 
     @_damage_told()
     def write(self) -> None:
@@ -147,7 +147,7 @@ class Counts:
             with suppress(FileNotFoundError):
                 Path(f"{path}{end}").rename(f"{aside}{end}")
         log.warning("counts: %s is damaged (%s): it is %s now, and they begin anew", path, damage, aside.name)
-        self._unwritten |= {(self._day, hour): found.copy() for hour, found in self._hours[1].items()}  # it held them
+        self._unwritten |= {hour: found.copy() for hour, found in self._hours.items()}  # it held them
 
     def _is_at(self, path: Path) -> bool:
         try:

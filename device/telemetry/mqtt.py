@@ -5,6 +5,7 @@ Events wait in a bounded queue while the broker can't be reached (QoS 1); states
 
 import json
 import logging
+import queue
 import random
 import re
 import socket
@@ -173,25 +174,23 @@ def client_of(settings: MqttSettings, name: str) -> "Client":
 
 def try_broker(settings: MqttSettings) -> None:
     """Connect once, under another name than the kiosk's. Raises KioskError in one line."""
-    answered = threading.Event()
-    answers: list[Any] = []
-
-    def note(_client: "Client", _data: object, _flags: object, reason: Any, _more: object) -> None:  # noqa: ANN401
-        answers.append(reason)
-        answered.set()
-
+    answers = queue.SimpleQueue[Any]()
     client = client_of(settings, f"doctor-{random.randrange(10**6)}")  # noqa: S311 - no secret
-    client.on_connect = note
+    client.on_connect = lambda _client, _data, _flags, reason, _more: answers.put(reason)
     try:
         client.connect(settings.host, settings.port)
     except OSError as error:
         raise BrokerError(str(error.strerror or error)) from error
     client.loop_start()
-    answered.wait(ANSWER_SECONDS)
-    client.disconnect()
-    client.loop_stop()
-    if not answers or answers[0].is_failure:
-        raise BrokerError(str(answers[0]) if answers else f"no answer within {ANSWER_SECONDS:.0f} s")
+    try:
+        answer = answers.get(timeout=ANSWER_SECONDS)
+    except queue.Empty:
+        raise BrokerError(f"no answer within {ANSWER_SECONDS:.0f} s") from None
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if answer.is_failure:
+        raise BrokerError(str(answer))
 
 
 def id_of(settings: MqttSettings) -> str:

@@ -103,7 +103,7 @@ def _line_of(comment: Comment) -> TOMLDocument:
 
 
 def _edited(array: Array, items: list[Any]) -> Iterator[Any]:
-    """Yield the list with other items, comments and all, in each way that leads to a list that can be read."""
+    """Yield the list with other items and its comments, in each of two ways of writing it that can be read again."""
     text, last = array.as_string(), array[-1].as_string() if array else "["
     end = text.rindex(last) + len(last)
     for tried in (text, f"{text[:end]},{text[end:]}"):  # tomlkit adds no comma before a comment

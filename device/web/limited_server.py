@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -32,15 +31,6 @@ class Places:
         if network == HERE:
             return here < self._most
         return self._taken.total() - here < self._most and self._taken[network] < self._most // 2
-
-    @contextmanager
-    def taken(self, network: str) -> Iterator[None]:
-        """Count one as long as this lasts."""
-        self.take(network)
-        try:
-            yield
-        finally:
-            self.leave(network)
 
     def take(self, network: str) -> None:
         """Count one who comes."""

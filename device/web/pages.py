@@ -47,8 +47,11 @@ class Stream(Guarded, WebSocketHandler):
             raise HTTPError(503)  # before it is a socket: one that is closed stays open until its viewer says goodbye
 
     async def get(self, *args: str, **kwargs: str) -> None:
-        with self._places.taken(self._network):
+        self._places.take(self._network)
+        try:
             await super().get(*args, **kwargs)  # until it has ended
+        finally:
+            self._places.leave(self._network)
         self.on_close()  # tornado leaves that out after a goodbye that it can't read
 
     def check_origin(self, origin: str) -> bool:

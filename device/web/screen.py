@@ -40,7 +40,7 @@ class Screen:
         self._state: State | None = None
         self._loop = asyncio.new_event_loop() if server else None
         # A daemon, because a browser must not keep the kiosk from ending.
-        self._thread = threading.Thread(target=self._serve, name="screen", daemon=True)
+        self._thread = threading.Thread(target=_serve, args=[server, self._loop], name="screen", daemon=True)
 
     @property
     def url(self) -> str | None:
@@ -91,19 +91,18 @@ class Screen:
             with suppress(RuntimeError):  # the thread has ended, and said why
                 self._loop.call_soon_threadsafe(call, *arguments)
 
-    def _serve(self) -> None:
-        if self._server is None or self._loop is None:
-            return
-        try:
-            from device.web.routes import serve  # here: a tenth of a second, for the door only
 
-            with sparing_logs():
-                self._loop.run_until_complete(serve(self._server))
-        except Exception:
-            log.exception("screen: has failed; the door goes on without it")
-        finally:
-            self._server.address.socket.close()  # if it never came to serve: browsers would wait for an answer
-            self._loop.close()
+def _serve(server: "Server", loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        from device.web.routes import serve  # here: a tenth of a second, for the door only
+
+        with sparing_logs():
+            loop.run_until_complete(serve(server))
+    except Exception:
+        log.exception("screen: has failed; the door goes on without it")
+    finally:
+        server.address.socket.close()  # if it never came to serve: browsers would wait for an answer
+        loop.close()
 
 
 def open_screen(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.web import RequestHandler
 
-from device.cameras.camera import is_live
 from device.cameras.frame import Frame
+from device.cameras.source import is_live
 from device.classifier import Verdict
 from device.errors import SettingsError
 from device.events import State
@@ -71,7 +71,7 @@ class Server:
         # Of all that a page shows: one with another digest loads itself anew.
         self.page = _digest(self.version, settings, card)
         self._shown: dict[str, str | None] = {"look": "STARTING", "reason": None, "page": self.page}
-        self._seen_at: float | None = None  # seconds, of time.monotonic()
+        self._seen_at = math.nan  # seconds, of time.monotonic(): of the last frame; before the first nothing is late
         self._late = False
         self._live = is_live(settings.camera.source)
         self.metrics: Metrics | None = None
@@ -149,7 +149,7 @@ class Server:
         return self._shown
 
     def _age(self) -> float:
-        return math.nan if self._seen_at is None else time.monotonic() - self._seen_at
+        return time.monotonic() - self._seen_at
 
     def stop(self) -> None:
         """Let the serving end."""
@@ -157,7 +157,7 @@ class Server:
 
     def beat(self) -> None:
         """Tell every viewer that the kiosk is there, and whether frames are late; called about once a second."""
-        self._late = self._seen_at is not None and time.monotonic() - self._seen_at > LATE_SECONDS
+        self._late = self._age() > LATE_SECONDS
         self.tell()
 
 

@@ -38,9 +38,9 @@ class SetupData(WithToken):
         """Return what was posted, checked as a kiosk.toml is. Raises SettingsError."""
         try:
             changes = read_changes(json.loads(self.request.body))
+        except SettingsError:  # a ValueError too
+            raise
         except (ValueError, RecursionError) as error:
-            if isinstance(error, SettingsError):
-                raise
             raise HTTPError(400) from error
         if changes is None:
             raise HTTPError(400)

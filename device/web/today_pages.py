@@ -8,10 +8,7 @@ from device.signals.quiet_hours import time_zone
 from device.telemetry.counts import NAMES, Row, counts_path, rows
 from device.web.doorkeeper import Placed, WithToken
 
-HOURS = range(24)
 SERIES = ("with_mask", "without_mask")  # what the plot shows, side by side in each hour
-WIDTH, HEIGHT, BASE = 960, 300, 260  # of the plot, in units of its own; bars stand on the base
-STEP = WIDTH / len(HOURS)
 
 
 class TodayPage(Placed):
@@ -33,8 +30,7 @@ class Plot(WithToken):
         most = max([1, *(int(found[name]) for found in counted.values() for name in SERIES)])
         self.render(
             "plot.html", words=self.server.language_of(self).today, day=day,
-            counted=counted, names=NAMES, series=SERIES, hours=HOURS, most=most, width=WIDTH, height=HEIGHT, base=BASE,
-            step=STEP,
+            counted=counted, names=NAMES, series=SERIES, most=most,
         )  # fmt: skip
 
     def read(self, day: str = "") -> list[Row]:
@@ -44,8 +40,8 @@ class Plot(WithToken):
         """
         telemetry = self.server.telemetry
         today = [row for row in (telemetry.counts.rows() if telemetry else []) if day in {"", row[0]}]
-        found = [row for row in rows(counts_path(), day) if row[0] not in {row[0] for row in today}]
-        return sorted(found + today)
+        days = {row[0] for row in today}
+        return sorted([*today, *(row for row in rows(counts_path(), day) if row[0] not in days)])
 
 
 class Export(Plot):

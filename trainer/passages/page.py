@@ -5,8 +5,8 @@ from pathlib import Path
 
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
-from device.kiosk import event_line
 from device.replay import Replay
+from device.terminal import event_line
 from trainer.cache import write_whole
 from trainer.finder.page import fill
 from trainer.passages.noise import GHOST_FRAMES, GHOSTS_AN_HOUR, Noise

@@ -23,7 +23,7 @@ function drawMinute(levels, scores, rows) {
   const y = (score) => 20 + (1 - score) * (height - 110);
   pen.fillStyle = style.getPropertyValue("--paper");
   pen.fillRect(0, 0, width, height);
-  pen.fillStyle = pen.strokeStyle = style.getPropertyValue("--ink");
+  pen.fillStyle = style.getPropertyValue("--ink");
   pen.font = "14px system-ui, sans-serif";
   for (const [name, level] of levels) {
     pen.fillText(name, 8, y(level) - 4);

@@ -56,7 +56,6 @@ function fit() {
 // Opens a socket for ever: `heard` gets its messages, `lost` is called when it ends, or says nothing for so long.
 function listen(path, patience, heard, lost) {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
-  socket.binaryType = "blob";
   const end = () => {
     clearTimeout(silence);
     socket.onclose = socket.onmessage = null;

@@ -55,9 +55,8 @@ async function drawLastMinute() {
   if (found) {
     minute = found;
     takeOver();
-    const notice = minute.config ? "" : UNSAVED;
     document.querySelector("#values button").disabled = !minute.config;
-    say(said, notice); // what was said of a device that is back is over
+    say(said, minute.config ? "" : UNSAVED); // what was said of a device that is back is over
   }
   const refused = {};
   const tried = Object.keys(changes()).length ? await told(() => ask("try", changes()), refused) : null;
