@@ -12,7 +12,7 @@ from device.crop import crop_face
 from device.errors import ModelError
 from device.faces import Box, Face, FaceFinder, Luma
 from device.look import WELL_SEEN, Look, look_at
-from device.model_card import ALARM_LABEL, LABELS, MADE_BY, MASK_LABEL, ModelCard, read_card
+from device.model_card import ALARM_LABEL, LABELS, MADE_BY, MASK_LABEL, ModelCard, is_path, read_card
 from device.tflite import load
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -41,7 +41,7 @@ class Classifier:
 
         Raises ModelError if model or card is missing, damaged, or doesn't fit the other.
         """
-        named = "/" not in model and not model.endswith(".tflite")
+        named = not is_path(model)
         self.path = MODELS / f"{model}.tflite" if named else path(f"{model.removesuffix('.tflite')}.tflite")
         if named and model not in {file.stem for file in MODELS.glob("*.tflite")}:
             there = ", ".join(sorted(file.stem for file in MODELS.glob("*.json") if file.stem != FACES))

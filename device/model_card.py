@@ -100,6 +100,11 @@ class ModelCard:
         return f"PRACTICE  {line}" if self.practice else line
 
 
+def is_path(model: str) -> bool:
+    """Tell the path of a .tflite, whose ending may lack, from the name of a model in models/."""
+    return "/" in model or model.endswith(".tflite")
+
+
 def read_card(model: Path) -> tuple[ModelCard, bytes]:
     """Read the card of a classifier, and its bytes, proven to be the card's. Raises ModelError in one line."""
     return read_pair(ModelCard, model, MADE_BY)

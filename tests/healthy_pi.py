@@ -1,6 +1,8 @@
 """Makes a folder that looks like a Raspberry Pi in good health: files, programs on PATH, modules of Python."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -39,6 +41,7 @@ SERVICE = {
     "StatusText": "IDLE nobody there", "MainPID": str(KIOSK_PID), "User": "mask-kiosk", "WatchdogUSec": "6s",
     "WorkingDirectory": "/run/mask-kiosk",
     "Environment": "PYTHONUNBUFFERED=1 GPIOZERO_PIN_FACTORY=lgpio", "SupplementaryGroups": "",
+    "ProtectHome": "yes", "PrivateTmp": "yes",
     "IPAddressAllow": "127.0.0.0/8 ::1/128", "IPAddressDeny": "::/0 0.0.0.0/0",
 }  # fmt: skip
 PICAMERA2 = """
@@ -72,6 +75,24 @@ def gpio_get_line_info(chip, line):
 """
 
 
+NOBODY = 65534
+
+
+@contextmanager
+def as_somebody(*files: Path) -> Iterator[None]:
+    """Let files belong to whoever looks meanwhile, who isn't root."""
+    if os.getuid():
+        yield
+        return
+    for file in files:
+        os.chown(file, NOBODY, -1)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 class Pi:
     """A healthy one, until a test breaks something of it; what does so can be chained."""
 
@@ -102,11 +123,12 @@ class Pi:
         monkeypatch.setenv("PATH", str(self.bin))
         monkeypatch.setenv("PYTHONPATH", f"{self.modules}:{system}")
 
-    def write(self, path: str, text: str) -> Self:
+    def write(self, path: str, text: str, mode: int = 0o644) -> Self:
         """Write a file below the root."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
+        target.chmod(mode)
         return self
 
     def program(self, name: str, script: str) -> Self:

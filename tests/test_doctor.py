@@ -11,18 +11,22 @@ from pathlib import Path
 
 import pytest
 from footprint import TREE
-from healthy_pi import Pi
+from healthy_pi import NOBODY, Pi, as_somebody
 
 from deploy.checks import Facts, shortages
 from device.classifier import MODELS
 from device.doctor import camera, models, packages, pins, screen, service, storage, system, telemetry
 from device.doctor.doctor import CHECKS, as_json, as_text, examine, exit_code, manual, summary
 from device.doctor.finding import Case, Finding, Level
+from device.doctor.host import Host
+from device.doctor.user import HIDES, LOCKED, SHUT_IN
+from trainer.collect_key import PUBLIC, make_pair
 
 ON_NETWORK = "[camera]\nsource = 'rtsp://me:secret@door/1'\n"
 OWN_NUMPY = '__version__ = "2.4.6"\n__file__ = "/venv/numpy.py"\n'
 FAILED = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "NRestarts": "5"}
-NOBODY = 65534
+SECRET = f"whsec_{'A' * 32}"
+COLLECTING = "[signals]\ncollect_pin = 26\n[collect]\npublic_key = '{key}'\n"
 LOCAL, ANY, SCREEN = "127.0.0.0/8 ::1/128", "::/0 0.0.0.0/0", "mask-kiosk-screen.service"
 OURS = f"{os.getuid()}:{os.getgid()}"
 OS_RELEASE = 'ID={id}\nVERSION_ID="{version}"\nPRETTY_NAME="{name}"\n'
@@ -47,7 +51,7 @@ def practice_model(pi: Pi) -> None:
     shutil.copy(MODELS / "door.tflite", folder)
     card = json.loads((MODELS / "door.json").read_text())
     (folder / "door.json").write_text(json.dumps({**card, "practice": True}))
-    pi.config(f'[model]\nname = "{folder / "door.tflite"}"\n')
+    pi.config('[model]\nname = "/models/door.tflite"\n')
 
 
 def wrong_golden(pi: Pi) -> None:
@@ -100,21 +104,38 @@ def fake_opencv(version: str, gui: str) -> str:
 
 
 def with_broker(pi: Pi, host: str = "127.0.0.1", mode: int = 0o640) -> Pi:
-    pi.write("etc/mask-kiosk/mqtt-password", "secret")
-    password = pi.root / "etc/mask-kiosk/mqtt-password"
-    password.chmod(mode)
-    pi.kiosk_user(os.getuid(), os.getgid())
-    return pi.config(f"[mqtt]\nenabled = true\nhost = '{host}'\nport = 9\npassword_path = '{password}'\n")
+    pi.write("etc/mask-kiosk/mqtt-password", "secret", mode).kiosk_user(os.getuid(), os.getgid())
+    return pi.config(f"[mqtt]\nenabled = true\nhost = '{host}'\nport = 9\n")
 
 
 def with_webhook(pi: Pi, url: str = "https://127.0.0.1/token", mode: int = 0o640) -> Pi:
-    pi.write("etc/mask-kiosk/webhook-secret", f"whsec_{'A' * 32}")
-    secret = pi.root / "etc/mask-kiosk/webhook-secret"
-    secret.chmod(mode)
-    pi.kiosk_user(os.getuid(), os.getgid())
-    return pi.config(f"[webhook]\nenabled = true\nurl = '{url}'\nsecret_path = '{secret}'\n")
+    pi.write("etc/mask-kiosk/webhook-secret", SECRET, mode).kiosk_user(os.getuid(), os.getgid())
+    return pi.config(f"[webhook]\nenabled = true\nurl = '{url}'\n")
 
 
+def locked(pi: Pi, path: str, content: bytes, mode: int = 0o600) -> Pi:
+    """Let the service's user be another one, and a file its owner's alone."""
+    pi.write(path, "", mode).kiosk_user(NOBODY, NOBODY)
+    (pi.root / path).write_bytes(content)
+    return pi
+
+
+def key(folder: Path) -> bytes:
+    """Return a collector's public key."""
+    make_pair(folder)
+    return (folder / PUBLIC).read_bytes()
+
+
+def locked_card(pi: Pi) -> None:
+    practice_model(pi)
+    locked(pi, "models/door.json", (pi.root / "models/door.json").read_bytes())
+
+
+def said(path: str, mode: str = "0600") -> dict[str, object]:
+    return {"user": "mask-kiosk", "path": f"{{root}}/{path}", "mode": mode, "owner": OURS, "group": "mask-kiosk"}
+
+
+HIDES_TOO, SHUT_IN_TOO, LOCKED_TOO = telemetry.HINDERED
 SYSTEM_ROWS = (
     Row("system", lambda pi: pi.write("etc/os-release", OS_RELEASE.format(id="debian", version="11", name="Bullseye")),
         system.OTHER_OS, {"system": "Bullseye"}),
@@ -188,12 +209,21 @@ MODEL_ROWS = (
         {"error": "[collect] public_key is set and [signals] collect_pin is 0, expected an LED that is lit while faces "
                   'are kept: wire one and set its pin, or set public_key = "off"'}),
     Row("settings", lambda pi: pi.config("[signals]\ncollect_pin = 26\n[collect]\npublic_key = '/absent.pub'\n"),
-        models.INVALID, {"error": "/absent.pub: can't be read (No such file or directory), expected the public key "
-                                  "that `make collect-key` made: put it there"}),
+        models.INVALID, {"error": "{root}/absent.pub: can't be read (No such file or directory), expected the public "
+                                  "key that `make collect-key` made: put it there"}),
     Row("settings", lambda pi: pi.remove("etc/mask-kiosk/kiosk.toml"), models.DEFAULTS),
+    Row("settings", lambda pi: locked(pi, "etc/mask-kiosk/kiosk.toml", b""), LOCKED,
+        said("etc/mask-kiosk/kiosk.toml")),
+    Row("settings", lambda pi: locked(pi, "etc/collect.pem", key(pi.bin)).config(COLLECTING.format(
+        key="/etc/collect.pem")), LOCKED, said("etc/collect.pem")),
+    Row("settings", lambda pi: locked(pi, "keys/collect.pem", key(pi.bin), 0o644).config(COLLECTING.format(
+        key="/keys/collect.pem")).shut("keys"), SHUT_IN, said("keys/collect.pem") | {"folder": "{root}/keys"}),
     Row("models", practice_model, models.PRACTICE, {"model": "door"}),
     Row("models", lambda pi: pi.config("[faces]\nfinder = 'haar'\n"), models.UNFIT),
     Row("models", damaged_model, models.UNFIT),
+    Row("models", locked_card, LOCKED, said("models/door.json")),
+    Row("models", lambda pi: pi.config("[faces]\nfinder = 'yunet'\nyunet_path = '/root/yunet.onnx'\n"), HIDES,
+        {"path": "{root}/root/yunet.onnx", "setting": "ProtectHome=yes"}),
     Row("models", lambda pi: pi.config("[model]\nthreshold = 0.2\nrelease = 0.8\n"), models.UNFIT),
     Row("models", lambda pi: pi.module("ai_edge_litert", "import os\nos.kill(os.getpid(), 4)"), models.CRASHED,
         {"error": "signal 4"}),
@@ -206,6 +236,8 @@ CAMERA_ROWS = (
     Row("camera", lambda pi: pi.remove("proc/device-tree/model").module("picamera2", "import libcamera"), camera.NO_PI),
     Row("camera", lambda pi: pi.module("picamera2", "class Picamera2:\n    global_camera_info = list"),
         camera.NO_CAMERA, {"source": "pi"}),
+    Row("camera", lambda pi: pi.write("home/pi/door.mp4", "").config("[camera]\nsource = '/home/pi/door.mp4'\n"),
+        HIDES, {"path": "{root}/home/pi/door.mp4", "setting": "ProtectHome=yes"}),
     Row("camera", lambda pi: pi.usb(plugged=False), camera.NO_CAMERA, {"source": "usb:0"}),
     Row("camera owner", lambda pi: pi.process(90, "rpicam-hello").lock_camera(90), camera.OWNED,
         {"who": "rpicam-hello (90)"}),
@@ -295,18 +327,18 @@ TELEMETRY_ROWS = (
     Row("broker", lambda pi: with_broker(pi, "192.0.2.7").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
         telemetry.NOT_LET_OUT,
         {"place": "192.0.2.7 port 9", "allowed": "127.0.0.0/8 ::1/128", "address": "192.0.2.7"}),
-    Row("broker", lambda pi: with_broker(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), telemetry.LOCKED,
-        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/mqtt-password", "mode": "0600", "owner": OURS,
-         "group": "mask-kiosk"}),
-    Row("broker", lambda pi: with_broker(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"), telemetry.SHUT_IN,
+    Row("broker", lambda pi: with_broker(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), LOCKED_TOO,
+        said("etc/mask-kiosk/mqtt-password")),
+    Row("broker", lambda pi: with_broker(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"), SHUT_IN_TOO,
         {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/mqtt-password", "folder": "{root}/etc/mask-kiosk"}),
-    Row("webhook", lambda pi: with_webhook(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), telemetry.LOCKED,
-        {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/webhook-secret", "mode": "0600", "owner": OURS,
-         "group": "mask-kiosk"}),
-    Row("webhook", lambda pi: with_webhook(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"),
-        telemetry.SHUT_IN,
+    Row("webhook", lambda pi: with_webhook(pi, mode=0o600).kiosk_user(NOBODY, NOBODY), LOCKED_TOO,
+        said("etc/mask-kiosk/webhook-secret")),
+    Row("webhook", lambda pi: pi.write("tmp/secret", SECRET, 0o640).config(
+        "[webhook]\nenabled = true\nsecret_path = '/tmp/secret'\n"), HIDES_TOO,
+        {"path": "{root}/tmp/secret", "setting": "PrivateTmp=yes"}),
+    Row("webhook", lambda pi: with_webhook(pi).kiosk_user(NOBODY, os.getgid()).shut("etc/mask-kiosk"), SHUT_IN_TOO,
         {"user": "mask-kiosk", "path": "{root}/etc/mask-kiosk/webhook-secret", "folder": "{root}/etc/mask-kiosk"}),
-    Row("webhook", lambda pi: pi.config(f"[webhook]\nenabled = true\nsecret_path = '{pi.root}/absent'\n"),
+    Row("webhook", lambda pi: pi.config("[webhook]\nenabled = true\nsecret_path = '/absent'\n"),
         telemetry.BAD_FILE),
     Row("webhook", lambda pi: with_webhook(pi, mode=0o644), telemetry.BAD_FILE),
     Row("webhook", lambda pi: with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow="127.0.0.0/8 ::1/128"),
@@ -468,8 +500,7 @@ def test_a_recording_is_seen_where_the_service_finds_it_and_not_where_who_looks_
 def test_a_secret_in_the_home_of_the_services_user_is_read_there(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/root")  # as sudo does
     with_webhook(pi)
-    home = pi.root / "etc/mask-kiosk"
-    pi.write("etc/passwd", f"mask-kiosk:x:{os.getuid()}:{os.getgid()}::{home}:/bin/false\n")
+    pi.write("etc/passwd", f"mask-kiosk:x:{os.getuid()}:{os.getgid()}::/etc/mask-kiosk:/bin/false\n")
     pi.config("[webhook]\nenabled = true\nurl = 'https://127.0.0.1/token'\nsecret_path = '~/webhook-secret'\n")
     assert (look(pi, "webhook").level, look(pi, "webhook").found) == (Level.OK, "only the kiosk reads ~/webhook-secret")
 
@@ -521,7 +552,7 @@ def test_a_service_that_may_speak_with_nobody_is_not_well(pi: Pi) -> None:
 def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str, denied: str) -> None:
     with_webhook(pi, "https://192.0.2.7/token").service(IPAddressAllow=allowed, IPAddressDeny=denied)
     found = look(pi, "webhook")
-    assert (found.level, found.found) == (Level.OK, f"only the kiosk reads {pi.root}/etc/mask-kiosk/webhook-secret")
+    assert (found.level, found.found) == (Level.OK, "only the kiosk reads /etc/mask-kiosk/webhook-secret")
 
 
 @pytest.mark.parametrize(
@@ -540,27 +571,52 @@ def test_a_webhook_that_the_service_may_reach_is_well(pi: Pi, allowed: str, deni
 def test_a_secret_is_read_by_the_user_and_the_groups_of_the_service(
     pi: Pi, number: int, group: int, mode: int, unit: dict[str, str], reads: bool
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own one may only be entered by whoever tests
-        Path(folder).chmod(0o711)
-        secret = Path(folder, "webhook-secret")
-        secret.write_text(f"whsec_{'A' * 32}")
-        secret.chmod(mode)
-        pi.config(f"[webhook]\nenabled = true\nsecret_path = '{secret}'\n").kiosk_user(number, group).service(**unit)
-        found = look(pi, "webhook")
+    with_webhook(pi, mode=mode).kiosk_user(number, group).service(**unit)
+    found = look(pi, "webhook")
     assert (found.level, "can't read" in found.found) == ((Level.OK, False) if reads else (Level.WARNING, True))
 
 
+def test_what_whoever_looks_may_not_read_is_not_judged() -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        Path(folder).chmod(0o755)  # pytest's own one may only be entered by whoever tests
+        pi = Pi(Path(folder), patch).kiosk_user(NOBODY - 1, os.getgid())
+        pi.write("etc/mask-kiosk/kiosk.toml", "", 0o040)
+        with as_somebody(pi.root / "etc/mask-kiosk/kiosk.toml"):
+            found = look(pi, "settings")
+        assert (found.level, found.found) == (
+            Level.UNKNOWN, f"{pi.root}/etc/mask-kiosk/kiosk.toml: can't be read by you: run it with sudo"
+        )
+
+
+def test_a_link_into_a_home_is_not_seen_and_a_home_that_the_unit_shows_is(pi: Pi) -> None:
+    (pi.root / "srv").mkdir()
+    (pi.root / "srv/door.mp4").symlink_to(pi.root / "home/pi/door.mp4")
+    pi.write("home/pi/door.mp4", "").config("[camera]\nsource = '/srv/door.mp4'\n")
+    assert "doesn't see" in look(pi, "camera").found
+    for shown in ("no", "read-only"):
+        assert look(pi.service(ProtectHome=shown), "camera").level is Level.OK
+
+
+def test_the_key_model_and_finder_are_those_that_the_service_means(pi: Pi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/root")  # as sudo does
+    practice_model(pi)
+    (pi.root / "models").rename(pi.root / "nonexistent")
+    pi.write("run/mask-kiosk/collect.pem", key(pi.bin).decode())
+    faces = "[faces]\nfinder = 'yunet'\nyunet_path = '~/absent.onnx'\n"
+    pi.config("[model]\nname = '~/door'\n" + COLLECTING.format(key="collect.pem"))
+    assert [look(pi, name).level for name in ("settings", "models")] == [Level.OK, Level.WARNING]
+    pi.host = Host(pi.root)
+    pi.config(faces)
+    assert look(pi, "models").found.startswith(f"{pi.root}/nonexistent/absent.onnx: ")
+
+
 def test_a_brokers_certificate_that_the_service_cannot_read_is_told(pi: Pi) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        password, certificate = Path(folder, "mqtt-password"), Path(folder, "broker.pem")
-        for path, mode in ((password, 0o640), (certificate, 0o600)):
-            path.write_text("secret")
-            path.chmod(mode)
-        text = f"host = '127.0.0.1'\nport = 9\npassword_path = '{password}'\nca_path = '{certificate}'\n"
-        pi.config(f"[mqtt]\nenabled = true\n{text}").kiosk_user(NOBODY, os.getgid())
-        found = look(pi, "broker")
-    assert (found.level, f"can't read {certificate}: its mode is 0600" in found.found) == (Level.WARNING, True)
+    with_broker(pi).kiosk_user(NOBODY, os.getgid()).write("etc/broker.pem", "", 0o600)
+    pi.config("[mqtt]\nenabled = true\nhost = '127.0.0.1'\nca_path = '/etc/broker.pem'\n")
+    found = look(pi, "broker")
+    assert (found.level, found.found.split(": its mode")[0]) == (
+        Level.WARNING, f"mask-kiosk can't read {pi.root}/etc/broker.pem"
+    )
 
 
 def test_there_is_room_for_the_doctor_where_there_is_for_a_deployment(pi: Pi) -> None:

@@ -5,7 +5,7 @@ import re
 from device.cameras.source import is_rtsp, is_usb, usb_number
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
-from device.doctor.user import kiosks_path
+from device.doctor.user import HINDRANCES, hindrance, kiosks_path
 
 CAMERAS = """
 import json
@@ -48,7 +48,9 @@ def camera(host: Host) -> Case:
         return SEEN.of(camera=f"{name or 'a camera'} at /dev/video{number}") if seen else NO_CAMERA.of(source=source)
     if is_rtsp(source):
         raise CantTellError(ON_NETWORK)
-    recording = host.root / kiosks_path(host, source).relative_to("/")
+    recording = kiosks_path(host, source)
+    if hindered := hindrance(host, recording):
+        return hindered
     return SEEN.of(camera=source) if recording.exists() else NO_CAMERA.of(source=source)
 
 
@@ -95,7 +97,7 @@ def _openers(host: Host, device: str) -> tuple[dict[int, str], bool]:
 
 CHECKS = (
     Check("camera", "Without its camera the kiosk ends and is started again, for ever.", camera,
-          (SEEN, NO_PI, NO_PICAMERA2, NO_CAMERA)),
+          (SEEN, NO_PI, NO_PICAMERA2, *HINDRANCES, NO_CAMERA)),
     Check("camera owner", "One program at a time can have the camera; rpicam-hello is enough.",
           camera_owner, (FREE, OWNED)),
 )

@@ -1,8 +1,13 @@
 """Checks of the doctor: settings, models, and what they say of pictures whose answers are known."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from device.doctor.finding import Case, Check, Level
-from device.doctor.host import CantTellError, Host, Ran
+from device.doctor.host import CONFIG, CantTellError, Host, Ran
+from device.doctor.user import HINDRANCES, hindrance, kiosks_path
 from device.errors import SettingsError, WiringError
+from device.model_card import is_path
 from device.seal import owners_key
 from device.signals.wiring import check_wiring
 
@@ -13,9 +18,17 @@ INVALID = Case(Level.TROUBLE, "{error}", "Correct that line; `python -m device c
 
 def config(host: Host) -> Case:
     """Read the settings, and look at the wiring and the collector's key as the kiosk does before it starts."""
+    installed = host.root / CONFIG
+    if host.config_path == installed and (hindered := hindrance(host, installed)):
+        return hindered
     try:
-        check_wiring(host.settings.signals)
-        owners_key(host.settings)
+        settings, collect = host.settings, host.settings.collect
+        check_wiring(settings.signals)
+        if collect.on:
+            key = kiosks_path(host, collect.public_key)
+            if hindered := hindrance(host, key):
+                return hindered
+            owners_key(replace(settings, collect=replace(collect, public_key=str(key))))
     except (SettingsError, WiringError) as error:
         return INVALID.of(error=error)
     return VALID.of(path=host.config_path) if host.config_path else DEFAULTS
@@ -24,6 +37,7 @@ def config(host: Host) -> Case:
 # Exit code 3: refused by the kiosk in one line on stderr.
 OPEN = """
 import json, sys
+from dataclasses import replace
 from pathlib import Path
 from device.errors import KioskError
 from device.settings import read_settings
@@ -32,7 +46,7 @@ try:
     from device.classifier import Classifier
     from device.finders import open_finder
     from device.levels import levels
-    classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
+    classifier, finder = Classifier(sys.argv[2]), open_finder(replace(settings.faces, yunet_path=sys.argv[3]))
     classifier.require_crops_of(finder)
     levels(settings.model, classifier.card)
 except KioskError as error:
@@ -61,6 +75,11 @@ CRASHED = Case(
 
 def models(host: Host) -> Case:
     """Load classifier and face finder in a Python of their own, with their cards and hashes."""
+    named, yunet = _named(host)
+    stem = named.removesuffix(".tflite")
+    files = [Path(stem + ending) for ending in (".tflite", ".json") if is_path(named)]
+    if hindered := hindrance(host, *files, *[yunet] if host.settings.faces.finder == "yunet" else []):
+        return hindered
     ran = _with_settings(host, MODELS)
     if ran.code == 3:
         return UNFIT.of(error=ran.last_line)
@@ -105,9 +124,14 @@ def golden(host: Host) -> Case:
 
 
 def _with_settings(host: Host, code: str) -> Ran:
-    _ = host.settings  # raises SettingsError: then there is nothing to try
     path = host.config_path
-    return host.python(code, str(path.absolute()) if path else "")
+    return host.python(code, str(path.absolute()) if path else "", *map(str, _named(host)))
+
+
+def _named(host: Host) -> tuple[str, Path]:
+    """Return the classifier's name or path, and YuNet's path, as the kiosk means them. Raises SettingsError."""
+    name, yunet = host.settings.model.name, kiosks_path(host, host.settings.faces.yunet_path)
+    return str(kiosks_path(host, name)) if is_path(name) else name, yunet
 
 
 def _end(ran: Ran) -> str:
@@ -116,9 +140,9 @@ def _end(ran: Ran) -> str:
 
 CHECKS = (
     Check("settings", "A key that is misspelt or out of range keeps the kiosk from starting.", config,
-          (VALID, DEFAULTS, INVALID)),
+          (VALID, DEFAULTS, *HINDRANCES, INVALID)),
     Check("models", "A model that is damaged, or of another face finder, may judge at random: the kiosk refuses it.",
-          models, (FIT, PRACTICE, UNFIT, CRASHED)),
+          models, (FIT, PRACTICE, *HINDRANCES, UNFIT, CRASHED)),
     Check("golden pictures", "Another runtime, processor or OpenCV can judge otherwise without any error.", golden,
           (RIGHT, MISSING, WRONG)),
 )

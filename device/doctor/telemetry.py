@@ -1,16 +1,14 @@
 """Checks of the doctor: whether those who are to be told what happens at the door can be reached."""
 
 import ipaddress
-import os
 import socket
-import stat
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import Host, Network
-from device.doctor.user import kiosks_path, service_user
+from device.doctor.user import HINDRANCES, hindrance, kiosks_path
 from device.errors import SettingsError
 from device.limits import is_address
 from device.telemetry.secret import read_secret
@@ -34,15 +32,7 @@ SILENT = Case(
     "tries it again by itself.",
 )
 BAD_FILE = Case(Level.WARNING, "{error}", "Correct that file; docs/telemetry.md shows how it is made.")
-LOCKED = Case(
-    Level.WARNING, "{user} can't read {path}: its mode is {mode}, the numbers of its owner and group are {owner}",
-    "`sudo chgrp {group} {path} && sudo chmod 640 {path}`, then `sudo systemctl restart mask-kiosk`.",
-)
-SHUT_IN = Case(
-    Level.WARNING, "{user} can't enter {folder}, so it can't read {path}",
-    "Make that file in /etc/mask-kiosk, as docs/telemetry.md shows, and say so in kiosk.toml, or, where it is there, "
-    "`sudo chmod o+x {folder}`; then `sudo systemctl restart mask-kiosk`.",
-)
+HINDERED = tuple(replace(case, level=Level.WARNING) for case in HINDRANCES)  # the door goes on without
 
 
 def broker(host: Host) -> Case:
@@ -56,30 +46,17 @@ def broker(host: Host) -> Case:
     password = str(kiosks_path(host, mqtt.password_path))
     authority = SYSTEM if mqtt.ca_path == SYSTEM else str(kiosks_path(host, mqtt.ca_path))
     try:
+        if hindered := hindrance(host, *(Path(file) for file in (password, authority) if file != SYSTEM)):
+            return replace(hindered, level=Level.WARNING)
         read_secret(password)
-        files = [password] if authority == SYSTEM else [password, authority]
-        locked = next(filter(None, (_locked(host, file) for file in files)), None)
-        if hindered := locked or _barred(host, place, mqtt.host):
-            return hindered
+        if barred := _barred(host, place, mqtt.host):
+            return barred
         try_broker(replace(mqtt, password_path=password, ca_path=authority))
     except SettingsError as error:
         return BAD_FILE.of(error=error)
     except OSError as error:
         return SILENT.of(place=place, trouble=error)
     return ANSWERS.of(place=place)
-
-
-def _locked(host: Host, name: str) -> Case | None:
-    """Return the case of a file that the service's user may not read. Raises OSError where there is none."""
-    user, file = service_user(host), Path(name)
-    if user.number is None:
-        return None
-    if not user.may(os.R_OK, file):
-        status = file.stat()
-        mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", f"{status.st_uid}:{status.st_gid}"
-        return LOCKED.of(user=user.name, path=name, mode=mode, owner=owner, group=user.group)
-    shut = [folder for folder in file.resolve().parents if not user.may(os.X_OK, folder)]
-    return SHUT_IN.of(user=user.name, folder=shut[0], path=name) if shut else None
 
 
 def _barred(host: Host, place: str, name: str) -> Case | None:
@@ -128,12 +105,13 @@ def webhook(host: Host) -> Case:
     settings = host.settings.webhook
     if not settings.enabled:
         return NO_WEBHOOK
-    place, secret = shown_url(settings.url), str(kiosks_path(host, settings.secret_path))
+    place, secret = shown_url(settings.url), kiosks_path(host, settings.secret_path)
     try:
-        key_of(read_secret(secret), secret)
-        name = urlsplit(settings.url).hostname or ""
-        if hindered := _locked(host, secret) or _barred(host, place, name):
-            return hindered
+        if hindered := hindrance(host, secret):
+            return replace(hindered, level=Level.WARNING)
+        key_of(read_secret(str(secret)), str(secret))
+        if barred := _barred(host, place, urlsplit(settings.url).hostname or ""):
+            return barred
     except SettingsError as error:
         return BAD_FILE.of(error=error)
     except OSError as error:
@@ -143,8 +121,8 @@ def webhook(host: Host) -> Case:
 
 CHECKS = (
     Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
-          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, NO_NAMES, SILENT, SHUT_IN, LOCKED, BAD_FILE)),
+          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, NO_NAMES, SILENT, *HINDERED, BAD_FILE)),
     Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
           "can read lets them forge what the kiosk posts.",
-          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NO_NAMES, NOT_FOUND, SHUT_IN, LOCKED, BAD_FILE)),
+          webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NO_NAMES, NOT_FOUND, *HINDERED, BAD_FILE)),
 )

@@ -1,12 +1,33 @@
-"""Says as whom the kiosk's service runs, which files it means, and what that user may do with them."""
+"""Says as whom the kiosk's service runs, which files it means, and what keeps it from reading them."""
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from device import arguments
+from device.doctor.finding import Case, Level
 from device.doctor.host import CantTellError, Host
 
 USER = "mask-kiosk"
+HIDDEN = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp", "/var/tmp")}  # noqa: S108
+VISIBLE = {"no", "read-only"}  # to the service, where its unit has these
+
+HIDES = Case(
+    Level.TROUBLE, "the service doesn't see {path}: its unit has {setting}",
+    "Move it into /etc/mask-kiosk, or a recording into /var/lib/mask-kiosk, and say so in kiosk.toml; then `sudo "
+    "systemctl restart mask-kiosk`.",
+)
+SHUT_IN = Case(
+    Level.TROUBLE, "{user} can't enter {folder}, so it can't read {path}",
+    "Move it into /etc/mask-kiosk and say so in kiosk.toml, or, where it is there, `sudo chmod o+x {folder}`; then "
+    "`sudo systemctl restart mask-kiosk`.",
+)
+LOCKED = Case(
+    Level.TROUBLE, "{user} can't read {path}: its mode is {mode}, the numbers of its owner and group are {owner}",
+    "`sudo chgrp {group} {path} && sudo chmod ug+rX {path}`, then `sudo systemctl restart mask-kiosk`.",
+)
+HINDRANCES = (HIDES, SHUT_IN, LOCKED)
 
 
 @dataclass(frozen=True)
@@ -23,7 +44,7 @@ class ServiceUser:
         """Tell whether owner, group and mode of a file or folder give a right, as os.R_OK. Raises OSError."""
         status = path.stat()
         shift = 6 if status.st_uid == self.number else 3 if status.st_gid in self.groups.values() else 0
-        return bool(status.st_mode >> shift & right)
+        return status.st_mode >> shift & right == right
 
 
 def service_user(host: Host) -> ServiceUser:
@@ -43,13 +64,56 @@ def service_user(host: Host) -> ServiceUser:
 
 
 def kiosks_path(host: Host, text: str) -> Path:
-    """Return what a path of kiosk.toml names, absolute: to the service where it is installed, else to who looks."""
+    """Return what a path of kiosk.toml names: to the service where it is installed, else to who looks."""
     unit = known_unit(host)
     if not is_installed(unit):
-        return arguments.path(text).absolute()
+        return host.root / arguments.path(text).absolute().relative_to("/")
     if text == "~" or text.startswith("~/"):
         text = service_user(host).home + text[1:]
-    return Path(unit.get("WorkingDirectory") or "/", arguments.path(text))
+    return host.root / Path(unit.get("WorkingDirectory") or "/", arguments.path(text)).relative_to("/")
+
+
+def hindrance(host: Host, *paths: Path) -> Case | None:
+    """Return what keeps the service from reading the first of these files and folders that it can't read.
+
+    None where it isn't installed, and for what isn't there, which its reader says. Raises CantTellError for what
+    whoever looks can't read.
+    """
+    unit, user = known_unit(host), service_user(host)
+    if not is_installed(unit) or user.number is None:
+        return None
+    for path in paths:
+        try:
+            if found := _hidden(host, unit, path) or _shut(host, user, path):
+                return found
+            readable = os.access(path, os.R_OK, effective_ids=True)
+        except PermissionError:
+            readable = False
+        except (OSError, ValueError, RuntimeError):  # no file, no name of one, or links that lead to each other
+            continue
+        if not readable:
+            raise CantTellError(f"{path}: can't be read by you: run it with sudo")
+    return None
+
+
+def _hidden(host: Host, unit: dict[str, str], path: Path) -> Case | None:
+    for key, folders in HIDDEN.items():
+        hides = [host.root / folder.lstrip("/") for folder in folders if unit.get(key, "no") not in VISIBLE]
+        if any(file.is_relative_to(folder) for folder in hides for file in (path, path.resolve())):
+            return HIDES.of(path=path, setting=f"{key}={unit[key]}")
+    return None
+
+
+def _shut(host: Host, user: ServiceUser, path: Path) -> Case | None:
+    """Return what mode and folders keep the service's user from. Raises OSError where there is no such file."""
+    right = os.R_OK | os.X_OK if path.is_dir() else os.R_OK
+    if not user.may(right, path):
+        status = path.stat()
+        mode, owner = f"{stat.S_IMODE(status.st_mode):04o}", f"{status.st_uid}:{status.st_gid}"
+        return LOCKED.of(user=user.name, path=path, mode=mode, owner=owner, group=user.group)
+    folders = [folder for folder in path.resolve().parents if folder.is_relative_to(host.root)]
+    shut = [folder for folder in folders if not user.may(os.X_OK, folder)]
+    return SHUT_IN.of(user=user.name, folder=shut[0], path=path) if shut else None
 
 
 def known_unit(host: Host) -> dict[str, str]:
