@@ -1,10 +1,13 @@
 """Turns settings and a model's card into a table of what the kiosk would do; nothing is opened or switched."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from device.cameras.source import shown
-from device.errors import SettingsError
+from device.doctor.host import CantTellError, Host
+from device.doctor.user import kiosks_file, known_unit
+from device.errors import KioskError
 from device.levels import levels
 from device.limits import Zone
 from device.model_card import ModelCard
@@ -123,7 +126,10 @@ def _screen(screen: ScreenSettings) -> str:
 
 
 def _kept(settings: Settings, threshold: float, release: float) -> str:
-    key, collect = owners_key(settings), settings.collect
+    collect = settings.collect
+    if collect.on:
+        settings = replace(settings, collect=replace(collect, public_key=kiosks_file(Host(), collect.public_key)))
+    key = owners_key(settings)
     if key is None:
         return "none"
     return (
@@ -148,8 +154,9 @@ def _mqtt(mqtt: MqttSettings) -> str:
     if not mqtt.enabled:
         return "none"
     try:
-        client_of(mqtt, id_of(mqtt))
-    except (SettingsError, ImportError) as error:
+        authority = mqtt.ca_path if mqtt.ca_path == SYSTEM else kiosks_file(Host(), mqtt.ca_path)
+        client_of(replace(mqtt, password_path=kiosks_file(Host(), mqtt.password_path), ca_path=authority), id_of(mqtt))
+    except (KioskError, ImportError) as error:
         return _without(error)
     trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
     return (
@@ -162,13 +169,16 @@ def _webhook(webhook: WebhookSettings) -> str:
     if not webhook.enabled:
         return "none"
     try:
-        key_of(read_secret(webhook.secret_path), webhook.secret_path)
-    except SettingsError as error:
+        secret = kiosks_file(Host(), webhook.secret_path)
+        key_of(read_secret(secret), secret)
+    except KioskError as error:
         return _without(error)
     return f"posts to {shown_url(webhook.url)}, signed; {webhook.queue} events wait at most"
 
 
 def _without(error: Exception) -> str:
+    if isinstance(error, CantTellError):
+        return str(error)
     return f"none; WARNING: {error}; the door goes on without it"
 
 
@@ -177,4 +187,6 @@ def _counts(settings: Settings) -> str:
         return "none"
     page = settings.screen.today if settings.screen.enabled else "off"
     shown_at = "no page" if page == "off" else f"page at /today, from {_reached(settings.screen, page)}"
-    return f"in {counts_path()}, for the last {settings.counts.keep_days} days with any; {shown_at}"
+    service = known_unit(Host()).get("StateDirectory")
+    path = Path("/var/lib", service, counts_path().name) if service else counts_path()
+    return f"in {path}, for the last {settings.counts.keep_days} days with any; {shown_at}"

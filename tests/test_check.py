@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import typing
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from footprint import TREE
 from gpiozero import Device
+from healthy_pi import Pi, as_somebody
 from screens import card_of
 from test_kiosk import with_card
 
@@ -360,6 +362,40 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (0o640, "posts to https://example.org/…, signed; 1000 events wait at most"),
+        (0o040, "{secret}: can't be read by you: run it with sudo"),
+        (0o600, "none; WARNING: daemon can't read {secret}: its mode is 0600, the numbers of its owner and group are "
+         f"{os.getuid()}:{os.getgid()}: `sudo venv/bin/python -m device doctor` says what to do; the door goes on "
+         "without it"),
+    ],
+)
+def test_where_the_service_is_installed_it_says_what_that_does(
+    mode: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/root")  # as sudo does
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # pytest's own one may only be entered by whoever tests
+        secret = Path(folder, "secret")
+        secret.write_text("whsec_" + "A" * 40)
+        secret.chmod(mode)
+        Pi(Path(folder), monkeypatch).service(
+            User="daemon", Group=str(os.getgid()), StateDirectory="mask-kiosk", WorkingDirectory=folder, PrivateTmp="no"
+        )
+        settings = Settings(
+            webhook=WebhookSettings(True, "https://example.org/", "secret"), counts=CountsSettings(enabled=True)
+        )
+        with as_somebody(*[secret] if mode == 0o040 else []):
+            lines = list(table(settings, card_of(), has_golden=True))
+    assert lines[-2:] == [
+        f"webhook             {said.format(secret=secret)}",
+        "counts              in /var/lib/mask-kiosk/counts.db, for the last 90 days with any; page at /today, from "
+        "loopback",
+    ]
 
 
 def test_a_tilde_in_the_files_that_settings_name_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

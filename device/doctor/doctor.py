@@ -31,8 +31,8 @@ HEAD = """\
 # What can be wrong with a kiosk, and what to do
 
 `make doctor HOST=pi@kiosk.local` on the workstation looks for all of this, and prints what it finds and what to do. On
-the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor` does; without `sudo` it doesn't
-see which programs of other users hold camera and pins.
+the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor` does; without `sudo` it sees
+neither which programs of other users hold camera and pins, nor what the service alone may read.
 
 Exit codes on the kiosk: 0 nothing to do, or a check that couldn't run; 1 a warning; 2 a trouble. From the workstation,
 `python -m deploy doctor pi@kiosk.local` ends with 1 for either, and with 2 or 3 where it can't be run or reached;

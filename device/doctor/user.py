@@ -8,6 +8,7 @@ from pathlib import Path
 from device import arguments
 from device.doctor.finding import Case, Level
 from device.doctor.host import CantTellError, Host
+from device.errors import SettingsError
 
 USER = "mask-kiosk"
 HIDDEN = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp", "/var/tmp")}  # noqa: S108
@@ -94,6 +95,17 @@ def hindrance(host: Host, *paths: Path) -> Case | None:
         if not readable:
             raise CantTellError(f"{path}: can't be read by you: run it with sudo")
     return None
+
+
+def kiosks_file(host: Host, text: str) -> str:
+    """Return the file that a path of kiosk.toml names, as `kiosks_path` does.
+
+    Raises SettingsError for what the service can't read, and CantTellError for what whoever looks can't.
+    """
+    path = kiosks_path(host, text)
+    if hindered := hindrance(host, path):
+        raise SettingsError(f"{hindered.found}: `sudo venv/bin/python -m device doctor` says what to do")
+    return str(path)
 
 
 def _hidden(host: Host, unit: dict[str, str], path: Path) -> Case | None:
