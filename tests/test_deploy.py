@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pi_box import possible_lightly, script
+from pi_box import possible, script
 from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
@@ -748,7 +748,7 @@ def test_a_link_to_another_disk_stays_for_the_next_kiosk(
     assert not plugged_in or list(disk.iterdir()) == []
 
 
-@pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
+@pytest.mark.skipif(not possible(booted=False), reason="needs root, and leave to mount an overlay")
 def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
     for name in ("lower/damaged", "upper", "work", "root"):
         (tmp_path / name).mkdir(parents=True)
