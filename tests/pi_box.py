@@ -154,7 +154,8 @@ class Box:
         host_key = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}\n")
         (self.folder / "ssh_config").write_text(SSH.format(port=self.port, folder=self.folder))
-        self.let_sudo(True)
+        (etc / "sudoers.d/pi").write_text("pi ALL=(ALL) NOPASSWD:ALL\n")
+        (etc / "sudoers.d/pi").chmod(0o440)
         script(self.root / "usr/local/bin/dpkg", "#!/bin/sh\necho arm64\n")
         script(self.root / "usr/local/bin/apt-get", APT)
         # Any ssh of a command under test is this one's.
@@ -167,15 +168,6 @@ class Box:
             (modules / f"numpy-{numpy}.dist-info/METADATA").write_text(
                 f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n"
             )
-
-    def let_sudo(self, yes: bool) -> None:
-        """Let pi become root without a password, or not."""
-        rule = self.root / "etc/sudoers.d/pi"
-        if yes:
-            rule.write_text("pi ALL=(ALL) NOPASSWD:ALL\n")
-            rule.chmod(0o440)
-        else:
-            rule.unlink()
 
     def _command(self) -> list[str | Path]:
         return [
