@@ -22,15 +22,14 @@ from footprint import config_for
 from gpiozero import Device
 from real_data import real_data
 from screens import ANSWER_SECONDS
+from test_classifier import with_card
 
 from device.cameras.frame import Frame
-from device.cards import card_json
 from device.classifier import MODELS
 from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
 from device.kiosk import run
-from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
 from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
@@ -101,14 +100,6 @@ def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings
 
 def histories() -> dict[str, list[bool]]:
     return {name: [change.state for change in Device.pin_factory.pin(pin).states] for name, pin in PINS.items()}
-
-
-def with_card(toy: Path, folder: Path, **changes: object) -> str:
-    """Write the toy model with another card; return its path."""
-    card, content = read_card(toy)
-    (folder / "other.tflite").write_bytes(content)
-    (folder / "other.json").write_text(card_json(dataclasses.replace(card, **changes)))  # type: ignore[arg-type]
-    return str(folder / "other.tflite")
 
 
 class Listener:
