@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, on all hosts if it is about hosts; return the worst exit code.
 
     0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
-    runs there, 5 a release couldn't be kept.
+    runs there, 5 a release couldn't be kept, 6 it is dark there, 130 stopped by Ctrl-C.
     """
     options = parser().parse_args(arguments)
     try:
