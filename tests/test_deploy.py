@@ -172,8 +172,7 @@ def test_a_model_that_is_a_link_travels_as_the_file_that_it_leads_to(tmp_path: P
     model.rename(tmp_path / "door.tflite")
     model.symlink_to("../../door.tflite")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/ssh").write_text(f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
-    (tmp_path / "bin/ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "bin/ssh", f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
     environment = os.environ | index_of(tree) | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     send = (
         "from pathlib import Path; from deploy.remote import Remote; name = 'models/door.tflite'; "
@@ -310,9 +309,8 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
         closed.bind(("127.0.0.1", 0))
         programs = tmp_path / "bin"
         programs.mkdir()
-        ssh = programs / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {closed.getsockname()[1]} "$@"\n')
-        ssh.chmod(stat.S_IRWXU)
+        port = closed.getsockname()[1]
+        script(programs / "ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {port} "$@"\n')
         code, lines = deploy(verb, "pi@127.0.0.1", path=programs)
     assert code == 3
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
@@ -326,16 +324,13 @@ def test_lines_of_many_hosts_stay_whole_and_leave_the_terminal_alone(tmp_path: P
     facts = {"released": True, "unit": {"ActiveState": "active", "StatusText": "IDLE"}, "current": {}}
     findings = json.dumps({"worst": "ok", "findings": ["x" * 5000]})
     red = "printf '\\033[31mred\\tface\\n'"
-    (tmp_path / "ssh").write_text(
-        f"""#!/bin/sh
+    script(tmp_path / "ssh", f"""#!/bin/sh
 case $* in
 *--json*) echo '{findings}' ;;
 *journalctl*) {red} ;;
 *) cat >/dev/null; echo '{json.dumps(facts)}' ;;
 esac
-"""
-    )
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+""")
     names = [f"pi@door{number}" for number in range(40)]
 
     def lines(*words: str) -> list[str]:
@@ -477,8 +472,7 @@ def test_settings_with_the_mark_that_windows_writes_are_read(
 ) -> None:
     monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
     monkeypatch.setattr("os.access", lambda *_: readable)  # root, as which tests may run, reads everything
-    (tmp_path / "sudo").write_text('#!/bin/sh\nshift; exec "$@"\n')
-    (tmp_path / "sudo").chmod(0o700)
+    script(tmp_path / "sudo", '#!/bin/sh\nshift; exec "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (tmp_path / "kiosk.toml").write_text('[camera]\nsource = "usb:1"\n', encoding="utf-8-sig")
     assert settings() == ({"camera": {"source": "usb:1"}}, "")
@@ -772,8 +766,7 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
     }  # fmt: skip
     for released, line in lines.items():
         said = json.dumps(found | {"released": released, "unit": unit | {"ActiveState": "active"}})
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
-        (tmp_path / "ssh").chmod(stat.S_IRWXU)
+        script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
         done = subprocess.run(
             [sys.executable, "-m", "deploy", "status", "pi@kiosk"], cwd=TREE, capture_output=True, text=True,
             check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
@@ -801,8 +794,7 @@ def test_a_host_is_asked_twice_where_it_runs_the_release_and_a_dry_run_fetches_n
     release = plan(tree, "12", RUNTIMES[0])
     current = json.loads(as_json(release)) if runs else {}
     found = FACTS | {"numpy": NUMPY, "time": time.time(), "current": current, "unit": {"ActiveState": "active"}}
-    (tmp_path / "ssh").write_text(KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "ssh", KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
     done = subprocess.run(
         [sys.executable, "-m", "deploy", "deploy", "pi@kiosk", "--dry-run"], cwd=tree, capture_output=True, text=True,
         check=False, env=os.environ | index_of(tree) | {
@@ -824,10 +816,10 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
-    (tmp_path / "ssh").write_text(
-        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n"
+    script(
+        tmp_path / "ssh",
+        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n",
     )
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("deploy.remote.ANSWER_SECONDS", 5.0)
     assert main(["status", "pi@hangs", "pi@works"]) == 3
@@ -840,8 +832,7 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
 def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
     files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ssh").write_text("#!/bin/sh\necho begins\nexec sleep 1000\n")
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "ssh", "#!/bin/sh\necho begins\nexec sleep 1000\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
     with pytest.raises(UnreachedError, match=r"^has said nothing for 1 s, expected a line: look with `make status`; "):
@@ -851,8 +842,7 @@ def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def kiosk(last: str) -> Remote:
         latin = "printf 'T\\374r\\n'"  # Tür, in Latin-1
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
-        (tmp_path / "ssh").chmod(0o700)
+        script(tmp_path / "ssh", f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
         return Remote("pi@kiosk.local")
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
