@@ -22,7 +22,7 @@ from types import SimpleNamespace
 
 import pytest
 from pi_box import possible, script
-from toy_release import NUMPY, behave, index_of, make_tree
+from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
@@ -43,7 +43,6 @@ from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
 
-TREE = Path(__file__).parent.parent
 # 0-10 on systemd's scale; the agent installs, for which it has to be root.
 EXPOSURES = {"mask-kiosk.service": 1.6, "mask-kiosk-pull.service": 2.5}
 

@@ -18,7 +18,7 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from footprint import config_for
+from footprint import TREE, config_for
 from gpiozero import Device
 from real_data import real_data
 from screens import ANSWER_SECONDS
@@ -35,7 +35,6 @@ from device.pictures import read_color
 from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
 from device.stop import StopRequest
 
-TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
 VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 30  # 8 s at 10 frames a second
 LINES = [
