@@ -364,21 +364,27 @@ def main(words, locked):
 """
 
 
-@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
-def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+def packed(files: dict[str, str]) -> bytes:
+    """Return release 1 as it is sent, with these files."""
     sent = io.BytesIO()
     with tarfile.open(fileobj=sent, mode="w") as archive:
-        for name in ("1/deploy/one.py", "1/release.json"):
-            member = tarfile.TarInfo(name)
-            member.size = 1024
-            archive.addfile(member, io.BytesIO(b"#" * 1024))
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"1/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return sent.getvalue()
+
+
+@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
+def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+    sent = packed({"deploy/one.py": "#" * 1024, "release.json": "#" * 1024})
     size = {"silent": 700, "in a file": 700, "between files": 1536}[cut]  # a header is 512 bytes
     with subprocess.Popen(
         [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        running.stdin.write(sent.getvalue()[:size])
+        running.stdin.write(sent[:size])
         running.stdin.flush()
         if cut != "silent":
             running.stdin.close()
@@ -389,14 +395,9 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
 
 
 def test_what_was_received_installs_itself_while_the_lock_is_held(tmp_path: Path) -> None:
-    sent = io.BytesIO()
-    with tarfile.open(fileobj=sent, mode="w") as archive:
-        for name, text in (("deploy/pi/__main__.py", INSTALLER), ("release.json", "")):
-            member = tarfile.TarInfo(f"1/{name}")
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
+    sent = packed({"deploy/pi/__main__.py": INSTALLER, "release.json": ""})
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout.decode()) == (5, f"{tmp_path}/incoming/1 ['install', '1'] True held\n")
 
@@ -440,13 +441,9 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
 
 
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
-    sent = io.BytesIO()
-    with tarfile.open(fileobj=sent, mode="w") as archive:
-        member = tarfile.TarInfo("1/models/door.tflite")
-        member.size = 2048
-        archive.addfile(member, io.BytesIO(b"#" * 2048))
+    sent = packed({"models/door.tflite": "#" * 2048})
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent, capture_output=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout.decode()) == (
