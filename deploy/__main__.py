@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from deploy import commands, publish
 from deploy.errors import DeployError
-from deploy.hosts import path_of
 from deploy.lock import RUNTIMES
 from deploy.wheels import PYTHONS
-from device.arguments import Parser
+from device.arguments import Parser, path
 
 LATEST = max(PYTHONS)  # Debian release
 
@@ -17,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, on all hosts if it is about hosts; return the worst exit code.
 
     0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
-    runs there, 5 a release couldn't be kept.
+    runs there, 5 a release couldn't be kept, 6 it is dark there, 130 stopped by Ctrl-C.
     """
     options = parser().parse_args(arguments)
     try:
@@ -56,8 +55,8 @@ def parser() -> Parser:
     reading.set_defaults(command=commands.logs)
     collecting = verbs.add_parser("collect", help="fetch and open the faces that kiosks kept")
     collecting.set_defaults(command=commands.collect)
-    collecting.add_argument("--to", type=path_of, help="the folder of faces")
-    collecting.add_argument("--key", type=path_of, help="the private key (default: in ~/.config)")
+    collecting.add_argument("--to", type=path, help="the folder of faces")
+    collecting.add_argument("--key", type=path, help="the private key (default: in ~/.config)")
     following = verbs.add_parser("follow", help="have kiosks fetch their releases themselves (docs/fleet.md)")
     following.set_defaults(command=commands.follow)
     following.add_argument("--from", dest="server", default="", help="the address of the published folder")
@@ -73,13 +72,13 @@ def parser() -> Parser:
     making.set_defaults(command=commands.keys)
     publishing = verbs.add_parser("publish", help="write signed releases for a web server")
     publishing.set_defaults(command=commands.publish)
-    publishing.add_argument("--to", type=path_of, help="the folder that a web server shows")
+    publishing.add_argument("--to", type=path, help="the folder that a web server shows")
     publishing.add_argument("--debian", choices=list(PYTHONS), help="12 Bookworm, 13 Trixie (default: both)")
-    publishing.add_argument("--trust", type=path_of, nargs="+", default=[], help="more public keys to believe")
+    publishing.add_argument("--trust", type=path, nargs="+", default=[], help="more public keys to believe")
     publishing.add_argument("--days", type=float, default=30.0, help="how long the manifest is believed")
     publishing.add_argument("--rings", default=publish.RINGS, help="percent of the kiosks @ hours (%(default)s)")
     for each in (making, publishing, following):
-        each.add_argument("--key", type=path_of, default=publish.default_key(), help="the private key (%(default)s)")
+        each.add_argument("--key", type=path, default=publish.default_key(), help="the private key (%(default)s)")
     for each in (putting, packing, publishing):
         each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
     return made

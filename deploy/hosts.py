@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from deploy.errors import DeployError
+from device import arguments
 
 
 def hosts(words: list[str]) -> list[str]:
@@ -12,7 +13,7 @@ def hosts(words: list[str]) -> list[str]:
     """
     found: list[str] = []
     for word in words:
-        path = path_of(word)
+        path = arguments.path(word)
         if path.is_file():
             found += _listed(path)
         elif "@" not in word and ("/" in word or path.suffix == ".txt"):
@@ -24,14 +25,6 @@ def hosts(words: list[str]) -> list[str]:
     if not found:
         raise DeployError(f"host is '{' '.join(words)}', expected USER@NAME: set HOST=pi@kiosk.local")
     return list(dict.fromkeys(found))
-
-
-def path_of(text: str) -> Path:
-    """Return what is named; `~` is the home, which not every shell puts in for `make publish TO=~/www`."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:  # ~old is no user's home, but may be a folder
-        return Path(text)
 
 
 def _listed(path: Path) -> list[str]:

@@ -96,12 +96,13 @@ class Browser:
 
     def until(self, condition: str) -> None:
         """Wait until JavaScript gives something true."""
-        def met() -> bool:
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
             with suppress(LoadsAnew):
-                return bool(self.run(condition))
-            return False
-
-        self._poll(met, condition)
+                if self.run(condition):
+                    return
+            assert time.monotonic() < deadline, f"not within {ANSWER_SECONDS} s: {condition}"
+            time.sleep(POLL_SECONDS)
 
     def size(self, width: int, height: int) -> None:
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
@@ -123,12 +124,6 @@ class Browser:
             json.dumps(event["params"]) for event in self.events
             if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")
         ]  # fmt: skip
-
-    def _poll(self, done: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while not done():
-            assert time.monotonic() < deadline, f"not within {ANSWER_SECONDS} s: {what}"
-            time.sleep(POLL_SECONDS)
 
     def _wait(self, call: Callable[[], Any]) -> Any:
         async def limited() -> Any:

@@ -1,5 +1,6 @@
 """Measures what the device costs in each runtime's environment: CPU time of its imports, peak memory of a judgement."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -43,6 +44,13 @@ def peak_megabytes(python: str, model: Path) -> float:
         config = str(config_for(model, Path(folder)))
         command = ["judge", str(picture), "--json", "--model", str(model), "--config", config]
         return float(_last_line([python, "-c", JUDGE, *command]))
+
+
+def used(pid: int) -> tuple[float, float]:
+    """Return the resident memory, in MB of 1024 x 1024 bytes, and the CPU time, in seconds, of a process."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return int(status["VmRSS"].split()[0]) / 1024, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def config_for(model: Path, folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """Writes a program that stands for ssh to a kiosk: its commands run here, on a folder instead of the kiosk's."""
 
-import stat
 from pathlib import Path
+
+from pi_box import script
 
 # CUT: after so many bytes the connection breaks. REFUSED: commands with this word fail.
 SSH = """\
@@ -24,6 +25,5 @@ exit 255
 def local_ssh(folder: Path, state: Path) -> dict[str, str]:
     """Write it into a new folder; return the changes of the environment with which it is the ssh that is found."""
     folder.mkdir()
-    (folder / "ssh").write_text(SSH.format(state=state))
-    (folder / "ssh").chmod(stat.S_IRWXU)
+    script(folder / "ssh", SSH.format(state=state))
     return {"PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin", "CUT": "", "REFUSED": ""}

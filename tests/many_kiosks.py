@@ -19,6 +19,7 @@ from paho.mqtt.client import Client
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from footprint import used
 from mosquitto import MOSQUITTO, Broker, Subscriber
 
 from device.telemetry.discovery import Discovery
@@ -26,13 +27,6 @@ from device.telemetry.mqtt import Mqtt
 
 PATIENCE_SECONDS = 600.0
 ALIVE_SECONDS = 10.0  # between two looks whether the broker has to be told that a kiosk lives
-
-
-def used(pid: int) -> tuple[float, float]:
-    """Return the resident memory, in MB of 1024 x 1024 bytes, and the CPU time, in seconds, of a process."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return int(status["VmRSS"].split()[0]) / 1024, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 class Counter(Subscriber):

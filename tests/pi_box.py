@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ports import free_port
 
-WANTED = ("ssh", "sshd", "ssh-keygen", "sudo", "systemd-nspawn", "mount")
+WANTED = ("ssh", "sshd", "ssh-keygen", "sudo", "mount")
 REASON = "needs root, ssh, sshd, sudo and systemd-nspawn"
 HANG_SECONDS = 600.0  # after which something is taken to hang; a busy computer may take long
 SSHD = """\
@@ -64,39 +64,28 @@ WatchdogSec=300
 NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit")
 
 
-def possible_lightly() -> bool:
-    """Tell whether overlays can be mounted here and chrooted into."""
+def possible(*, booted: bool) -> bool:
+    """Tell whether a box can be made here: an overlay mounted, and where it is to be booted, `true` run in a container.
+
+    Not every container may nest another.
+    """
     path = f"{os.environ['PATH']}:/usr/sbin"
-    needed = set(WANTED) - {"systemd-nspawn"}
+    needed = (*WANTED, "systemd-nspawn") if booted else WANTED
     if os.geteuid() != 0 or not all(shutil.which(name, path=path) for name in needed):
         return False
     with tempfile.TemporaryDirectory() as folder:
         root = overlay(Path(folder))
         if root is None:
             return False
-        subprocess.run(["umount", "--lazy", root], check=True)
-    return True
-
-
-def possible() -> bool:
-    """Tell whether a box can be booted here: by running `true` in one, because not every container may nest another."""
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    if os.geteuid() != 0 or not all(shutil.which(name, path=path) for name in WANTED):
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        root = overlay(Path(folder))
-        if root is None:
-            return False
         try:
-            ran = subprocess.run(
+            return not booted or subprocess.run(
                 [*NSPAWN, "--machine", "probe", "--directory", root, "/bin/true"],
                 stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60,
-            )  # fmt: skip
+            ).returncode == 0  # fmt: skip
         except subprocess.TimeoutExpired:
             return False
         finally:
             subprocess.run(["umount", "--lazy", root], check=True)
-    return ran.returncode == 0
 
 
 def overlay(folder: Path, system: Path = Path("/")) -> Path | None:
@@ -165,7 +154,8 @@ class Box:
         host_key = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {host_key}\n")
         (self.folder / "ssh_config").write_text(SSH.format(port=self.port, folder=self.folder))
-        self.let_sudo(True)
+        (etc / "sudoers.d/pi").write_text("pi ALL=(ALL) NOPASSWD:ALL\n")
+        (etc / "sudoers.d/pi").chmod(0o440)
         script(self.root / "usr/local/bin/dpkg", "#!/bin/sh\necho arm64\n")
         script(self.root / "usr/local/bin/apt-get", APT)
         # Any ssh of a command under test is this one's.
@@ -178,15 +168,6 @@ class Box:
             (modules / f"numpy-{numpy}.dist-info/METADATA").write_text(
                 f"Metadata-Version: 2.1\nName: numpy\nVersion: {numpy}\n"
             )
-
-    def let_sudo(self, yes: bool) -> None:
-        """Let pi become root without a password, or not."""
-        rule = self.root / "etc/sudoers.d/pi"
-        if yes:
-            rule.write_text("pi ALL=(ALL) NOPASSWD:ALL\n")
-            rule.chmod(0o440)
-        else:
-            rule.unlink()
 
     def _command(self) -> list[str | Path]:
         return [

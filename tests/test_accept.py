@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from scipy.stats import binom
-from test_kiosk import with_card
+from test_classifier import with_card
 
 from device.model_card import read_card
 from trainer.__main__ import main

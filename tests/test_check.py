@@ -18,7 +18,7 @@ from footprint import TREE
 from gpiozero import Device
 from healthy_pi import Pi, as_somebody
 from screens import card_of
-from test_kiosk import with_card
+from test_classifier import with_card
 
 from device.__main__ import main
 from device.cameras.camera import open_camera

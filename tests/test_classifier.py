@@ -22,7 +22,7 @@ DOOR = MODELS / "door.tflite"
 INT8_STEPS = 0.012  # of the toy model's brightness and score: about three of 1/256
 
 
-def with_card(model: Path, folder: Path, content: bytes | None = None, **changes: Any) -> Path:
+def with_card(model: Path, folder: Path, content: bytes | None = None, **changes: Any) -> str:
     """Write a model, by default that of the card, with the card changed to fit or not; return its path."""
     card, own_content = read_card(model)
     content = own_content if content is None else content
@@ -30,7 +30,7 @@ def with_card(model: Path, folder: Path, content: bytes | None = None, **changes
     path.write_bytes(content)
     changed = dataclasses.replace(card, sha256=hashlib.sha256(content).hexdigest(), **changes)
     path.with_suffix(".json").write_text(card_json(changed), encoding="utf-8")
-    return path
+    return str(path)
 
 
 def float_model(size: int) -> bytes:
@@ -105,7 +105,7 @@ def test_a_score_at_the_threshold_is_the_alarm(
 ) -> None:
     path = with_card(DOOR, tmp_path, threshold=threshold, release=0.1)
     scores = np.array([1 - alarm, alarm], np.float32)
-    verdict = Classifier(str(path)).verdict(FACE, scores)
+    verdict = Classifier(path).verdict(FACE, scores)
     assert (verdict.box, verdict.face_score, verdict.label) == (FACE.box, 5.5, label)
     assert verdict.scores == (float(scores[0]), float(scores[1]))
     assert verdict.alarm_score == float(scores[1])
@@ -125,14 +125,14 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(
 ) -> None:
     path = with_card(toy, tmp_path, **changes)
     with pytest.raises(ModelError) as error:
-        Classifier(str(path))
+        Classifier(path)
     assert str(error.value) == f"{path}: {line}: run `make train convert`"
 
 
 def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) -> None:
     path = with_card(toy, tmp_path, float_model(16))
     with pytest.raises(ModelError) as error:
-        Classifier(str(path))
+        Classifier(path)
     assert str(error.value) == (
         f"{path}: takes float32 [1, 16, 16, 1], its card says uint8 [1, 16, 16, 1] scale 1.0 zero 0: run `make train "
         "convert`"

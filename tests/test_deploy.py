@@ -21,8 +21,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pi_box import possible_lightly, script
-from toy_release import NUMPY, behave, index_of, make_tree
+from pi_box import possible, script
+from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
@@ -43,7 +43,6 @@ from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
 
-TREE = Path(__file__).parent.parent
 # 0-10 on systemd's scale; the agent installs, for which it has to be root.
 EXPOSURES = {"mask-kiosk.service": 1.6, "mask-kiosk-pull.service": 2.5}
 
@@ -172,8 +171,7 @@ def test_a_model_that_is_a_link_travels_as_the_file_that_it_leads_to(tmp_path: P
     model.rename(tmp_path / "door.tflite")
     model.symlink_to("../../door.tflite")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/ssh").write_text(f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
-    (tmp_path / "bin/ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "bin/ssh", f"#!/bin/sh\ncat >'{tmp_path}/sent.tar'\n")
     environment = os.environ | index_of(tree) | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     send = (
         "from pathlib import Path; from deploy.remote import Remote; name = 'models/door.tflite'; "
@@ -310,9 +308,8 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
         closed.bind(("127.0.0.1", 0))
         programs = tmp_path / "bin"
         programs.mkdir()
-        ssh = programs / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {closed.getsockname()[1]} "$@"\n')
-        ssh.chmod(stat.S_IRWXU)
+        port = closed.getsockname()[1]
+        script(programs / "ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -F /dev/null -p {port} "$@"\n')
         code, lines = deploy(verb, "pi@127.0.0.1", path=programs)
     assert code == 3
     assert [re.sub(r"port \d+", "port N", line) for line in lines] == [
@@ -326,16 +323,13 @@ def test_lines_of_many_hosts_stay_whole_and_leave_the_terminal_alone(tmp_path: P
     facts = {"released": True, "unit": {"ActiveState": "active", "StatusText": "IDLE"}, "current": {}}
     findings = json.dumps({"worst": "ok", "findings": ["x" * 5000]})
     red = "printf '\\033[31mred\\tface\\n'"
-    (tmp_path / "ssh").write_text(
-        f"""#!/bin/sh
+    script(tmp_path / "ssh", f"""#!/bin/sh
 case $* in
 *--json*) echo '{findings}' ;;
 *journalctl*) {red} ;;
 *) cat >/dev/null; echo '{json.dumps(facts)}' ;;
 esac
-"""
-    )
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+""")
     names = [f"pi@door{number}" for number in range(40)]
 
     def lines(*words: str) -> list[str]:
@@ -370,21 +364,27 @@ def main(words, locked):
 """
 
 
-@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
-def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+def packed(files: dict[str, str]) -> bytes:
+    """Return release 1 as it is sent, with these files."""
     sent = io.BytesIO()
     with tarfile.open(fileobj=sent, mode="w") as archive:
-        for name in ("1/deploy/one.py", "1/release.json"):
-            member = tarfile.TarInfo(name)
-            member.size = 1024
-            archive.addfile(member, io.BytesIO(b"#" * 1024))
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"1/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return sent.getvalue()
+
+
+@pytest.mark.parametrize("cut", ["silent", "in a file", "between files"])
+def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: str) -> None:
+    sent = packed({"deploy/one.py": "#" * 1024, "release.json": "#" * 1024})
     size = {"silent": 700, "in a file": 700, "between files": 1536}[cut]  # a header is 512 bytes
     with subprocess.Popen(
         [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        running.stdin.write(sent.getvalue()[:size])
+        running.stdin.write(sent[:size])
         running.stdin.flush()
         if cut != "silent":
             running.stdin.close()
@@ -395,14 +395,9 @@ def test_a_copy_that_is_cut_off_ends_and_is_not_installed(tmp_path: Path, cut: s
 
 
 def test_what_was_received_installs_itself_while_the_lock_is_held(tmp_path: Path) -> None:
-    sent = io.BytesIO()
-    with tarfile.open(fileobj=sent, mode="w") as archive:
-        for name, text in (("deploy/pi/__main__.py", INSTALLER), ("release.json", "")):
-            member = tarfile.TarInfo(f"1/{name}")
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
+    sent = packed({"deploy/pi/__main__.py": INSTALLER, "release.json": ""})
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout.decode()) == (5, f"{tmp_path}/incoming/1 ['install', '1'] True held\n")
 
@@ -446,13 +441,9 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
 
 
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
-    sent = io.BytesIO()
-    with tarfile.open(fileobj=sent, mode="w") as archive:
-        member = tarfile.TarInfo("1/models/door.tflite")
-        member.size = 2048
-        archive.addfile(member, io.BytesIO(b"#" * 2048))
+    sent = packed({"models/door.tflite": "#" * 2048})
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent.getvalue(), capture_output=True, check=False,
+        [sys.executable, "-c", RECEIVE, tmp_path], cwd=TREE, input=sent, capture_output=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )  # fmt: skip
     assert (done.returncode, done.stdout.decode()) == (
@@ -477,8 +468,7 @@ def test_settings_with_the_mark_that_windows_writes_are_read(
 ) -> None:
     monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
     monkeypatch.setattr("os.access", lambda *_: readable)  # root, as which tests may run, reads everything
-    (tmp_path / "sudo").write_text('#!/bin/sh\nshift; exec "$@"\n')
-    (tmp_path / "sudo").chmod(0o700)
+    script(tmp_path / "sudo", '#!/bin/sh\nshift; exec "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     (tmp_path / "kiosk.toml").write_text('[camera]\nsource = "usb:1"\n', encoding="utf-8-sig")
     assert settings() == ({"camera": {"source": "usb:1"}}, "")
@@ -748,7 +738,7 @@ def test_a_link_to_another_disk_stays_for_the_next_kiosk(
     assert not plugged_in or list(disk.iterdir()) == []
 
 
-@pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount an overlay")
+@pytest.mark.skipif(not possible(booted=False), reason="needs root, and leave to mount an overlay")
 def test_an_overlay_is_named_where_a_damaged_release_lies_below_it(tmp_path: Path) -> None:
     for name in ("lower/damaged", "upper", "work", "root"):
         (tmp_path / name).mkdir(parents=True)
@@ -772,8 +762,7 @@ def test_status_tells_a_damaged_release_that_runs_from_none(tmp_path: Path) -> N
     }  # fmt: skip
     for released, line in lines.items():
         said = json.dumps(found | {"released": released, "unit": unit | {"ActiveState": "active"}})
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
-        (tmp_path / "ssh").chmod(stat.S_IRWXU)
+        script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
         done = subprocess.run(
             [sys.executable, "-m", "deploy", "status", "pi@kiosk"], cwd=TREE, capture_output=True, text=True,
             check=False, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
@@ -801,8 +790,7 @@ def test_a_host_is_asked_twice_where_it_runs_the_release_and_a_dry_run_fetches_n
     release = plan(tree, "12", RUNTIMES[0])
     current = json.loads(as_json(release)) if runs else {}
     found = FACTS | {"numpy": NUMPY, "time": time.time(), "current": current, "unit": {"ActiveState": "active"}}
-    (tmp_path / "ssh").write_text(KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "ssh", KIOSK.format(folder=tmp_path, facts=json.dumps(found)))
     done = subprocess.run(
         [sys.executable, "-m", "deploy", "deploy", "pi@kiosk", "--dry-run"], cwd=tree, capture_output=True, text=True,
         check=False, env=os.environ | index_of(tree) | {
@@ -824,10 +812,10 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
-    (tmp_path / "ssh").write_text(
-        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n"
+    script(
+        tmp_path / "ssh",
+        f"#!/bin/sh\ncase $* in *pi@hangs*) exec sleep 1000 ;; esac\ncat >/dev/null\necho '{found}'\n",
     )
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("deploy.remote.ANSWER_SECONDS", 5.0)
     assert main(["status", "pi@hangs", "pi@works"]) == 3
@@ -840,8 +828,7 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
 def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
     files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ssh").write_text("#!/bin/sh\necho begins\nexec sleep 1000\n")
-    (tmp_path / "ssh").chmod(stat.S_IRWXU)
+    script(tmp_path / "ssh", "#!/bin/sh\necho begins\nexec sleep 1000\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
     with pytest.raises(UnreachedError, match=r"^has said nothing for 1 s, expected a line: look with `make status`; "):
@@ -851,8 +838,7 @@ def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
 def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def kiosk(last: str) -> Remote:
         latin = "printf 'T\\374r\\n'"  # Tür, in Latin-1
-        (tmp_path / "ssh").write_text(f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
-        (tmp_path / "ssh").chmod(0o700)
+        script(tmp_path / "ssh", f"#!/bin/sh\n{latin}\n{latin} >&2\necho Welcome to the door!\n{last}\n")
         return Remote("pi@kiosk.local")
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

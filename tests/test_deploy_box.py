@@ -24,7 +24,7 @@ from device.seal import seal
 from device.settings import Settings
 from trainer.collect_key import PRIVATE, make_pair, read_private_key
 
-pytestmark = pytest.mark.skipif(not possible(), reason=REASON)
+pytestmark = pytest.mark.skipif(not possible(booted=True), reason=REASON)
 PI = "pi@127.0.0.1"
 UNIT = "mask-kiosk.service"
 FACES, RULES = "/var/lib/mask-kiosk/collected", "/etc/tmpfiles.d/mask-kiosk.conf"

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
-from test_kiosk import with_card
+from test_classifier import with_card
 
 from device.classifier import Classifier
 from device.faces import Box, Face, Luma

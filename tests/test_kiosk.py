@@ -18,25 +18,23 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from footprint import config_for
+from footprint import TREE, config_for
 from gpiozero import Device
 from real_data import real_data
 from screens import ANSWER_SECONDS
+from test_classifier import with_card
 
 from device.cameras.frame import Frame
-from device.cards import card_json
 from device.classifier import MODELS
 from device.errors import Blind, CameraError, CameraFault, KioskError, ModelError
 from device.faces import Box, Face, Luma
 from device.haar import HaarFaceFinder
 from device.kiosk import run
-from device.model_card import read_card
 from device.notify import Notifier
 from device.pictures import read_color
 from device.settings import CameraSettings, ModelSettings, ScreenSettings, Settings, SignalSettings, read_settings
 from device.stop import StopRequest
 
-TREE = Path(__file__).parent.parent
 EMPTY, MASKED, BARE = 0, 51, 229  # grey levels: the toy model's score of 51 is 0.2, of 229 it is 0.9
 VISIT = [EMPTY] * 10 + [BARE] * 20 + [MASKED] * 20 + [EMPTY] * 30  # 8 s at 10 frames a second
 LINES = [
@@ -101,14 +99,6 @@ def door(tmp_path: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Settings
 
 def histories() -> dict[str, list[bool]]:
     return {name: [change.state for change in Device.pin_factory.pin(pin).states] for name, pin in PINS.items()}
-
-
-def with_card(toy: Path, folder: Path, **changes: object) -> str:
-    """Write the toy model with another card; return its path."""
-    card, content = read_card(toy)
-    (folder / "other.tflite").write_bytes(content)
-    (folder / "other.json").write_text(card_json(dataclasses.replace(card, **changes)))  # type: ignore[arg-type]
-    return str(folder / "other.tflite")
 
 
 class Listener:

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pi_box import script
 
 from device.cards import card_json
 from device.finders import OwnFaceFinder
@@ -116,12 +117,11 @@ def test_what_is_trained_only_to_be_compared_stays_out_of_what_is_deployed(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     shutil.copyfile(TREE / "Makefile", tmp_path / "Makefile")
-    python = tmp_path / "python"  # says how it was called, and leaves the cards of a conversion
-    python.write_text(
+    script(  # says how it was called, and leaves the cards of a conversion
+        tmp_path / "python",
         '#!/bin/bash\necho "${@:3}"\n'
-        '[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{door,simple,resnet,vgg19}.json; }\n'
+        '[ $3 != convert ] || { mkdir -p "$7"; touch "$7"/{door,simple,resnet,vgg19}.json; }\n',
     )
-    python.chmod(0o755)
     asked = "compare", "ON=scenes", "MODELS=my models", "venv=./python"
     plain, first, other, again = (
         make(*asked, *more, tree=tmp_path).stdout.splitlines() for more in ([], ["DATA=photos"], ["EPOCHS=9"], [])
@@ -150,8 +150,7 @@ def test_names_come_through_the_shells_and_make_as_they_are(tmp_path: Path) -> N
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     shutil.copyfile(TREE / "Makefile", tmp_path / "Makefile")
-    (tmp_path / "python").write_text("#!/bin/bash\nprintf '%s\\n' \"${@:3}\"\n")
-    (tmp_path / "python").chmod(0o755)
+    script(tmp_path / "python", "#!/bin/bash\nprintf '%s\\n' \"${@:3}\"\n")
     odd = ["Anna's photos", "price$photos", 'so "called"', "a`b`", "back\\slash", "a#b", "$(c)"]
     for name in odd:
         asked = f"train venv=./python DATA={make_name(name)} EXTRA={make_names([name, 'more'])}"
@@ -177,13 +176,13 @@ def bare_tree(tmp_path: Path) -> Path:
     for name in ("Makefile", "requirements.lock"):
         shutil.copyfile(TREE / name, tmp_path / "tree" / name)
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/uv").write_text(
+    script(
+        tmp_path / "bin/uv",
         f"#!/bin/bash\necho $1 >> '{tmp_path}/asked'\n[ $1 = venv ] || exit 0\n"
         'mkdir -p "${@: -1}/bin"; cd "${@: -1}/bin"\n'
         'printf "#!/bin/sh\\necho ran" > python; chmod +x python\n'
-        f"cd '{tmp_path}'; echo > began; read < on\n"
+        f"cd '{tmp_path}'; echo > began; read < on\n",
     )
-    (tmp_path / "bin/uv").chmod(0o755)
     (tmp_path / "on").write_text("\n")
     return tmp_path / "tree"
 
@@ -290,8 +289,7 @@ def test_where_there_is_no_fuzzer_it_is_said_in_one_line(tmp_path: Path) -> None
         shutil.copyfile(TREE / name, tmp_path / name)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "ready").touch()
-    (tmp_path / "uname").write_text("#!/bin/sh\necho Linux aarch64\n")
-    (tmp_path / "uname").chmod(0o755)
+    script(tmp_path / "uname", "#!/bin/sh\necho Linux aarch64\n")
     refused = make("fuzz", f"PATH={tmp_path}:{os.environ['PATH']}", tree=tmp_path)
 
     assert refused.returncode == 2
@@ -310,8 +308,7 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
         pytest.skip("needs the environment that make .venv makes")
     called = tmp_path / "called"
     for program in ("ssh", "ssh-keygen"):
-        (tmp_path / program).write_text(f'#!/bin/sh\ntouch "{called}"\n')
-        (tmp_path / program).chmod(0o755)
+        script(tmp_path / program, f'#!/bin/sh\ntouch "{called}"\n')
     words = "HOST=pi@kiosk.local", f"KEY={tmp_path}/key", f"TO={tmp_path}/to", "FROM=https://example.org/"
     done = make(verb, *words, "DRY_RUN=1", f"PATH={tmp_path}:{os.environ['PATH']}")
 
@@ -325,13 +322,13 @@ FACTS = {"released": True, "current": {"version": "0.1.0-a"}}
 
 @pytest.mark.parametrize(("ended", "code"), [(0, 0), (1, 2), (2, 2), (255, 2)])
 def test_the_doctor_of_the_installed_release_is_called(tmp_path: Path, ended: int, code: int) -> None:
-    ssh, called = tmp_path / "ssh", tmp_path / "called"
+    called = tmp_path / "called"
     findings = '{"worst": "ok", "findings": []}'
-    ssh.write_text(
+    script(
+        tmp_path / "ssh",
         f"#!/bin/sh\ncase $* in *doctor*) echo \"$@\" >'{called}'; echo '{findings}'; exit {ended};; esac\n"
-        f"echo '{json.dumps(FACTS)}'\n"
+        f"echo '{json.dumps(FACTS)}'\n",
     )
-    ssh.chmod(0o755)
     done = make("doctor", "HOST=pi@kiosk.local", "JSON=1", f"PATH={tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == code

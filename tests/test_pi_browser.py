@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from browser import Browser, needs_chromium
 from footprint import TREE
+from pi_box import script
 from ports import free_port
 from screens import ANSWER_SECONDS, Viewer, card_of, served, show
 
@@ -105,9 +106,7 @@ def test_a_screen_that_was_told_of_refused_settings_ends_once_the_kiosk_runs_wit
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     state, asked = tmp_path / "state", tmp_path / "asked"
     state.write_text("activating")
-    systemctl = tmp_path / "systemctl"
-    systemctl.write_text(f"#!/bin/sh\necho $* >>{shlex.quote(str(asked))}; cat {shlex.quote(str(state))}\n")
-    systemctl.chmod(0o755)
+    script(tmp_path / "systemctl", f"#!/bin/sh\necho $* >>{shlex.quote(str(asked))}; cat {shlex.quote(str(state))}\n")
     with shown(free_port(), tmp_path, refused=True) as ended:
         while not asked.exists() or len(asked.read_text().splitlines()) < 30:  # longer than it may be alone
             assert ended.empty()

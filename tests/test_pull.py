@@ -432,9 +432,12 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
         ("5", "{new} didn't come up (FAULT no camera); {old} runs again"),
         ("full", "the release can't make a venv (No space left on device): look with `df -h`; {old} is the current "
                  "release"),
+        ("alone", "{new}: its installation was cut off (code -9; its last line: none); {old} is the current release"),
+        ("breaks", "{new}: its installation was cut off (code 1; its last line: MemoryError); {old} is the current "
+                   "release"),
     ],
 )
-def test_a_release_that_cannot_be_kept_is_tried_again(case: Case, how: str, line: str) -> None:
+def test_a_release_that_cannot_be_kept_or_was_cut_off_alone_is_tried_again(case: Case, how: str, line: str) -> None:
     version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
     spoils.write_text(how)
     line = line.format(new=version, old=OLD.version)
@@ -601,18 +604,6 @@ def test_a_release_that_stops_the_computer_is_tried_three_times(case: Case) -> N
         2, "isn't tried again before the next manifest: 3 times its installation came to no end; nothing has changed"
     )  # fmt: skip
     assert case.kiosk.runs() == OLD.version
-
-
-@pytest.mark.parametrize(
-    ("how", "said"), [("alone", "-9; its last line: none"), ("breaks", "1; its last line: MemoryError")]
-)
-def test_an_installer_that_is_cut_off_alone_does_not_condemn_its_release(case: Case, how: str, said: str) -> None:
-    version, spoils = case.new.release.version, case.kiosk.root / "etc/spoils"
-    spoils.write_text(how)
-    line = f"{version}: its installation was cut off (code {said}); {OLD.version} is the current release"
-    assert [case.look(), case.look(), case.kiosk.runs()] == [(5, line), (5, line), OLD.version]
-    spoils.unlink()
-    assert case.look() == (0, f"{version} runs")
 
 
 def test_a_state_that_cannot_be_written_after_the_installation_does_not_hide_that_the_release_runs(case: Case) -> None:

@@ -4,11 +4,11 @@ import dataclasses
 import random
 import threading
 from contextlib import nullcontext
-from datetime import UTC, datetime
 
 import pytest
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin
+from test_signals import BUTTON, NOON, RELAY, WatchedPin, run
 
 from device.classifier import MODELS
 from device.deadline import Deadline
@@ -18,8 +18,6 @@ from device.settings import SignalSettings
 from device.signals import signals as module
 from device.signals.signals import Signals
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
-RELAY, BUTTON = 16, 6
 SETTINGS = SignalSettings(relay_pin=RELAY, button_pin=BUTTON)
 HISTORIES = 10_000
 GENEROUS = 30.0  # seconds
@@ -44,11 +42,6 @@ def practice(real: ModelCard) -> ModelCard:
 
 def relay() -> list[bool]:
     return [change.state for change in Device.pin_factory.pin(RELAY).states]
-
-
-def show(signals: Signals, *shown: tuple[float, State]) -> None:
-    for now, state in shown:
-        signals.show(state, now, NOON, [])
 
 
 def visit(chance: random.Random, card: ModelCard | None, release_seconds: float, steps: int) -> int:
@@ -104,11 +97,11 @@ def test_no_history_holds_the_door_open(real: ModelCard, practice: ModelCard) ->
 def test_one_pulse_for_each_time_the_door_turns_clear(real: ModelCard) -> None:
     with Signals(SETTINGS, "mock") as signals:
         signals.trust(real)
-        show(signals, *((tick / 10, State.CLEAR) for tick in range(50)))
+        run(signals, *((tick / 10, State.CLEAR) for tick in range(50)))
         assert relay() == [False, True]
-        show(signals, *((tick / 10, State.CLEAR) for tick in range(50, 200)))
+        run(signals, *((tick / 10, State.CLEAR) for tick in range(50, 200)))
         assert relay() == [False, True, False]  # after 5 s, and it stays locked
-        show(signals, (20.0, State.CHECKING), (20.1, State.CLEAR), (20.2, State.ALARM))
+        run(signals, (20.0, State.CHECKING), (20.1, State.CLEAR), (20.2, State.ALARM))
         assert relay() == [False, True, False, True, False]  # locked at once
     assert relay() == [False, True, False, True, False]
 
@@ -118,22 +111,8 @@ def test_a_practice_model_and_one_not_yet_known_release_nothing(practice: ModelC
         with Signals(SETTINGS, "mock") as signals:
             if card:
                 signals.trust(card)
-            show(signals, (0.0, State.IDLE), (0.1, State.CLEAR), (0.2, State.CLEAR))
+            run(signals, (0.0, State.IDLE), (0.1, State.CLEAR), (0.2, State.CLEAR))
         assert relay() == [False]
-
-
-class WatchedPin(MockPin):  # type: ignore[misc]
-    """A mock pin that tells when it falls."""
-
-    def __init__(self, *arguments: object) -> None:
-        self.fell = threading.Event()
-        super().__init__(*arguments)
-
-    def _change_state(self, value: float) -> bool:
-        changed = bool(super()._change_state(value))
-        if changed and not value:
-            self.fell.set()
-        return changed
 
 
 @pytest.mark.parametrize(("late_seconds", "release_seconds", "at_least"), [(1.0, 30.0, 0.95), (60.0, 0.5, 0.45)])
@@ -144,12 +123,12 @@ def test_a_loop_that_stalls_locks_the_door(
     monkeypatch.setattr(Device, "pin_factory", MockFactory(pin_class=WatchedPin))
     with Signals(dataclasses.replace(SETTINGS, release_seconds=release_seconds)) as signals:
         signals.trust(real)
-        show(signals, (0.0, State.CLEAR))
+        run(signals, (0.0, State.CLEAR))
         pin = Device.pin_factory.pin(RELAY)
         assert relay() == [False, True]
         assert pin.fell.wait(GENEROUS)  # while this thread, the loop's, does nothing
         assert at_least < pin.states[2].timestamp < GENEROUS  # seconds that it was released
-        show(signals, (0.1, State.CLEAR))
+        run(signals, (0.1, State.CLEAR))
         assert relay() == [False, True, False]  # the same CLEAR gives no second pulse
 
 
@@ -168,7 +147,7 @@ def test_a_door_that_cannot_be_locked_ends_the_loop(real: ModelCard, monkeypatch
     def stay_clear() -> None:
         with Signals(SETTINGS) as signals:
             signals.trust(real)
-            show(signals, (0.0, State.CLEAR), (0.1, State.IDLE))
+            run(signals, (0.0, State.CLEAR), (0.1, State.IDLE))
 
     with pytest.raises(OSError, match="the pin is gone"):
         stay_clear()

@@ -69,7 +69,7 @@ def test_a_replay_tells_what_the_loop_told(toy: Path, tmp_path: Path, monkeypatc
 
 def test_a_practice_model_marks_every_line_of_a_replay(toy: Path, tmp_path: Path) -> None:
     folder = record(tmp_path / "visit", VISIT)
-    classifier = Classifier(str(with_card(toy, tmp_path, practice=True)))
+    classifier = Classifier(with_card(toy, tmp_path, practice=True))
     played = replay(folder, SquareFinder(), classifier, Settings())
     lines = list(as_text(played, classifier))
     assert len(lines) == len(LINES) + 2

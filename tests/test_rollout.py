@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from light_box import LightBox
-from pi_box import possible_lightly, script
+from pi_box import possible, script
 from toy_release import NUMPY, TREE, index_of, make_tree, play_installer
 
 from deploy.lock import RUNTIMES
@@ -89,7 +89,7 @@ def doors(tmp_path: Path) -> Iterator[dict[str, LightBox]]:
             box.close()
 
 
-@pytest.mark.skipif(not possible_lightly(), reason="needs root, ssh, sshd, sudo and overlays")
+@pytest.mark.skipif(not possible(booted=False), reason="needs root, ssh, sshd, sudo and overlays")
 def test_a_broken_door_stops_its_batch_and_the_same_command_goes_on(
     doors: dict[str, LightBox], tmp_path: Path
 ) -> None:

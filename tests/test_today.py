@@ -187,12 +187,6 @@ def test_what_the_file_does_not_hold_yet_is_there_at_once(counted: Path) -> None
     assert plot.count("<tr>") == len(lines) + 1
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("chromium")) as opened:
-        yield opened
-
-
 BARS = "[...document.querySelectorAll('#plot > svg rect')].map((bar) => [bar.getAttribute('class'), "
 BARS += "Math.round(bar.getBBox().x / 40 - 0.3), bar.getBBox().height])"
 CUT_OFF = """[...document.querySelectorAll('#plot > svg text')].filter((text) => {

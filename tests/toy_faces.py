@@ -6,13 +6,10 @@ Its check, if it is to have one, believes only in the brightest ones.
 import dataclasses
 import hashlib
 import math
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+from toy_model import converted
 
 from device import heatmap
 from device.cards import card_json
@@ -28,19 +25,16 @@ from device.face_card import (
     read_face_card,
 )
 
-if TYPE_CHECKING:
-    import tensorflow as tf
-
 SIDE = 40  # px of the network's picture, of every box
 _LEVELS = np.array([0, 64, 128, 255], np.float32)[:, np.newaxis, np.newaxis]
 
 
-def toy_faces(folder: Path, name: str = "faces") -> Path:
-    """Write NAME.tflite and NAME.json; return the former's path."""
-    path = folder / f"{name}.tflite"
+def toy_faces(folder: Path) -> Path:
+    """Write faces.tflite and faces.json; return the former's path."""
+    path = folder / "faces.tflite"
     path.write_bytes(_tflite())
     card = FaceCard(
-        format=FORMAT, name=name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        format=FORMAT, name=path.stem, sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         input_size=(heatmap.WIDTH, heatmap.HEIGHT), box=BOX, threshold=0.6, overlap=0.3,
         trained_on=FacesTrainedOn(
             pictures={}, faces={}, backgrounds={}, held_out=(), samples=0, epochs=0, seed=0, threads=1, teacher="",
@@ -81,7 +75,7 @@ def _check_tflite() -> bytes:
     logit = tf.keras.layers.Dense(1)
     model = tf.keras.Model(picture, logit(mean))
     logit.set_weights([np.array([[40.0]]), np.array([-12.0])])
-    return _converted(model, np.broadcast_to(_LEVELS, (4, 16, 16)))
+    return converted(model, np.broadcast_to(_LEVELS, (4, 16, 16)))
 
 
 def _tflite() -> bytes:
@@ -102,22 +96,4 @@ def _tflite() -> bytes:
 
     shown = np.zeros((4, heatmap.HEIGHT, heatmap.WIDTH), np.float32)
     shown[:, 80:120, 80:120] = _LEVELS
-    return _converted(model, shown)
-
-
-def _converted(model: "tf.keras.Model", shown: npt.NDArray[np.float32]) -> bytes:
-    import tensorflow as tf
-
-    def samples() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for sample in shown:
-            yield [sample[np.newaxis, ..., np.newaxis]]
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
-    converter.representative_dataset = samples
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
-        content: bytes = converter.convert()
-    return content
+    return converted(model, shown)

@@ -3,29 +3,33 @@
 import hashlib
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from device.cards import card_json
 from device.haar import HaarFaceFinder
-from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
+from device.model_card import FORMAT, LABELS, Measured, ModelCard, TrainedOn
 
-LABELS = ("with_mask", "without_mask")
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 SIZE = 16  # px
 
 
 def toy_model(folder: Path, practice: bool = False) -> Path:
     """Write toy.tflite and toy.json; the score of without_mask is the mean brightness of the crop, 0-1."""
-    return with_toy_card(folder / "toy.tflite", _tflite(SIZE), SIZE, practice)
+    return with_toy_card(folder / "toy.tflite", _tflite(), practice)
 
 
-def with_toy_card(path: Path, content: bytes, size: int = SIZE, practice: bool = False) -> Path:
+def with_toy_card(path: Path, content: bytes, practice: bool = False) -> Path:
     """Write a model's bytes, of whatever kind, and a card that is theirs; return its path."""
     path.write_bytes(content)
     card = ModelCard(
         format=FORMAT, name=path.stem, practice=practice, network="mean brightness",
         sha256=hashlib.sha256(content).hexdigest(), labels=LABELS, alarm_label="without_mask",
-        input_size=size, face_finder="haar", face_finder_sha256=HaarFaceFinder().sha256,
+        input_size=SIZE, face_finder="haar", face_finder_sha256=HaarFaceFinder().sha256,
         crop_margin=0.0, threshold=0.6, release=0.4,
         trained_on=TrainedOn(
             source="nothing", photos=dict.fromkeys(LABELS, 0), sources={}, near_copies={}, measuring={},
@@ -42,23 +46,29 @@ def with_toy_card(path: Path, content: bytes, size: int = SIZE, practice: bool =
     return path
 
 
-def _tflite(size: int) -> bytes:
+def _tflite() -> bytes:
     import tensorflow as tf  # takes seconds
 
     from trainer.training import set_threads
 
     set_threads(2)  # the trainer's default: a later test that trains in this process can't set it any more
-    picture = tf.keras.Input(batch_shape=(1, size, size, 1))
+    picture = tf.keras.Input(batch_shape=(1, SIZE, SIZE, 1))
     brightness = tf.keras.layers.GlobalAveragePooling2D()(tf.keras.layers.Rescaling(1 / 255)(picture))
     dense = tf.keras.layers.Dense(2)
     model = tf.keras.Model(picture, dense(brightness))
     dense.set_weights([np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])])
+    return converted(model, np.stack([np.full((SIZE, SIZE), grey, np.float32) for grey in (0, 128, 255)]))
+
+
+def converted(model: "tf.keras.Model", shown: npt.NDArray[np.float32]) -> bytes:
+    """Return a network as an int8 .tflite; shown: (n, height, width) from 0 to 255: the input's scale is 1 then."""
+    import tensorflow as tf
+
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
-    # Black and white pictures, so that the input's scale is 1 and its zero point 0.
-    converter.representative_dataset = lambda: ([np.full((1, size, size, 1), v, np.float32)] for v in (0, 128, 255))
+    converter.representative_dataset = lambda: ([picture[np.newaxis, ..., np.newaxis]] for picture in shown)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow warns of its own calls
         content: bytes = converter.convert()

@@ -26,8 +26,6 @@ from deploy.release import TREE
 from device.errors import Blind
 
 USER = "mask-kiosk"
-# What a release has to pass on this machine before it is started, as arguments of `python -m device`.
-PROOFS = (("check", "--config", str(CONFIG)),)
 
 
 def main(words: list[str], *, locked: bool = False) -> int:
@@ -158,25 +156,25 @@ def undeploy() -> None:
 
 
 def _prove(release: Path) -> None:
-    for words in PROOFS:
-        python = release / "venv" / "bin" / "python"
-        done = subprocess.run(
-            # Not runuser, whose session asks for more than the pull agent's unit grants.
-            ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", str(python), "-B", "-m", "device", *words],
-            cwd=release, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if done.returncode:
-            found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]
-            raise DeployError(
-                f"{release.name} isn't fit for this computer (device {words[0]}: {found}); it wasn't started"
-            )
+    """Raise DeployError if a release's check refuses this machine or its settings."""
+    check = [str(release / "venv" / "bin" / "python"), "-B", "-m", "device", "check", "--config", str(CONFIG)]
+    done = subprocess.run(
+        # Not runuser, whose session asks for more than the pull agent's unit grants.
+        ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", *check],
+        cwd=release, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]
+        raise DeployError(f"{release.name} isn't fit for this computer (device check: {found}); it wasn't started")
 
 
 def _make_user() -> None:
-    for program, name in (("systemd-sysusers", "mask-kiosk.sysusers"), ("systemd-tmpfiles", "mask-kiosk.tmpfiles")):
-        options = ["--create"] if program == "systemd-tmpfiles" else []
+    for command, name in (
+        (["systemd-sysusers"], "mask-kiosk.sysusers"),
+        (["systemd-tmpfiles", "--create"], "mask-kiosk.tmpfiles"),
+    ):
         # Warnings are about other files of theirs.
-        subprocess.run([program, *options, str(TREE / "systemd" / name)], capture_output=True, check=False)
+        subprocess.run([*command, str(TREE / "systemd" / name)], capture_output=True, check=False)
 
 
 if __name__ == "__main__":

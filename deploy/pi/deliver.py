@@ -25,22 +25,21 @@ MOST_MEGABYTES = 500  # of all files of a release
 
 def fetch(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> None:
     """Have a release's files in FETCHED, each as the manifest says; what lies there already isn't fetched again."""
-    files = {"releases/": (bundle.archive,), "wheels/": wheels}
-    megabytes = sum(file.size for group in files.values() for file in group) / 1e6
+    files = {f"releases/{bundle.archive.name}": bundle.archive} | {f"wheels/{file.name}": file for file in wheels}
+    megabytes = sum(file.size for file in files.values()) / 1e6
     if megabytes > MOST_MEGABYTES:
         raise DeployError(f"the release has {megabytes:.0f} MB, expected {MOST_MEGABYTES} at most")
     folder = computer.at(FETCHED)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in {path.name for path in folder.iterdir()} - {file.name for group in files.values() for file in group}:
+    for old in {path.name for path in folder.iterdir()} - {file.name for file in files.values()}:
         remove(folder / old)
     there = ceil(sum(path.stat().st_size for path in folder.iterdir()) / 1e6)  # MB
     free, wanted = disk_usage(folder).free // 1_000_000, FREE_MB["venv" if wheels else "update"] - there
     if free < wanted:
         raise DeployError(f"has {free} MB free under {HOME}, expected {wanted}: remove something there")
     say(f"fetches {bundle.release.version}, {megabytes:.1f} MB")
-    for place, group in files.items():
-        for file in group:
-            save(computer.server() + place + file.name, file, folder)
+    for place, file in files.items():
+        save(computer.server() + place, file, folder)
 
 
 def hand_over(computer: Computer, bundle: Bundle, wheels: tuple[File, ...]) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.errors import DeployError, UnreachedError
-from deploy.manifest import File
+from deploy.manifest import MOST_BYTES, File
 
 SILENT_SECONDS = 30.0  # between two pieces
 PATIENCE_SECONDS = 60.0  # for the smallest file, and for a large one as long as SLOWEST takes besides
@@ -20,11 +20,11 @@ PIECE = 65536  # bytes
 MOST_REASON = 200  # characters
 
 
-def content(url: str, most: int) -> bytes:
-    """Return a small file; `most` bytes may be in it. Raises UnreachedError, and DeployError for a larger one."""
-    found = b"".join(_pieces(url, most + 1))
-    if len(found) > most:
-        raise DeployError(f"{url} is larger than {most} bytes, expected a manifest")
+def content(url: str) -> bytes:
+    """Return a manifest's file. Raises UnreachedError, and DeployError for one of more than MOST_BYTES."""
+    found = b"".join(_pieces(url, MOST_BYTES + 1))
+    if len(found) > MOST_BYTES:
+        raise DeployError(f"{url} is larger than {MOST_BYTES} bytes, expected a manifest")
     return found
 
 

@@ -104,8 +104,9 @@ def came_by_hand(computer: Computer, digest: str) -> bool:
     return of == digest and ran != computer.runs()
 
 
-def read_state(path: Path) -> State:
-    """Return the state in a file; without a file nothing was believed yet. Raises DeployError."""
+def read_state(computer: Computer) -> State:
+    """Return what was believed last; without its file nothing was yet. Raises DeployError."""
+    path = computer.at(STATE)
     if not path.exists():
         return State()
     try:
@@ -118,6 +119,6 @@ def read_state(path: Path) -> State:
     return found
 
 
-def write_state(path: Path, state: State) -> None:
+def write_state(computer: Computer, state: State) -> None:
     """Replace the state, on the card before anything else happens."""
-    write(path, json.dumps(asdict(state)) + "\n")
+    write(computer.at(STATE), json.dumps(asdict(state)) + "\n")

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError, UnreachedError
-from deploy.manifest import MOST_BYTES, NAME, Bundle, File, Manifest, signers_file, verified
+from deploy.manifest import NAME, Bundle, File, Manifest, signers_file, verified
 from deploy.pi import service
 from deploy.pi.alone import alone
 from deploy.pi.build import VENV, is_intact, release_of
@@ -23,7 +23,7 @@ from deploy.pi.deliver import FETCHED, fetch, hand_over, run
 from deploy.pi.facts import PULLED, system
 from deploy.pi.fetch import content
 from deploy.pi.files import CURRENT, refusal, remove, write
-from deploy.pi.follow import SIGNERS, STATE, Computer, State, came_by_hand, read_state, write_ran, write_state
+from deploy.pi.follow import SIGNERS, Computer, State, came_by_hand, read_state, write_ran, write_state
 from deploy.pi.receive import INSTALL, LOCK
 from deploy.pi.say import say
 
@@ -75,9 +75,9 @@ def pull(computer: Computer, now: float) -> str:
     manifest, state = _believed(computer, now)
     if trusted != signers_file(manifest.signers):
         write(signers, trusted := signers_file(manifest.signers))
-    if state != read_state(computer.at(STATE)):
+    if state != read_state(computer):
         write_ran(computer, state.sha256)
-        write_state(computer.at(STATE), state)
+        write_state(computer, state)
     debian = system(computer.root).split()[1]  # not the current release's: it may have been upgraded since
     bundle = next((each for each in manifest.bundles if each.release.debian == debian), None)
     if bundle is None:
@@ -122,14 +122,14 @@ def _settled(computer: Computer, version: str, state: State) -> str:
 
 def _install(computer: Computer, bundle: Bundle, wheels: tuple[File, ...], state: State, lock: int) -> None:
     """Have what was fetched install itself, and write down how that ended. Raises DeployError."""
-    write_state(computer.at(STATE), replace(state, begun=state.begun + 1))
+    write_state(computer, replace(state, begun=state.begun + 1))
     try:
         tree = hand_over(computer, bundle, wheels)
         # What couldn't fetch the release after it isn't installed.
         run(tree, lock, "-m", "deploy.pi.pull", "--look", "--root", str(computer.root))
         run(tree, lock, "-c", INSTALL, bundle.release.version)
     except (UnreachedError, DarkError):  # no fault of the release: it is tried again
-        write_state(computer.at(STATE), state)
+        write_state(computer, state)
         raise
     except UnkeptError:  # nor is this, but it may have stopped the kiosk for a while: it counts as begun
         raise
@@ -141,8 +141,8 @@ def _install(computer: Computer, bundle: Bundle, wheels: tuple[File, ...], state
 
 def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
     """Return the server's manifest, and the state that believing it leads to. Raises DeployError."""
-    state = read_state(computer.at(STATE))
-    found = content(computer.server() + NAME, MOST_BYTES)
+    state = read_state(computer)
+    found = content(computer.server() + NAME)
     manifest, digest = verified(found, computer.at(SIGNERS)), sha256(found).hexdigest()
     if manifest.serial < state.serial:
         raise DeployError(f"the manifest is an old one, of serial {manifest.serial}, expected {state.serial} or later")
@@ -159,7 +159,7 @@ def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
 
 def _end(computer: Computer, state: State, line: str) -> State:
     ended = replace(state, ended=line)
-    write_state(computer.at(STATE), ended)
+    write_state(computer, ended)
     remove(computer.at(FETCHED))
     return ended
 

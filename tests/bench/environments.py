@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from footprint import TFLITE_RUNTIME, TREE, import_seconds
+from footprint import TFLITE_RUNTIME, TREE, import_seconds, used
 from ports import free_port
 
 from trainer.practice import draw_face
@@ -84,19 +84,9 @@ def _run(python: Path, model: Path) -> tuple[float, float]:
             try:
                 while notes.recv(1024) != b"READY=1":
                     pass
-                started, alive = _cpu_seconds(kiosk.pid), 0
+                (_, started), alive = used(kiosk.pid), 0
                 while alive < ALIVE:
                     alive += notes.recv(1024) == b"WATCHDOG=1"
-                return started, _resident(kiosk.pid)
+                return started, used(kiosk.pid)[0]
             finally:
                 kiosk.terminate()
-
-
-def _cpu_seconds(pid: int) -> float:
-    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # user and system
-    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1]) / 1024

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import cv2
@@ -85,39 +85,42 @@ def measure(viewers: int, rounds: int = ROUNDS, seconds: float = SECONDS) -> Slo
     settings = Settings(screen=ScreenSettings(port=0))
     card = read_card(MODELS / "door.tflite")[0]
     server, silent = Server(settings, card, None, None), Telemetry(settings, card)
-    ratios: list[tuple[float, float]] = []
     command = [sys.executable, "-m", "bench.viewers", str(server.port), str(viewers)]
     with Screen(server) as screen, subprocess.Popen(
         command, cwd=TREE, env=ENVIRONMENT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as others:
-        assert others.stdin is not None
-        assert others.stdout is not None
         door = Door(screen)
         door.run(seconds, silent)
-        for number in range(rounds):
-            times: dict[bool, tuple[float, float]] = {}
-            for crowd in (False, True) if number % 2 else (True, False):  # so that what drifts falls on both
-                others.stdin.write("come\n" if crowd else "go\n")
-                others.stdin.flush()
-                others.stdout.readline()
-                while len(server.viewers) != viewers * crowd:
-                    time.sleep(0.01)
-                times[crowd] = door.run(seconds, silent)
-            ratios.append(compared(times))
-        others.stdin.close()
-    return slowed(f"{viewers} viewers", ratios)
+
+        def run(crowd: bool) -> tuple[float, float]:
+            assert others.stdin is not None
+            assert others.stdout is not None
+            others.stdin.write("come\n" if crowd else "go\n")
+            others.stdin.flush()
+            others.stdout.readline()
+            while len(server.viewers) != viewers * crowd:
+                time.sleep(0.01)
+            return door.run(seconds, silent)
+
+        found = slowed(f"{viewers} viewers", rounds, run)
+        others.communicate()  # the end of its input ends it
+    return found
 
 
-def compared(times: Mapping[bool, tuple[float, float]]) -> tuple[float, float]:
-    """Return the ratios of times with something to those without it, on the wall and of CPU time."""
-    (wall, cpu), (wall_without, cpu_without) = times[True], times[False]
-    return wall / wall_without, cpu / cpu_without
+def slowed(by: str, rounds: int, run: Callable[[bool], tuple[float, float]]) -> Slowed:
+    """Run with something and without it, by turns; return the quartiles of the ratios of a frame's times.
 
-
-def slowed(by: str, ratios: Sequence[tuple[float, float]]) -> Slowed:
-    """Return the quartiles of ratios over the rounds."""
-    wall, cpu = (statistics.quantiles(found, n=4) for found in zip(*ratios, strict=True))
-    return Slowed(by, (cpu[0], cpu[1], cpu[2]), (wall[0], wall[1], wall[2]))
+    run: is told whether it is to be there; returns the seconds of a frame, on the wall and of CPU time.
+    """
+    ratios = list[tuple[float, float]]()
+    for number in range(rounds):
+        times = dict[bool, tuple[float, float]]()
+        for there in (False, True) if number % 2 else (True, False):  # so that what drifts falls on both
+            times[there] = run(there)
+        (wall, cpu), (wall_without, cpu_without) = times[True], times[False]
+        ratios.append((wall / wall_without, cpu / cpu_without))
+    walls, cpus = (statistics.quantiles(found, n=4) for found in zip(*ratios, strict=True))
+    return Slowed(by, (cpus[0], cpus[1], cpus[2]), (walls[0], walls[1], walls[2]))
 
 
 if __name__ == "__main__":

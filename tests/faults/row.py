@@ -76,7 +76,7 @@ def _play(row: Row, stage: Stage) -> Outcome:
     back = None
     if not row.goes_on:
         back = wait_for(lambda: service.when("READY=1", mended), "the start after it") - mended
-    lamps = tuple(SHOWN[lamp] for lamp, _ in stage.lamps(start, mended + (back or 0.0)))
+    lamps = tuple(SHOWN[lamp] for lamp in stage.lamps(start, mended + (back or 0.0)))
     _follows(stage)
     lost += tuple(name for name, content in kept.items() if stage.kept().get(name) != content)
     log = service.log.read_text()[told:]

@@ -11,8 +11,8 @@ from pathlib import Path
 from .disk import COUNT_CUTS, SAVE_CUTS, card, cut_counts, cut_save, hanging, unwritable
 from .network import SILENT_VIEWERS, SLOW_CLIENTS, broker, broker_gone, flood
 from .row import BACK_SECONDS, OFF_SECONDS, Fault, Missing, Row
-from .service import seconds
-from .stage import BUZZER, TREE, Stage, wait_for
+from .service import TREE, seconds
+from .stage import BUZZER, Stage, wait_for
 
 WATCHDOG_SECONDS = seconds("WatchdogSec")
 STOP_SECONDS = seconds("TimeoutStopSec")

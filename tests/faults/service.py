@@ -81,8 +81,7 @@ class Service:
 
     def _serve(self) -> None:
         while not self._stopping:
-            if "ExecStartPre=" in UNIT:
-                self._run("ExecStartPre")
+            self._run("ExecStartPre")
             self._note(f"ended {self._main()}")
             self._run("ExecStopPost")
             self._note("off")

@@ -18,9 +18,8 @@ from ports import free_port
 
 from trainer.practice import draw_background, draw_face
 
-from .service import Service
+from .service import TREE, Service
 
-TREE = Path(__file__).parent.parent.parent
 HARDWARE = Path(__file__).parent / "hardware"
 RED, GREEN, BUZZER, RELAY = 17, 27, 22, 16
 LAMPS = {(0, 0): "dark", (1, 0): "red", (0, 1): "green", (1, 1): "both"}  # levels of red and green
@@ -72,11 +71,11 @@ class Stage:
         (folder / "levels").touch()
         self.config.write_text(CONFIG.format(relay=RELAY, port=self.port, token=TOKEN))
         self.show("empty")
-        self.environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"} | {
+        environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"} | {
             "PYTHONPATH": f"{self.tree}:{HARDWARE}:{folder / 'site'}", "PYTHONUNBUFFERED": "1", "STAGE": str(folder),
             "GPIOZERO_PIN_FACTORY": "wires", "FRAMES_PER_SECOND": str(frames_per_second),
         }  # fmt: skip
-        self.service = Service(folder, self.config, self.environment)
+        self.service = Service(folder, self.config, environment)
 
     def __enter__(self) -> Self:
         self.service.start()
@@ -113,18 +112,14 @@ class Stage:
             return max(at, since) if wanted(present) else None
         return wait_for(found, "outputs")
 
-    def lamps(self, since: float, until: float) -> list[tuple[str, float]]:
-        """Return what the lamp showed between two moments, and for how many seconds each."""
+    def lamps(self, since: float, until: float) -> list[str]:
+        """Return what the lamp showed between two moments, one after the other."""
         changes = [(at, LAMPS[present[RED], present[GREEN]]) for at, present in self.levels() if at < until]
         before = [lamp for at, lamp in changes if at < since][-1:] or ["dark"]
         shown = [(since, before[0]), *[(at, lamp) for at, lamp in changes if at >= since], (until, "")]
-        merged = list[tuple[str, float]]()
-        for (at, lamp), (end, _) in itertools.pairwise(shown):
-            if merged and merged[-1][0] == lamp:
-                merged[-1] = (lamp, merged[-1][1] + end - at)
-            elif end - at > 0.02:  # the two LEDs are switched one after the other
-                merged.append((lamp, end - at))
-        return merged
+        # The two LEDs are switched one after the other.
+        lasting = [lamp for (at, lamp), (end, _) in itertools.pairwise(shown) if end - at > 0.02]
+        return [lamp for lamp, _ in itertools.groupby(lasting)]
 
     def kept(self) -> dict[str, bytes]:
         """Return all that the kiosk must not lose: its settings and its models."""

@@ -7,7 +7,6 @@ from typing import Any
 from unittest import mock
 
 from deploy.errors import DeployError
-from deploy.manifest import MOST_BYTES
 from deploy.pi import fetch
 from device.telemetry.discovery import Discovery
 from device.telemetry.mqtt import Mqtt
@@ -70,7 +69,7 @@ class Peers(Owner):
         """Fetch the manifest from a server that answers so, and so again where it sends one on."""
         with peer(content, 3):
             try:
-                fetch.content("http://kiosks.lan/manifest", MOST_BYTES)
+                fetch.content("http://kiosks.lan/manifest")
             except DeployError as error:
                 return [str(error)]
         return []
