@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from deploy import steps
 from deploy.errors import DeployError, UnwellError
@@ -29,13 +30,22 @@ def doctor(as_json: bool, remote: Remote, say: Say) -> str:
         last = line
 
     code = remote.follow(f"{COMMAND} --json" if as_json else COMMAND, note)
-    if not (last.startswith("{") if as_json else COUNTS.match(last)):
+    findings = _read(last) if as_json else {}
+    if not (findings if as_json else COUNTS.match(last)):
         found = last or f"code {code}"
         raise DeployError(f"its doctor can't run ({found}), expected its findings: run `make deploy` again")
     if as_json:
-        findings = json.loads(last)
         tell(json.dumps({"host": remote.host, **findings}))
         last = f"its worst finding is a {findings['worst']}" if code else ""
     if code:
         raise UnwellError(last)
     return last
+
+
+def _read(line: str) -> dict[str, Any]:
+    """Return the doctor's object; an empty one for a line that is none, as of a doctor that was killed meanwhile."""
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}

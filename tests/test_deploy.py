@@ -318,6 +318,15 @@ def test_says_in_one_line_that_nobody_answers(tmp_path: Path, verb: str) -> None
     ]
 
 
+def printed(programs: Path, *words: str) -> list[str]:
+    """Run the workstation's side with programs that come before the computer's; return the lines of its stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", *words], cwd=TREE, capture_output=True, text=True, check=False,
+        env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    return done.stdout.splitlines()
+
+
 @needs_ssh
 def test_lines_of_many_hosts_stay_whole_and_leave_the_terminal_alone(tmp_path: Path) -> None:
     facts = {"released": True, "unit": {"ActiveState": "active", "StatusText": "IDLE"}, "current": {}}
@@ -331,16 +340,26 @@ case $* in
 esac
 """)
     names = [f"pi@door{number}" for number in range(40)]
+    assert {json.loads(line)["host"] for line in printed(tmp_path, "doctor", "--json", *names)} == set(names)
+    assert printed(tmp_path, "logs", names[0])[0] == f"{names[0]}: [31mred\tface"
 
-    def lines(*words: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "deploy", *words], cwd=TREE, capture_output=True, text=True, check=False,
-            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        )  # fmt: skip
-        return done.stdout.splitlines()
 
-    assert {json.loads(line)["host"] for line in lines("doctor", "--json", *names)} == set(names)
-    assert lines("logs", names[0])[0] == f"{names[0]}: [31mred\tface"
+@needs_ssh
+@pytest.mark.parametrize("cut", ['{"worst": "trouble", "find', "7"])
+def test_a_doctor_that_is_killed_while_it_answers_spoils_no_other_hosts_findings(tmp_path: Path, cut: str) -> None:
+    facts = json.dumps({"released": True, "unit": {}, "current": {}})
+    script(tmp_path / "ssh", f"""#!/bin/sh
+case $* in
+*--json*) case $* in *cut*) echo '{cut}'; exit 137 ;; *) echo '{{"worst": "ok", "findings": []}}' ;; esac ;;
+*) cat >/dev/null; echo '{facts}' ;;
+esac
+""")
+    answers = printed(tmp_path, "doctor", "--json", "pi@cut", "pi@whole")
+    assert [json.loads(line)["host"] for line in answers] == ["pi@whole"]
+    code, lines = deploy("doctor", "--json", "pi@cut", path=tmp_path)
+    assert code == 2
+    assert len(lines) == 1
+    assert "its doctor can't run" in lines[0]
 
 
 RECEIVE = """\
