@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,17 +113,17 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
 def _compare_faces(options: argparse.Namespace) -> None:
     from trainer.finder.compare import BACKGROUND_SETS, compare, table, write_comparison
     from trainer.finder.contenders import contenders
-    from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
+    from trainer.finder.material import usable_scenes
+    from trainer.finder.scenes import named_like, read_backgrounds
     from trainer.sources import distinct
 
     whole = [folder.resolve() for folder in options.scenes]
     names = distinct([folder.name for folder in whole], whole, taken=BACKGROUND_SETS)
-    finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
-    for name, folder in zip(names, options.scenes, strict=True):
-        found, refused = read_scenes(folder)
-        scenes[name] = named_like(found, options.only, folder)
-        for line in refused:
-            print(line, file=sys.stderr)
+    finders = contenders(options.yunet)
+    scenes = {
+        name: named_like(usable_scenes(folder), options.only, folder)
+        for name, folder in zip(names, options.scenes, strict=True)
+    }
     backgrounds = options.backgrounds
     plain = named_like(read_backgrounds(backgrounds), options.only, backgrounds) if backgrounds else []
     compared = compare(finders, scenes, plain)
