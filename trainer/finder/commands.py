@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, path, positive, seed, target
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, target
 
 EPOCHS, CHECK_EPOCHS = 48, 40
 
@@ -50,16 +50,17 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _add_material(parser: Parser, weights: str) -> None:
-    parser.add_argument("--start", type=_path, help=f"a {weights} to go on from (default: from scratch)")
-    parser.add_argument("--scenes", type=_path, nargs="+", required=True,
+    parser.add_argument("--start", type=folder, help=f"a {weights} to go on from (default: from scratch)")
+    parser.add_argument("--scenes", type=folder, nargs="+", required=True,
                         help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
-    parser.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
-    parser.add_argument("--unlabelled", type=_path, nargs="*", default=[],
+    parser.add_argument("--backgrounds", type=folder, nargs="+", required=True,
+                        help="folders of pictures without faces")
+    parser.add_argument("--unlabelled", type=folder, nargs="*", default=[],
                         help="folders of pictures in which the teacher marks the faces")
-    parser.add_argument("--teacher", type=_path, help="YuNet's .onnx, which marks them")
+    parser.add_argument("--teacher", type=folder, help="YuNet's .onnx, which marks them")
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
                         help="pictures named so are measured with and never learned from, as 'wider-*'")
-    parser.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
+    parser.add_argument("--measure", type=folder, nargs="*", default=[], help="more folders of scenes to measure with")
     parser.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
     parser.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
     parser.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
@@ -145,10 +146,6 @@ def _page(options: argparse.Namespace) -> None:
     compared = json.loads(comparison.read_text(encoding="utf-8")) if comparison.exists() else None
     update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], compared)
     print(DOCS / "faces.md")
-
-
-def _path(text: str) -> Path:
-    return path(text).resolve()
 
 
 def _texts(paths: list[Path]) -> tuple[str, ...]:

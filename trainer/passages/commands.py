@@ -2,8 +2,8 @@
 
 import argparse
 
-from device.arguments import Parser
-from trainer.options import DOCS, path, positive, seed
+from device.arguments import Parser, path
+from trainer.options import DOCS, positive, seed
 
 PASSAGES = 18  # two of each kind
 VISITS = 1000
