@@ -23,7 +23,7 @@ from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.interrupts import BetweenBatches
 from trainer.networks import NETWORKS, imagenet_weights
-from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError
+from trainer.photos import LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
 from trainer.scores import score, share, threshold, verdicts
@@ -155,7 +155,7 @@ def _fold_score(name: str, labels: Indices, found: Indices, wrong: Indices) -> F
         right = score(labels, found).balanced_accuracy
     elif len(labels):
         right = share(int((labels == found).sum()), len(labels))[0]
-    called = float((wrong == LABELS.index("with_mask")).mean()) if len(wrong) else 0.0
+    called = float((wrong == MASKED).mean()) if len(wrong) else 0.0
     return FoldScore(name, len(labels), right, len(wrong), round(called, 4))
 
 

@@ -13,7 +13,7 @@ from device.faces import FaceFinder
 from trainer.cache import write_whole
 from trainer.dataset import Dataset
 from trainer.judging import judge_crops, judge_folder, require_classes
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError
+from trainer.photos import BOXES_TABLE, LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.scores import Interval, Scores, score, share
 from trainer.slices import drawn_slices
 
@@ -81,7 +81,7 @@ def _drawn(classifier: Classifier, dataset: Dataset) -> dict[str, SliceScore]:
 
 
 def _slice(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> SliceScore:
-    called = round(float((found == LABELS.index("with_mask")).mean()), 4)
+    called = round(float((found == MASKED).mean()), 4)
     if len(set(labels.tolist())) == len(LABELS):
         scores = score(labels, found)
         return SliceScore(len(labels), scores.balanced_accuracy, scores.balanced_accuracy_interval, called)
