@@ -56,8 +56,7 @@ class Material:
 
     composer: Composer
     validation: Composer
-    validation_scenes: list[Scene]
-    validation_backgrounds: list[Scene]
+    watched: list[Scene]  # of sources that are learned from, but not learned from themselves, with faces and without
     calibration: list[Scene]  # of those that are learned from
     held_scenes: list[Scene]
     held_backgrounds: list[Scene]
@@ -66,11 +65,6 @@ class Material:
     backgrounds: dict[str, int]
     known: frozenset[Path]  # whole paths of all that are learned from or watched
     sha256: str  # over the names, contents and boxes of all
-
-    @property
-    def watched(self) -> list[Scene]:
-        """Return the pictures of learned sources that aren't learned from, with faces and without."""
-        return [*self.validation_scenes, *self.validation_backgrounds]
 
 
 def gather(plan: FinderPlan) -> Material:
@@ -96,8 +90,7 @@ def gather(plan: FinderPlan) -> Material:
         composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=True) if pool],
                           _pictures(backgrounds)),
         validation=Composer([(1.0, _pictures(validation))], _pictures(watched_plain)),
-        validation_scenes=_scenes(validation),
-        validation_backgrounds=_scenes(watched_plain),
+        watched=_scenes([*validation, *watched_plain]),
         calibration=_scenes([*learned, *backgrounds]),
         held_scenes=[s for s in held_scenes if len(s.boxes)],
         held_backgrounds=held_plain,
