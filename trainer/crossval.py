@@ -65,7 +65,7 @@ def by_source(material: Material, folds: int) -> list[Indices]:
     return [np.flatnonzero(np.isin(material.dataset.sources, part)) for part in parts]
 
 
-def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
+def by_group(material: Material, folds: int) -> list[Indices]:
     """Divide the photos so that each group is in one fold, stratified by label; as many folds as there can be.
 
     Raises PhotosError where all photos are one group.
@@ -75,7 +75,7 @@ def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
         raise PhotosError(f"{material.dataset.folder}: all photos show one person or scene, which leaves none to train "
                           "on: add photos of other people")
     folds = min(folds, int(np.bincount(labels).min()), groups)
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, material.groups)
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(labels, labels, material.groups)
     return [fold for _, fold in split]
 
 

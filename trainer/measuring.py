@@ -82,7 +82,7 @@ def _crossval(options: argparse.Namespace) -> None:
     if per_source:
         folds = by_source(material, options.folds or len(material.dataset.names))
     else:
-        folds = by_group(material, options.folds or GROUP_FOLDS, 0)
+        folds = by_group(material, options.folds or GROUP_FOLDS)
     asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
     shares = []
     for fold in cross_validate(material, folds, asked, per_source, options.runs):

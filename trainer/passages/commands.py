@@ -57,7 +57,7 @@ def _passages(options: argparse.Namespace) -> None:
     videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
     print(options.to, flush=True)
     if options.measure:
-        print(write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed)))
+        print(write_noise(measure(classifier, finder, options.measure, options.seed)))
     if not (options.visits or options.clips or options.page):
         return
     noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
