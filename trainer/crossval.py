@@ -12,27 +12,26 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainer.bfloat16 import in_bfloat16
 from trainer.cache import read_array, write_whole
-from trainer.cluster import TREE, each
+from trainer.cluster import each
 from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.interrupts import BetweenBatches
 from trainer.networks import NETWORKS, imagenet_weights
+from trainer.options import TREE
 from trainer.photos import LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
 from trainer.scores import score, share, threshold, verdicts
+from trainer.split import Indices
 from trainer.training import batches, falling_rate
 
 LINEAR, LINEAR_SIZE = "linear", 12  # px: logistic regression on so few pixels, what anything must beat
 CALIBRATION_PHOTOS = 200
-
-Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
