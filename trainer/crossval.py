@@ -26,7 +26,7 @@ from trainer.options import TREE
 from trainer.photos import LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
-from trainer.scores import score, share, threshold, verdicts
+from trainer.scores import right_share, threshold, verdicts
 from trainer.split import Indices
 from trainer.training import batches, falling_rate
 
@@ -148,12 +148,7 @@ def _judge(part: Indices, dataset: Dataset, groups: Indices, asked: Asked) -> In
 
 
 def _fold_score(name: str, labels: Indices, found: Indices, wrong: Indices) -> FoldScore:
-    both = len(set(labels.tolist())) == len(LABELS)
-    right = 0.0
-    if both:
-        right = score(labels, found).balanced_accuracy
-    elif len(labels):
-        right = share(int((labels == found).sum()), len(labels))[0]
+    right = right_share(labels, found)[0] if len(labels) else 0.0
     called = float((wrong == MASKED).mean()) if len(wrong) else 0.0
     return FoldScore(name, len(labels), right, len(wrong), round(called, 4))
 

@@ -14,7 +14,7 @@ from trainer.cache import write_whole
 from trainer.dataset import Dataset
 from trainer.judging import judge_crops, judge_folder, require_classes
 from trainer.photos import BOXES_TABLE, LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
-from trainer.scores import Interval, Scores, score, share
+from trainer.scores import Interval, Scores, right_share, score
 from trainer.slices import drawn_slices
 
 
@@ -82,10 +82,7 @@ def _drawn(classifier: Classifier, dataset: Dataset) -> dict[str, SliceScore]:
 
 def _slice(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> SliceScore:
     called = round(float((found == MASKED).mean()), 4)
-    if len(set(labels.tolist())) == len(LABELS):
-        scores = score(labels, found)
-        return SliceScore(len(labels), scores.balanced_accuracy, scores.balanced_accuracy_interval, called)
-    return SliceScore(len(labels), *share(int((labels == found).sum()), len(labels)), called)
+    return SliceScore(len(labels), *right_share(labels, found), called)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

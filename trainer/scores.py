@@ -70,6 +70,14 @@ def score(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Scores:
     )
 
 
+def right_share(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> tuple[float, Interval]:
+    """Return the balanced accuracy of verdicts, or, where all labels are one class, the share that is right."""
+    if len(set(labels.tolist())) == len(LABELS):
+        scores = score(labels, found)
+        return scores.balanced_accuracy, scores.balanced_accuracy_interval
+    return share(int((labels == found).sum()), len(labels))
+
+
 def share(hits: int, n: int) -> tuple[float, Interval]:
     """Return hits / n and its Wilson interval."""
     interval = binomtest(hits, n).proportion_ci(method="wilson")
