@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import glob
+import io
 import math
 import os
 import secrets
@@ -43,6 +44,13 @@ def write_whole(path: Path, content: bytes) -> None:
             partial.unlink(missing_ok=True)
             raise
     sync(path.parent)  # the name too
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a .npy as `write_whole` writes a file."""
+    content = io.BytesIO()
+    np.save(content, array)
+    write_whole(path, content.getvalue())
 
 
 def read_array(path: Path) -> npt.NDArray[Any] | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainer.bfloat16 import in_bfloat16
-from trainer.cache import read_array, write_whole
+from trainer.cache import read_array, write_array
 from trainer.cluster import each
 from trainer.copies import Material
 from trainer.dataset import Dataset
@@ -108,9 +107,7 @@ def cross_validate(
         while number not in known:
             place, found = next(judged)
             known[missing[place]] = found
-            content = io.BytesIO()
-            np.save(content, found)
-            write_whole(folder / f"{missing[place]}.npy", content.getvalue())
+            write_array(folder / f"{missing[place]}.npy", found)
         found = known[number]
         keys = np.array([dataset.sources[i] if per_source else f"fold {number + 1}" for i in part])
         wrong = np.array([dataset.slices[i] == WORN_WRONG_SLICE for i in part])

@@ -4,7 +4,6 @@ It learns from what the finder itself names in composed pictures: there its mist
 in more pixels than the finder has of them.
 """
 
-import io
 import math
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.faces import Luma
-from trainer.cache import write_whole
+from trainer.cache import write_array
 from trainer.finder.crops import SIZE, Crops
 from trainer.finder.lay import Floats
 from trainer.interrupts import BetweenBatches
@@ -141,9 +140,7 @@ def errors_of(network: Any, crops: Crops, kept: Path) -> Floats:  # noqa: ANN401
             for i in tqdm(parts, "asking", unit=f"{ASKED_AT_ONCE} crops", disable=None)
         ]
         errors = np.abs(1 / (1 + np.exp(-np.concatenate(answers))) - crops.is_face)
-        content = io.BytesIO()
-        np.save(content, errors.astype(np.float32))
-        write_whole(kept, content.getvalue())
+        write_array(kept, errors.astype(np.float32))
     return np.asarray(np.load(kept), np.float32)
 
 
