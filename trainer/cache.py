@@ -82,13 +82,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Let an error of what is written in a path's place, and is gone afterwards, name the path."""
+    """Let an error name the path, not the file or folder that stands in for it until it is whole."""
     try:
         yield
     except OSError as error:
         named = str(error.filename or "")
         inside = named.startswith(f"{path}.") and any(part.endswith(UNFINISHED) for part in Path(named).parts)
-        if inside or (not named and error.errno in NO_ROOM):  # which a write names nothing of
+        if inside or (not named and error.errno in NO_ROOM):  # a write into a full disk names no file
             error.filename = str(path)
         raise
 

@@ -47,8 +47,8 @@ class FoldScore:
 def by_source(material: Material, folds: int) -> list[Indices]:
     """Divide the photos so that each source is in one fold; with as many folds as sources, one is left out at a time.
 
-    Photos of other sources that share a group with one of a fold are in the fold as well as in their own: they are
-    kept out of its training. Raises PhotosError where all photos are of one source.
+    Photos of other sources that share a group with one of a fold are kept out of its training, but not judged in it.
+    Raises PhotosError where all photos are of one source.
     """
     names, counts = np.unique(material.dataset.sources, return_counts=True)
     if len(names) < 2:
@@ -90,9 +90,9 @@ class Asked:
 def cross_validate(
     material: Material, parts: list[Indices], asked: Asked, per_source: bool, runs: Path
 ) -> Iterator[FoldScore]:
-    """Train on all but one part after the other, without photos of its groups, and judge that part.
+    """Judge each part by a model that learned from the other parts, but from no photo of this part's groups.
 
-    Parts are trained side by side where there is a cluster. Each part's verdicts are kept in a folder below `runs`, so
+    Models are trained side by side where there is a cluster. Each part's verdicts are kept in a folder below `runs`, so
     that the same call, made again, trains only what is missing. Raises ClusterError.
     """
     dataset = dataclasses.replace(material.dataset, finder=None)  # nobody finds faces any more, and some can't be sent

@@ -22,10 +22,11 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date. Say on stderr how many rows were corrected, and what isn't shown.
+        """Bring the table up to date.
 
-        And where new pictures get the source of another name. Raises PhotosError if there is no such folder, a table of
-        somebody else, or a name that isn't UTF-8.
+        Say on stderr how many rows were corrected, which pictures aren't shown, and if new ones get a source that isn't
+        the folder's name. Raises PhotosError for a folder that isn't there, a table of somebody else, or a name that
+        isn't UTF-8.
         """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
@@ -105,9 +106,9 @@ class LabelFolder:
                   file=sys.stderr)
 
     def _write_table(self) -> None:
-        """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere.
+        """Write what lies where. What the owner wrote into rows stays, except labels; so do rows of pictures elsewhere.
 
-        A row goes with a picture that was moved: to the one of its name that has no row, if both are the only ones.
+        A picture that was moved keeps its row, which its name tells, if no other picture or row has that name.
         """
         lying = {f"{label}/{name}": label for label in KNOWN for name in _pictures(self.folder / label)}
         apart = {f"{DROPPED}/{name}": DROPPED for name in _pictures(self.folder / DROPPED)}

@@ -65,7 +65,7 @@ class Changed(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, crops: Crops, errors: Floats, seed: int, epoch: int) -> None:
-        """Begin with this epoch. errors: float32 (n,), 0-1, of the crops; alike where none are known."""
+        """Begin with this epoch. errors: float32 (n,), 0-1, of the crops; all the same where none are known."""
         super().__init__(workers=2)
         self._crops, self._seed, self._epoch = crops, seed, epoch
         odds = np.minimum(errors, MOST_ERROR).astype(np.float64) + LEAST_ERROR
