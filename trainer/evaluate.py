@@ -11,7 +11,6 @@ import numpy.typing as npt
 from device.classifier import Classifier
 from device.faces import FaceFinder
 from trainer.cache import write_whole
-from trainer.dataset import Dataset
 from trainer.judging import judge_crops, judge_folder, require_classes
 from trainer.photos import BOXES_TABLE, LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.scores import Interval, Scores, right_share, score
@@ -60,7 +59,8 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
     require_classes(data, [LABELS[i] for i in labels[plain]])
-    slices = _drawn(classifier, dataset) if drawn and dataset else {}
+    asked = drawn_slices(dataset) if drawn and dataset else ()
+    slices = {name: _slice(true, judge_crops(classifier, crops)) for name, crops, true in asked}
     real = {str(name): _slice(labels[kinds == name], found[kinds == name]) for name in sorted(set(kinds) - {""})}
     scores = score(labels[plain], found[plain])
     return Evaluation(
@@ -74,10 +74,6 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
         refused=judged.refused,
         slices={**real, **slices},
     )
-
-
-def _drawn(classifier: Classifier, dataset: Dataset) -> dict[str, SliceScore]:
-    return {name: _slice(labels, judge_crops(classifier, crops)) for name, crops, labels in drawn_slices(dataset)}
 
 
 def _slice(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> SliceScore:

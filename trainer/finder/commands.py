@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.arguments import Parser, path
@@ -99,9 +98,9 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
         from trainer.finder.material import FinderPlan
 
     return FinderPlan(
-        scenes=_texts(options.scenes),
-        backgrounds=_texts(options.backgrounds),
-        unlabelled=_texts(options.unlabelled),
+        scenes=tuple(map(str, options.scenes)),
+        backgrounds=tuple(map(str, options.backgrounds)),
+        unlabelled=tuple(map(str, options.unlabelled)),
         teacher=str(options.teacher) if options.unlabelled else "",
         hold_out=tuple(options.hold_out),
         start=str(options.start or ""),
@@ -146,7 +145,3 @@ def _page(options: argparse.Namespace) -> None:
     compared = json.loads(comparison.read_text(encoding="utf-8")) if comparison.exists() else None
     update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], compared)
     print(DOCS / "faces.md")
-
-
-def _texts(paths: list[Path]) -> tuple[str, ...]:
-    return tuple(map(str, paths))
