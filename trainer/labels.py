@@ -37,7 +37,8 @@ class LabelFolder:
             raise PhotosError(
                 f"{self._table}: has other columns than {','.join(COLUMNS)}, which would be lost: move it elsewhere"
             )
-        name, sources = folder.resolve().name, Counter(row["source"] for row in self._rows())
+        before, name = self._rows(), folder.resolve().name
+        sources = Counter(row["source"] for row in before)
         # Where the folder was renamed, it is one door still.
         self.source = name if name in sources or not sources else sources.most_common(1)[0][0]  # of new pictures
         if self.source != name:
@@ -47,7 +48,6 @@ class LabelFolder:
             print(f"left out: {folder}: has {others} HEIC or AVIF pictures, which aren't shown: convert them to JPEG",
                   file=sys.stderr)
         if self.waiting() or self._table.exists():
-            before = self._rows()
             self._write_table()
             self._tell_changes(before)
 
