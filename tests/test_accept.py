@@ -129,6 +129,16 @@ def test_a_practice_model_never_takes_a_real_ones_place(
     assert "is a practice model, which is for no door" in lines[0]
 
 
+def test_of_a_practice_model_only_the_verdict_is_marked(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = crops(tmp_path / "NOrth", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
+    (tmp_path / "present").mkdir()
+    present = with_card(toy, tmp_path / "present", practice=True)
+    lines = accept(capsys, with_card(toy, tmp_path, practice=True, threshold=0.5), present, folder)[1]
+    assert [line.startswith("PRACTICE") for line in lines] == [False] * 5 + [True]
+
+
 def test_pictures_in_which_nobody_is_found_are_one_line(
     toy: Path, lower: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,8 @@ import pytest
 from device.face_card import FacesFound, read_face_card
 from device.finders import OWN_MODEL
 from trainer.__main__ import main
-from trainer.finder.page import FIGURES, comparison, fill, with_card
+from trainer.finder.page import FIGURES, comparison, with_card
+from trainer.places import fill
 
 PAGE = OWN_MODEL.parent.parent / "docs" / "faces.md"
 
@@ -65,7 +66,7 @@ def test_finders_are_compared_a_row_each() -> None:
 def test_each_place_is_there_once() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
-    assert fill(text, FIGURES, "42 %").count("42 %") == 1
+    assert fill(text, {FIGURES: "42 %"}).count("42 %") == 1
     assert re.findall(r"<!-- (?!end)(.+) -->", text) == ["trained on", "measured", "compared"]
 
 

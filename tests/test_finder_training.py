@@ -452,8 +452,7 @@ def test_a_network_that_integers_cannot_follow_is_not_written(
 def test_pictures_are_learned_from_watched_or_held_out(material: Path) -> None:
     gathered = gather(planned(material))
 
-    assert [scene.name for scene in gathered.validation_scenes] == ["hall-07.png", "hall-23.png"]
-    assert [scene.name for scene in gathered.validation_backgrounds] == ["room-07.png"]
+    assert [scene.name for scene in gathered.watched] == ["hall-07.png", "hall-23.png", "room-07.png"]
     assert [scene.name for scene in gathered.held_scenes] == [f"yard-{i}.png" for i in range(HELD)]
     assert [scene.name for scene in gathered.held_backgrounds] == ["hard/yard-1.png", "yard-0.png"]
     assert (gathered.pictures, gathered.faces, gathered.backgrounds) == ({"hall": 22}, {"hall": 22}, {"room": 19})
@@ -518,7 +517,7 @@ def test_sixteen_pictures_with_faces_are_enough_whatever_stands_between_them(tmp
     gathered = gather(replace(planned(folder), hold_out=("yard-*", "hall-1[6-9]*", "hall-2*")))
 
     assert sum(gathered.pictures.values()) == 15
-    assert [scene.name for scene in gathered.validation_scenes] == ["hall-07.png"]
+    assert [scene.name for scene in gathered.watched] == ["hall-07.png", "room-07.png"]
 
 
 def test_pictures_that_cannot_be_read_are_named_and_left_out(
@@ -534,7 +533,7 @@ def test_pictures_that_cannot_be_read_are_named_and_left_out(
     assert [line.partition(": is")[0] for line in capsys.readouterr().err.splitlines()] == [
         f"left out: {folder}/{name}" for name in ("scenes/hall-00.png", "scenes/hall-07.png", "rooms/room-01.png")
     ]
-    assert [scene.name for scene in gathered.validation_scenes] == ["hall-09.png"]
+    assert [scene.name for scene in gathered.watched] == ["hall-09.png", "room-08.png"]
     assert (gathered.pictures, gathered.faces, gathered.backgrounds) == ({"hall": 21}, {"hall": 21}, {"room": 18})
     assert len(gathered.calibration) == 39
 

@@ -25,7 +25,6 @@ from device.replay import Replay
 from device.settings import CameraSettings, FaceSettings, Settings
 from device.visits import VisitsError, gather, read_visits
 from trainer.__main__ import main
-from trainer.finder.page import fill
 from trainer.passages.draw import TABLE, Material, Stage, record
 from trainer.passages.noise import (
     FRAMES_PER_SECOND,
@@ -42,6 +41,7 @@ from trainer.passages.page import clips_text, simulated_text, total
 from trainer.passages.play import passages_of, play_clips, read_clips
 from trainer.passages.script import KINDS, VISIBLE_HEIGHT, Passage, Place, Walk, write_passage
 from trainer.passages.simulate import CAUSES, LEVELS, live, live_alone, simulate
+from trainer.places import fill
 
 PAGE = Path(__file__).parent.parent / "docs" / "door.md"
 
@@ -98,7 +98,7 @@ def test_an_empty_door_never_rings_all_day() -> None:
 def test_the_page_says_what_was_simulated(noise: Noise, tallies: dict[str, Tally]) -> None:
     text = simulated_text(tallies, simulate(read_noise(), causes=True), live_alone(), read_noise(), noise)
     page = PAGE.read_text(encoding="utf-8")
-    assert page == fill(page, "simulated", text), "run python -m trainer passages --to FOLDER --page"
+    assert page == fill(page, {"simulated": text}), "run python -m trainer passages --to FOLDER --page"
 
 
 def test_the_page_has_each_place_once_and_its_links_lead_to_files() -> None:

@@ -136,7 +136,6 @@ def _counts(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> tupl
 
 def describe(comparison: Comparison) -> str:
     """Return a comparison as a Markdown table, and a line that says what it means."""
-    new = comparison.new
     rows = [
         "| set | faces | n | present right | new right | only present | only new | difference | p | |",
         "| --- | --- |" + " ---: |" * 7 + " --- |",
@@ -149,13 +148,12 @@ def describe(comparison: Comparison) -> str:
     ]  # fmt: skip
     worse = ", ".join(f"{line.kind} of {line.data}" for line in comparison.worse)
     level = f"p < {comparison.level:.4f}"
-    rows.append(
-        f"NO: {new.name} ({new.sha256[:12]}) is worse than {comparison.present.name} "
-        f"({comparison.present.sha256[:12]}) on {worse} ({level})" if worse else
-        f"YES: {new.name} ({new.sha256[:12]}) is nowhere worse than {comparison.present.name} "
-        f"({comparison.present.sha256[:12]}) beyond chance ({level} on no line)"
+    new, present = (f"{card.name} ({card.sha256[:12]})" for card in (comparison.new, comparison.present))
+    verdict = (
+        f"NO: {new} is worse than {present} on {worse} ({level})" if worse else
+        f"YES: {new} is nowhere worse than {present} beyond chance ({level} on no line)"
     )  # fmt: skip
-    return "\n".join(new.marked(row) if row.startswith(("NO", "YES")) else row for row in rows)
+    return "\n".join([*rows, comparison.new.marked(verdict)])
 
 
 def _row(line: Line, worse: bool) -> str:

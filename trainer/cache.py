@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import glob
+import io
 import math
 import os
 import secrets
@@ -45,6 +46,13 @@ def write_whole(path: Path, content: bytes) -> None:
     sync(path.parent)  # the name too
 
 
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write a .npy as `write_whole` writes a file."""
+    content = io.BytesIO()
+    np.save(content, array)
+    write_whole(path, content.getvalue())
+
+
 def read_array(path: Path) -> npt.NDArray[Any] | None:
     """Return the array in a .npy, None if there is none or it is damaged."""
     try:
@@ -74,13 +82,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
-    """Let an error of what is written in a path's place, and is gone afterwards, name the path."""
+    """Let an error name the path, not the file or folder that stands in for it until it is whole."""
     try:
         yield
     except OSError as error:
         named = str(error.filename or "")
         inside = named.startswith(f"{path}.") and any(part.endswith(UNFINISHED) for part in Path(named).parts)
-        if inside or (not named and error.errno in NO_ROOM):  # which a write names nothing of
+        if inside or (not named and error.errno in NO_ROOM):  # a write into a full disk names no file
             error.filename = str(path)
         raise
 

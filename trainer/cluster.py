@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import joblib
 
 from device.errors import KioskError
+from trainer.options import TREE
 
-TREE = Path(__file__).parent.parent
 WORK, SHARED, DONE = "work", "shared", "done"  # names of files
 FAILED, LOG = "failed", "log"
 

@@ -2,10 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -16,9 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
 
 from device.errors import KioskError
 from device.seal import fingerprint
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 PRIVATE, PUBLIC = "collect-private.pem", "collect-public.pem"
 
@@ -50,7 +46,7 @@ def make_pair(folder: Path) -> Path:
     return public
 
 
-def public_pem(key: "X25519PublicKey") -> bytes:
+def public_pem(key: X25519PublicKey) -> bytes:
     """Return a public key as a PEM file holds it."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 

@@ -1,11 +1,10 @@
 """The commands for faces that doors have collected: the key they are sealed to, their labels, and the model after."""
 
 import argparse
-from pathlib import Path
 
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import folder, path
+from trainer.options import folder, yunet
 
 
 def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -39,7 +38,7 @@ def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes neither learned from"
     )
     accept.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
-    accept.add_argument("--yunet", type=folder, help="YuNet's .onnx, for models trained on its crops")
+    accept.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for models trained on its crops")
 
 
 def _key(options: argparse.Namespace) -> None:
@@ -67,7 +66,6 @@ def _accept(options: argparse.Namespace) -> int:
     with native_code_quiet():
         from trainer.accept import compare, describe
 
-    data = [Path(path) for path in options.data]
-    comparison = compare(options.model, options.present, data, options.cropped, options.yunet)
+    comparison = compare(options.model, options.present, options.data, options.cropped, options.yunet)
     print(describe(comparison))
     return 1 if comparison.worse else 0

@@ -27,7 +27,7 @@ class Row:
     accuracy: dict[str, float]  # balanced, 0-1, on each folder
 
 
-def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yunet: str = "") -> list[Row]:
+def compare(models: Sequence[Path], folders: Sequence[Path], cropped: bool, yunet: str | None = None) -> list[Row]:
     """Measure models, given by the paths of their .tflite, on folders of photos, crops or scenes; the peer comes last.
 
     `cropped` says that folders of plain photos hold face crops. yunet: its .onnx, where a model goes with it.

@@ -17,7 +17,7 @@ from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
 from trainer.finders import named_finder
 from trainer.networks import NETWORKS
-from trainer.photos import ALARM_LABEL, LABELS, WORN_WRONG_SLICE
+from trainer.photos import ALARM_LABEL, BARE, LABELS, WORN_WRONG_SLICE
 from trainer.provenance import make_name, make_names
 from trainer.quantize import ConversionError, quantize, run_tflite
 from trainer.runs import Plan, Run, RunError, tell_changes
@@ -105,7 +105,7 @@ def require_parity(
     exact: Keras's; rounded: the .tflite's. level: the threshold. Photos whose exact score lies within a few rounding
     steps of it are ties and left out. A single other verdict proves nothing; that few photos don't either, is said.
     """
-    sure = np.abs(exact[:, LABELS.index(ALARM_LABEL)] - level) > TIE
+    sure = np.abs(exact[:, BARE] - level) > TIE
     if not sure.any():
         raise ConversionError(f"{name} says nothing of any photo, expected verdicts: train with more EPOCHS")
     same = verdicts(exact[sure], level) == verdicts(rounded[sure], level)

@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import io
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from device.faces import FaceFinder
 from trainer import groups, links, views
-from trainer.cache import cache_folder, read_array, scratch_array, write_whole
+from trainer.cache import cache_folder, read_array, scratch_array, write_array
 from trainer.dataset import Dataset, load_dataset, part_of
 from trainer.groups import find_groups
 from trainer.sources import require_enough
@@ -78,7 +77,6 @@ def known_groups(
         together = scratch_array((len(names), DESCRIPTION_LENGTH))
         for place, row in enumerate(itertools.chain(*parts)):
             together[place] = row
-        found, content = find_groups(together, names, folders), io.BytesIO()
-        np.save(content, found)
-        write_whole(path, content.getvalue())
+        found = find_groups(together, names, folders)
+        write_array(path, found)
     return np.asarray(found, np.intp)

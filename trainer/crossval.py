@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import sys
 from collections.abc import Iterator
@@ -12,27 +11,26 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from trainer.bfloat16 import in_bfloat16
-from trainer.cache import read_array, write_whole
-from trainer.cluster import TREE, each
+from trainer.cache import read_array, write_array
+from trainer.cluster import each
 from trainer.copies import Material
 from trainer.dataset import Dataset
 from trainer.interrupts import BetweenBatches
 from trainer.networks import NETWORKS, imagenet_weights
-from trainer.photos import LABELS, WORN_WRONG_SLICE, PhotosError
+from trainer.options import TREE
+from trainer.photos import LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.provenance import versions
 from trainer.quantize import quantize, run_tflite
-from trainer.scores import score, share, threshold, verdicts
+from trainer.scores import right_share, threshold, verdicts
+from trainer.split import Indices
 from trainer.training import batches, falling_rate
 
 LINEAR, LINEAR_SIZE = "linear", 12  # px: logistic regression on so few pixels, what anything must beat
 CALIBRATION_PHOTOS = 200
-
-Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ class FoldScore:
 def by_source(material: Material, folds: int) -> list[Indices]:
     """Divide the photos so that each source is in one fold; with as many folds as sources, one is left out at a time.
 
-    Photos of other sources that share a group with one of a fold are in the fold as well as in their own: they are
-    kept out of its training. Raises PhotosError where all photos are of one source.
+    Photos of other sources that share a group with one of a fold are kept out of its training, but not judged in it.
+    Raises PhotosError where all photos are of one source.
     """
     names, counts = np.unique(material.dataset.sources, return_counts=True)
     if len(names) < 2:
@@ -65,7 +63,7 @@ def by_source(material: Material, folds: int) -> list[Indices]:
     return [np.flatnonzero(np.isin(material.dataset.sources, part)) for part in parts]
 
 
-def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
+def by_group(material: Material, folds: int) -> list[Indices]:
     """Divide the photos so that each group is in one fold, stratified by label; as many folds as there can be.
 
     Raises PhotosError where all photos are one group.
@@ -75,7 +73,7 @@ def by_group(material: Material, folds: int, seed: int) -> list[Indices]:
         raise PhotosError(f"{material.dataset.folder}: all photos show one person or scene, which leaves none to train "
                           "on: add photos of other people")
     folds = min(folds, int(np.bincount(labels).min()), groups)
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, material.groups)
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(labels, labels, material.groups)
     return [fold for _, fold in split]
 
 
@@ -92,9 +90,9 @@ class Asked:
 def cross_validate(
     material: Material, parts: list[Indices], asked: Asked, per_source: bool, runs: Path
 ) -> Iterator[FoldScore]:
-    """Train on all but one part after the other, without photos of its groups, and judge that part.
+    """Judge each part by a model that learned from the other parts, but from no photo of this part's groups.
 
-    Parts are trained side by side where there is a cluster. Each part's verdicts are kept in a folder below `runs`, so
+    Models are trained side by side where there is a cluster. Each part's verdicts are kept in a folder below `runs`, so
     that the same call, made again, trains only what is missing. Raises ClusterError.
     """
     dataset = dataclasses.replace(material.dataset, finder=None)  # nobody finds faces any more, and some can't be sent
@@ -109,9 +107,7 @@ def cross_validate(
         while number not in known:
             place, found = next(judged)
             known[missing[place]] = found
-            content = io.BytesIO()
-            np.save(content, found)
-            write_whole(folder / f"{missing[place]}.npy", content.getvalue())
+            write_array(folder / f"{missing[place]}.npy", found)
         found = known[number]
         keys = np.array([dataset.sources[i] if per_source else f"fold {number + 1}" for i in part])
         wrong = np.array([dataset.slices[i] == WORN_WRONG_SLICE for i in part])
@@ -149,13 +145,8 @@ def _judge(part: Indices, dataset: Dataset, groups: Indices, asked: Asked) -> In
 
 
 def _fold_score(name: str, labels: Indices, found: Indices, wrong: Indices) -> FoldScore:
-    both = len(set(labels.tolist())) == len(LABELS)
-    right = 0.0
-    if both:
-        right = score(labels, found).balanced_accuracy
-    elif len(labels):
-        right = share(int((labels == found).sum()), len(labels))[0]
-    called = float((wrong == LABELS.index("with_mask")).mean()) if len(wrong) else 0.0
+    right = right_share(labels, found)[0] if len(labels) else 0.0
+    called = float((wrong == MASKED).mean()) if len(wrong) else 0.0
     return FoldScore(name, len(labels), right, len(wrong), round(called, 4))
 
 

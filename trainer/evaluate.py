@@ -11,10 +11,9 @@ import numpy.typing as npt
 from device.classifier import Classifier
 from device.faces import FaceFinder
 from trainer.cache import write_whole
-from trainer.dataset import Dataset
 from trainer.judging import judge_crops, judge_folder, require_classes
-from trainer.photos import BOXES_TABLE, LABELS, WORN_WRONG_SLICE, PhotosError
-from trainer.scores import Interval, Scores, score, share
+from trainer.photos import BOXES_TABLE, LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
+from trainer.scores import Interval, Scores, right_share, score
 from trainer.slices import drawn_slices
 
 
@@ -60,7 +59,8 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     # A mask worn wrong is told apart from the two classes: few sets have any, and figures must compare.
     plain = kinds != WORN_WRONG_SLICE
     require_classes(data, [LABELS[i] for i in labels[plain]])
-    slices = _drawn(classifier, dataset) if drawn and dataset else {}
+    asked = drawn_slices(dataset) if drawn and dataset else ()
+    slices = {name: _slice(true, judge_crops(classifier, crops)) for name, crops, true in asked}
     real = {str(name): _slice(labels[kinds == name], found[kinds == name]) for name in sorted(set(kinds) - {""})}
     scores = score(labels[plain], found[plain])
     return Evaluation(
@@ -76,16 +76,9 @@ def evaluate(classifier: Classifier, finder: FaceFinder | None, data: Path, draw
     )
 
 
-def _drawn(classifier: Classifier, dataset: Dataset) -> dict[str, SliceScore]:
-    return {name: _slice(labels, judge_crops(classifier, crops)) for name, crops, labels in drawn_slices(dataset)}
-
-
 def _slice(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> SliceScore:
-    called = round(float((found == LABELS.index("with_mask")).mean()), 4)
-    if len(set(labels.tolist())) == len(LABELS):
-        scores = score(labels, found)
-        return SliceScore(len(labels), scores.balanced_accuracy, scores.balanced_accuracy_interval, called)
-    return SliceScore(len(labels), *share(int((labels == found).sum()), len(labels)), called)
+    called = round(float((found == MASKED).mean()), 4)
+    return SliceScore(len(labels), *right_share(labels, found), called)
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

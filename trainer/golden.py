@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -66,10 +65,6 @@ def _clarity(luma: Luma, wanted: State, classifier: Classifier, finder: FaceFind
     """Return what a picture is chosen by: the wanted state, far from every other one, faces that are surely found."""
     faces, card = finder.find(luma), classifier.card
     verdicts = classifier.judge(luma, faces)
-    margins = _margins([verdict.alarm_score for verdict in verdicts], (card.release, card.threshold))
+    margins = [abs(verdict.alarm_score - level) for verdict in verdicts for level in (card.release, card.threshold)]
     surest = min((face.score for face in faces), default=0.0)
     return state_of(verdicts, card) is wanted, min(margins, default=1.0) >= CLEAR_MARGIN, surest
-
-
-def _margins(scores: Sequence[float], levels: tuple[float, float]) -> list[float]:
-    return [min(abs(score - level) for level in levels) for score in scores]

@@ -24,12 +24,12 @@ FOUND = 0.3  # intersection over union of a found and a known box; annotators di
 
 @dataclass(frozen=True)
 class Judged:
-    """What was judged: names, labels and verdicts, indices into LABELS (n,), the slice of each, and what was not."""
+    """What a model said of the n faces in a folder that it judged, and how many it did not."""
 
-    names: list[str]
-    labels: npt.NDArray[np.intp]
-    found: npt.NDArray[np.intp]
-    kinds: list[str]
+    names: list[str]  # n
+    labels: npt.NDArray[np.intp]  # (n,), indices into LABELS
+    found: npt.NDArray[np.intp]  # (n,), the verdicts, as labels
+    kinds: list[str]  # n, the slice of each, or nothing
     no_face: int
     refused: int
 

@@ -22,10 +22,11 @@ class LabelFolder:
     """Pictures that wait in a folder, and below it those that have their label: the folders are all that is kept."""
 
     def __init__(self, folder: Path) -> None:
-        """Bring the table up to date. Say on stderr how many rows were corrected, and what isn't shown.
+        """Bring the table up to date.
 
-        And where new pictures get the source of another name. Raises PhotosError if there is no such folder, a table of
-        somebody else, or a name that isn't UTF-8.
+        Say on stderr how many rows were corrected, which pictures aren't shown, and if new ones get a source that isn't
+        the folder's name. Raises PhotosError for a folder that isn't there, a table of somebody else, or a name that
+        isn't UTF-8.
         """
         self.folder, self._table = folder, folder / CROPS_TABLE
         self._done: list[tuple[str, str]] = []  # label and name of what was labelled since the start, in order
@@ -36,7 +37,8 @@ class LabelFolder:
             raise PhotosError(
                 f"{self._table}: has other columns than {','.join(COLUMNS)}, which would be lost: move it elsewhere"
             )
-        name, sources = folder.resolve().name, Counter(row["source"] for row in self._rows())
+        before, name = self._rows(), folder.resolve().name
+        sources = Counter(row["source"] for row in before)
         # Where the folder was renamed, it is one door still.
         self.source = name if name in sources or not sources else sources.most_common(1)[0][0]  # of new pictures
         if self.source != name:
@@ -46,7 +48,6 @@ class LabelFolder:
             print(f"left out: {folder}: has {others} HEIC or AVIF pictures, which aren't shown: convert them to JPEG",
                   file=sys.stderr)
         if self.waiting() or self._table.exists():
-            before = self._rows()
             self._write_table()
             self._tell_changes(before)
 
@@ -105,9 +106,9 @@ class LabelFolder:
                   file=sys.stderr)
 
     def _write_table(self) -> None:
-        """Write what lies where. What its owner changed stays, but for labels; so do rows of pictures elsewhere.
+        """Write what lies where. What the owner wrote into rows stays, except labels; so do rows of pictures elsewhere.
 
-        A row goes with a picture that was moved: to the one of its name that has no row, if both are the only ones.
+        A picture that was moved keeps its row, which its name tells, if no other picture or row has that name.
         """
         lying = {f"{label}/{name}": label for label in KNOWN for name in _pictures(self.folder / label)}
         apart = {f"{DROPPED}/{name}": DROPPED for name in _pictures(self.folder / DROPPED)}

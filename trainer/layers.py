@@ -31,11 +31,10 @@ def layers_of(network: Any) -> list[Layer]:  # noqa: ANN401
     """Return a Keras network's layers; normalisation and ReLU belong to the layer before them."""
     rows: list[Layer] = []
     for layer in network.layers:
-        kind, shape = type(layer).__name__, layer.output.shape[1:]
+        shape = layer.output.shape[1:]
         kernel = layer.kernel.shape if hasattr(layer, "kernel") else ()
         places = int(np.prod(shape[:2])) if len(shape) == 3 else 1
-        what = _words(kind, layer)
-        if what:
+        if what := _words(layer):
             gives = " x ".join(map(str, shape))
             rows.append(Layer(what, gives, layer.count_params(), places * int(np.prod(kernel)) if kernel else 0))
         elif layer.count_params():
@@ -43,10 +42,10 @@ def layers_of(network: Any) -> list[Layer]:  # noqa: ANN401
     return rows
 
 
-def _words(kind: str, layer: Any) -> str:  # noqa: ANN401
+def _words(layer: Any) -> str:  # noqa: ANN401
     step = f", step {layer.strides[0]}" if getattr(layer, "strides", (1, 1))[0] > 1 else ""
     size = "x".join(map(str, getattr(layer, "kernel_size", ())))
-    match kind:
+    match kind := type(layer).__name__:
         case "Conv2D" | "DepthwiseConv2D":
             return f"{'depthwise ' if kind.startswith('Depth') else ''}convolution {size}{step}"
         case "SpaceToDepth":

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import FINDERS, MODELS, RUNS, cost, folder, path, positive, seed, size, target
+from trainer.options import FINDERS, MODELS, RUNS, cost, folder, positive, seed, size, target, yunet
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
@@ -33,7 +33,7 @@ def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
     golden = commands.add_parser("golden", help="draw a .tflite's golden pictures, and write what it says of them")
     golden.set_defaults(command=_golden)
     golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    golden.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
+    golden.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for a model trained on its crops")
 
 
 def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -54,7 +54,7 @@ def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--finder", choices=FINDERS, default="own",
         help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
     )
-    train.add_argument("--yunet", type=folder, help="YuNet's .onnx, for --finder yunet")
+    train.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for --finder yunet")
     train.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
     train.add_argument("--epochs", type=positive, help="at most so many (default: the network's)")
     train.add_argument("--seed", type=seed, default=0, help="of split, weights and order (default: %(default)s)")
@@ -75,7 +75,7 @@ def _train(options: argparse.Namespace) -> None:
 
     folder, practice = photos_folder(options.data)
     networks = networks_for(options.model, practice)
-    check_folders([folder, *map(Path, options.extra)], [Path(path) for path in options.apart])
+    check_folders([folder, *options.extra], options.apart)
     with native_code_quiet():
         from trainer.jobs import train_each
     from trainer.calibration import calibrate
@@ -109,9 +109,9 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
     from trainer.split import calibration_photos, split_photos
 
     recipe = NETWORKS[name]
-    size, extra, apart = options.size or recipe.size, tuple(options.extra), tuple(options.apart)
+    size = options.size or recipe.size
     finder = named_finder(options.finder, options.yunet)
-    material = gather([folder, *map(Path, extra)], size, [Path(path) for path in apart], finder)
+    material = gather([folder, *options.extra], size, options.apart, finder)
     dataset = material.dataset
     split = split_photos(material, options.split, options.seed, recipe.validation_parts)
     print(
@@ -119,7 +119,7 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
         f"{split.kind} split: {len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test; "
         f"{split.leak:.1%} of the test photos share a group with training, {split.random_leak:.1%} in a random split"
     )
-    if apart:
+    if options.apart:
         print(f"{sum(material.dropped.values())} left out because a measuring folder holds a copy: {material.dropped}")
     if split.kind == "random":
         print("SPLIT=random repeats the notebook's split on purpose: its test score flatters")
@@ -133,8 +133,8 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
         dataset_sha256=dataset.sha256,
         data=str(folder),
         calibration=tuple(dataset.names[i] for i in calibration_photos(split, options.seed)),
-        extra=extra,
-        apart=apart,
+        extra=tuple(map(str, options.extra)),
+        apart=tuple(map(str, options.apart)),
         finder=options.finder,
         yunet=options.yunet or "",
         finder_sha256=finder.sha256,

@@ -1,11 +1,10 @@
 """The part of the trainer's command line that measures: evaluate, crossval, compare, network-page."""
 
 import argparse
-from pathlib import Path
 
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, path, positive, seed, several, size, target, target_file
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, several, size, target, target_file, yunet
 
 GROUP_FOLDS = 5
 
@@ -20,7 +19,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--slices", action="store_true", help="also measure masks, hands and light drawn on photos or crops, by name"
     )
     evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    evaluate.add_argument("--yunet", type=folder, help="YuNet's .onnx, for a model trained on its crops")
+    evaluate.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for a model trained on its crops")
     evaluate.add_argument("--json", type=target_file, help="also write the figures there")
 
     crossval = commands.add_parser(
@@ -45,7 +44,7 @@ def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     compare.add_argument("--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes")
     compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
     compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
-    compare.add_argument("--yunet", type=folder, help="YuNet's .onnx, for models trained on its crops")
+    compare.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for models trained on its crops")
     compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
 
     page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
@@ -58,9 +57,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     from trainer.evaluate import describe_evaluation, evaluate, write_evaluation
     from trainer.finders import finder_for
 
-    classifier, data = Classifier(options.model), Path(options.data)
-    finder = None if options.cropped else finder_for(classifier.card, data, False, options.yunet)
-    evaluation = evaluate(classifier, finder, data, options.slices)
+    classifier = Classifier(options.model)
+    finder = None if options.cropped else finder_for(classifier.card, options.data, False, options.yunet)
+    evaluation = evaluate(classifier, finder, options.data, options.slices)
     print(describe_evaluation(evaluation))
     if options.json:  # not before: a full disk would take the figures with it
         write_evaluation(evaluation, options.json)
@@ -69,8 +68,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _crossval(options: argparse.Namespace) -> None:
     from trainer.sources import check_folders
 
-    folders, apart = [Path(path) for path in options.data], [Path(path) for path in options.apart]
-    check_folders(folders, apart)
+    check_folders(options.data, options.apart)
     with native_code_quiet():
         from trainer.crossval import LINEAR, Asked, by_group, by_source, cross_validate
     from trainer.copies import gather
@@ -79,12 +77,12 @@ def _crossval(options: argparse.Namespace) -> None:
 
     set_threads(options.threads)
     recipe = NETWORKS["door" if options.model == LINEAR else options.model]
-    material = gather(folders, options.size or recipe.size, apart)
+    material = gather(options.data, options.size or recipe.size, options.apart)
     per_source = options.by == "source"
     if per_source:
         folds = by_source(material, options.folds or len(material.dataset.names))
     else:
-        folds = by_group(material, options.folds or GROUP_FOLDS, 0)
+        folds = by_group(material, options.folds or GROUP_FOLDS)
     asked = Asked(options.model, options.epochs or recipe.epochs, options.seed, options.threads)
     shares = []
     for fold in cross_validate(material, folds, asked, per_source, options.runs):
@@ -98,7 +96,7 @@ def _compare(options: argparse.Namespace) -> None:
     with native_code_quiet():
         from trainer.compare import compare, table, write_comparison
 
-    rows = compare(options.model, [Path(path) for path in options.data], options.cropped, options.yunet or "")
+    rows = compare(options.model, options.data, options.cropped, options.yunet)
     print(table(rows), end="")
     print(write_comparison(rows, options.runs))
 

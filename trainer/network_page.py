@@ -14,9 +14,9 @@ from device.classifier import Classifier
 from device.crop import crop_face
 from device.faces import Luma
 from device.model_card import ModelCard, read_card
-from trainer.finder.page import fill
 from trainer.finders import named_finder
 from trainer.layers import layers_text
+from trainer.places import fill
 from trainer.practice import draw_face
 from trainer.scores import release, threshold
 
@@ -33,10 +33,8 @@ mpl.use("agg")
 
 def update(page: Path, models: Path) -> list[Path]:
     """Draw the plots beside docs/network.md and fill its tables; return the files written. Raises ModelError."""
-    text = page.read_text(encoding="utf-8")
-    for name in NAMES:
-        text = fill(text, f"layers of {name}", layers_text(name))
-    page.write_text(text, encoding="utf-8")
+    tables = {f"layers of {name}": layers_text(name) for name in NAMES}
+    page.write_text(fill(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
     plots = {"network-layers.webp": layers_plot(models), "network-split.svg": split_plot(models),
              "network-scores.svg": scores_plot(models)}  # fmt: skip
     with mpl.rc_context({"svg.hashsalt": "network", "svg.fonttype": "none"}):

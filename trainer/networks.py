@@ -89,20 +89,21 @@ def door(size: int) -> keras.Model:
 
 def resnet(size: int) -> keras.Model:
     """Build ResNet50 (He et al., CVPR 2016) with two scores at its end."""
-    return _borrowed("resnet", keras.applications.ResNet50, size, mean=(103.939, 116.779, 123.68))
+    return _borrowed("resnet", keras.applications.ResNet50, size)
 
 
 def vgg19(size: int) -> keras.Model:
     """Build VGG19 (Simonyan and Zisserman, ICLR 2015) with two scores at its end."""
-    return _borrowed("vgg19", keras.applications.VGG19, size, mean=(103.939, 116.779, 123.68))
+    return _borrowed("vgg19", keras.applications.VGG19, size)
 
 
-def _borrowed(name: str, build: Callable[..., Any], size: int, mean: tuple[float, ...]) -> keras.Model:
+def _borrowed(name: str, build: Callable[..., Any], size: int) -> keras.Model:
     # Grey stands for all three channels; the mean of ImageNet's colours is taken off as these networks expect.
     layers, weights = keras.layers, _weights(name)
     scale = 1.0 if weights else 1 / 128  # ImageNet's weights take 0-255, those drawn at random numbers of about one
     luma = keras.Input((size, size, 1))
-    x = layers.Concatenate()([layers.Rescaling(scale, -channel * scale)(luma) for channel in mean])
+    means = 103.939, 116.779, 123.68
+    x = layers.Concatenate()([layers.Rescaling(scale, -mean * scale)(luma) for mean in means])
     borrowed = build(include_top=False, weights=weights, input_shape=(size, size, 3), pooling="avg")
     if not weights:
         _start_from_scratch(borrowed)

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.cluster import DONE, FAILED, SHARED, TREE, WORK
+from trainer.cluster import DONE, FAILED, SHARED, WORK
+from trainer.options import TREE
 from trainer.parent import end_with_parent
 
 # Neither environments nor what training leaves behind goes to the workers.

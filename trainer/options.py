@@ -6,7 +6,7 @@ import tempfile
 import typing
 from pathlib import Path
 
-from device.arguments import path as path  # noqa: PLC0414 - the commands take it from here
+from device.arguments import path
 from device.settings import FaceSettings
 
 TREE = Path(__file__).parent.parent
@@ -23,9 +23,14 @@ def size(text: str) -> int:
     return side
 
 
-def folder(text: str) -> str:
-    """Return the whole path of what is named; `~` is the home."""
-    return str(path(text).resolve())
+def folder(text: str) -> Path:
+    """Return the whole path of a folder or file; `~` is the home."""
+    return path(text).resolve()
+
+
+def yunet(text: str) -> str:
+    """Return the whole path of YuNet's .onnx, as settings hold it."""
+    return str(folder(text))
 
 
 def target(text: str) -> Path:

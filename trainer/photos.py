@@ -25,6 +25,7 @@ from device.faces import Box
 from device.pictures import SUFFIXES
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
+MASKED, BARE = LABELS.index("with_mask"), LABELS.index(ALARM_LABEL)
 WORN_WRONG = "mask_weared_incorrect"  # the field's word for a mask on the chin or under the nose: no mask
 WORN_WRONG_SLICE = "worn_wrong"
 KNOWN = (*LABELS, WORN_WRONG)  # labels of folders and tables
@@ -77,9 +78,8 @@ def find_photos(folder: Path) -> list[Photo]:
             f"{folder}: has a folder {unknown[0]!r}, expected only {', '.join(LABELS)} and {WORN_WRONG}: rename it or "
             "move it away"
         )
-    for label in LABELS:
-        if label not in folders:
-            raise PhotosError(f"{folder}: has no folder {label!r}, expected {' and '.join(LABELS)}: both are needed")
+    if lacking := [label for label in LABELS if label not in folders]:
+        raise PhotosError(f"{folder}: has no folder {lacking[0]!r}, expected {' and '.join(LABELS)}: both are needed")
     return [
         Photo(path, path.relative_to(folder).as_posix(), _index(name), _readable_sha256(path), folder.name,
               WORN_WRONG_SLICE if name == WORN_WRONG else "")
@@ -179,7 +179,7 @@ def read_text(path: Path) -> str:
 
 
 def _index(label: str) -> int:
-    return LABELS.index(label if label in LABELS else ALARM_LABEL)
+    return LABELS.index(label) if label in LABELS else BARE
 
 
 def _sha256(path: Path) -> str:

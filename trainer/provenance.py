@@ -17,7 +17,7 @@ PACKAGES = ("tensorflow-cpu", "tensorflow", "keras", "ai-edge-litert", "numpy", 
 def versions(bfloat16: bool = False) -> dict[str, str]:
     """Return the versions of Python, the machine's kind, and the packages that a model depends on.
 
-    bfloat16: of a training that asks for such numbers. Then also in which numbers it is computed here.
+    bfloat16: whether a training asks for such numbers; then also say in which numbers this machine computes it.
     """
     installed = {}
     for package in PACKAGES:

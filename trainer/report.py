@@ -17,7 +17,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from trainer.cache import write_whole
 from trainer.dataset import Dataset
 from trainer.occlusion import occlusion_map
-from trainer.photos import ALARM_LABEL, LABELS
+from trainer.photos import ALARM_LABEL, BARE, LABELS
 from trainer.runs import Run
 from trainer.scores import score, threshold, verdicts
 from trainer.split import Split
@@ -101,15 +101,14 @@ def _confusion(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Fig
 
 
 def _reliability(labels: npt.NDArray[np.intp], scores: npt.NDArray[np.float32]) -> Figure:
-    alarm = LABELS.index(ALARM_LABEL)
-    levels = np.clip((scores[:, alarm] * BINS).astype(int), 0, BINS - 1)
+    levels = np.clip((scores[:, BARE] * BINS).astype(int), 0, BINS - 1)
     figure = Figure((4.5, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     for level in range(BINS):
         of = levels == level
         if of.any():
-            axes.plot(scores[of, alarm].mean(), (labels[of] == alarm).mean(), "o", markersize=2 + np.sqrt(of.sum()) / 2)
+            axes.plot(scores[of, BARE].mean(), (labels[of] == BARE).mean(), "o", markersize=2 + np.sqrt(of.sum()) / 2)
     axes.set(xlabel=f"score of {ALARM_LABEL}", ylabel=f"share that is {ALARM_LABEL}", title="test photos, by score")
     return figure
 

@@ -27,7 +27,7 @@ class RunError(KioskError, ValueError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run was asked to do; two runs that differ in any of this have different folders."""
+    """What a run was asked to do; two runs that differ in more than where their files lie have different folders."""
 
     network: str
     size: int  # px, side of the crops
@@ -184,7 +184,7 @@ def load_run(folder: Path) -> Run:
 
 @contextmanager
 def held_run(folder: Path) -> Iterator[Run]:
-    """Hold a run for this process and read it: a training that goes on would remove the weights that were read of."""
+    """Hold a run for this process and read it: a training meanwhile would remove the weights that its state names."""
     load_run(folder)  # before a lock is laid into a folder that is no run
     with only_one(folder):
         yield load_run(folder)

@@ -12,10 +12,8 @@ from trainer.dataset import Dataset
 from trainer.photo_accessories import draw_glasses, draw_headwear
 from trainer.photo_covers import draw_beside, draw_cover
 from trainer.photo_masks import draw_mask, draw_worn_wrong
-from trainer.photos import ALARM_LABEL, LABELS
+from trainer.photos import BARE, LABELS, MASKED
 
-BARE = LABELS.index(ALARM_LABEL)
-MASKED = 1 - BARE
 SOURCE_POWER = 0.6  # a source is seen as its size to this power: 1 lets the largest win, 0 repeats the smallest
 DRAWN_SHARE = 0.25  # how often a photo whose mask was drawn is taken when it comes up: few kinds of mask, many copies
 DRAWN_MASK = 0.32  # share of the masked photos that are a bare face with a mask drawn on it, where a source has masks

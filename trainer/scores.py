@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from trainer.photos import ALARM_LABEL, LABELS
+from trainer.photos import BARE, LABELS, MASKED
 
 Interval = tuple[float, float]
 STEPS = 256  # that an integer model's scores have from 0 to 1
@@ -44,8 +44,7 @@ def release(miss_cost: float) -> float:
 
 def verdicts(scores: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.intp]:
     """Return label indices (n,) of scores (n, 2): the alarm label from this level on, 0-1."""
-    alarm = LABELS.index(ALARM_LABEL)
-    return np.where(scores[:, alarm] >= level, alarm, 1 - alarm).astype(np.intp)
+    return np.where(scores[:, BARE] >= level, BARE, MASKED).astype(np.intp)
 
 
 def score(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Scores:
@@ -69,6 +68,14 @@ def score(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> Scores:
         recall={name: part[0] for name, part in zip(LABELS, shares, strict=True)},
         recall_interval={name: part[1] for name, part in zip(LABELS, shares, strict=True)},
     )
+
+
+def right_share(labels: npt.NDArray[np.intp], found: npt.NDArray[np.intp]) -> tuple[float, Interval]:
+    """Return the balanced accuracy of verdicts, or, where all labels are one class, the share that is right."""
+    if len(set(labels.tolist())) == len(LABELS):
+        scores = score(labels, found)
+        return scores.balanced_accuracy, scores.balanced_accuracy_interval
+    return share(int((labels == found).sum()), len(labels))
 
 
 def share(hits: int, n: int) -> tuple[float, Interval]:

@@ -19,11 +19,9 @@ from trainer.drawn_person import SKINS, random_person
 from trainer.photo_accessories import draw_glasses
 from trainer.photo_covers import COVERS, FLAT_HAND, draw_cover
 from trainer.photo_masks import draw_mask, draw_worn_wrong
-from trainer.photos import ALARM_LABEL, LABELS, PhotosError
+from trainer.photos import BARE, MASKED, PhotosError
 from trainer.practice import draw_face
 
-BARE = LABELS.index(ALARM_LABEL)
-MASKED = 1 - BARE
 MOST = 250  # photos a slice and class
 PEOPLE = 60  # drawn people a slice and class
 MASK_KINDS = ("pale", "dark", "ffp2", "ffp2_dark", "pattern", "gaiter", "transparent")

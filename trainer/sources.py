@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from device.arguments import path
 from trainer.cache import cache_folder
 from trainer.left_out import left_out
-from trainer.options import path
 from trainer.photos import LABELS, PhotosError, find_photos, has_table
 from trainer.practice import draw_practice_set, is_practice_set
 from trainer.prajna import FetchError, fetch_photos

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from device.cards import card_json, parse
 from trainer.cache import write_whole
-from trainer.finder.page import fill
+from trainer.places import fill
 
 MOST_START, MOST_RESIDENT, MOST_SLOWER, LEAST_FASTER = 1.0, 110.0, 1.05, 1.3  # asked: s of CPU, MB, and two ratios
 
@@ -148,9 +148,7 @@ def one_in(ratio: float) -> str:
 
 def filled(page: str, bench: Bench) -> str:
     """Return docs/bench.md with these figures in their places."""
-    for place, text in tables(bench).items():
-        page = fill(page, place, text)
-    return page
+    return fill(page, tables(bench))
 
 
 def read(path: Path) -> Bench:

@@ -4,7 +4,6 @@ It learns from what the finder itself names in composed pictures: there its mist
 in more pixels than the finder has of them.
 """
 
-import io
 import math
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.faces import Luma
-from trainer.cache import write_whole
+from trainer.cache import write_array
 from trainer.finder.crops import SIZE, Crops
 from trainer.finder.lay import Floats
 from trainer.interrupts import BetweenBatches
@@ -66,7 +65,7 @@ class Changed(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, crops: Crops, errors: Floats, seed: int, epoch: int) -> None:
-        """Begin with this epoch. errors: float32 (n,), 0-1, of the crops; alike where none are known."""
+        """Begin with this epoch. errors: float32 (n,), 0-1, of the crops; all the same where none are known."""
         super().__init__(workers=2)
         self._crops, self._seed, self._epoch = crops, seed, epoch
         odds = np.minimum(errors, MOST_ERROR).astype(np.float64) + LEAST_ERROR
@@ -141,9 +140,7 @@ def errors_of(network: Any, crops: Crops, kept: Path) -> Floats:  # noqa: ANN401
             for i in tqdm(parts, "asking", unit=f"{ASKED_AT_ONCE} crops", disable=None)
         ]
         errors = np.abs(1 / (1 + np.exp(-np.concatenate(answers))) - crops.is_face)
-        content = io.BytesIO()
-        np.save(content, errors.astype(np.float32))
-        write_whole(kept, content.getvalue())
+        write_array(kept, errors.astype(np.float32))
     return np.asarray(np.load(kept), np.float32)
 
 

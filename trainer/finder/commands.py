@@ -2,13 +2,11 @@
 
 import argparse
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.arguments import Parser
+from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, path, positive, seed, target
+from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, target
 
 EPOCHS, CHECK_EPOCHS = 48, 40
 
@@ -51,16 +49,17 @@ def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _add_material(parser: Parser, weights: str) -> None:
-    parser.add_argument("--start", type=_path, help=f"a {weights} to go on from (default: from scratch)")
-    parser.add_argument("--scenes", type=_path, nargs="+", required=True,
+    parser.add_argument("--start", type=folder, help=f"a {weights} to go on from (default: from scratch)")
+    parser.add_argument("--scenes", type=folder, nargs="+", required=True,
                         help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
-    parser.add_argument("--backgrounds", type=_path, nargs="+", required=True, help="folders of pictures without faces")
-    parser.add_argument("--unlabelled", type=_path, nargs="*", default=[],
+    parser.add_argument("--backgrounds", type=folder, nargs="+", required=True,
+                        help="folders of pictures without faces")
+    parser.add_argument("--unlabelled", type=folder, nargs="*", default=[],
                         help="folders of pictures in which the teacher marks the faces")
-    parser.add_argument("--teacher", type=_path, help="YuNet's .onnx, which marks them")
+    parser.add_argument("--teacher", type=folder, help="YuNet's .onnx, which marks them")
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
                         help="pictures named so are measured with and never learned from, as 'wider-*'")
-    parser.add_argument("--measure", type=_path, nargs="*", default=[], help="more folders of scenes to measure with")
+    parser.add_argument("--measure", type=folder, nargs="*", default=[], help="more folders of scenes to measure with")
     parser.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
     parser.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
     parser.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
@@ -99,9 +98,9 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
         from trainer.finder.material import FinderPlan
 
     return FinderPlan(
-        scenes=_texts(options.scenes),
-        backgrounds=_texts(options.backgrounds),
-        unlabelled=_texts(options.unlabelled),
+        scenes=tuple(map(str, options.scenes)),
+        backgrounds=tuple(map(str, options.backgrounds)),
+        unlabelled=tuple(map(str, options.unlabelled)),
         teacher=str(options.teacher) if options.unlabelled else "",
         hold_out=tuple(options.hold_out),
         start=str(options.start or ""),
@@ -114,17 +113,17 @@ def _plan(options: argparse.Namespace, weights: str) -> "FinderPlan":
 def _compare_faces(options: argparse.Namespace) -> None:
     from trainer.finder.compare import BACKGROUND_SETS, compare, table, write_comparison
     from trainer.finder.contenders import contenders
-    from trainer.finder.scenes import Scene, named_like, read_backgrounds, read_scenes
+    from trainer.finder.material import usable_scenes
+    from trainer.finder.scenes import named_like, read_backgrounds
     from trainer.sources import distinct
 
     whole = [folder.resolve() for folder in options.scenes]
     names = distinct([folder.name for folder in whole], whole, taken=BACKGROUND_SETS)
-    finders, scenes = contenders(options.yunet), dict[str, list[Scene]]()
-    for name, folder in zip(names, options.scenes, strict=True):
-        found, refused = read_scenes(folder)
-        scenes[name] = named_like(found, options.only, folder)
-        for line in refused:
-            print(line, file=sys.stderr)
+    finders = contenders(options.yunet)
+    scenes = {
+        name: named_like(usable_scenes(folder), options.only, folder)
+        for name, folder in zip(names, options.scenes, strict=True)
+    }
     backgrounds = options.backgrounds
     plain = named_like(read_backgrounds(backgrounds), options.only, backgrounds) if backgrounds else []
     compared = compare(finders, scenes, plain)
@@ -146,11 +145,3 @@ def _page(options: argparse.Namespace) -> None:
     compared = json.loads(comparison.read_text(encoding="utf-8")) if comparison.exists() else None
     update(DOCS / "faces.md", read_face_card(options.models / "faces.tflite")[0], compared)
     print(DOCS / "faces.md")
-
-
-def _path(text: str) -> Path:
-    return path(text).resolve()
-
-
-def _texts(paths: list[Path]) -> tuple[str, ...]:
-    return tuple(map(str, paths))

@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +36,6 @@ DIGITS = 4
 Find = Callable[[Luma], list[Face]]
 
 
-@dataclass(frozen=True)
-class _Finder:
-    """A network as a face finder with a score of its own."""
-
-    answer: Callable[[Luma], Floats]
-    least_score: float
-
-    def find(self, luma: Luma) -> list[Face]:
-        fitted = fit(luma)
-        size = luma.shape[1], luma.shape[0]
-        return faces_of(self.answer(fitted.luma), fitted, size, self.least_score, OVERLAP)
-
-
 def convert_finder(
     plan: FinderPlan, state: State, folder: Path, material: Material, measured_on: dict[str, list[Scene]], models: Path,
     command: str,
@@ -65,10 +51,9 @@ def convert_finder(
     chosen = rng.permutation(len(material.calibration))[:CALIBRATION_PICTURES]
     shown = [fit(read_luma(material.calibration[i].path)).luma for i in sorted(chosen)]
     content = quantize(network, np.stack(shown))
-    exact, rounded = _Finder(as_run(network), LOWEST_SCORE), _Finder(TFLite(content).run, LOWEST_SCORE)
-    (watched,) = measure([Contender(NAME, rounded.find, 1.0)], material.watched, WATCHED_QUIET)
-    quiet = watched.quiet.threshold
-    threshold, measured = settle(NAME, exact.find, rounded.find, quiet, material, measured_on)
+    exact, rounded = _finder(as_run(network)), _finder(TFLite(content).run)
+    (watched,) = measure([Contender(NAME, rounded, 1.0)], material.watched, WATCHED_QUIET)
+    threshold, measured = settle(NAME, exact, rounded, watched.quiet.threshold, material, measured_on)
     card = FaceCard(
         format=FORMAT,
         name=NAME,
@@ -87,6 +72,16 @@ def convert_finder(
     # Last, because START may name it: until all is written, the same line is the same training.
     keep_weights(network, folder, models / f"{NAME}.keras")
     return card
+
+
+def _finder(run: Callable[[Luma], Floats]) -> Find:
+    """Return a face network, given by what runs it, as a face finder."""
+
+    def find(luma: Luma) -> list[Face]:
+        fitted = fit(luma)
+        return faces_of(run(fitted.luma), fitted, (luma.shape[1], luma.shape[0]), LOWEST_SCORE, OVERLAP)
+
+    return find
 
 
 def keep_weights(network: Any, folder: Path, path: Path) -> None:  # noqa: ANN401

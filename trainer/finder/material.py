@@ -56,8 +56,7 @@ class Material:
 
     composer: Composer
     validation: Composer
-    validation_scenes: list[Scene]
-    validation_backgrounds: list[Scene]
+    watched: list[Scene]  # of sources that are learned from, but not learned from themselves, with faces and without
     calibration: list[Scene]  # of those that are learned from
     held_scenes: list[Scene]
     held_backgrounds: list[Scene]
@@ -66,11 +65,6 @@ class Material:
     backgrounds: dict[str, int]
     known: frozenset[Path]  # whole paths of all that are learned from or watched
     sha256: str  # over the names, contents and boxes of all
-
-    @property
-    def watched(self) -> list[Scene]:
-        """Return the pictures of learned sources that aren't learned from, with faces and without."""
-        return [*self.validation_scenes, *self.validation_backgrounds]
 
 
 def gather(plan: FinderPlan) -> Material:
@@ -87,23 +81,23 @@ def gather(plan: FinderPlan) -> Material:
     learned, validation = _parts(_load(with_faces), plan.scenes, "pictures with faces")
     backgrounds, watched_plain = _parts(_load(plain), plan.backgrounds, "pictures without faces")
     pools = [[p for s, p in learned if (WITH_MASK in s.labels) == masked] for masked in (True, False)]
-    teacher = Path(plan.teacher) if plan.teacher else None
-    for masked in (True, False):
-        some = [s for s in unlabelled if (WITH_MASK in s.path.parts) == masked]
-        pools.append(list(taught(teacher, some)) if teacher else [])
-    taught_count = {"taught": sum(len(pool) for pool in pools[2:])} if teacher else {}
+    pictures, faces = _count(s.source for s, _ in learned), _count(s.source for s, _ in learned for _ in s.boxes)
+    if plan.teacher:
+        for masked in (True, False):
+            some = [s for s in unlabelled if (WITH_MASK in s.path.parts) == masked]
+            pools.append(list(taught(Path(plan.teacher), some)))
+        marked_by_teacher = [*pools[2], *pools[3]]
+        pictures["taught"], faces["taught"] = len(marked_by_teacher), sum(len(p.boxes) for p in marked_by_teacher)
     return Material(
-        composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=True) if pool],
+        composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=False) if pool],
                           _pictures(backgrounds)),
         validation=Composer([(1.0, _pictures(validation))], _pictures(watched_plain)),
-        validation_scenes=_scenes(validation),
-        validation_backgrounds=_scenes(watched_plain),
+        watched=_scenes([*validation, *watched_plain]),
         calibration=_scenes([*learned, *backgrounds]),
         held_scenes=[s for s in held_scenes if len(s.boxes)],
         held_backgrounds=held_plain,
-        pictures={**_count(s.source for s, _ in learned), **taught_count},
-        faces={**_count(s.source for s, _ in learned for _ in s.boxes),
-               **{name: sum(len(p.boxes) for pool in pools[2:] for p in pool) for name in taught_count}},
+        pictures=pictures,
+        faces=faces,
         backgrounds=_count(s.source for s, _ in backgrounds),
         known=frozenset(scene.path.resolve() for scene in [*with_faces, *plain, *unlabelled]),
         sha256=_digest([*scenes, *plain, *unlabelled]),
@@ -111,10 +105,10 @@ def gather(plan: FinderPlan) -> Material:
 
 
 def _unlabelled(plan: FinderPlan, held: Sequence[Scene]) -> list[Scene]:
-    """Return the pictures that nobody has marked, but for whole sources of those that are held out.
+    """Return the pictures that nobody has marked, without those of a source of which any picture is held out.
 
-    They may be cut from these, here or in a folder to measure with, of which a pattern tells the source unless it
-    begins with a wildcard.
+    They may be cut from pictures to measure with. Where those lie in another folder, the beginning of a pattern names
+    their source, unless it is a wildcard.
     """
     sources = {scene.source for scene in held} | {source_of(Path(pattern)) for pattern in plan.hold_out}
     found, _ = _apart((s for folder in plan.unlabelled for s in read_backgrounds(Path(folder))), plan.hold_out)

@@ -4,12 +4,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 
-from device.heatmap import CHANNELS, OCTAVES, REACH, SMALLEST_SIDE, STRIDE
+from device.heatmap import CHANNELS, OCTAVES, REACH, SMALLEST_SIDE, STRIDE, Floats
 from trainer.space_to_depth import SpaceToDepth
-
-Floats = npt.NDArray[np.float32]
 
 # Spread of a face's middle over the score map, as shares of its sides, and in cells at least (TTFNet's alpha / 6).
 SPREAD, LEAST_SPREAD = 0.09, 0.35

@@ -1,30 +1,24 @@
 """Puts the figures of the face finder's card and of the comparison into their places in docs/faces.md."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 from device.face_card import FaceCard, FacesFound
 from trainer.finder.matching import Share
+from trainer.places import fill
 
-FIGURES, SOURCES, COMPARED = "measured", "trained on", "compared"  # places: from <!-- NAME --> to <!-- end of NAME -->
-
-
-def fill(page: str, place: str, text: str) -> str:
-    """Return a page with the text in a place of it, and nothing else there."""
-    begin, end = f"<!-- {place} -->\n", f"<!-- end of {place} -->"
-    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{text}\n{end}", page, flags=re.DOTALL)
+FIGURES, SOURCES, COMPARED = "measured", "trained on", "compared"  # names of places
 
 
 def with_card(page: str, card: FaceCard) -> str:
     """Return a page with what the card says of material and figures."""
-    return fill(fill(page, SOURCES, _sources(card)), FIGURES, _figures(card))
+    return fill(page, {SOURCES: _sources(card), FIGURES: _figures(card)})
 
 
 def update(page: Path, card: FaceCard, compared: dict[str, Any] | None) -> None:
     """Bring docs/faces.md up to date; compared: compare-faces.json, if it was made."""
     text = with_card(page.read_text(encoding="utf-8"), card)
-    page.write_text(fill(text, COMPARED, comparison(compared)) if compared else text, encoding="utf-8")
+    page.write_text(fill(text, {COMPARED: comparison(compared)}) if compared else text, encoding="utf-8")
 
 
 def comparison(compared: dict[str, Any]) -> str:

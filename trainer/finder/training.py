@@ -23,9 +23,9 @@ from trainer.training import FROM_WEIGHTS, StateKeeper, best_checkpoint, falling
 STEPS = 250  # an epoch
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3
-# Faces are first learned on small canvases, where four times as many fit into the same work; only the last epochs see
-# the canvas of the device, on which alone the largest faces fit.
-# What goes on from another's weights sees no other.
+# Until which share of the epochs each canvas is used: width, height, pictures a batch. Small ones come first, of which
+# four times as many cost the same; only on the last, the device's own, the largest faces fit. A training that goes on
+# from another's weights uses that one alone.
 CANVASES = ((0.4, 160, 128, 84), (0.7, 224, 160, 48), (1.0, WIDTH, HEIGHT, 24))
 VALIDATION_BATCHES = 12  # on the device's canvas
 

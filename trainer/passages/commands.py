@@ -2,8 +2,8 @@
 
 import argparse
 
-from device.arguments import Parser
-from trainer.options import DOCS, path, positive, seed
+from device.arguments import Parser, path
+from trainer.options import DOCS, positive, seed
 
 PASSAGES = 18  # two of each kind
 VISITS = 1000
@@ -57,7 +57,7 @@ def _passages(options: argparse.Namespace) -> None:
     videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
     print(options.to, flush=True)
     if options.measure:
-        print(write_noise(measure(classifier, finder, Material(None, None), options.measure, options.seed)))
+        print(write_noise(measure(classifier, finder, options.measure, options.seed)))
     if not (options.visits or options.clips or options.page):
         return
     noise, settings, visits = read_noise(), Settings(), options.visits or VISITS

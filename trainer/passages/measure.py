@@ -28,16 +28,16 @@ class _Found:
     seen: list[list[bool]] = field(default_factory=list)
 
 
-def measure(classifier: Classifier, finder: FaceFinder, material: Material, people: int, seed: int = 0) -> Noise:
+def measure(classifier: Classifier, finder: FaceFinder, people: int, seed: int) -> Noise:
     """Draw so many people, each with and without a mask, and return the numbers."""
-    found = _Found()
+    found, drawn = _Found(), Material(None, None)
     for number in tqdm(range(people), desc="measuring", unit="person", disable=None):
         for masked in (True, False):
             rng = np.random.default_rng([seed, number])  # the same light and place for both
             spot = Place(float(rng.uniform(0.3, 0.7)), float(rng.uniform(0.4, 0.55)), float(rng.uniform(*HEIGHTS)))
             seconds = FRAMES / FRAMES_PER_SECOND
             walk = Walk(((0.0, spot), (seconds, spot)), ((0.0, masked),), phase=float(rng.uniform(0, 6.28)))
-            stage = Stage(rng, Passage("stands", seconds, (walk,)), material)
+            stage = Stage(rng, Passage("stands", seconds, (walk,)), drawn)
             _watch(found, stage, walk, masked, classifier, finder)
     pairs = [pair for seen in found.seen for pair in itertools.pairwise(seen)]
     after = {before: [now for was, now in pairs if was is before] for before in (True, False)}

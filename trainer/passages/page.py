@@ -8,9 +8,9 @@ from device.compare_visits import Tally, percentile
 from device.replay import Replay
 from device.terminal import event_line
 from trainer.cache import write_whole
-from trainer.finder.page import fill
 from trainer.passages.noise import GHOST_FRAMES, GHOSTS_AN_HOUR, Noise
 from trainer.passages.simulate import Emptiness
+from trainer.places import fill
 
 HEADS = ("passage", "visits", "right", "never sure", "not seen", "told once", "verdict after, 95th percentile",
          "false alarms / masked visits", "told where nobody was (alarms)")  # fmt: skip
@@ -18,10 +18,7 @@ HEADS = ("passage", "visits", "right", "never sure", "not seen", "told once", "v
 
 def update(page: Path, texts: Mapping[str, str]) -> None:
     """Write each text into the place of its name."""
-    content = page.read_text(encoding="utf-8")
-    for place, text in texts.items():
-        content = fill(content, place, text)
-    write_whole(page, content.encode())
+    write_whole(page, fill(page.read_text(encoding="utf-8"), texts).encode())
 
 
 def recordings_text(tallies: Mapping[str, Tally], count: int) -> str:

@@ -71,7 +71,7 @@ class Walk:
 
     def wears_mask(self, now: float) -> bool:
         """Tell whether a mask is worn."""
-        return [masked for at, masked in self.masked if at <= now or at == self.masked[0][0]][-1]
+        return next((masked for at, masked in reversed(self.masked) if at <= now), self.masked[0][1])
 
     def turned(self, now: float) -> bool:
         """Tell whether the face is turned away."""
