@@ -17,9 +17,10 @@ class Levels(NamedTuple):
 def levels(settings: ModelSettings, card: ModelCard) -> Levels:
     """Return the levels of a door. Raises SettingsError if the release is above the threshold."""
     threshold = settings.threshold or card.threshold
-    release = settings.release or min(card.release, threshold)
-    if release > threshold:
+    if settings.release > threshold:
         raise SettingsError(
-            f"[model] release is {release:g}, expected at most the threshold, {threshold:g}: lower it, or set both"
+            f"[model] release is {settings.release:g}, expected at most the threshold, {threshold:g}: lower it, or set "
+            "both"
         )
-    return Levels(threshold, release)
+    # In proportion below a lower threshold: without a gap, a score that wavers there would change the verdict at will.
+    return Levels(threshold, settings.release or card.release * min(1.0, threshold / card.threshold))

@@ -45,7 +45,7 @@ class ModelSettings:
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
     threshold: float = checked(0.0, is_level, A_LEVEL)  # a face rings from this score on; 0: the card's
-    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: the card's, at most threshold
+    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: by the card
 
 
 @dataclass(frozen=True)

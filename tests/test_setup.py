@@ -182,6 +182,8 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
         looser = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}})
         stricter = post(server, "try", {"model": {"threshold": 0.7, "release": 0.6}})
         later = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}, "decision": {"sure_seconds": 2}})
+        lower = post(server, "try", {"model": {"threshold": 0.1}})
+    assert lower[1]["model"] == levels(ModelSettings(threshold=0.1), card)._asdict()
     assert [state for _, state in looser[1]["states"]] == ["IDLE", "CHECKING", "ALARM", "IDLE"]
     assert [state for _, state in stricter[1]["states"]] == ["IDLE", "CHECKING", "CLEAR", "IDLE"]
     rings = [dict(map(reversed, found[1]["states"]))["ALARM"] for found in (looser, later)]
@@ -454,7 +456,10 @@ def test_levels_are_the_cards_unless_the_owner_sets_them() -> None:
     card = card_of()
     assert levels(ModelSettings(), card) == (card.threshold, card.release)
     assert levels(ModelSettings(threshold=0.9), card) == (0.9, card.release)
-    assert levels(ModelSettings(threshold=0.01), card) == (0.01, 0.01)
+    lower = levels(ModelSettings(threshold=0.1), card)  # or a wavering score would change the verdict at will
+    assert lower.threshold == 0.1
+    assert lower.release == pytest.approx(0.1 * card.release / card.threshold)
+    assert levels(ModelSettings(threshold=0.1, release=0.1), card) == (0.1, 0.1)
     with pytest.raises(SettingsError):
         levels(ModelSettings(release=0.98), card)
 

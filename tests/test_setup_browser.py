@@ -362,9 +362,14 @@ def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
         of_the_card = browser.run("drawn")
         for value, same in (("0.9", False), ("0", True)):
             browser.run(f"values.elements.threshold.value = values.elements.release.value = '{value}'")
-            browser.run("window.drawn = {}; lastMinute()")
-            browser.until("drawn.threshold && drawn.release")
+            browser.run("lastMinute()")
+            browser.until(f"(drawn.threshold === {of_the_card['threshold']}) === {str(same).lower()}")
             assert (browser.run("drawn") == of_the_card) is same
+        browser.run("values.elements.release.value = shown(minute.model.release)")
+        browser.run("values.elements.threshold.value = '0.1'")
+        browser.run("lastMinute()")
+        browser.until(f"drawn.threshold > {of_the_card['threshold']}")
+        assert browser.run("drawn.release > drawn.threshold")  # below it, though its value stands above
 
 
 @needs_chromium
