@@ -11,6 +11,7 @@ from test_screen_browser import AXE, axe_script
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
 
 from device.classifier import Verdict
+from device.decision import Known
 from device.errors import WiringError
 from device.events import State
 from device.faces import Box
@@ -64,7 +65,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until(f"document.querySelector('#waiting').hidden && saved.textContent === 'Saved in {config}.'")
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
-        screen.show(State.CHECKING, FRAME, [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2, [])
+        seen = [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2
+        screen.show(State.CHECKING, FRAME, seen, [], Known(seen, []))
         browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
