@@ -315,6 +315,13 @@ def test_on_the_network_addresses_and_its_own_names_are_answered(host: str, stat
         assert ask(server.port, "GET /", line)[0] == status
 
 
+def test_no_address_of_ipv6_is_named_in_a_policy() -> None:
+    with served(card_of()) as (_, server):
+        status, headers, _ = ask(server.port, "GET /", f"Host: [::1]:{server.port}")
+    assert status == 200
+    assert "; connect-src 'self'; " in headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("host", "is_own"),
     [("Door1", True), ("door1.local", True), ("door1.example.org", True), ("door1.example.org.local", False)],
