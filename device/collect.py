@@ -135,4 +135,7 @@ def open_collector(settings: Settings, card: ModelCard) -> Collector:
             'write there, or set public_key = "off"'
         ) from error
     log.info("%s", card.marked(f"collect: unsure faces are kept, sealed to key {fingerprint(key)}, in {folder}"))
+    high, low = levels(settings.model, card)
+    if low == high:
+        log.warning("collect: no face is kept, because threshold and release are both %g: lower release", low)
     return Collector(settings, card, store)

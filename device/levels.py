@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from device.errors import SettingsError
+from device.limits import LOWEST_LEVEL
 from device.model_card import ModelCard
 from device.settings import ModelSettings
 
@@ -17,9 +18,12 @@ class Levels(NamedTuple):
 def levels(settings: ModelSettings, card: ModelCard) -> Levels:
     """Return the levels of a door. Raises SettingsError if the release is above the threshold."""
     threshold = settings.threshold or card.threshold
-    release = settings.release or min(card.release, threshold)
-    if release > threshold:
+    if settings.release > threshold:
         raise SettingsError(
-            f"[model] release is {release:g}, expected at most the threshold, {threshold:g}: lower it, or set both"
+            f"[model] release is {settings.release:g}, expected at most the threshold, {threshold:g}: lower it, or set "
+            "both"
         )
-    return Levels(threshold, release)
+    if settings.release or threshold >= card.threshold:
+        return Levels(threshold, settings.release or card.release)
+    # In proportion: without a gap, a score that wavers at the threshold would change the verdict at will.
+    return Levels(threshold, max(LOWEST_LEVEL, card.release * threshold / card.threshold))

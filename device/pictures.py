@@ -52,7 +52,9 @@ def picture_files(folder: Path) -> Iterator[Path]:
             if path.is_symlink():
                 raise PictureError(f"{path}: is a link to a folder, expected a folder: name that instead")
         found += [Path(parent, name) for name in files if not name.startswith(".")]
-    yield from (path for path in sorted(found) if path.suffix.lower() in SUFFIXES | OF_PHONES and path.is_file())
+    found = [path for path in sorted(found) if path.suffix.lower() in SUFFIXES | OF_PHONES]
+    # A link that leads nowhere, as to a disk that isn't there, is a picture that can't be read.
+    yield from (path for path in found if path.is_file() or not path.exists())
 
 
 def _refuse(error: OSError) -> None:

@@ -50,7 +50,7 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
             alert, happened = decision.update(now, classifier.judge(frame.luma, eye.find(frame.luma, now)))
             alerts += [alert] if alert else []
             events += happened
-    return Replay(source.name, now, tuple(alerts), tuple(events))
+    return Replay(source.absolute().name, now, tuple(alerts), tuple(events))
 
 
 def require_recordings(sources: Iterable[Path]) -> None:

@@ -45,7 +45,7 @@ class ModelSettings:
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
     threshold: float = checked(0.0, is_level, A_LEVEL)  # a face rings from this score on; 0: the card's
-    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: the card's, at most threshold
+    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: by the card
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,9 @@ def read_settings(path: Path | None) -> Settings:
     sections = typing.get_type_hints(Settings)
     check_homes(content, sections, path)
     check_names(content, sections, f"{path}: section")
-    return Settings(
+    settings = Settings(
         **{name: read_section(sections[name], table, f"{path}: [{name}]") for name, table in content.items()}
     )
+    if settings.screen.read_token == settings.screen.token != RANDOM:
+        raise SettingsError(f"{path}: [screen] read_token is the setup page's token, expected its own: write another")
+    return settings

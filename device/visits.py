@@ -85,11 +85,12 @@ def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]
     """Raise VisitsError for a recording that a table of true visits doesn't name, or names together with another."""
     named: dict[str, Path] = {}
     for video in videos:
-        other = named.setdefault(video.name, video)
+        name = video.absolute().name  # of `.` too
+        other = named.setdefault(name, video)
         if other.resolve() != video.resolve():
             raise VisitsError(f"{other} and {video}: have one name, expected another for each in --visits: rename one")
-        if video.name not in true:
-            raise VisitsError(f"{video.name}: is in no line of --visits, expected one at least: add it, see --help")
+        if name not in true:
+            raise VisitsError(f"{name}: is in no line of --visits, expected one at least: add it, see --help")
 
 
 def _true_visit(row: dict[str, str], where: str) -> TrueVisit:

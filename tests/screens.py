@@ -17,6 +17,7 @@ from tornado.websocket import websocket_connect
 
 from device.cameras.frame import Frame
 from device.classifier import MODELS
+from device.decision import Known
 from device.events import State
 from device.model_card import ModelCard, read_card
 from device.settings import CollectSettings, ScreenSettings, Settings
@@ -47,7 +48,7 @@ def card_of(practice: bool = False) -> ModelCard:
 
 
 def show(screen: Screen, state: State) -> None:
-    screen.show(state, FRAME, [], [])
+    screen.show(state, FRAME, [], [], Known([], []))
 
 
 def own_address() -> str:

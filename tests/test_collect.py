@@ -141,6 +141,17 @@ def test_a_door_that_is_sure_or_was_told_nothing_keeps_nothing(door: Settings, t
     assert kept() == []
 
 
+def test_levels_that_leave_no_face_unsure_are_told(
+    door: Settings, toy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    card, lines = Classifier(str(toy)).card, []
+    for release in (0.0, 0.45):
+        open_collector(dataclasses.replace(door, model=ModelSettings(str(toy), 0.45, release)), card)
+        lines.append([record.message for record in caplog.records if record.levelname == "WARNING"])
+    line = "collect: no face is kept, because threshold and release are both 0.45: lower release"
+    assert lines == [[], [line]]
+
+
 def test_levels_that_are_saved_hold_at_once_for_what_is_kept(door: Settings, tmp_path: Path) -> None:
     config, screen = tmp_path / "kiosk.toml", ScreenSettings(port=free_port(), token=TOKEN)
     config.write_text("")

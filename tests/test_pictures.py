@@ -1,6 +1,7 @@
 import io
 import itertools
 import json
+import os
 import re
 import struct
 import subprocess
@@ -187,6 +188,14 @@ def test_a_folder_gives_its_pictures_in_order_without_what_is_hidden(tmp_path: P
     assert found == ["a/y.webp", "a/z.png", "b.JPG"]
 
 
+
+
+def test_a_link_to_a_picture_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("/nonexistent/a.jpg")
+    os.mkfifo(tmp_path / "b.jpg")
+    (path,) = picture_files(tmp_path)
+    with pytest.raises(PictureError, match=r"a\.jpg: can't be read \(No such file or directory\): check the path"):
+        read_luma(path)
 
 
 def test_a_folder_that_cannot_be_read_or_is_elsewhere_is_not_left_out_in_silence(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
+from device.decision import Known
 from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.events import State
 from device.faces import Box, Face, Luma
@@ -314,6 +315,13 @@ def test_on_the_network_addresses_and_its_own_names_are_answered(host: str, stat
         assert ask(server.port, "GET /", line)[0] == status
 
 
+def test_no_address_of_ipv6_is_named_in_a_policy() -> None:
+    with served(card_of()) as (_, server):
+        status, headers, _ = ask(server.port, "GET /", f"Host: [::1]:{server.port}")
+    assert status == 200
+    assert "; connect-src 'self'; " in headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("host", "is_own"),
     [("Door1", True), ("door1.local", True), ("door1.example.org", True), ("door1.example.org.local", False)],
@@ -518,7 +526,7 @@ def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_fac
         while len(server.mirror.viewers) < 2:
             pass
         assert [viewer.messages for viewer in viewers] == [[], []]  # nothing to show yet
-        screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box])
+        screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box], Known([], []))
         first, second = (viewer.wait()[0] for viewer in viewers)
     assert first == second
     picture = cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)

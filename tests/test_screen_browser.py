@@ -16,6 +16,7 @@ from ports import free_port
 from screens import FRAME, card_of, served, show
 
 from device.cameras.frame import Frame
+from device.decision import Known
 from device.events import State
 from device.web import mirror
 from device.web.languages import LANGUAGES, LOOKS, codes, read_language
@@ -142,7 +143,7 @@ def camera_running(server: Server) -> Iterator[None]:
 
     def give() -> None:
         while not ended.wait(0.05):
-            server.seen(Frame(FRAME.luma, 0.0), [], [], time.monotonic())
+            server.seen(Frame(FRAME.luma, 0.0), [], [], Known([], []), time.monotonic())
 
     thread = threading.Thread(target=give)
     thread.start()

@@ -69,11 +69,20 @@ def test_a_zone_that_is_far_too_large_is_refused(tmp_path: Path, share: int) -> 
 def test_a_token_as_the_kiosk_prints_one_may_be_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "kiosk.toml"
     for token in ("aB3-_" * 4, *(secrets.token_urlsafe(18) for _ in range(50))):
-        path.write_text(f'[screen]\ntoken = "{token}"\nread_token = "{token}"\n')
-        assert read_settings(path).screen == ScreenSettings(token=token, read_token=token)
+        path.write_text(f'[screen]\ntoken = "{token}"\nread_token = "{token}x"\n')
+        assert read_settings(path).screen == ScreenSettings(token=token, read_token=f"{token}x")
     for wrong in ("aB3-_" * 3, "aB3-_" * 4 + " ", "é" * 16, "0123456789abcde."):
         path.write_text(f'[screen]\ntoken = "{wrong}"\n')
         assert wrong not in refusal(path)
+
+
+def test_a_token_to_read_with_that_opens_the_setup_page_is_refused(tmp_path: Path) -> None:
+    path, token = tmp_path / "kiosk.toml", "aB3-_" * 4
+    path.write_text(f'[screen]\ntoken = "{token}"\nread_token = "{token}"\n')
+    line = "[screen] read_token is the setup page's token, expected its own: write another"
+    assert refusal(path) == f"{path}: {line}"
+    path.write_text('[screen]\ntoken = "random"\nread_token = "random"\n')
+    read_settings(path)
 
 
 def test_what_a_file_leaves_out_keeps_its_default(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from test_screen import ask
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
+from device.decision import Decision, Known
 from device.errors import SettingsError
 from device.events import State
 from device.faces import Box, Face, Luma
@@ -87,7 +88,8 @@ def a_minute(screen: Screen) -> None:
     for number in range(100):
         step = 20 * (number >= 22)  # px: no poster
         face = Verdict(Box(40 + step, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), [face] if 20 <= number < 60 else [], [])
+        seen = [face] if 20 <= number < 60 else []
+        screen.show(State.IDLE, Frame(FRAME.luma, number / 10), seen, [], Known(seen, []))
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, paths in PATHS.items() for path in paths])
@@ -162,7 +164,7 @@ def test_the_picture_is_as_the_camera_sees_it() -> None:
     luma[:, :160] = 200
     with served(card_of()) as (screen, server):
         assert get(server, "picture")[0] == 404
-        screen.show(State.IDLE, Frame(luma, 0.0), [], [])
+        screen.show(State.IDLE, Frame(luma, 0.0), [], [], Known([], []))
         status, jpeg = get(server, "picture")
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert status == 200
@@ -182,6 +184,8 @@ def test_the_last_minute_is_told_and_what_other_values_would_have_made_of_it() -
         looser = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}})
         stricter = post(server, "try", {"model": {"threshold": 0.7, "release": 0.6}})
         later = post(server, "try", {"model": {"threshold": 0.45, "release": 0.4}, "decision": {"sure_seconds": 2}})
+        lower = post(server, "try", {"model": {"threshold": 0.1}})
+    assert lower[1]["model"] == levels(ModelSettings(threshold=0.1), card)._asdict()
     assert [state for _, state in looser[1]["states"]] == ["IDLE", "CHECKING", "ALARM", "IDLE"]
     assert [state for _, state in stricter[1]["states"]] == ["IDLE", "CHECKING", "CLEAR", "IDLE"]
     rings = [dict(map(reversed, found[1]["states"]))["ALARM"] for found in (looser, later)]
@@ -195,12 +199,13 @@ def test_scores_and_states_are_of_one_minute_though_the_door_goes_on() -> None:
             """What is seen on a frame; the door sees another whenever this is looked at."""
 
             def __iter__(self) -> Iterator[Verdict]:
-                server.history.note(next(times), [])
+                server.history.note(next(times), Known([], []))
                 return super().__iter__()
 
         times = itertools.count(5.0)
         for taken in (1.0, 2.0):
-            server.history.note(taken, Late([Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")]))
+            seen = Late([Verdict(Box(40, 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")])
+            server.history.note(taken, Known(seen, []))
         minute = json.loads(get(server, "minute")[1])
     assert minute["scores"] == [[-1.0, 0.5], [0.0, 0.5]]
     assert minute["states"][0][0] == -1.0
@@ -214,10 +219,10 @@ def test_it_says_why_faces_in_grey_frames_are_not_judged() -> None:
     with served(card_of()) as (screen, server):
         assert json.loads(get(server, "minute")[1])["grey"] == []
         server.settings = changed(server.settings, {"decision": {"zones": ((0.15, 0.1, 0.1, 0.2),)}})
-        screen.show(State.CHECKING, Frame(FRAME.luma, 0.0), verdicts, [verdicts[0].box])
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.0), verdicts, [verdicts[0].box], Known([], []))
         grey = json.loads(get(server, "minute")[1])["grey"]
         assert grey == ["smaller than least height", "in a zone", "darker than least brightness", CUT]
-        screen.show(State.CHECKING, Frame(FRAME.luma, 0.1), verdicts[:1], [])
+        screen.show(State.CHECKING, Frame(FRAME.luma, 0.1), verdicts[:1], [], Known([], []))
         assert json.loads(get(server, "minute")[1])["grey"] == ["came just now, or hasn't moved"]
 
 
@@ -454,7 +459,11 @@ def test_levels_are_the_cards_unless_the_owner_sets_them() -> None:
     card = card_of()
     assert levels(ModelSettings(), card) == (card.threshold, card.release)
     assert levels(ModelSettings(threshold=0.9), card) == (0.9, card.release)
-    assert levels(ModelSettings(threshold=0.01), card) == (0.01, 0.01)
+    lower = levels(ModelSettings(threshold=0.1), card)  # or a wavering score would change the verdict at will
+    assert lower.threshold == 0.1
+    assert lower.release == pytest.approx(0.1 * card.release / card.threshold)
+    assert levels(ModelSettings(threshold=0.02), card) == (0.02, 0.02)  # no mean of few scores is surely below less
+    assert levels(ModelSettings(threshold=0.1, release=0.1), card) == (0.1, 0.1)
     with pytest.raises(SettingsError):
         levels(ModelSettings(release=0.98), card)
 
@@ -462,11 +471,26 @@ def test_levels_are_the_cards_unless_the_owner_sets_them() -> None:
 def test_a_minute_is_kept_and_no_more() -> None:
     history = History()
     for second in range(200):
-        history.note(float(second), [])
+        history.note(float(second), Known([], []))
     assert [at for at, _ in history.frames()] == [float(second) for second in range(-60, 1)]
     told = asyncio.run(states(history.frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True))
     assert told == [(-60.0, "IDLE")]
     assert asyncio.run(states(History().frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True)) == []
+
+
+@pytest.mark.parametrize(("sits", "shown"), [(True, "ALARM"), (False, "IDLE")])
+def test_the_minute_of_who_sits_and_of_a_poster_is_as_it_was_shown(sits: bool, shown: str) -> None:
+    settings, history = DecisionSettings(), History()
+    decision = Decision(settings, Levels(0.5, 0.4))
+    for number in range(4000):
+        now, box = number / 10, Box(10 * min(20, number) * sits, 20 + number % 2, 80, 100)
+        moved = 0.03 * sits if decision.wonders(now, [box], (240, 320)) else None
+        verdicts = [Verdict(box, 5.0, (0.1, 0.9), 0.9, "", Look(moved=moved))]
+        decision.update(now, verdicts)
+        history.note(now, decision.known(verdicts))
+    told = asyncio.run(states(history.frames(), settings, Levels(0.5, 0.4), lambda: True))
+    assert decision.state == told[-1][1] == shown
+    assert told[-1][0] < 1 - 60
 
 
 class Ticking(asyncio.SelectorEventLoop):
@@ -482,7 +506,7 @@ class Ticking(asyncio.SelectorEventLoop):
 def test_others_are_served_while_the_states_of_a_minute_are_found() -> None:
     history = History()
     for number in range(30):
-        history.note(number / 10, [])
+        history.note(number / 10, Known([], []))
 
     async def turns_of_others() -> int:
         asked = states(history.frames(), DecisionSettings(), Levels(0.5, 0.4), lambda: True)
@@ -527,7 +551,7 @@ def test_one_minute_at_a_time_is_tried_and_none_for_who_has_gone(
         for number in range(300):
             seen = Seen()
             seen.number = number
-            server.history.note(number / 10, seen)
+            server.history.note(number / 10, Known(seen, []))
         first.sendall(asking)
         for page in [second] if leaves else [first, second]:
             assert b" 200 OK" in page.recv(4096)

@@ -11,6 +11,7 @@ from test_screen_browser import AXE, axe_script
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
 
 from device.classifier import Verdict
+from device.decision import Known
 from device.errors import WiringError
 from device.events import State
 from device.faces import Box
@@ -64,7 +65,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.until(f"document.querySelector('#waiting').hidden && saved.textContent === 'Saved in {config}.'")
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
-        screen.show(State.CHECKING, FRAME, [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2, [])
+        seen = [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2
+        screen.show(State.CHECKING, FRAME, seen, [], Known(seen, []))
         browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
@@ -362,9 +364,14 @@ def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
         of_the_card = browser.run("drawn")
         for value, same in (("0.9", False), ("0", True)):
             browser.run(f"values.elements.threshold.value = values.elements.release.value = '{value}'")
-            browser.run("window.drawn = {}; lastMinute()")
-            browser.until("drawn.threshold && drawn.release")
+            browser.run("lastMinute()")
+            browser.until(f"(drawn.threshold === {of_the_card['threshold']}) === {str(same).lower()}")
             assert (browser.run("drawn") == of_the_card) is same
+        browser.run("values.elements.release.value = shown(minute.model.release)")
+        browser.run("values.elements.threshold.value = '0.1'")
+        browser.run("lastMinute()")
+        browser.until(f"drawn.threshold > {of_the_card['threshold']}")
+        assert browser.run("drawn.release > drawn.threshold")  # below it, though its value stands above
 
 
 @needs_chromium

@@ -213,6 +213,11 @@ def test_a_night_without_any_light_ends_at_some_time(monkeypatch: pytest.MonkeyP
         sight.check(Frame(black[0], 601.0))
 
 
+def test_pictures_of_another_size_in_the_dark_are_the_night_too() -> None:
+    night = list(lights_out(10, 0.0, lambda rate: dark(NIGHT, 10.0, rate)))
+    assert watch([*night, *(luma[::2, ::2].copy() for luma in dark(NIGHT, 5.0, 10))], 10) is None
+
+
 def test_black_without_noise_is_no_night() -> None:
     word, second = watch(lights_out(10, 0.0, lambda rate: dark(0.0, 10.0, rate)), 10) or pytest.fail("not noticed")
     assert word is Blind.COVERED

@@ -17,6 +17,7 @@ from test_screen_browser import AXE, axe_script
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
+from device.decision import Known
 from device.events import Event, Kind, State
 from device.faces import Box
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
@@ -122,7 +123,7 @@ def test_the_metrics_are_what_the_official_parser_reads(tmp_path: Path) -> None:
         assert samples['mask_kiosk_state{"mask_kiosk_state": "STARTING"}'] == 1
         assert samples["mask_kiosk_camera_age_seconds"] != samples["mask_kiosk_camera_age_seconds"]  # NaN
         for _ in range(3):
-            server.seen(Frame(FRAME.luma, 100.0), [face], [face.box], 100.12)
+            server.seen(Frame(FRAME.luma, 100.0), [face], [face.box], Known([], []), 100.12)
         show(screen, State.ALARM)
         for number in range(40):
             told.note(State.ALARM, [Event(Kind.ENTER, 0.0, number, State.ALARM, None, 0.0)], DAY)

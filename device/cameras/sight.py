@@ -112,7 +112,10 @@ class Sight:
                 self._before.append((now, blocks))
                 self._patience = LONGEST_NIGHT_SECONDS if self._went_out() else COVERED_SECONDS
             self._before.clear()
-        elif float(cv2.absdiff(self._black, frame.luma).mean()) >= LEAST_NOISE:
+        elif (
+            self._black.shape != frame.luma.shape  # a stream may change its size: that is alive too
+            or float(cv2.absdiff(self._black, frame.luma).mean()) >= LEAST_NOISE
+        ):
             self._noisy_at = now
         self._black = frame.luma
         dark, dead = now - self._black_since, now - self._noisy_at

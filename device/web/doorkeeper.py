@@ -28,7 +28,7 @@ ANEW_HASH = base64.b64encode(hashlib.sha256(ANEW.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'none'; script-src 'self' 'sha256-{ANEW_HASH}'; style-src 'self'; img-src 'self' blob:; "
-        "connect-src 'self' ws://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'{sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -78,8 +78,11 @@ class Guarded(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
+        host = self._host() or "127.0.0.1"
+        # For browsers whose 'self' is without sockets; no address of IPv6 is one that a policy may name.
+        sockets = "" if host.startswith("[") else f" ws://{host}"
         for name, value in HEADERS.items():
-            self.set_header(name, value.replace("{host}", self._host() or "127.0.0.1"))
+            self.set_header(name, value.replace("{sockets}", sockets))
 
     def prepare(self) -> None:
         if self._host() is None:

@@ -16,6 +16,7 @@ from tornado.web import RequestHandler
 from device.cameras.frame import Frame
 from device.cameras.source import is_live
 from device.classifier import Verdict
+from device.decision import Known
 from device.errors import SettingsError
 from device.events import State
 from device.faces import Box
@@ -87,10 +88,12 @@ class Server:
         self.setup_url = self.address.of("setup", screen.setup, self.token if screen.token == RANDOM else "")
         self.today_url = self.address.of("today", today, self.read_token if screen.read_token == RANDOM else "")
 
-    def seen(self, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], now: float) -> None:
+    def seen(
+        self, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], known: Known, now: float
+    ) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
         self.mirror.newest = (frame, verdicts, judged)
-        self.history.note(frame.taken, verdicts)
+        self.history.note(frame.taken, known)
         self._seen_at = now
         if self.metrics:
             self.metrics.decided(now - frame.taken if self._live else None)

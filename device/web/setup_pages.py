@@ -9,7 +9,6 @@ from tornado.web import HTTPError
 
 from device.errors import KioskError, SettingsError, WiringError
 from device.levels import levels
-from device.settings import ModelSettings
 from device.web.changes import CHANGES, changed, read_changes
 from device.web.doorkeeper import Placed, WithToken
 from device.web.languages import AUTO
@@ -46,12 +45,16 @@ class SetupData(WithToken):
             raise HTTPError(400)
         return changes
 
-    async def tried(self, minute: Minute, changes: dict[str, dict[str, Any]]) -> list[tuple[float, str]]:
-        """Return a minute's states under these changes, once nobody else's are looked for. Raises SettingsError."""
+    async def tried(self, minute: Minute, changes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Return levels and a minute's states under these changes, once nobody else's are looked for.
+
+        Raises SettingsError.
+        """
         server, settings = self.server, changed(self.server.settings, changes)
         tried_levels = levels(settings.model, server.card)
         async with server.trying:  # a page that gives up asks again, and they would become more and more
-            return await states(minute, settings.decision, tried_levels, lambda: not self.gone)
+            shown = await states(minute, settings.decision, tried_levels, lambda: not self.gone)
+        return {"model": tried_levels._asdict(), "states": shown}
 
     def refuse(self, error: KioskError) -> None:
         """Answer with the line that says what is wrong."""
@@ -77,10 +80,9 @@ class LastMinute(SetupData):
         }
         self.finish(
             {
-                **sections, "model": levels(server.settings.model, server.card)._asdict(),
-                "card": levels(ModelSettings(), server.card)._asdict(),
+                **sections, **in_use,
                 "grey": left_out(verdicts, judged, server.settings.decision),
-                "scores": scores, "states": in_use, "config": str(server.config) if server.config else None,
+                "scores": scores, "config": str(server.config) if server.config else None,
                 "version": server.version, "languages": [AUTO, *server.languages],
                 "waiting": server.waiting, "restarts": restarts(),
             }
@@ -103,7 +105,7 @@ class Try(SetupData):
 
     async def post(self) -> None:
         try:
-            self.finish({"states": await self.tried(self.server.history.frames(), self.changes())})
+            self.finish(await self.tried(self.server.history.frames(), self.changes()))
         except SettingsError as error:
             self.refuse(error)
 

@@ -3,13 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from device.classifier import Verdict
-from device.decision import Decision
+from device.decision import Decision, Known
 from device.levels import Levels
 from device.settings import DecisionSettings
+from device.trace import STIR
 
 SECONDS = 60.0  # on the frames' clock
+BEGIN_SECONDS = 1.0  # as the minute begins: enough to tell a decision, which knows nothing of before, who has moved
 MOST_FRAMES = 2400  # of a camera of 40 frames a second
 WORK_SECONDS = 0.02  # after which others are served: a minute of ten people takes a Pi many seconds
 
@@ -21,17 +24,28 @@ class History:
     """The verdicts of the last minute; noted by one thread and read by another."""
 
     def __init__(self) -> None:
-        self._frames: deque[tuple[float, Sequence[Verdict]]] = deque(maxlen=MOST_FRAMES)
+        self._frames: deque[tuple[float, Known]] = deque(maxlen=MOST_FRAMES)
 
-    def note(self, now: float, verdicts: Sequence[Verdict]) -> None:
+    def note(self, now: float, known: Known) -> None:
         """Keep what was judged on the frame taken at `now`, in seconds."""
-        self._frames.append((now, verdicts))
+        self._frames.append((now, known))
 
     def frames(self) -> Minute:
-        """Return the last minute's frames."""
+        """Return the last minute's frames, without posters; whoever had moved before it moves as it begins."""
         frames = list(self._frames.copy())
         newest = frames[-1][0] if frames else 0.0
-        return [(taken - newest, verdicts) for taken, verdicts in frames if newest - taken <= SECONDS]
+        minute = [(taken - newest, known) for taken, known in frames if newest - taken <= SECONDS]
+        return [
+            (at, _moving(known) if known.moved and at - minute[0][0] <= BEGIN_SECONDS else known.verdicts)
+            for at, known in minute
+        ]
+
+
+def _moving(known: Known) -> Sequence[Verdict]:
+    return [
+        replace(verdict, look=replace(verdict.look, moved=STIR)) if verdict.box in known.moved else verdict
+        for verdict in known.verdicts
+    ]
 
 
 async def states(

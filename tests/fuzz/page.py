@@ -15,6 +15,7 @@ from screens import FRAME, TOKEN, card_of
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
+from device.decision import Known
 from device.faces import Box
 from device.settings import ScreenSettings, Settings
 from device.telemetry.settings import CountsSettings
@@ -102,7 +103,8 @@ class Page(Asked):
         self._server = Server(settings, card_of(), self._config, None)
         for number in range(8):
             face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
-            self._server.seen(Frame(FRAME.luma, number / 4), [face] if 1 <= number < 7 else [], [face.box], 0.0)
+            seen = [face] if 1 <= number < 7 else []
+            self._server.seen(Frame(FRAME.luma, number / 4), seen, [face.box], Known(seen, []), 0.0)
         self.start(serve(self._server), self._server.port)
 
     def page(self, content: bytes) -> list[str]:

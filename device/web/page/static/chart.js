@@ -6,12 +6,6 @@ const COLORS = { IDLE: "#8a949c", CHECKING: "#2f6fe0", CLEAR: "#0a8a5c", ALARM: 
 
 const canvas = document.querySelector("canvas");
 
-// Returns the levels that the inputs hold, [name, score]: 0 is the card's, whose release is never above the threshold.
-function meant({ threshold, release }, card) {
-  const rings = Number(threshold.value) || card.threshold;
-  return [["threshold", rings], ["release", Number(release.value) || Math.min(card.release, rings)]];
-}
-
 // Draws levels, [name, score], the scores, [seconds, score], and below them a bar for each of rows, [name, states].
 function drawMinute(levels, scores, rows) {
   const pen = canvas.getContext("2d");

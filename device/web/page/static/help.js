@@ -4,7 +4,7 @@
 const HELP = {
   model: {
     threshold: "From 0.02 to 0.98: a face whose score reaches this rings. 0: as the model's card says.",
-    release: "At most the threshold: a face whose score falls below this stops ringing. In between, nothing changes. 0: as the card says, but never above the threshold.",
+    release: "At most the threshold: a face whose score falls below this stops ringing. In between, nothing changes. 0: as the card says, in proportion below a lower threshold.",
   },
   decision: {
     window_seconds: "A face's scores are averaged over this time.",

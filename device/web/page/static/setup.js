@@ -64,7 +64,7 @@ async function drawLastMinute() {
   if (refused.textContent && !again) say(saved, refused.textContent);
   const rows = [["values in use", minute.states], ["values below", (tried ?? minute).states]];
   say(grey, minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "");
-  drawMinute(meant(values.elements, minute.card), minute.scores, rows);
+  drawMinute(Object.entries((tried ?? minute).model), minute.scores, rows);
   listSeconds(rows.map(([, states]) => states));
   offerRestart();
 }
