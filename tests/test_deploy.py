@@ -32,6 +32,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
+from deploy.pi.build import _take_over as take_over
 from deploy.pi.build import build, is_intact
 from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
@@ -443,6 +444,25 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
         full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
         with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space .+\): look with `df -h`, "):
             run([sys.executable, "-c", full], "make a venv")
+
+
+@pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount")
+def test_a_card_that_fills_up_while_packages_are_taken_over_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=60", "tmpfs", card], check=True)
+    try:
+        for place in range(40):
+            (card / f"current/venv/{place % 4}").mkdir(parents=True, exist_ok=True)
+            (card / f"current/venv/{place % 4}/{place}.py").touch()
+        (card / "fresh").mkdir()
+        monkeypatch.setattr("deploy.pi.build.CURRENT", card / "current")
+        with pytest.raises(UnkeptError, match=r"^the release can't take its packages over \(.*No space .*\): look.*`$"):
+            take_over(card / "fresh")
+    finally:
+        subprocess.run(["umount", "--lazy", card], check=True)
 
 
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
