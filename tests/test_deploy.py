@@ -30,6 +30,7 @@ from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
+from deploy.pi.__main__ import _prove as prove
 from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
 from deploy.pi.build import _take_over as take_over
@@ -444,6 +445,20 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
         full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
         with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space .+\): look with `df -h`, "):
             run([sys.executable, "-c", full], "make a venv")
+
+
+def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "1/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    script(python, "#!/bin/sh\nkill -9 $$\n")
+    script(tmp_path / "setpriv", '#!/bin/sh\nwhile [ "${1##*/}" != python ]; do shift; done\nexec "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UnkeptError, match=r"^the program to compile device/ was killed \(signal 9\): look with `sudo "):
+        run([str(python)], "compile device/")
+    with pytest.raises(UnkeptError, match=r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "):
+        prove(tmp_path / "1")
 
 
 @pytest.mark.skipif(not possible_lightly(), reason="needs root, and leave to mount")

@@ -137,6 +137,7 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
     )
+    require_end(done.returncode, f"the program to {purpose}")
     if done.returncode:
         said = done.stdout + done.stderr  # compileall tells a full card on stdout
         found = next((line for line in reversed(said.splitlines()) if line.strip()), f"code {done.returncode}")
@@ -144,6 +145,12 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
         if any(os.strerror(each) in said for each in NO_ROOM | AILING):
             raise UnkeptError(f"{line}: look with `df -h`, `df -i` and `sudo dmesg`")
         raise DeployError(line)
+
+
+def require_end(code: int, program: str) -> None:
+    """Raise UnkeptError for a program that was killed, as where memory is short: its release may be a good one."""
+    if code < 0:
+        raise UnkeptError(f"{program} was killed (signal {-code}): look with `sudo dmesg` whether memory is short")
 
 
 def require_packages(settings: dict[str, object]) -> None:
