@@ -665,6 +665,9 @@ def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publis
     assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
     assert public.read_text() == (publisher.keys / "update.pub").read_text()
     public.unlink()
+    assert publisher.run("keys", "--key", f"{tmp_path}/") == (
+        2, f"error: {tmp_path}: is a folder, expected a private key: name a file in it with KEY="
+    )  # fmt: skip
     key.write_text("no key\n")
     code, refused = publisher.run("keys", "--key", str(key))
     assert (code, refused.endswith(": try again, or set KEY="), public.exists()) == (2, True, False), refused
