@@ -226,6 +226,17 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
     assert not damaged.exists()
 
 
+def test_a_full_disk_is_not_taken_for_a_missing_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = make_tree(tmp_path)
+    for name, value in index_of(tree).items():
+        monkeypatch.setenv(name, value)
+    (pin,) = (pin for pin in pins_of(tree, "12") if pin.name == "gpiozero")
+    script(tmp_path / "python", f'#!/bin/sh\nulimit -f 1\nexec "{sys.executable}" "$@"\n')  # a block of 512 bytes
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(OSError, match=r"^\[Errno 27\] File too large$"):
+        wheels.download(str(tmp_path / "python"), [pin], tmp_path / "wheels")
+
+
 def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
     pins = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n")
     with pytest.raises(DeployError, match=r"has no wheel of gpiozero 2\.0\.1, expected it from the package index"):
