@@ -794,6 +794,27 @@ def test_a_passphrase_is_asked_for_on_the_terminal_also_where_there_are_windows(
     assert verified((case.publisher.www / "manifest").read_bytes(), tmp_path / "signers").bundles
 
 
+def test_what_is_published_while_a_passphrase_is_awaited_is_not_replaced(case: Case, tmp_path: Path) -> None:
+    manifest = case.publisher.www / "manifest"
+    older = manifest.read_bytes()
+    case.publisher.sign(serial=int(time.time()) + DAY)
+    newer = tmp_path / "newer"
+    manifest.rename(newer)
+    manifest.write_bytes(older)
+    behave(case.publisher.tree, "is published by somebody else too")
+    files = sorted(case.publisher.www.rglob("*"))
+    another = f"case $* in *sign*) cp '{newer}' '{manifest}' ;; esac"
+    script(tmp_path / "ssh-keygen", f'#!/bin/sh\n{another}\nexec {shutil.which("ssh-keygen")} "$@"\n')
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree,
+        env=case.publisher.environment | path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    refused = f"error: {manifest} was published anew meanwhile, expected the one before: publish again\n"
+    assert (done.returncode, done.stderr) == (2, refused)
+    assert (manifest.read_bytes(), sorted(case.publisher.www.rglob("*"))) == (newer.read_bytes(), files)
+
+
 def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:
     begun, manifest = tmp_path / "begun", (case.publisher.www / "manifest").read_bytes()
     script(tmp_path / "ssh-keygen", f"#!/bin/sh\ntouch '{begun}'\nexec sleep 1000\n")
