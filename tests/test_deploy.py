@@ -575,8 +575,14 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
         (tmp_path / name).mkdir()
         (tmp_path / name / "release.json").write_bytes(content)
     (tmp_path / "last.json").write_bytes(b"\xff")
+    wheels = tmp_path / "incoming/wheels"
+    wheels.mkdir(parents=True)
+    (wheels / "gone.whl").symlink_to("removed")  # it is listed, but its size can't be told any more
     found = facts()
-    assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
+    assert [found[name] for name in ("current", "former", "pulled", "wheels")] == [{}, {}, {}, {}]
+    (tmp_path / "last.json").unlink()
+    (tmp_path / "last.json").mkdir()  # as what can't be read
+    assert facts()["pulled"] == {}
     assert found["name"] == socket.gethostname()
 
 
@@ -906,6 +912,16 @@ def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypa
         facts_of(kiosk("cat > /dev/null"))
     with pytest.raises(DeployError, match=r"^says '12', expected what it is"):
         facts_of(kiosk("cat > /dev/null; echo 12"))
+
+
+def test_what_keeps_a_hosts_python_from_looking_at_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "ssh", '#!/bin/sh\nfor command; do :; done\neval "$command"\n')
+    script(tmp_path / "fails", "#!/bin/sh\ncat >/dev/null\necho \"PermissionError: '/opt'\" >&2\nexit 1\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for python, why in (("fails", "PermissionError: '/opt'"), ("none", ".*/none: not found")):
+        monkeypatch.setattr("deploy.steps.PYTHON", str(tmp_path / python))
+        with pytest.raises(DeployError, match=rf"^has no Python that can look at it \({why}\), expected Raspberry Pi "):
+            facts_of(Remote("pi@kiosk.local"))
 
 
 def test_the_shipped_settings_show_the_defaults(tmp_path: Path) -> None:
