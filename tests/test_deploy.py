@@ -26,7 +26,7 @@ from toy_release import NUMPY, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
-from deploy.checks import Facts, refusals, shortages
+from deploy.checks import Facts, apt, refusals, shortages
 from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
@@ -274,6 +274,23 @@ def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
     lines = refusals(FACTS | {"architecture": "armhf", "system": "debian 11"} | nothing)
     assert len(lines) == 6
     assert [line for line in lines if "expected" not in line] == []
+
+
+def test_apt_waits_for_another_one_that_updates_its_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "lock"
+    monkeypatch.setattr("deploy.checks.LISTS_LOCK", str(lock))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    script(tmp_path / "sudo", '#!/bin/sh\nshift\nexec "$@"\n')
+    script(tmp_path / "timeout", '#!/bin/sh\necho waits\nexec /usr/bin/timeout "$@"\n')
+    takes = f"import fcntl; fcntl.lockf(open('{lock}', 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"  # as apt does: at once
+    script(tmp_path / "apt-get", f'#!/bin/sh\n"{sys.executable}" -c "{takes}" && echo $2\n')
+    with lock.open("a") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        with subprocess.Popen(["sh", "-c", apt(["python3-lgpio"])], stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "waits\n"
+            fcntl.lockf(held, fcntl.LOCK_UN)
+            assert running.stdout.read() == "update\ninstall\n"
 
 
 def test_the_lines_of_config_txt_hold_each_output_off() -> None:
