@@ -427,6 +427,24 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
 
 
 @pytest.mark.parametrize(
+    ("path", "code", "line"),
+    [
+        ("var/lib/mask-kiosk-pull/ran", 0, r".* waits: this kiosk's place is 0\.752, and the first 0\.000 have their .+"),
+        ("etc/mask-kiosk-pull/server", 3, r"��manifest isn't reached \(unknown url type: .*; nothing has changed"),
+        ("etc/mask-kiosk-pull/signers", 2, r"the manifest isn't signed by a key that is trusted here \(.*; nothing .+"),
+    ],
+)  # fmt: skip
+def test_a_file_of_the_agents_that_the_card_has_damaged_is_told_in_one_line(
+    case: Case, path: str, code: int, line: str
+) -> None:
+    case.publisher.publish("works later", rings="100@24")
+    assert case.look()[0] == 0
+    (case.kiosk.root / path).write_bytes(b"\xff\xfe")
+    ended, said = case.look()
+    assert (ended, bool(re.fullmatch(line, said))) == (code, True), said
+
+
+@pytest.mark.parametrize(
     ("how", "line"),
     [
         ("5", "{new} didn't come up (FAULT no camera); {old} runs again"),
