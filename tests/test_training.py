@@ -239,6 +239,12 @@ def test_the_run_whose_training_ended_last_is_the_current_one(
     assert current(runs) == [first]
 
 
+def test_a_note_of_the_current_run_that_the_disk_has_damaged_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "current").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"��: is no training run, expected a folder with run\.json: run `make train`"):
+        load_run(*current(tmp_path))
+
+
 def test_a_run_with_nothing_left_to_train_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
