@@ -193,7 +193,9 @@ class Pressed(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(("times", "done"), [(1, ["pressed", "a batch"]), (2, ["pressed", "pressed"])])
-def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(times: int, done: list[str]) -> None:
+def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(
+    times: int, done: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     network.compile("sgd", "mse")
     pressed, zeros = Pressed(times), np.zeros((4, 1), np.float32)
@@ -205,6 +207,7 @@ def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(times: in
     finally:
         signal.signal(signal.SIGINT, before)
     assert pressed.done == done
+    assert capfd.readouterr().err == "\nstops after this batch\n"
 
 
 def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
