@@ -1,4 +1,4 @@
-"""Ends a training between two batches where Ctrl-C asks for it, and nowhere else."""
+"""Ends training and predicting between two batches where Ctrl-C asks for it, and nowhere else."""
 
 import os
 import signal
@@ -37,6 +37,10 @@ class BetweenBatches(keras.callbacks.Callback):  # type: ignore[misc]
         self._raise()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise KeyboardInterrupt after Ctrl-C."""
+        self._raise()
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Raise KeyboardInterrupt after Ctrl-C."""
         self._raise()
 
