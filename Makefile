@@ -19,6 +19,9 @@ TRIES ?= 1000000
 RUNS ?= runs
 MODELS ?= models
 
+# What is switched on by any value, as 1, is off by 0.
+$(foreach name,CROPPED SLICES DRY_RUN ONLINE JSON,$(eval override $(name) := $(filter-out 0,$($(name)))))
+
 networks := door simple resnet vgg19
 # Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs. Their runs lie there too, or
 # `make convert` would find them trained last, and put them into models/.

@@ -5,10 +5,12 @@ from math import ceil
 from typing import Any
 
 from deploy.lock import Pin
-from deploy.pi.facts import HOME
+from deploy.pi.facts import HOME, PYTHON
 from device.doctor.storage import FREE_MB
 
 CLOCK_SECONDS = 86400  # further off, certificates of package indexes may seem invalid
+
+LISTS_LOCK = "/var/lib/apt/lists/lock"
 
 Facts = dict[str, Any]
 
@@ -76,5 +78,10 @@ def packages(facts: Facts, online: bool) -> list[str]:
 
 def apt(names: list[str]) -> str:
     """Return the shell command that installs Debian packages; it waits a minute for another apt to end."""
+    # As a Pi's own does that was just started: its update takes the lists' lock, for which ours has no patience.
+    wait = f"import fcntl; fcntl.lockf(open('{LISTS_LOCK}', 'a'), fcntl.LOCK_EX)"
     install = "apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=60"
-    return f"sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive {install} {' '.join(names)}"
+    return (
+        f'sudo -n timeout 60 {PYTHON} -c "{wait}"; sudo -n apt-get -q update && '
+        f"sudo -n env DEBIAN_FRONTEND=noninteractive {install} {' '.join(names)}"
+    )

@@ -117,7 +117,9 @@ def public_of(key: Path) -> str:
 
 
 def _require_private(key: Path) -> None:
-    """Raise DeployError for a private key of the caller's that others may read: ssh-keygen refuses such a key."""
+    """Raise DeployError for a private key of the caller's that others may read, as ssh-keygen does, or for a folder."""
+    if key.is_dir():
+        raise DeployError(f"{key}: is a folder, expected a private key: name a file in it with KEY=")
     if key.exists() and key.stat().st_uid == os.getuid() and (mode := key.stat().st_mode & 0o777) & 0o077:
         raise DeployError(f"{key}: others may read it (mode {mode:o}), expected 600: `chmod 600 '{key}'`")
 

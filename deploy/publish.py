@@ -88,9 +88,8 @@ def publish(
 ) -> str:
     """Write the tree's releases, then the manifest that names them, each file in one step; return what was published.
 
-    Nothing is written before the manifest is signed.
-
-    trusted: public keys that kiosks believe from then on besides that of `key`. Raises DeployError.
+    Nothing is written before the manifest is signed. trusted: public keys that kiosks believe from then on besides that
+    of `key`. Raises DeployError.
     """
     os.umask(0o022)  # a web server's user reads the folders too
     least = ringed[-1].after_hours / 24 + LAST_RING_DAYS
@@ -101,8 +100,7 @@ def publish(
         )
     signers = tuple(dict.fromkeys(public_key(path) for path in (key.with_name(f"{key.name}.pub"), *trusted)))
     now = int(time.time())
-    # A clock counts on even where the folder before was lost.
-    serial = max(now, _serial_before(to, now) + 1)
+    serial = max(now, _serial_before(to, now) + 1)  # a clock counts on even where the folder before was lost
     before = _believed(to / NAME, signers)
     made = [_bundle(to, debian, runtime, before) for debian in debians]
     bundles = tuple(bundle for bundle, _ in made)
@@ -111,6 +109,8 @@ def publish(
     text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)
     if len(text) > MOST_BYTES:
         raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
+    if _serial_before(to, now) >= serial:  # the passphrase may have waited for days
+        raise DeployError(f"{to / NAME} was published anew meanwhile, expected the one before: publish again")
     for path, content in (each for _, files in made for each in files.items()):
         if not path.exists() or path.read_bytes() != content:
             write(path, content)

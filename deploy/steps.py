@@ -32,10 +32,14 @@ class Wish:
 
 def facts_of(remote: Remote) -> checks.Facts:
     """Return what deploy/pi/facts.py finds on a host; raises DeployError if that can't run there, or be heard."""
-    code, printed = remote.ask(f"{PYTHON} -I -", FACTS.read_text(encoding="utf-8"))
-    if code:
-        raise DeployError("has no Python that runs, expected Raspberry Pi OS Bookworm or Trixie: install it")
+    code, printed = remote.ask(f"{PYTHON} -I - 2>&1", FACTS.read_text(encoding="utf-8"))
     lines = printed.splitlines()
+    if code:
+        found = lines[-1] if lines else f"code {code}"
+        raise DeployError(
+            f"has no Python that can look at it ({found}), expected Raspberry Pi OS Bookworm or Trixie: install it, or "
+            "mend what it says"
+        )
     try:
         return dict(json.loads(lines[-1]))  # before it stands what the shell there says to whoever comes
     except (IndexError, TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from threading import Lock
 
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, requirements
-from device.disk import sync
+from device.disk import NO_ROOM, sync
 
 PYTHONS = {"12": "3.11", "13": "3.13"}  # of each Debian release
 GLIBC = {"12": 36, "13": 41}  # the minor version of glibc 2; a wheel for an older one runs too
@@ -64,7 +64,7 @@ def _fetch(pins: list[Pin], debian: str, folder: Path) -> None:
 def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None:
     """Fetch the wheels of these pins with a Python's pip, which checks their hashes; nothing is ever built.
 
-    Raises DeployError with pip's last line.
+    Raises DeployError with pip's last line, and OSError for a full disk.
     """
     wanted = folder / "requirements.txt"
     wanted.write_text(requirements(pins), encoding="utf-8")
@@ -78,6 +78,8 @@ def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None
     if done.returncode:
         shutil.rmtree(folder)
         folder.mkdir()
+        if full := [number for number in NO_ROOM if os.strerror(number) in done.stderr]:
+            raise OSError(full[0], os.strerror(full[0]))  # where, pip doesn't say: it unpacks in /tmp first
         found = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "no reason")
         raise DeployError(f"pip can't fetch the wheels ({found}), expected a network and the package index")
 

@@ -26,12 +26,14 @@ from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
-from deploy.checks import Facts, refusals, shortages
+from deploy.checks import Facts, apt, refusals, shortages
 from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
+from deploy.pi.__main__ import _prove as prove
 from deploy.pi.__main__ import undeploy
 from deploy.pi.build import _run as run
+from deploy.pi.build import _take_over as take_over
 from deploy.pi.build import build, is_intact
 from deploy.pi.faces import RULE
 from deploy.pi.facts import facts, settings
@@ -147,8 +149,7 @@ def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
         "device/kiosk.py", "models/door.json", "models/door.tflite", "models/faces.tflite", "models/golden/door/a.png",
     ]  # fmt: skip
     (tmp_path / "models" / "door.tflite").unlink()
-    (tmp_path / "models" / "door.json").unlink()
-    shutil.rmtree(tmp_path / "models" / "golden")
+    assert (tmp_path / "models" / "golden" / "door" / "a.png").exists()  # which is no model either
     with pytest.raises(DeployError, match=r"models/ has no .tflite made from photos"):
         shipped(tmp_path)
 
@@ -223,6 +224,17 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
     assert not damaged.exists()
 
 
+def test_a_full_disk_is_not_taken_for_a_missing_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = make_tree(tmp_path)
+    for name, value in index_of(tree).items():
+        monkeypatch.setenv(name, value)
+    (pin,) = (pin for pin in pins_of(tree, "12") if pin.name == "gpiozero")
+    script(tmp_path / "python", f'#!/bin/sh\nulimit -f 1\nexec "{sys.executable}" "$@"\n')  # a block of 512 bytes
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(OSError, match=r"^\[Errno 27\] File too large$"):
+        wheels.download(str(tmp_path / "python"), [pin], tmp_path / "wheels")
+
+
 def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
     pins = read_lock(f"gpiozero==2.0.1 \\\n    --hash=sha256:{'0' * 64}\n")
     with pytest.raises(DeployError, match=r"has no wheel of gpiozero 2\.0\.1, expected it from the package index"):
@@ -260,6 +272,23 @@ def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
     lines = refusals(FACTS | {"architecture": "armhf", "system": "debian 11"} | nothing)
     assert len(lines) == 6
     assert [line for line in lines if "expected" not in line] == []
+
+
+def test_apt_waits_for_another_one_that_updates_its_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "lock"
+    monkeypatch.setattr("deploy.checks.LISTS_LOCK", str(lock))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    script(tmp_path / "sudo", '#!/bin/sh\nshift\nexec "$@"\n')
+    script(tmp_path / "timeout", '#!/bin/sh\necho waits\nexec /usr/bin/timeout "$@"\n')
+    takes = f"import fcntl; fcntl.lockf(open('{lock}', 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"  # as apt does: at once
+    script(tmp_path / "apt-get", f'#!/bin/sh\n"{sys.executable}" -c "{takes}" && echo $2\n')
+    with lock.open("a") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        with subprocess.Popen(["sh", "-c", apt(["python3-lgpio"])], stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "waits\n"
+            fcntl.lockf(held, fcntl.LOCK_UN)
+            assert running.stdout.read() == "update\ninstall\n"
 
 
 def test_the_lines_of_config_txt_hold_each_output_off() -> None:
@@ -459,6 +488,39 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
             run([sys.executable, "-c", full], "make a venv")
 
 
+def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "1/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    script(python, "#!/bin/sh\nkill -9 $$\n")
+    script(tmp_path / "setpriv", '#!/bin/sh\nwhile [ "${1##*/}" != python ]; do shift; done\nexec "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(UnkeptError, match=r"^the program to compile device/ was killed \(signal 9\): look with `sudo "):
+        run([str(python)], "compile device/")
+    with pytest.raises(UnkeptError, match=r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "):
+        prove(tmp_path / "1")
+
+
+@pytest.mark.skipif(not possible(booted=False), reason="needs root, and leave to mount")
+def test_a_card_that_fills_up_while_packages_are_taken_over_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=60", "tmpfs", card], check=True)
+    try:
+        for place in range(40):
+            (card / f"current/venv/{place % 4}").mkdir(parents=True, exist_ok=True)
+            (card / f"current/venv/{place % 4}/{place}.py").touch()
+        (card / "fresh").mkdir()
+        monkeypatch.setattr("deploy.pi.build.CURRENT", card / "current")
+        with pytest.raises(UnkeptError, match=r"^the release can't take its packages over \(.*No space .*\): look.*`$"):
+            take_over(card / "fresh")
+    finally:
+        subprocess.run(["umount", "--lazy", card], check=True)
+
+
 def test_a_card_without_room_for_what_comes_is_named(tmp_path: Path) -> None:
     sent = packed({"models/door.tflite": "#" * 2048})
     done = subprocess.run(
@@ -539,8 +601,14 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
         (tmp_path / name).mkdir()
         (tmp_path / name / "release.json").write_bytes(content)
     (tmp_path / "last.json").write_bytes(b"\xff")
+    wheels = tmp_path / "incoming/wheels"
+    wheels.mkdir(parents=True)
+    (wheels / "gone.whl").symlink_to("removed")  # it is listed, but its size can't be told any more
     found = facts()
-    assert [found[name] for name in ("current", "former", "pulled")] == [{}, {}, {}]
+    assert [found[name] for name in ("current", "former", "pulled", "wheels")] == [{}, {}, {}, {}]
+    (tmp_path / "last.json").unlink()
+    (tmp_path / "last.json").mkdir()  # as what can't be read
+    assert facts()["pulled"] == {}
     assert found["name"] == socket.gethostname()
 
 
@@ -866,6 +934,16 @@ def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypa
         facts_of(kiosk("cat > /dev/null"))
     with pytest.raises(DeployError, match=r"^says '12', expected what it is"):
         facts_of(kiosk("cat > /dev/null; echo 12"))
+
+
+def test_what_keeps_a_hosts_python_from_looking_at_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "ssh", '#!/bin/sh\nfor command; do :; done\neval "$command"\n')
+    script(tmp_path / "fails", "#!/bin/sh\ncat >/dev/null\necho \"PermissionError: '/opt'\" >&2\nexit 1\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for python, why in (("fails", "PermissionError: '/opt'"), ("none", ".*/none: not found")):
+        monkeypatch.setattr("deploy.steps.PYTHON", str(tmp_path / python))
+        with pytest.raises(DeployError, match=rf"^has no Python that can look at it \({why}\), expected Raspberry Pi "):
+            facts_of(Remote("pi@kiosk.local"))
 
 
 def test_the_shipped_settings_show_the_defaults(tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ def test_a_deleted_picture_is_told_with_what_writes_the_table_again(crops: Path)
     for number in range(2):
         LabelFolder(crops).label(f"{number}.png", "with_mask")
     (crops / "with_mask/1.png").unlink()
-    with pytest.raises(PhotosError, match=r"with_mask/1\.png: is no file, .* or run `make label` again, .* its own$"):
+    with pytest.raises(PhotosError, match=r"with_mask/1\.png: is no file, .* crops.csv of `make label`, run that ag"):
         find_photos(crops)
     LabelFolder(crops)
     assert [photo.name for photo in find_photos(crops)] == ["with_mask/0.png"]

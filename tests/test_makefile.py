@@ -317,6 +317,15 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
     assert not called.exists()
 
 
+@pytest.mark.parametrize("value", ["0", "1", ""])
+def test_a_switch_is_off_by_0(value: str) -> None:
+    for words in (("evaluate", "DATA=x", "CROPPED", "SLICES"), ("deploy", "HOST=x", "DRY_RUN", "ONLINE"),
+                  ("doctor", "HOST=x", "JSON")):  # fmt: skip
+        for switch in words[2:]:
+            said = make("--dry-run", *words[:2], f"{switch}={value}").stdout
+            assert (f"--{switch.lower().replace('_', '-')}" in said) == (value == "1"), said
+
+
 FACTS = {"released": True, "current": {"version": "0.1.0-a"}}
 
 

@@ -18,6 +18,7 @@ from device.pictures import read_color, read_luma
 from device.settings import FaceSettings
 from device.yunet import YuNetFaceFinder
 from trainer.__main__ import main
+from trainer.compare import Row, write_comparison
 from trainer.finder.contenders import YuNet
 from trainer.finder.matching import Share, Sighting, Tally, tally
 from trainer.finder.measure import Contender, Figures, Picture, Point, measure
@@ -302,6 +303,13 @@ def test_one_command_writes_a_table_a_plot_and_figures(tmp_path: Path, capsys: p
     }  # fmt: skip
     assert figures["scenes"][1]["quiet"]["threshold"] is None
     assert min(read_color(runs / "compare-faces.png").shape[:2]) > 400
+
+
+def test_a_folder_whose_name_looks_like_a_formula_is_drawn_as_it_is_named(tmp_path: Path) -> None:
+    assert compare_faces(drawn_scenes(tmp_path / "$a_$")) == 0
+    named = write_comparison([Row("$b_$", 1.0, 1.0, 1.0, {"$a_$": 0.9})], tmp_path)
+    assert "| $b_$ | 90.0% |" in named.read_text()
+    assert named.with_suffix(".png").exists()
 
 
 def test_scenes_in_a_folder_named_backgrounds_are_measured_beside_the_backgrounds(

@@ -427,6 +427,24 @@ def test_a_release_that_is_taken_back_is_tried_once_a_manifest(case: Case) -> No
 
 
 @pytest.mark.parametrize(
+    ("path", "code", "line"),
+    [
+        ("var/lib/mask-kiosk-pull/ran", 0, r".* waits: this kiosk's place is 0\.752, and the first .+ have their turn"),
+        ("etc/mask-kiosk-pull/server", 3, r"��manifest isn't reached \(unknown url type: .*; nothing has changed"),
+        ("etc/mask-kiosk-pull/signers", 2, r"the manifest isn't signed by a key that is trusted here \(.*; nothing .+"),
+    ],
+)  # fmt: skip
+def test_a_file_of_the_agents_that_the_card_has_damaged_is_told_in_one_line(
+    case: Case, path: str, code: int, line: str
+) -> None:
+    case.publisher.publish("works later", rings="100@24")
+    assert case.look()[0] == 0
+    (case.kiosk.root / path).write_bytes(b"\xff\xfe")
+    ended, said = case.look()
+    assert (ended, bool(re.fullmatch(line, said))) == (code, True), said
+
+
+@pytest.mark.parametrize(
     ("how", "line"),
     [
         ("5", "{new} didn't come up (FAULT no camera); {old} runs again"),
@@ -656,6 +674,9 @@ def test_a_public_key_that_was_lost_is_made_of_the_private_one(publisher: Publis
     assert publisher.run("keys", "--key", str(key)) == (0, f"{public}: made again from {key}")
     assert public.read_text() == (publisher.keys / "update.pub").read_text()
     public.unlink()
+    assert publisher.run("keys", "--key", f"{tmp_path}/") == (
+        2, f"error: {tmp_path}: is a folder, expected a private key: name a file in it with KEY="
+    )  # fmt: skip
     key.write_text("no key\n")
     code, refused = publisher.run("keys", "--key", str(key))
     assert (code, refused.endswith(": try again, or set KEY="), public.exists()) == (2, True, False), refused
@@ -780,6 +801,27 @@ def test_a_passphrase_is_asked_for_on_the_terminal_also_where_there_are_windows(
     assert running.returncode == 0, said.decode()
     (tmp_path / "signers").write_text(signers_file((public_key(key.with_suffix(".pub")),)))
     assert verified((case.publisher.www / "manifest").read_bytes(), tmp_path / "signers").bundles
+
+
+def test_what_is_published_while_a_passphrase_is_awaited_is_not_replaced(case: Case, tmp_path: Path) -> None:
+    manifest = case.publisher.www / "manifest"
+    older = manifest.read_bytes()
+    case.publisher.sign(serial=int(time.time()) + DAY)
+    newer = tmp_path / "newer"
+    manifest.rename(newer)
+    manifest.write_bytes(older)
+    behave(case.publisher.tree, "is published by somebody else too")
+    files = sorted(case.publisher.www.rglob("*"))
+    another = f"case $* in *sign*) cp '{newer}' '{manifest}' ;; esac"
+    script(tmp_path / "ssh-keygen", f'#!/bin/sh\n{another}\nexec {shutil.which("ssh-keygen")} "$@"\n')
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree,
+        env=case.publisher.environment | path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    refused = f"error: {manifest} was published anew meanwhile, expected the one before: publish again\n"
+    assert (done.returncode, done.stderr) == (2, refused)
+    assert (manifest.read_bytes(), sorted(case.publisher.www.rglob("*"))) == (newer.read_bytes(), files)
 
 
 def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:

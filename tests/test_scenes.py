@@ -8,10 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from real_data import real_data
 
-from trainer.finder.scenes import Scene, read_backgrounds, read_scenes
+from device.pictures import read_luma
+from trainer.finder.scenes import Scene, picture_size, read_backgrounds, read_scenes
 from trainer.photos import PhotosError, find_photos
 
 WIDTH, HEIGHT = 200, 100  # px
@@ -324,6 +325,22 @@ def test_boxes_are_placed_in_the_upright_picture(suffix: str, tmp_path: Path) ->
     (scene,), refused = read_scenes(tmp_path)
 
     assert (scene.boxes.tolist(), refused) == ([[80, 150, 20, 50]], [])
+
+
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>"""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif"])
+def test_the_size_of_a_picture_is_as_it_is_read_whatever_else_turns_it(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    if suffix == "avif":
+        if not features.check("avif"):
+            pytest.skip("needs a Pillow that writes AVIF")
+        exif[0x0112] = 6
+    Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(path, xmp=XMP, exif=exif)
+    assert picture_size(path) == read_luma(path).shape[::-1]
 
 
 def test_backgrounds_are_all_pictures_below_and_an_empty_folder_is_refused(tmp_path: Path) -> None:

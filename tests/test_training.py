@@ -6,18 +6,23 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 
+from device.faces import Luma
 from device.pictures import read_luma
 from trainer import bfloat16
 from trainer.__main__ import main
 from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
+from trainer.finder.check import errors_of
+from trainer.finder.crops import Crops
 from trainer.interrupts import BetweenBatches
 from trainer.jobs import Job, _train_away
 from trainer.networks import simple
@@ -184,6 +189,9 @@ class Pressed(keras.callbacks.Callback):  # type: ignore[misc]
         self.done: list[str] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.on_predict_begin()
+
+    def on_predict_begin(self, logs: dict[str, float] | None = None) -> None:
         for _ in range(self._times):
             self.done.append("pressed")
             signal.raise_signal(signal.SIGINT)
@@ -191,9 +199,14 @@ class Pressed(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.done.append("a batch")
 
+    def on_predict_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.done.append("a batch")
+
 
 @pytest.mark.parametrize(("times", "done"), [(1, ["pressed", "a batch"]), (2, ["pressed", "pressed"])])
-def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(times: int, done: list[str]) -> None:
+def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(
+    times: int, done: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     network.compile("sgd", "mse")
     pressed, zeros = Pressed(times), np.zeros((4, 1), np.float32)
@@ -205,6 +218,28 @@ def test_ctrl_c_waits_for_the_end_of_a_batch_and_a_second_one_does_not(times: in
     finally:
         signal.signal(signal.SIGINT, before)
     assert pressed.done == done
+    assert capfd.readouterr().err == "\nstops after this batch\n"
+
+
+@pytest.mark.parametrize("asked", [
+    lambda network, crops, _: predict(network, crops),
+    lambda network, crops, at: errors_of(network, Crops(crops, np.zeros(len(crops), np.float32)), at / "errors.npy"),
+])  # fmt: skip
+def test_ctrl_c_waits_for_the_end_of_a_batch_of_predictions_too(
+    asked: Callable[[Any, Luma, Path], object], tmp_path: Path
+) -> None:
+    class Network(keras.Sequential):  # type: ignore[misc]
+        def predict(self, *words: Any, callbacks: Any = (), **named: Any) -> Any:
+            return super().predict(*words, callbacks=[pressed, *callbacks], **named)
+
+    network, pressed = Network([keras.Input((2, 2)), keras.layers.Flatten(), keras.layers.Dense(1)]), Pressed(1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asked(network, np.zeros((600, 2, 2), np.uint8), tmp_path)  # of more than one batch
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pressed.done == ["pressed", "a batch"]
 
 
 def test_ctrl_c_leaves_the_best_epoch_usable_and_the_same_command_resumes(tmp_path: Path) -> None:
@@ -237,6 +272,12 @@ def test_the_run_whose_training_ended_last_is_the_current_one(
         longer.send_signal(signal.SIGINT)
 
     assert current(runs) == [first]
+
+
+def test_a_note_of_the_current_run_that_the_disk_has_damaged_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "current").write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match=r"��: is no training run, expected a folder with run\.json: run `make train`"):
+        load_run(*current(tmp_path))
 
 
 def test_a_run_with_nothing_left_to_train_says_so(

@@ -72,17 +72,17 @@ def table(rows: Sequence[Row]) -> str:
 
 def write_comparison(rows: Sequence[Row], folder: Path) -> Path:
     """Write compare.md and compare.png into a folder; return the former's path."""
+    write_whole(folder / "compare.md", table(rows).encode())
     figure = Figure((7, 4), layout="constrained")
     axes = figure.subplots()
     for name in rows[0].accuracy:
         known = [row for row in rows if name in row.accuracy]
-        axes.plot([row.cpu_ms for row in known], [row.accuracy[name] for row in known], "o", label=name)
+        axes.plot([row.cpu_ms for row in known], [row.accuracy[name] for row in known], "o",
+                  label=name.replace("$", r"\$"))  # or two of them would begin and end a formula
     for row in rows:
         if row.accuracy:
-            axes.annotate(row.name, (row.cpu_ms, min(row.accuracy.values())), fontsize=8)
+            axes.annotate(row.name, (row.cpu_ms, min(row.accuracy.values())), fontsize=8, parse_math=False)
     axes.set(xscale="log", xlabel="CPU milliseconds an inference", ylabel="balanced accuracy")
     axes.legend()
-    folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "compare.png", dpi=120)
-    write_whole(folder / "compare.md", table(rows).encode())
     return folder / "compare.md"

@@ -1,7 +1,9 @@
-"""Ends a training between two batches where Ctrl-C asks for it, and nowhere else."""
+"""Ends training and predicting between two batches where Ctrl-C asks for it, and nowhere else."""
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -9,7 +11,7 @@ import keras
 
 
 class BetweenBatches(keras.callbacks.Callback):  # type: ignore[misc]
-    """Has Ctrl-C's KeyboardInterrupt come after a batch of training or of validation; a second one doesn't wait.
+    """Has Ctrl-C's KeyboardInterrupt come after a batch, and says so on stderr; a second one doesn't wait.
 
     TensorFlow asks Python for the lengths of shapes while it begins an epoch. An exception that comes just there it
     drops, takes the shape for none, and then writes it beyond the memory that it took (SetOpAttrList in
@@ -38,9 +40,15 @@ class BetweenBatches(keras.callbacks.Callback):  # type: ignore[misc]
         """Raise KeyboardInterrupt after Ctrl-C."""
         self._raise()
 
+    def on_predict_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Raise KeyboardInterrupt after Ctrl-C."""
+        self._raise()
+
     def _note(self, _: int, __: FrameType | None) -> None:
         self._raise()
         self._came = True
+        with suppress(OSError):
+            os.write(2, b"\nstops after this batch\n")  # not print, which may be at work just now and can't begin anew
 
     def _raise(self) -> None:
         if self._came:

@@ -184,8 +184,8 @@ def _index(label: str) -> int:
 
 def _sha256(path: Path) -> str:
     if not os.path.isfile(path):  # noqa: PTH113 - no error either for a name that no file can have
-        raise PhotosError(f"{path}: is no file, but a table names it: correct the table, or run `make label` again, "
-                          "which corrects its own")
+        raise PhotosError(f"{path}: is no file, but a table names it: correct the table, or, where it is the "
+                          f"{CROPS_TABLE} of `make label`, run that again")
     try:
         with path.open("rb") as file:  # which may be a film that lies among the photos
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -117,7 +117,9 @@ def predict(
     """Return a Keras network's scores, float32 (n, labels), of uint8 crops (n, size, size), or of the chosen ones."""
     numbers = np.arange(len(crops)) if chosen is None else chosen
     parts = [numbers[start : start + AT_ONCE] for start in range(0, len(numbers), AT_ONCE)]
-    return np.concatenate([network.predict(crops[part], batch_size=BATCH, verbose=0) for part in parts])
+    with BetweenBatches() as interrupts:
+        asked = {"batch_size": BATCH, "verbose": 0, "callbacks": [interrupts]}
+        return np.concatenate([network.predict(crops[part], **asked) for part in parts])
 
 
 def _compiled(plan: Plan) -> Any:  # noqa: ANN401

@@ -14,7 +14,7 @@ from pathlib import Path
 from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
 from deploy.pi import service
 from deploy.pi.alone import alone
-from deploy.pi.build import build, release_of, require_packages
+from deploy.pi.build import build, release_of, require_end, require_packages
 from deploy.pi.faces import leave_rule
 from deploy.pi.facts import CONFIG, GONE, UNIT, settings, system
 from deploy.pi.files import CURRENT, FORMER, RELEASES, refusal, release_at, remove, remove_home, write
@@ -163,6 +163,7 @@ def _prove(release: Path) -> None:
         ["setpriv", "--reuid", USER, "--regid", USER, "--init-groups", *check],
         cwd=release, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    require_end(done.returncode, f"device check of {release.name}")
     if done.returncode:
         found = (done.stderr.splitlines() or done.stdout.splitlines() or [f"code {done.returncode}"])[-1]
         raise DeployError(f"{release.name} isn't fit for this computer (device check: {found}); it wasn't started")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import zipfile
 from pathlib import Path
-from shutil import copy2, copytree
+from shutil import copy2
 
 from deploy.errors import DeployError, UnkeptError
 from deploy.lock import Pin, chosen, pins_of, wheels_of
@@ -107,8 +107,9 @@ def _add_venv(fresh: Path, release: Release) -> None:
 
 
 def _take_over(fresh: Path) -> None:
-    # The same files under a second name: nothing in a venv is ever changed.
-    copytree(CURRENT / "venv", fresh / "venv", symlinks=True, copy_function=os.link)
+    # The same files under a second name: nothing in a venv is ever changed. In English, as a full card is told by.
+    copy = ["env", "LC_ALL=C", "cp", "--archive", "--link", str(CURRENT / "venv"), str(fresh / "venv")]
+    _run(copy, "take its packages over")
 
 
 def _wheels(pins: list[Pin]) -> list[Path]:
@@ -136,6 +137,7 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
     )
+    require_end(done.returncode, f"the program to {purpose}")
     if done.returncode:
         said = done.stdout + done.stderr  # compileall tells a full card on stdout
         found = next((line for line in reversed(said.splitlines()) if line.strip()), f"code {done.returncode}")
@@ -143,6 +145,12 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
         if any(os.strerror(each) in said for each in NO_ROOM | AILING):
             raise UnkeptError(f"{line}: look with `df -h`, `df -i` and `sudo dmesg`")
         raise DeployError(line)
+
+
+def require_end(code: int, program: str) -> None:
+    """Raise UnkeptError for a program that was killed, as where memory is short: its release may be a good one."""
+    if code < 0:
+        raise UnkeptError(f"{program} was killed (signal {-code}): look with `sudo dmesg` whether memory is short")
 
 
 def require_packages(settings: dict[str, object]) -> None:

@@ -5,6 +5,7 @@ Sent over ssh, so it stands alone, and it has to run on the Pythons of releases 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -36,7 +37,6 @@ def facts() -> dict[str, Any]:
     """Return all of it."""
     found, wrong = settings()
     unit = output("systemctl", "show", "--property=ActiveState,SubState,NRestarts,StatusText", UNIT)
-    wheels = HOME / "incoming" / "wheels"
     return {
         "name": socket.gethostname(),
         "user": output("id", "-un"),
@@ -57,7 +57,7 @@ def facts() -> dict[str, Any]:
         "current": said(HOME / "current" / "release.json"),
         "former": said(HOME / "former" / "release.json"),
         "pulled": said(PULLED),
-        "wheels": {path.name: path.stat().st_size for path in wheels.glob("*.whl")},
+        "wheels": sizes(HOME / "incoming" / "wheels"),
         "unit": dict(line.split("=", 1) for line in unit.splitlines() if "=" in line),
     }
 
@@ -85,11 +85,20 @@ def lines(path: Path) -> list[str]:
 
 
 def said(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; nothing where there is none, or a damaged one."""
+    """Return the JSON object in a file; nothing where there is none, a damaged one, or one that can't be read."""
     try:
         return dict(json.loads("\n".join(lines(path))))
-    except (TypeError, ValueError):
+    except (OSError, TypeError, ValueError):
         return {}
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Return how large the wheels in a folder are; a deployment that has just ended may be removing them."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for path in folder.glob("*.whl"):
+            found[path.name] = path.stat().st_size
+    return found
 
 
 def settings() -> tuple[dict[str, Any], str]:

@@ -49,7 +49,7 @@ class Computer:
         path = self.at(SERVER)
         if not path.exists():
             raise DeployError("follows no server, expected one: run `make follow`")
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
 
     def runs(self) -> str:
         """Return the version of the current release, or `nothing`."""
@@ -100,7 +100,8 @@ def write_ran(computer: Computer, digest: str) -> None:
 def came_by_hand(computer: Computer, digest: str) -> bool:
     """Tell whether another release runs than when the manifest of this SHA-256 was believed for the first time."""
     path = computer.at(RAN)
-    of, _, ran = path.read_text(encoding="utf-8").strip().partition(" ") if path.exists() else ("", "", "")
+    said = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    of, _, ran = said.strip().partition(" ")
     return of == digest and ran != computer.runs()
 
 

@@ -71,10 +71,10 @@ def look(computer: Computer, now: float) -> str:
 def pull(computer: Computer, now: float) -> str:
     """Install what the manifest names, if it is new and this computer's turn; return what became of it in one line."""
     server, signers = computer.server(), computer.at(SIGNERS)
-    trusted = signers.read_text(encoding="utf-8")  # before: what `make follow` writes meanwhile isn't written over
+    trusted = signers.read_bytes()  # before: what `make follow` writes meanwhile isn't written over
     manifest, state = _believed(computer, now)
-    if trusted != signers_file(manifest.signers):
-        write(signers, trusted := signers_file(manifest.signers))
+    if trusted != (believed := signers_file(manifest.signers).encode()):
+        write(signers, believed)
     if state != read_state(computer):
         write_ran(computer, state.sha256)
         write_state(computer, state)
@@ -92,7 +92,7 @@ def pull(computer: Computer, now: float) -> str:
     wheels = () if same_venv else bundle.wheels
     fetch(computer, bundle, wheels)
     with alone(computer.at(LOCK)) as lock:
-        if (computer.server(), signers.read_text(encoding="utf-8")) != (server, trusted):
+        if (computer.server(), signers.read_bytes()) != (server, believed):
             return f"{version} waits: the kiosk follows another server or key now"
         if line := _settled(computer, version, state):  # by hand, in the minutes since it was asked first
             return line

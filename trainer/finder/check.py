@@ -134,11 +134,11 @@ def train_check(
 def errors_of(network: Any, crops: Crops, kept: Path) -> Floats:  # noqa: ANN401
     """Return how far a network is off about each crop, float32 (n,), 0-1; asked once, the file keeps it."""
     if not kept.exists():
-        parts = range(0, len(crops.lumas), ASKED_AT_ONCE)
-        answers = [
-            network.predict(np.asarray(crops.lumas[i : i + ASKED_AT_ONCE])[..., np.newaxis], BATCH, verbose=0)[:, 0]
-            for i in tqdm(parts, "asking", unit=f"{ASKED_AT_ONCE} crops", disable=None)
-        ]
+        parts, answers = range(0, len(crops.lumas), ASKED_AT_ONCE), []
+        with BetweenBatches() as interrupts:
+            for i in tqdm(parts, "asking", unit=f"{ASKED_AT_ONCE} crops", disable=None):
+                lumas = np.asarray(crops.lumas[i : i + ASKED_AT_ONCE])[..., np.newaxis]
+                answers.append(network.predict(lumas, BATCH, verbose=0, callbacks=[interrupts])[:, 0])
         errors = np.abs(1 / (1 + np.exp(-np.concatenate(answers))) - crops.is_face)
         write_array(kept, errors.astype(np.float32))
     return np.asarray(np.load(kept), np.float32)

@@ -65,11 +65,11 @@ def table(compared: dict[str, list[Figures]]) -> str:
 
 def write_comparison(compared: dict[str, list[Figures]], folder: Path) -> Path:
     """Write compare-faces.md, .json and .png into a folder; return the first one's path."""
+    write_whole(folder / "compare-faces.md", table(compared).encode())
     write_whole(folder / "compare-faces.json", json.dumps(_plain(compared), indent=1, allow_nan=False).encode())
     picture = io.BytesIO()
     _plot(compared).savefig(picture, format="png", dpi=120)
     write_whole(folder / "compare-faces.png", picture.getvalue())
-    write_whole(folder / "compare-faces.md", table(compared).encode())
     return folder / "compare-faces.md"
 
 
@@ -103,6 +103,7 @@ def _plot(compared: dict[str, list[Figures]]) -> Figure:
     figure = Figure((11, 4.5 * len(sets)), layout="constrained")
     bins = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(HEIGHTS)]
     for (name, rows), (left, right) in zip(sets.items(), figure.subplots(len(sets), 2, squeeze=False), strict=True):
+        title = name.replace("$", r"\$")  # or two of them would begin and end a formula
         colors = {curve: f"C{i}" for i, curve in enumerate(dict.fromkeys(row.curve_of for row in rows))}
         for i, row in enumerate(rows):
             style = {"color": colors[row.curve_of], "marker": "os^vD"[i % 5], "label": row.name, "linewidth": 1}
@@ -114,8 +115,8 @@ def _plot(compared: dict[str, list[Figures]]) -> Figure:
             known = [(place + 0.08 * i, *share.estimate) for place, share in enumerate(row.by_height) if share.estimate]
             places, shares, intervals = (np.array(column) for column in zip(*known, strict=True))
             right.errorbar(places, shares, np.abs(intervals.T - shares), capsize=2, **style)
-        left.set(xlabel="recall", ylabel="precision", title=f"{name}: all faces, the threshold marked", ylim=(0, 1.02))
+        left.set(xlabel="recall", ylabel="precision", title=f"{title}: all faces, the threshold marked", ylim=(0, 1.02))
         right.set(xlabel="height of the face, share of the picture's", ylabel="recall", ylim=(0, 1.02),
-                  title=f"{name}: 95 % intervals", xticks=range(len(bins)), xticklabels=bins)
+                  title=f"{title}: 95 % intervals", xticks=range(len(bins)), xticklabels=bins)
         right.legend()
     return figure

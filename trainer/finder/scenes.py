@@ -112,9 +112,13 @@ def picture_size(path: Path) -> tuple[int, int]:
         # Of too many pixels, and of damage that only its own readers mind.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             width, height = picture.size
-            if picture.getexif().get(ORIENTATION) in TURNED:
-                # Of a TIFF, versions of Pillow say it before turning or after.
-                width, height = (0, 0) if picture.format == "TIFF" else (height, width)
+            picture.getexif()  # reads to a PNG's end, where EXIF may stand; it answers with XMP's too
+            exif = Image.Exif()
+            exif.load(picture.info.get("exif", b""))
+            if picture.format in {"AVIF", "TIFF"}:  # which versions of Pillow and OpenCV turn or not
+                width = height = 0
+            elif exif.get(ORIENTATION) in TURNED:
+                width, height = height, width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         width = height = 0
     if min(width, height) < SMALLEST_SIDE:
