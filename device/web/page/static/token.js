@@ -12,7 +12,7 @@ class Refused extends Error {} // by the device, which says what is wrong with w
 
 function wrong() {
   entry.hidden = false;
-  return new Error(opened.hidden ? said.dataset.wrong : said.dataset.anew);
+  return new Error(opened.hidden ? said.dataset.wrong : (said.dataset.anew ?? said.dataset.wrong));
 }
 
 async function request(path, body) {
