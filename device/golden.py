@@ -15,7 +15,7 @@ from device.errors import ModelError
 from device.events import State
 from device.faces import FaceFinder
 from device.model_card import ModelCard
-from device.pictures import luma_of
+from device.pictures import decode_luma
 
 FORMAT = 1
 FOLDER, ANSWERS = "golden", "golden.json"
@@ -94,7 +94,7 @@ def golden_answers(classifier: Classifier, finder: FaceFinder) -> tuple[Answer, 
     answers = []
     for picture in golden.pictures:
         path = folder / picture.file
-        luma = luma_of(path, _read_proven(path, picture.sha256, made_by))
+        luma = decode_luma(path, _read_proven(path, picture.sha256, made_by))
         verdicts = classifier.judge(luma, finder.find(luma))
         answers.append(Answer(picture, state_of(verdicts, classifier.card), alarm_scores(verdicts)))
     return tuple(answers)

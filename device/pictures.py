@@ -27,10 +27,10 @@ def read_luma(path: Path) -> Luma:
     16-bit pictures are reduced to 8 bits, CMYK and palettes converted, the first frame of an animation taken.
     Raises PictureError for what is missing, empty, damaged, cut short, no picture, or under 16 pixels on a side.
     """
-    return luma_of(path, _read(path))
+    return decode_luma(path, _read(path))
 
 
-def luma_of(path: Path, encoded: bytes) -> Luma:
+def decode_luma(path: Path, encoded: bytes) -> Luma:
     """Return a picture of which the bytes were read already, as `read_luma` does; `path` is for its refusals."""
     return _decode(path, encoded, cv2.IMREAD_GRAYSCALE)
 
