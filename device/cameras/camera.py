@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -36,13 +37,13 @@ def open_camera(settings: CameraSettings, pause: Callable[[float], None] | None 
     if source == "pi":
         from device.cameras.pi import PiCamera  # picamera2 exists on Raspberry Pi OS only
 
-        return _Watched(PiCamera(settings), settings, Sight(name))
+        return _Turned(PiCamera(settings), settings, Sight(name).seen)
     if is_usb(source):
-        return _Watched(open_usb(settings), settings, Sight(name))
+        return _Turned(open_usb(settings), settings, Sight(name).seen)
     if is_rtsp(source):
         network = open_rtsp(source)
-        return _Watched(network, settings, Sight(name, repeats=not network.whole))
-    return _Watched(_open_recording(source), settings, None, pause)
+        return _Turned(network, settings, Sight(name, repeats=not network.whole).seen)
+    return _Turned(_open_recording(source), settings, partial(at_speed, pause=pause) if pause else iter)
 
 
 def require_source(source: str) -> None:
@@ -68,14 +69,13 @@ def _open_recording(source: str) -> VideoFile | PictureFolder:
     )
 
 
-class _Watched:
-    """A camera whose frames are turned and cropped; a live one that shows itself blind is a fault."""
+class _Turned:
+    """A camera whose frames are turned and cropped, of those that are let through."""
 
     def __init__(
-        self, camera: Camera, settings: CameraSettings, sight: Sight | None,
-        pause: Callable[[float], None] | None = None,
-    ) -> None:  # fmt: skip
-        self._camera, self._settings, self._sight, self._pause = camera, settings, sight, pause
+        self, camera: Camera, settings: CameraSettings, let_through: Callable[[Iterator[Frame]], Iterator[Frame]]
+    ) -> None:
+        self._camera, self._settings, self._let_through = camera, settings, let_through
 
     def __enter__(self) -> Self:
         return self
@@ -84,14 +84,5 @@ class _Watched:
         self._camera.__exit__(kind, error, _)
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the camera's frames, of a live one from the first that isn't black.
-
-        Raises CameraFault when they show that it doesn't see any more.
-        """
-        frames = self._camera.frames()
-        for frame in at_speed(frames, self._pause) if self._pause else frames:
-            if self._sight:
-                self._sight.check(frame)
-                if not self._sight.has_seen:  # the lens may be covered: nothing is decided until that is known
-                    continue
+        for frame in self._let_through(self._camera.frames()):
             yield Frame(turned_and_cropped(frame.luma, self._settings), frame.taken)

@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections import deque
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ class Sight:
     def __init__(self, name: str, repeats: bool = False) -> None:
         """Take the camera's name for its error lines, and whether its coding may repeat a still scene to the bit."""
         self._name, self._repeats = name, repeats
-        self.has_seen = False  # anything but black
+        self._has_seen = False  # anything but black
         self._begun = math.inf  # seconds: when the first picture came
         self._repeated = self._longest = 0.0  # seconds for which it repeats itself, and for which it did at most
         self._sums: deque[int] = deque(maxlen=BUFFERS)  # of the latest pictures that differ
@@ -59,6 +60,13 @@ class Sight:
         self._noisy_at = 0.0  # seconds: when black was last alive
         self._patience = SETTLE_SECONDS
         self._white_since = math.inf  # seconds: when the latest pictures began to be white
+
+    def seen(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Yield frames from the first that isn't black; raise CameraFault when they show that the camera is blind."""
+        for frame in frames:
+            self.check(frame)
+            if self._has_seen:  # else the lens may be covered: nothing is decided until that is known
+                yield frame
 
     def check(self, frame: Frame) -> None:
         """Look at the next frame. Raises CameraFault if the lens is covered or dazzled, or the picture frozen."""
@@ -80,7 +88,7 @@ class Sight:
         self._check_white(frame.taken, white)
 
     def _see(self, now: float, blocks: Blocks) -> None:
-        self._black, self.has_seen = None, True
+        self._black, self._has_seen = None, True
         self._before.append((now, blocks))
         while now - self._before[0][0] > BEFORE_SECONDS:
             self._before.popleft()
