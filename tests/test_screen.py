@@ -378,9 +378,9 @@ def test_what_is_too_large_too_slow_or_too_much_is_cut_off(monkeypatch: pytest.M
 
 
 def test_an_address_asks_at_its_pace_after_its_first_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Asking, "MOST_ADDRESSES", 2)
-    asking = Asking(lambda address: HERE if address == "127.0.0.1" else address)
-    here, there = ([asking.asks(address, 100.0) for _ in range(2500)] for address in ("127.0.0.1", "192.0.2.7"))
+    monkeypatch.setattr(Asking, "MOST_NETWORKS", 2)
+    asking = Asking()
+    here, there = ([asking.asks(network, 100.0) for _ in range(2500)] for network in (HERE, "192.0.2.7"))
     assert (sum(here), sum(there), there[2399:2401]) == (2500, 2400, [True, False])
     assert [asking.asks("192.0.2.7", now) for now in (100.04, 100.06, 100.06)] == [False, True, False]
     assert [sum(asking.asks("192.0.2.7", now) for _ in range(2500)) for now in (110.0625, 10_000.0)] == [200, 2400]
@@ -393,9 +393,9 @@ def test_an_address_asks_at_its_pace_after_its_first_requests(monkeypatch: pytes
 def test_all_addresses_of_a_computers_own_network_are_one() -> None:
     address = PageAddress("127.0.0.1", 0)
     address.socket.close()
-    asking = Asking(address.network_of)
-    assert sum(asking.asks(f"2001:db8::1:{number % 100}", 0.0) for number in range(2500)) == 2400
-    assert asking.asks("2001:db8:0:1::1", 0.0)
+    asking = Asking()
+    assert sum(asking.asks(address.network_of(f"2001:db8::1:{number % 100}"), 0.0) for number in range(2500)) == 2400
+    assert asking.asks(address.network_of("2001:db8:0:1::1"), 0.0)
 
 
 def test_who_asks_too_often_is_cut_off_and_this_computer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -10,7 +9,7 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 from tornado.web import Application
 
-from device.web.address import HERE
+from device.web.address import HERE, PageAddress
 
 MOST_CONNECTIONS = 400  # besides the viewers: a hundred browsers that load the page at once
 
@@ -43,51 +42,50 @@ class Places:
 
 
 class Asking:
-    """Counts requests by the network they come from, as `PageAddress.network_of` tells it: a token bucket for each.
+    """Counts requests by the network that they come from, as `PageAddress.network_of` tells it: a token bucket each.
 
     What comes from this computer isn't counted: a proxy there asks for many.
     """
 
     # Requests: as many viewers as there may be load the page at once, twelve each, and then one or two a second.
     AT_ONCE, A_SECOND = 2400.0, 20.0
-    MOST_ADDRESSES = 2000  # remembered; whoever asked longest ago is forgotten first
+    MOST_NETWORKS = 2000  # remembered; whoever asked longest ago is forgotten first
 
-    def __init__(self, network_of: Callable[[str], str]) -> None:
-        """Take what tells an address's network."""
-        self.network_of = network_of
+    def __init__(self) -> None:
         self._left: dict[str, tuple[float, float]] = {}  # requests, and the second at which they were counted
 
-    def asks(self, address: str, now: float) -> bool:
+    def asks(self, network: str, now: float) -> bool:
         """Count a request at `now`, in seconds; return False for one too many."""
-        left = self.left(address, now)
+        left = self.left(network, now)
         if left < 1:
             return False
-        if (network := self.network_of(address)) != HERE:
+        if network != HERE:
             self._left.pop(network, None)
             self._left[network] = left - 1, now
-            if len(self._left) > self.MOST_ADDRESSES:
+            if len(self._left) > self.MOST_NETWORKS:
                 del self._left[next(iter(self._left))]
         return True
 
-    def left(self, address: str, now: float) -> float:
-        """Return how many more an address may ask at `now`, in seconds."""
-        left, counted = self._left.get(self.network_of(address), (self.AT_ONCE, now))
+    def left(self, network: str, now: float) -> float:
+        """Return how many more a network may ask at `now`, in seconds."""
+        left, counted = self._left.get(network, (self.AT_ONCE, now))
         return min(self.AT_ONCE, left + (now - counted) * self.A_SECOND)
 
 
 class LimitedServer(HTTPServer):
     """Closes connections beyond a number, and those of who asks too often: an answer would cost as much again."""
 
-    def initialize(self, application: Application, asking: Asking, **limits: Any) -> None:  # type: ignore[override]  # noqa: ANN401
-        """Take what answers, what counts who asks, and Tornado's own limits."""
-        self._asking = asking
+    def initialize(self, application: Application, address: PageAddress, **limits: Any) -> None:  # type: ignore[override]  # noqa: ANN401
+        """Take what answers, and where, and Tornado's own limits."""
+        self._network_of = address.network_of
+        self._asking = Asking()
         self._places = Places(MOST_CONNECTIONS)
         super().initialize(application, **limits)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Take a connection, or close it."""
-        network = self._asking.network_of(address[0])
-        if not self._places.left(network) or self._asking.left(address[0], time.monotonic()) < 1:
+        network = self._network_of(address[0])
+        if not self._places.left(network) or self._asking.left(network, time.monotonic()) < 1:
             stream.close()
             return
         self._places.take(network)
@@ -95,11 +93,11 @@ class LimitedServer(HTTPServer):
 
     def on_close(self, server_conn: Any) -> None:  # noqa: ANN401
         """Count a connection no more that has ended, or has become a viewer's."""
-        self._places.leave(self._asking.network_of(server_conn.context.remote_ip))
+        self._places.leave(self._network_of(server_conn.context.remote_ip))
         super().on_close(server_conn)
 
     def start_request(self, server_conn: Any, request_conn: HTTPConnection) -> HTTPMessageDelegate:  # noqa: ANN401
         """Wait for a connection's next request, or close it."""
-        if not self._asking.asks(server_conn.context.remote_ip, time.monotonic()):
+        if not self._asking.asks(self._network_of(server_conn.context.remote_ip), time.monotonic()):
             server_conn.stream.close()
         return super().start_request(server_conn, request_conn)

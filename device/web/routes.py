@@ -8,7 +8,7 @@ from tornado.web import Application
 
 from device.web.doorkeeper import Guarded, Static, allowed_hosts
 from device.web.languages import PAGE
-from device.web.limited_server import Asking, LimitedServer, Places
+from device.web.limited_server import LimitedServer, Places
 from device.web.pages import MOST_VIEWERS, MetricsText, MirrorStream, ScreenPage, StateStream
 from device.web.server import Server
 from device.web.setup_pages import SETUP_PAGES
@@ -25,8 +25,8 @@ LARGEST_MESSAGE = 1024  # bytes: viewers have nothing to say
 async def serve(server: Server) -> None:
     """Serve until the server is stopped."""
     http = LimitedServer(
-        routes(server), asking=Asking(server.address.network_of), max_header_size=LARGEST_HEADER,
-        max_body_size=LARGEST_BODY, idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
+        routes(server), address=server.address, max_header_size=LARGEST_HEADER, max_body_size=LARGEST_BODY,
+        idle_connection_timeout=SLOW_SECONDS, body_timeout=SLOW_SECONDS,
     )  # fmt: skip
     http.add_socket(server.address.socket)
     mirror = asyncio.create_task(server.mirror.serve())
