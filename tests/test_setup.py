@@ -373,6 +373,13 @@ def test_a_file_that_cannot_be_written_stays_and_says_why(tmp_path: Path) -> Non
     assert tomllib.loads(config.read_text()) == {"decision": {"hold_seconds": 3.0}}
 
 
+def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "kiosk.toml")  # nobody ever writes into it
+    with pytest.raises(SettingsError, match=r"kiosk\.toml: can't be written \(.*a pipe or device, expected a plain"):
+        edit_settings(tmp_path / "kiosk.toml", {}, lambda settings: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["kiosk.toml"]
+
+
 def test_levels_that_would_be_refused_at_the_next_start_are_not_saved(tmp_path: Path) -> None:
     config = tmp_path / "kiosk.toml"
     config.write_text("")

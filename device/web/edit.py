@@ -13,7 +13,7 @@ from tomlkit import TOMLDocument
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array, Comment, Table
 
-from device.disk import sync
+from device.disk import require_file, sync
 from device.errors import SettingsError
 from device.settings import Settings, read_settings
 
@@ -29,6 +29,7 @@ def edit_settings(
     path = path.resolve()  # a link to the file stays one
     new = path.with_name(f".{path.name}.new")  # in the same folder, so that it can take the file's place at once
     try:
+        require_file(path)
         with path.open(encoding="utf-8-sig") as file:  # a mark of Windows is left out
             document = tomlkit.parse(file.read())
             newline = "\r\n" if file.newlines == "\r\n" else "\n"
