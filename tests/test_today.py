@@ -2,7 +2,10 @@ import csv
 import io
 import json
 import socket
+import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,6 +245,27 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
         browser.until("window.saved.length > 0")
         assert browser.run("window.saved[0]").startswith("day,hour,")
     assert [text for text in browser.complaints() if "401" not in text] == []
+
+
+@pytest.mark.parametrize("path", ["/today/plot", "/today/counts.csv"])
+def test_others_are_served_while_a_slow_card_reads_the_counts(
+    counted: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    asked, answers, connect = threading.Event(), threading.Event(), sqlite3.connect
+
+    def connect_slowly(*given: Any, **more: Any) -> sqlite3.Connection:
+        asked.set()
+        assert answers.wait(ANSWER_SECONDS)
+        opened: sqlite3.Connection = connect(*given, **more)
+        return opened
+
+    monkeypatch.setattr(sqlite3, "connect", connect_slowly)
+    with serving() as (_, server), ThreadPoolExecutor() as pages:
+        counts = pages.submit(get, server, path)
+        assert asked.wait(ANSWER_SECONDS)
+        assert get(server, "/today")[0] == 200
+        answers.set()
+        assert counts.result()[0] == 200
 
 
 @needs_chromium
