@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device.faces import Box, iou
+from device.faces import Box, edges_moved, iou, moved
 
 STILL = 0.09  # share of a place's height by which a face's edges may be off it: more and it has moved
 LEAST_LEFT = 0.5  # share of a place's height from which what is left of it is still it, while somebody hides the rest
@@ -64,25 +64,34 @@ class _Place:
 
     def shows(self, box: Box) -> bool:
         """Tell whether a box is the place's, or what is left of it where somebody hides a side or a corner."""
-        left, top, right, bottom = (edge / self.box.height for edge in _moves(self.box, box))
+        left, top, right, bottom = (edge / self.box.height for edge in edges_moved(self.box, box))
         inside = min(left, top, -right, -bottom) >= -STILL and box.height >= LEAST_LEFT * self.box.height
         return inside and sum(abs(edge) <= STILL for edge in (left, top, right, bottom)) >= 2
+
+    def see(self, now: float) -> None:
+        """Take that it is seen at `now`, in seconds."""
+        gap = now - self.last_seen
+        if self.last_beside <= self.last_seen or gap <= WAVER_SECONDS:
+            self.seen_seconds += min(gap, GAP_SECONDS)
+        self.last_seen = now
+        if gap > GAP_SECONDS:
+            self.back = now
+            if self.asleep:
+                self.watched = self.stirred = 0
+        if now - self.last_beside > ALONE_SECONDS:
+            self.last_alone = now
+
+    def wakes(self, now: float) -> bool:
+        """Tell whether somebody sits where somebody slept."""
+        return self.asleep and now - self.back >= AWAKE_SECONDS and self.watched >= FEWEST_WATCHED and self.stirs()
+
+    def stirs(self) -> bool:
+        return self.stirred > STIRRING * self.watched
 
     def behind(self, person: Box) -> bool:
         """Tell whether somebody with this face may hide some of the place, by hair, shoulders and what is below."""
         beside = person.x - person.width < self.box.x + self.box.width and self.box.x < person.x + 2 * person.width
         return beside and person.y - person.height / 2 < self.box.y + self.box.height
-
-
-def moved(before: Box, now: Box) -> float:
-    """Return how far the edge of a box that moved most has moved, as a share of the box's height before."""
-    return max(map(abs, _moves(before, now))) / before.height
-
-
-def _moves(before: Box, now: Box) -> tuple[int, int, int, int]:
-    """Return by how many pixels the left, top, right and bottom edge have moved."""
-    left, top = now.x - before.x, now.y - before.y
-    return left, top, left + now.width - before.width, top + now.height - before.height
 
 
 class Background:
@@ -133,30 +142,20 @@ class Background:
 
     def _turns(self, place: _Place, now: float, people: Sequence[Box]) -> bool:
         """Take that a place is seen; tell whether it turns into background with it."""
-        gap = now - place.last_seen
-        if place.last_beside <= place.last_seen or gap <= WAVER_SECONDS:
-            place.seen_seconds += min(gap, GAP_SECONDS)
-        place.last_seen = now
-        if gap > GAP_SECONDS:
-            place.back = now
-            if place.asleep:
-                place.watched = place.stirred = 0
-        if now - place.last_beside > ALONE_SECONDS:
-            place.last_alone = now
-        stirs = place.watched >= FEWEST_WATCHED and place.stirred > STIRRING * place.watched
-        if place.asleep and now - place.back >= AWAKE_SECONDS and stirs:
+        place.see(now)
+        if place.wakes(now):
             self._places[self._places.index(place)] = _Place(place.box, now, now)
             return False
         if not self._is_due(place, now):
             return False
-        if place.stirred > STIRRING * place.watched and now - place.since < MOST_WAITS * self.seconds:
+        if place.stirs() and now - place.since < MOST_WAITS * self.seconds:
             place.again, place.watched, place.stirred = now + self.seconds, 0, 0
             return False
         taken = [*people, *(other.box for other in self._places if other.somebody or other.asleep)]
-        # Of a picture that was watched and never stirred it is known that it is none.
         theirs = any(iou(place.box, box) > SOMEBODY_IOU for box in taken)
-        unsure = place.stirred > 0 or not place.watched
-        place.still, place.somebody, place.asleep = True, theirs and unsure, theirs and not unsure
+        # Of a picture that was watched and never stirred it is known that it is none.
+        calm = place.watched > 0 and not place.stirred
+        place.still, place.somebody, place.asleep = True, theirs and not calm, theirs and calm
         return True
 
     def _is_watched(self, place: _Place, now: float) -> bool:

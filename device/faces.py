@@ -54,3 +54,14 @@ def iou(a: Rectangle, b: Rectangle) -> float:
         return 0.0
     both = width * height
     return both / (wide * high + other_wide * other_high - both)
+
+
+def moved(before: Box, now: Box) -> float:
+    """Return how far the edge of a box that moved most has moved, as a share of the box's height before."""
+    return max(map(abs, edges_moved(before, now))) / before.height
+
+
+def edges_moved(before: Box, now: Box) -> tuple[int, int, int, int]:
+    """Return by how many pixels the left, top, right and bottom edge have moved."""
+    left, top = now.x - before.x, now.y - before.y
+    return left, top, left + now.width - before.width, top + now.height - before.height

@@ -9,9 +9,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from device.background import moved
 from device.classifier import Verdict
-from device.faces import Box
+from device.faces import Box, moved
 from device.levels import Levels
 from device.look import unjudged
 from device.settings import DecisionSettings

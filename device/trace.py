@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from device.background import moved
-from device.faces import Box
+from device.faces import Box, moved
 
 # A finder's boxes waver about a face that is still: means of so many are compared, and before there are, the more they
 # have to differ the fewer they are.
