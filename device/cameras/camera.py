@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from device.arguments import path
 from device.cameras.frame import Frame
@@ -69,16 +69,13 @@ def _open_recording(source: str) -> VideoFile | PictureFolder:
     )
 
 
-class _Turned:
+class _Turned(Camera):
     """A camera whose frames are turned and cropped, of those that are let through."""
 
     def __init__(
         self, camera: Camera, settings: CameraSettings, let_through: Callable[[Iterator[Frame]], Iterator[Frame]]
     ) -> None:
         self._camera, self._settings, self._let_through = camera, settings, let_through
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._camera.__exit__(kind, error, _)
