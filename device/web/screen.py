@@ -86,7 +86,7 @@ class Screen:
             return
         if isinstance(error, Exception):
             self.fail(error)
-        self._tell(self._server.stop)
+        self._tell(self._server.ended.set)
         self._thread.join(CLOSE_SECONDS)
 
     def _tell(self, call: Callable[..., object], *arguments: object) -> None:

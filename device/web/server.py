@@ -154,10 +154,6 @@ class Server:
     def _age(self) -> float:
         return time.monotonic() - self._seen_at
 
-    def stop(self) -> None:
-        """Let the serving end."""
-        self.ended.set()
-
     def beat(self) -> None:
         """Tell every viewer that the kiosk is there, and whether frames are late; called about once a second."""
         self._late = self._age() > LATE_SECONDS
