@@ -369,8 +369,8 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
     [
         (0o640, "posts to https://example.org/…, signed; 1000 events wait at most"),
         (0o040, "{secret}: can't be read by you: run it with sudo"),
-        (0o600, "none; WARNING: daemon can't read {secret}: its mode is 0600, the numbers of its owner and group are "
-         f"{os.getuid()}:{os.getgid()}: `sudo venv/bin/python -m device doctor` says what to do; the door goes on "
+        (0o600, "none; WARNING: the service's user daemon can't read {secret} (mode 0600; numbers of owner and group "
+         f"{os.getuid()}:{os.getgid()}): `sudo venv/bin/python -m device doctor` says what to do; the door goes on "
          "without it"),
     ],
 )
