@@ -107,7 +107,7 @@ def check_make(words: list[str]) -> None:
 
 def recipe(verb: str) -> str:
     """Return what the Makefile says of a verb, and of the words that it uses."""
-    [told] = re.findall(rf"^{re.escape(verb)}:.*\n(?:\t.*\n)*", MAKEFILE, re.MULTILINE)
+    [told] = re.findall(rf"^{re.escape(verb)}:.*\n(?:[\t#].*\n)*", MAKEFILE, re.MULTILINE)
     for word in ("on_hosts", "config", "key", "dry_run", "model", "train_finder"):
         if f"$({word})" in told:
             told += re.findall(rf"^{word} = .*\n|^define {word}\n[\s\S]*?^endef\n", MAKEFILE, re.MULTILINE)[0]
