@@ -148,7 +148,7 @@ def _match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]
 
     They are paired one after the other: those first that share half of their time and the answer, because of two people
     who stand there at once it isn't told which is which; then those that share most of their time. Of people who share
-    as much, one with the same answer comes first, then one who is bare: it isn't wrong to ring while one stands there.
+    as much, one with the same answer comes first, then one who is bare: an alarm while one is there isn't wrong.
     """
     fits = []
     for i, truth in enumerate(true):
