@@ -104,7 +104,7 @@ def test_keys_and_buttons_move_pictures_and_undo_brings_them_back(crops: Path, s
             page.run(f"document.querySelector('[data-label={label}]').click()")
             shows(page, shown)
         assert page.run("document.querySelector('[role=status]').textContent") == (
-            "drop it. All are labelled: stop it with Ctrl-C."
+            "drop it. All are labelled. Stop the program with Ctrl-C in the terminal."
         )
         press(page, "1", None)  # there is nothing left to label
         assert page.complaints() == []
