@@ -87,7 +87,9 @@ def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]
     for video in videos:
         other = named.setdefault(video.name, video)
         if other.resolve() != video.resolve():
-            raise VisitsError(f"{other} and {video}: have one name, expected another for each in --visits: rename one")
+            raise VisitsError(
+                f"{other} and {video}: have the same name, so --visits can't tell them apart: rename one"
+            )
         if video.name not in true:
             raise VisitsError(f"{video.name}: is in no line of --visits, expected one at least: add it, see --help")
 

@@ -66,8 +66,8 @@ def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     calibration = [material.dataset.names[i] for i in calibration_photos(split, run.plan.seed)]
     if sorted(calibration) != sorted(run.plan.calibration):
         raise RunError(
-            f"{run.plan.name}: its photos are divided otherwise than in the training, which would measure it with some "
-            "that it learned from: a folder of APART or the code has changed: run `make train`"
+            f"{run.plan.name}: its photos are divided differently than in the training, so it would be measured with "
+            "some that it learned from: a folder of APART or the code has changed: run `make train`"
         )
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
