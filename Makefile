@@ -1,8 +1,10 @@
-# The verbs of Mask Kiosk. `make` alone prints them.
-#   DATA    folder of photos with one folder a class: with_mask, without_mask (default: the notebook's, fetched)
-#   EXTRA   more folders to train on, and APART folders to measure with: photos that resemble theirs are left out
-#           (what a folder may hold stands in trainer/photos.py)
-#   MODEL   network to train (door, simple, resnet, vgg19), or model to run: its name, practice, or a path to a .tflite
+# The verbs of Mask Kiosk. `make` alone prints them, with these lines.
+#  make VERB NAME=value …   What is in brackets can be left out; several folders or hosts go in quotes.
+#  DATA    folder with two folders of photos, with_mask and without_mask (default: the notebook's, fetched)
+#  EXTRA   more folders to train on, APART to measure with; what resembles photos in APART isn't trained on
+# (What a folder may hold stands in trainer/photos.py.)
+#  MODEL   network to train (door, simple, resnet, vgg19), or model to run: its name, practice, or a .tflite file
+#  HOST    a Pi, as pi@kiosk.local; several, as "pi@a pi@b"; or a file with one a line
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 SHELL := /bin/bash
@@ -64,27 +66,29 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 	judge test lint bench count-arm64 deploy doctor rollback undeploy status logs collect-key collect film accept label \
 	keys publish follow unfollow test-trixie faults soak fuzz mutate audit bundle test-pi newcomer lock clean
 
-help:  ## print the verbs
-	@grep -hE '^[a-z0-9.-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 24
-
-.venv: .venv/ready  ## make the environment of the workstation
-train: .venv/ready $(cluster)  ## photos -> runs/: make train [DATA= EXTRA= APART= MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER= RAY_ADDRESS=]
+## Models: train, convert and measure them on this computer
+train: .venv/ready $(cluster)  ## train a network on photos, into runs/: [DATA= EXTRA="folder …" APART="folder …"
+##  MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=own|haar|yunet YUNET= RAY_ADDRESS=]
 	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
 		$(if $(APART),--apart $(APART)) --model $(MODEL) $(if $(SIZE),--size $(SIZE)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
 		$(if $(FINDER),--finder $(FINDER)) $(if $(YUNET),--yunet "$(YUNET)")
-convert: .venv/ready  ## the run trained last -> models/NAME.tflite and its card [MISS_COST=]
+convert: .venv/ready  ## write the network trained last to models/NAME.tflite, with its card: [MISS_COST=]
 	@$(venv) -m trainer convert --runs "$(RUNS)" --models "$(MODELS)" $(if $(MISS_COST),--miss-cost $(MISS_COST))
-evaluate: .venv/ready  ## measure a model: make evaluate DATA= [MODEL= CROPPED=1 SLICES=1]
+evaluate: .venv/ready  ## measure a model on labelled photos: DATA= [MODEL= CROPPED=1 SLICES=1 YUNET=]
 	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make evaluate DATA=~/photos" >&2; exit 2; }
 	@$(venv) -m trainer evaluate --data "$(DATA)" --model "$(MODEL)" $(if $(CROPPED),--cropped) $(if $(SLICES),--slices) \
 		$(if $(YUNET),--yunet "$(YUNET)")
-crossval: .venv/ready $(cluster)  ## judge each source by a model that never saw it: make crossval DATA= [EXTRA= MODEL= BY=group FOLDS= SIZE= EPOCHS= SEED= RAY_ADDRESS=]
-	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make crossval DATA=~/photos" >&2; exit 2; }
-	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
-		$(if $(FOLDS),--folds $(FOLDS)) $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) \
-		--threads $(THREADS) --runs "$(RUNS)"
-compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, without it where they aren't: make compare [DATA=] ON="folder …" [CROPPED=1 RAY_ADDRESS=]
+accept: .venv/ready  ## may a new model replace the present one? MODEL=new.tflite ON="folder …"
+##  [PRESENT= CROPPED=1 YUNET=]
+	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
+	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
+		$(if $(YUNET),--yunet "$(YUNET)")
+label: .venv/ready  ## label face crops in the browser: PICTURES=folder
+	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make label PICTURES=~/faces" >&2; exit 2; }
+	@$(venv) -m trainer label "$(PICTURES)"
+compare: .venv/ready $(cluster)  ## measure all networks side by side; trains those that aren't, with DATA= all: ON="folder …"
+##  [DATA= CROPPED=1 RAY_ADDRESS=]
 	@test -n "$(ON)" || { echo "error: ON is missing: make compare DATA=~/photos ON=~/other-photos" >&2; exit 2; }
 	@missing=$$(for name in $(networks); do \
 		test -z "$(asked)" -a \( -f "$(MODELS)/$$name.json" -o -f "$(compared)/$$name.json" \) || echo $$name; done); \
@@ -92,85 +96,96 @@ compare: .venv/ready $(cluster)  ## all networks side by side, trained on DATA, 
 			MODELS="$(compared)"
 	@$(venv) -m trainer compare --data $(ON) $(if $(CROPPED),--cropped) --runs "$(RUNS)" $(if $(YUNET),--yunet "$(YUNET)") \
 		--model $(foreach name,$(networks),"$$(test -z "$(asked)" -a -f "$(MODELS)/$(name).json" && echo "$(MODELS)" || echo "$(compared)")/$(name)$(filter-out -grouped,-$(SPLIT)).tflite")
-accept: .venv/ready  ## may a new model replace the present one? make accept MODEL=new.tflite ON="folder …" [PRESENT= CROPPED=1]
-	@test -n "$(ON)" || { echo "error: ON is missing: make accept MODEL=new/door.tflite ON=~/faces" >&2; exit 2; }
-	@$(venv) -m trainer accept --model "$(MODEL)" --present "$(PRESENT)" --data $(ON) $(if $(CROPPED),--cropped) \
-		$(if $(YUNET),--yunet "$(YUNET)")
-faces: .venv/ready  ## train the face finder: make faces SCENES= BACKGROUNDS= [UNLABELLED= TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
+crossval: .venv/ready $(cluster)  ## judge each source of photos by a model that never saw it: DATA= [EXTRA= MODEL= BY=group
+##  FOLDS= SIZE= EPOCHS= SEED= RAY_ADDRESS=]
+	@test -n "$(DATA)" || { echo "error: DATA is missing, expected a folder: make crossval DATA=~/photos" >&2; exit 2; }
+	@$(venv) -m trainer crossval --data "$(DATA)" $(EXTRA) $(if $(APART),--apart $(APART)) --model "$(MODEL)" $(if $(BY),--by $(BY)) \
+		$(if $(FOLDS),--folds $(FOLDS)) $(if $(SIZE),--size $(SIZE)) $(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) \
+		--threads $(THREADS) --runs "$(RUNS)"
+faces: .venv/ready  ## train the face finder: SCENES="folder …" BACKGROUNDS="folder …" [UNLABELLED=
+##  TEACHER= HOLD_OUT= MEASURE= START= EPOCHS=]
 	@$(train_finder)
-face-check: .venv/ready  ## train the check of models/faces.tflite: make face-check [as make faces]
+face-check: .venv/ready  ## train the second network of the face finder, its check: as `make faces`
 	@$(train_finder)
-compare-faces: .venv/ready  ## face finders side by side: make compare-faces SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
+compare-faces: .venv/ready  ## measure face finders side by side: SCENES="folder …" [BACKGROUNDS= YUNET= ONLY=]
 	@test -n "$(SCENES)" || { echo "error: SCENES is missing: make compare-faces SCENES=~/scenes" >&2; exit 2; }
 	@$(venv) -m trainer compare-faces --scenes $(SCENES) $(if $(BACKGROUNDS),--backgrounds "$(BACKGROUNDS)") \
 		$(if $(YUNET),--yunet "$(YUNET)") $(if $(ONLY),--only $(foreach name,$(ONLY),"$(name)")) --runs "$(RUNS)"
-run: .venv/ready  ## run the kiosk here: make run [CAMERA=usb:0|pi|FILE|FOLDER MODEL= CONFIG=kiosk.toml]
+
+## The kiosk on this computer
+run: .venv/ready  ## run it on a camera or a recording: [CAMERA=usb:0|pi|FILE|FOLDER|rtsp://… MODEL= CONFIG=]
 	@$(venv) -m device run --camera "$(CAMERA)" $(model) $(config)
-judge: .venv/ready  ## judge pictures: make judge PICTURES=FILE|FOLDER [MODEL= CONFIG=]
+judge: .venv/ready  ## judge pictures, one line each: PICTURES=FILE|FOLDER [MODEL= CONFIG=]
 	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make judge PICTURES=~/photos" >&2; exit 2; }
 	@$(venv) -m device judge "$(PICTURES)" $(model) $(config)
-test: .venv/ready  ## run the tests: make test [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
+
+## The kiosk on Raspberry Pis
+deploy:  ## install this tree and start it, or update to it: HOST= [DRY_RUN=1 ONLINE=1 RUNTIME=]
+	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online)
+doctor:  ## say what is wrong, why it matters and what to do: HOST= [JSON=1]
+	@$(on_hosts) $(if $(JSON),--json)
+status:  ## say which release runs, and what it sees: HOST=
+	@$(on_hosts)
+logs:  ## print the last lines of the kiosk's log: HOST=
+	@$(on_hosts)
+rollback:  ## start the release before the current one again: HOST=
+	@$(on_hosts)
+undeploy:  ## remove the kiosk, outputs off; settings stay: HOST=
+	@$(on_hosts)
+collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps (docs/collect.md): [TO=folder]
+	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
+collect: .venv/ready  ## fetch and open the faces that kiosks kept: HOST= TO=folder [KEY=]
+	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(key) $(dry_run)
+bundle:  ## pack a release with its packages into a file for a Pi's first start: [DEBIAN=12|13 RUNTIME=]
+	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
+
+## Many doors, which fetch their releases from a web server (docs/fleet.md)
+keys:  ## make the pair of keys that signs releases: [KEY=]
+	@$(PYTHON) -m deploy keys $(key) $(dry_run)
+publish:  ## write a signed release for the server: TO=folder [DAYS=30 RINGS="5@0 25@24 100@72"
+##  KEY= TRUST= DEBIAN= RUNTIME=]
+	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
+		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
+		$(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
+follow:  ## have Pis fetch their releases from there: HOST= FROM=https://… [KEY=]
+	@$(on_hosts) --from "$(FROM)" $(key)
+unfollow:  ## have them no longer do so: HOST=
+	@$(on_hosts)
+
+## For developers
+test: .venv/ready  ## run the tests, a quarter of an hour: [DATA= KNOWN_GROUPS= SCENES= CLIPS= CROPS= YUNET=]
 	@$(venv) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 lint: .venv/ready  ## check style and types
 	@$(venv) -m ruff check
 	@$(venv) -m mypy
-bench: .venv/ready  ## what everything costs beside others, 8 minutes, best on a quiet computer -> docs/bench.md: make bench [YUNET=]
+.venv: .venv/ready  ## make this computer's Python environment; other verbs do so where they need it
+bench: .venv/ready  ## measure costs beside others, 8 minutes on a quiet computer -> docs/bench.md: [YUNET=]
 	@PYTHONPATH=.:tests $(venv) -m bench --models "$(MODELS)" $(if $(YUNET),--yunet "$(YUNET)")
-faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: make faults [ONLY="SIGKILL clock"]
+count-arm64:  ## count instructions on emulated arm64, 3 minutes: [MODEL="door simple"]
+	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple empty face)
+faults: .venv/ready  ## break a kiosk in every way, 10 minutes -> docs/faults.md: [ONLY="SIGKILL clock"]
 	@PYTHONPATH=.:tests $(venv) -m faults $(ONLY)
-soak: .venv/ready  ## the whole kiosk for many frames, page and broker attached, 20 minutes or more -> docs/faults.md: make soak [FRAMES=1000000]; Ctrl-C ends it early
+soak: .venv/ready  ## run a whole kiosk for 20 minutes or more -> docs/faults.md: [FRAMES=1000000]; Ctrl-C ends it
 	@PYTHONPATH=.:tests $(venv) -m faults.soak --frames $(FRAMES)
-fuzz: .venv/fuzz  ## broken input for every reader, hours -> docs/fuzz.md: make fuzz [TRIES=1000000 ONLY="page card"]; x86-64, Linux
+fuzz: .venv/fuzz  ## give every reader broken input, for hours, on x86-64 Linux -> docs/fuzz.md:
+##  [TRIES=1000000 ONLY="page card"]
 	@PYTHONPATH=.:tests $(venv) -m fuzz --runs $(TRIES) --folder "$(RUNS)/fuzz" $(ONLY)
-mutate: .venv/ready .venv-mutate/ready  ## break the device's core bit by bit, half an hour: what do tests miss? make mutate [ONLY="crop …"]
+mutate: .venv/ready .venv-mutate/ready  ## break the device's core bit by bit, half an hour: what do tests miss? [ONLY="crop …"]
 	@tests/mutate/run.sh "$(RUNS)/mutate" $(or $(ONLY),decision crop model_card classifier)
-audit: .venv-audit/ready  ## what is in the packages -> dist/sbom-*.json, and which of them have known holes
+audit: .venv-audit/ready  ## list what is in the packages -> dist/sbom-*.json, and which have known security holes
 	@mkdir -p dist; set -e; for lock in requirements deploy/debian-12 deploy/debian-13; do \
 		.venv-audit/bin/python -m cyclonedx_py requirements $$lock.lock --output-file dist/sbom-$$(basename $$lock).json; \
 	done; for lock in requirements deploy/debian-12 deploy/debian-13; do \
 		.venv-audit/bin/python -m pip_audit --strict --disable-pip --no-deps --progress-spinner off --requirement $$lock.lock; \
 	done
-count-arm64:  ## instructions an inference and a frame on emulated arm64, 3 minutes: make count-arm64 [MODEL="door simple"]
-	@tests/arm64/count.sh $(if $(filter command line environment,$(origin MODEL)),$(MODEL),faces faces-check door simple empty face)
+test-pi: .venv/ready  ## try everything on an emulated Pi, half an hour or more (tests/virtual_pi): [CHAPTERS= PAGE=]
+	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
+test-trixie:  ## build and prove a release for Debian 13 in an emulated root, minutes
+	@tests/virtual_pi/trixie.sh
+newcomer:  ## try the README's two commands in a new Debian -> docs/newcomer.log (root, mmdebstrap, qemu)
+	@tests/newcomer.sh > docs/newcomer.log.part && mv docs/newcomer.log.part docs/newcomer.log
 film: .venv/ready  ## film the kiosk's page before a drawn visitor -> docs/kiosk.webp (needs chromium)
 	@PYTHONPATH=tests $(venv) -m film
-deploy:  ## put this tree on Pis in batches and start it: make deploy HOST="pi@kiosk.local …"|FILE [DRY_RUN=1 ONLINE=1 RUNTIME=]
-	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online)
-doctor:  ## what ails Pis, and what to do about it: make doctor HOST=pi@kiosk.local [JSON=1]
-	@$(on_hosts) $(if $(JSON),--json)
-rollback:  ## start the release before the current one again: make rollback HOST=
-	@$(on_hosts)
-undeploy:  ## remove the kiosk from Pis, outputs off; settings stay: make undeploy HOST=
-	@$(on_hosts)
-status:  ## which release runs, and what it sees: make status HOST=
-	@$(on_hosts)
-logs:  ## the last lines of the kiosk's journal: make logs HOST=
-	@$(on_hosts)
-collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps, docs/collect.md: make collect-key [TO=]
-	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
-collect: .venv/ready  ## fetch and open the faces that Pis kept: make collect HOST= TO=folder [KEY=]
-	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(key) $(dry_run)
-label: .venv/ready  ## give face crops their labels, in the browser: make label PICTURES=folder
-	@test -n "$(PICTURES)" || { echo "error: PICTURES is missing: make label PICTURES=~/faces" >&2; exit 2; }
-	@$(venv) -m trainer label "$(PICTURES)"
-bundle:  ## a release with its packages as one file, for a Pi's first start: make bundle [DEBIAN=12|13 RUNTIME=]
-	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
-keys:  ## the pair of keys that signs releases for kiosks that fetch them: make keys [KEY=]
-	@$(PYTHON) -m deploy keys $(key) $(dry_run)
-publish:  ## a signed release for a web server: make publish TO=folder [DAYS=30 RINGS="5@0 25@24 100@72" KEY= TRUST= DEBIAN=]
-	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
-		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
-		$(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
-follow:  ## have Pis fetch their releases from there themselves: make follow HOST= FROM=https://… [KEY=]
-	@$(on_hosts) --from "$(FROM)" $(key)
-unfollow:  ## have them no longer do so: make unfollow HOST=
-	@$(on_hosts)
-test-pi: .venv/ready  ## the whole story on an emulated Pi, half an hour or more: make test-pi [CHAPTERS= PAGE=; see tests/virtual_pi]
-	@PAGE="$(abspath $(PAGE))" tests/virtual_pi/test.sh $(CHAPTERS)
-newcomer:  ## the README's two commands in a new Debian, minutes -> docs/newcomer.log; needs root, mmdebstrap, qemu
-	@tests/newcomer.sh > docs/newcomer.log.part && mv docs/newcomer.log.part docs/newcomer.log
-test-trixie:  ## a release for Debian 13 built and proven in an emulated root, minutes
-	@tests/virtual_pi/trixie.sh
 lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@$(call pin,requirements,--universal --extra device --extra trainer --extra dev pyproject.toml)
 	@$(call pin,cluster,--universal --extra cluster --constraint requirements.lock pyproject.toml)
@@ -178,8 +193,12 @@ lock:  ## pin the versions in pyproject.toml again (needs uv)
 	@$(call pin,tests/audit,--universal tests/audit.in)
 	@$(call pin,tests/mutate,--universal tests/mutate.in)
 	@$(call pin,tests/fuzz,--universal tests/fuzz.in)
-clean:  ## remove the environments, the training runs and what make compare has trained; models/ stays
+clean:  ## remove environments, training runs and what `make compare` has trained; models/ stays
 	@rm -rf .venv .venv-tflite-runtime .venv-audit .venv-mutate .pytest_cache .mypy_cache .ruff_cache "$(RUNS)"
+help:  ## print this list
+	@awk -F ':.*## ' '/^#  / { print substr($$0, 4) } /^## [A-Z]/ { print "\n" substr($$0, 4) } \
+		/^[a-z0-9.-]+:.*## / { printf "  %-15s%s\n", $$1, $$2 } /^##  / { printf "%17s%s\n", "", substr($$0, 5) }' \
+		$(firstword $(MAKEFILE_LIST))
 
 # `python -m` everywhere: scripts in a venv don't start from a path with a space.
 .venv/ready: requirements.lock

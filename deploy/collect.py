@@ -83,11 +83,11 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
         raise UnreachedError(f"the copy stopped ({found}), {len(arrived)} crops arrived: run the same command again")
     if broken:
         raise DeployError(
-            "its answer is no archive of crops, expected nothing before one: see to it that its ~/.bashrc says nothing"
+            "its answer isn't an archive of crops, expected nothing else: make sure that its ~/.bashrc prints nothing"
         )
     if foreign:
         raise DeployError(
-            f"{foreign} crops stay there: they aren't whole, or were sealed to another key than "
+            f"{foreign} crops stay there: they are incomplete, or were encrypted to another key than "
             f"{fingerprint(key.public_key())}: name its private key with KEY="
         )
     return f"{len(arrived)} crops fetched and removed there"

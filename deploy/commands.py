@@ -66,7 +66,7 @@ def collect(options: argparse.Namespace) -> int:
     from deploy.collect import collecting  # alone of all it needs the workstation's environment
 
     if len(found := hosts(options.hosts)) > 1:
-        raise DeployError(f"{len(found)} hosts are named, expected one, a folder a door: run it once for each")
+        raise DeployError(f"{len(found)} hosts are named, expected one: each door needs its own folder")
     return _on_hosts(options, collecting(options.to, options.key))
 
 

@@ -54,7 +54,7 @@ def make_keys(key: Path) -> str:
     public = key.with_name(f"{key.name}.pub")
     if public.exists():
         there = key if key.exists() else public
-        raise DeployError(f"{there} exists, expected no key there: kiosks believe it. For another one set KEY=")
+        raise DeployError(f"{there} exists, and kiosks may trust it, so it is kept: for another key set KEY=")
     if key.exists():
         write(public, public_of(key))
         return f"{public}: made again from {key}"

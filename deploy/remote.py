@@ -17,7 +17,7 @@ SSH = (
     "-o", "ServerAliveCountMax=4",
 )  # fmt: skip
 HOST = re.compile(r"([A-Za-z0-9_.][A-Za-z0-9_.-]*@)?[A-Za-z0-9_.][A-Za-z0-9_.-]*")
-STOPPED = "was stopped here; what the Pi has begun it ends: the same command goes on"  # ssh got our Ctrl-C
+STOPPED = "was stopped here; the Pi finishes what it has begun: the same command goes on"  # ssh got our Ctrl-C
 # A Pi whose card hangs still answers ssh's own questions.
 ANSWER_SECONDS = 60.0  # to a question that takes a second
 SILENT_SECONDS = 1800.0  # between two lines of what may build, or two files sent there
@@ -84,7 +84,7 @@ class Remote:
         if running.returncode < 0:
             raise UnreachedError(STOPPED)
         if running.returncode == UNREACHED:
-            raise UnreachedError("the connection broke; what the Pi has begun it ends: look with `make status`")
+            raise UnreachedError("the connection broke; the Pi finishes what it has begun: look with `make status`")
         return running.returncode
 
     def start(self, command: str) -> "subprocess.Popen[bytes]":

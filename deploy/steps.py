@@ -44,7 +44,7 @@ def facts_of(remote: Remote) -> checks.Facts:
         return dict(json.loads(lines[-1]))  # before it stands what the shell there says to whoever comes
     except (IndexError, TypeError, ValueError) as error:
         found = lines[-1][:60] if lines else ""
-        raise DeployError(f"says {found!r}, expected what it is: see to it that its ~/.bashrc says nothing") from error
+        raise DeployError(f"says {found!r}, expected an answer: make sure that its ~/.bashrc prints nothing") from error
 
 
 def released(remote: Remote) -> checks.Facts:

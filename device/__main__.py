@@ -25,6 +25,10 @@ from device.errors import KioskError, UnusableError
 # What writing to a standard output raises that is closed, full, a file of the largest size, or a terminal that is gone.
 STDOUT_ENDS = (errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
+CONFIG = "a kiosk.toml (default: none, and every setting has its default)"
+MODEL = "a model's name in models/, or a .tflite file (default: name in [model] of the settings)"
+PINS = "auto: a Pi's pins; mock: no pin is touched, for tests (default: auto)"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 when done, 1 if a picture was unusable, 2 when refused with one line on stderr."""
@@ -54,58 +58,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    made = Parser("python -m device", description="Tell whether people before a camera wear masks")
+    made = Parser(
+        "python -m device", "Tell whether people in front of a camera wear masks.",
+        "`python -m device COMMAND --help` explains a command.\n\n"
+        "exit codes:\n  0    done\n  1    a picture was unusable, or the kiosk crashed\n"
+        "  2    refused, or the camera failed; one line says why\n  130  stopped by Ctrl-C",
+    )  # fmt: skip
     verbs = made.add_subparsers(required=True, metavar="COMMAND")
 
-    door = verbs.add_parser("run", help="watch a camera and switch the LEDs and the buzzer until stopped")
+    door = verbs.add_parser(
+        "run", help="run the kiosk: watch a camera, switch LEDs, buzzer and page",
+        description="Watch a camera, judge the faces, and switch LEDs, buzzer and page,\nuntil stopped by Ctrl-C.",
+        epilog="examples:\n  python -m device run --camera usb:0\n"
+        "  python -m device run --camera clip.mp4 --config my.toml",
+    )  # fmt: skip
     door.set_defaults(command=commands.run)
-    door.add_argument("--camera", help="pi, usb:0, rtsp://…, a video, or a folder of pictures (default: the settings')")
-    door.add_argument("--config", type=path, help="a kiosk.toml (default: the defaults of every setting)")
-    door.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
-    door.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+    door.add_argument("--camera", help="pi (the ribbon camera), usb:NUMBER (usb:0 is the first), rtsp://…, a video "
+                      "file, or a folder of pictures (default: source in [camera] of the settings)")
+    door.add_argument("--config", type=path, help=CONFIG)
+    door.add_argument("--model", help=MODEL)
+    door.add_argument("--pins", choices=["auto", "mock"], default="auto", help=PINS)
 
     replayed = verbs.add_parser(
-        "replay", help="run recordings through the loop as fast as they go; no pin is touched",
-        description="Run recordings through the parts of the loop, on their own clock, and print events and visits",
-        epilog="FILE is a table with the columns video, enter, leave, answer, one line a visit. video: the recording's "
-        "name, without its folder; enter, leave: seconds, when the face can first and last be seen; answer: with_mask, "
-        "without_mask, both as without_mask>with_mask for a mask put on meanwhile, or poster for a face that is no "
-        "person. A column visible, if there is one: seconds, from when the face is well seen. A recording of nobody "
-        "has one line with its name alone. Other columns are left alone.",
+        "replay", help="run recordings through the kiosk as fast as they go; no pin is touched",
+        description="Run recordings through the parts of the kiosk, on their own clock, and print\nevents and visits.",
+        epilog="FILE of --visits is a CSV table, one line a visit, with the columns\n"
+        "  video         the recording's name, without its folder\n"
+        "  enter, leave  seconds, when the face can first and last be seen\n"
+        "  answer        with_mask, without_mask, without_mask>with_mask (a mask is put\n"
+        "                on meanwhile), or poster (a face that is no person)\n"
+        "  visible       seconds, from when the face is well seen; can be left out\n"
+        "A recording of nobody has one line with its name alone. Other columns are\nignored.\n\n"
+        "example:\n  python -m device replay clips/*.mp4 --visits clips/visits.csv",
     )  # fmt: skip
     replayed.set_defaults(command=commands.replay)
     replayed.add_argument("videos", type=path, nargs="+", metavar="VIDEO", help="a video file or a folder of pictures")
-    replayed.add_argument("--visits", type=path, metavar="FILE", help="the true visits, a CSV to compare with")
-    replayed.add_argument("--json", action="store_true", help="one JSON object a line and recording")
+    replayed.add_argument("--visits", type=path, metavar="FILE", help="compare with these true visits: see below")
+    replayed.add_argument("--json", action="store_true", help="print one JSON object for each recording, one a line")
     replayed.add_argument("--config", type=path, help="a kiosk.toml; its camera's source and [signals] don't count")
-    replayed.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
+    replayed.add_argument("--model", help=MODEL)
 
-    check = verbs.add_parser("check", help="say what the settings mean; no pin and no camera is touched")
+    check = verbs.add_parser(
+        "check", help="say what the settings mean; no pin and no camera is touched",
+        description="Read the settings and the models, and say what a kiosk with them does.\nNo pin and no camera is "
+        "touched.", epilog="example:\n  python -m device check --config /etc/mask-kiosk/kiosk.toml",
+    )  # fmt: skip
     check.set_defaults(command=commands.check)
-    check.add_argument("--config", type=path, help="a kiosk.toml (default: the defaults of every setting)")
+    check.add_argument("--config", type=path, help=CONFIG)
 
-    off = verbs.add_parser("off", help="switch every output off, which a killed kiosk couldn't")
+    off = verbs.add_parser(
+        "off", help="switch every output off, which a kiosk that was killed couldn't",
+        description="Switch LEDs, buzzer and relay off, which a kiosk that was killed couldn't.",
+    )  # fmt: skip
     off.set_defaults(command=commands.off)
-    off.add_argument("--config", type=path, help="a kiosk.toml, of which [signals] counts here")
-    off.add_argument("--pins", choices=["auto", "mock"], default="auto", help="mock: no GPIO is touched, for tests")
+    off.add_argument("--config", type=path, help="a kiosk.toml, of which only [signals] counts here")
+    off.add_argument("--pins", choices=["auto", "mock"], default="auto", help=PINS)
 
     doctor = verbs.add_parser(
-        "doctor", help="look for every known trouble of a kiosk: what was found, why it matters, what to do",
-        epilog="exit code: 2 if any finding is a trouble, else 1 if any is a warning, else 0",
-    )
+        "doctor", help="say what is wrong with this kiosk, why it matters and what to do",
+        description="Look for every known problem of a kiosk, and say what was found, why it\nmatters and what to do.",
+        epilog="exit codes: 2 if any finding is trouble, else 1 if any is a warning, else 0\n\n"
+        "example, on a Pi, in /opt/mask-kiosk/current:\n  sudo venv/bin/python -m device doctor",
+    )  # fmt: skip
     doctor.set_defaults(command=commands.doctor)
-    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
     doctor.add_argument("--config", type=path, help="a kiosk.toml (default: the installed one)")
     doctor.add_argument("--manual", action="store_true", help="print docs/troubleshooting.md; nothing is looked at")
 
-    judge = verbs.add_parser("judge", help="judge the faces in pictures")
+    judge = verbs.add_parser(
+        "judge", help="judge the faces in pictures",
+        description="Judge the faces in pictures, and print a line for each picture: each face's\n"
+        "label, its score from 0 to 1, and its box in pixels.",
+        epilog="examples:\n  python -m device judge photo.jpg\n"
+        "  python -m device judge photos/ --draw judged/ --model simple --config haar.toml",
+    )  # fmt: skip
     judge.set_defaults(command=commands.judge)
     judge.add_argument("paths", type=path, nargs="+", metavar="PATH", help="a picture, or a folder of pictures")
     judge.add_argument("--cropped", action="store_true", help="each picture is a face crop already: take it whole")
-    judge.add_argument("--json", action="store_true", help="one JSON object a line and picture")
-    judge.add_argument("--draw", type=path, metavar="DIR", help="also write the pictures with their boxes there")
-    judge.add_argument("--config", type=path, help="a kiosk.toml, of which [model] and [faces] count here")
-    judge.add_argument("--model", help="a name in models/ or a .tflite (default: the settings')")
+    judge.add_argument("--json", action="store_true", help="print one JSON object for each picture, one a line")
+    judge.add_argument("--draw", type=path, metavar="DIR", help="also write the pictures, with a box round each face, "
+                       "into this folder")
+    judge.add_argument("--config", type=path, help="a kiosk.toml, of which only [model] and [faces] count here")
+    judge.add_argument("--model", help=MODEL)
     return made
 
 

@@ -6,7 +6,15 @@ from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose refusal is one line and exit code 2, as every other refusal here."""
+    """An ArgumentParser whose refusal is one line and exit code 2, as every other refusal here.
+
+    Its help keeps the lines of description and epilog, where the examples stand.
+    """
+
+    def __init__(self, prog: str | None = None, description: str | None = None, epilog: str | None = None) -> None:
+        super().__init__(
+            prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
 
     def error(self, message: str) -> NoReturn:
         """Print the line and exit."""

@@ -30,24 +30,24 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
     has_golden: golden pictures were there, and right; config: the file that the settings were read from, if any.
     """
     times, signals = settings.decision, settings.signals
-    made_of = "PRACTICE: made of drawn faces, for no door" if card.practice else "made of photos"
+    made_of = "PRACTICE: trained on drawn faces, not for a door" if card.practice else "trained on photos"
     threshold, release = levels(settings.model, card)
     first = max(times.sure_seconds, times.notice_seconds)
     parts = {
-        "settings": str(config or "the defaults, because no file was named: `--config FILE` does"),
-        "model": f"{card.name}, {made_of}; rings from {threshold:.2f}, stops below {release:.2f}",
+        "settings": str(config or "the defaults, because no file was named with --config FILE"),
+        "model": f"{card.name}, {made_of}; the alarm begins at {threshold:.2f}, ends below {release:.2f}",
         "golden pictures": "judged rightly here" if has_golden else "none beside this model",
         "face finder": settings.faces.finder,
         "camera": shown(settings.camera.source),
         "picture": _picture(settings.camera),
         "zones": _zones(times.zones),
         **{part: _wiring(signals, key) for key, part in PARTS.items()},
-        "verdict": f"after {first:g} s, of the last {times.window_seconds:g} s",
-        "who counts": f"seen for {times.notice_seconds:g} s, until not seen for {times.forget_seconds:g} s",
+        "verdict": f"after {first:g} s, from the scores of the last {times.window_seconds:g} s",
+        "who counts": f"whoever was seen for {times.notice_seconds:g} s, until not seen for {times.forget_seconds:g} s",
         "who is judged": _judged(times),
         "same visit": f"if back where they were lost within {times.return_seconds:g} s",
         "poster": f"a face that hasn't moved for {times.background_seconds:g} s",
-        "alarm": f"{times.hold_seconds:g} s at least; {_beeps(signals)}",
+        "alarm": f"for at least {times.hold_seconds:g} s; {_beeps(signals)}",
         "quiet hours": _quiet_hours(signals),
         "door": _door(signals, card),
         "fault": f"shown for {signals.fault_seconds:g} s before the kiosk ends",
@@ -66,7 +66,7 @@ def _picture(camera: CameraSettings) -> str:
     done += ["mirrored"] if camera.mirror else []
     left, top, width, height = (f"{share:.0%}" for share in camera.crop)
     done += [f"cut to {width} x {height}, {left} from the left and {top} from the top"] if camera.crop != WHOLE else []
-    done += ["exposed for people before something bright"] if camera.backlit else []
+    done += ["exposed for people in front of something bright"] if camera.backlit else []
     done += [f"exposed by {camera.brighter:+g} stops"] if camera.brighter else []
     return ", ".join(done) or "as the camera takes it"
 
@@ -114,7 +114,7 @@ def _door(signals: SignalSettings, card: ModelCard) -> str:
         return "no relay"
     if card.practice:
         return "never released, because of the practice model"
-    return f"released for {signals.release_seconds:g} s at most when everybody wears a mask"
+    return f"released for at most {signals.release_seconds:g} s when everybody wears a mask"
 
 
 def _screen(screen: ScreenSettings) -> str:
@@ -134,7 +134,7 @@ def _kept(settings: Settings, threshold: float, release: float) -> str:
         return "none"
     return (
         f"scores from {release:.2f} to {threshold:.2f}, at most {collect.most_a_visit} a visit and {collect.most} in "
-        f"all, for {collect.days} days, sealed to key {fingerprint(key)}"
+        f"all, for {collect.days} days, encrypted to key {fingerprint(key)}"
     )
 
 
@@ -147,7 +147,7 @@ def _metrics(screen: ScreenSettings) -> str:
 def _reached(screen: ScreenSettings, answered: str) -> str:
     """Return from where a page that is answered from there is reached."""
     here_alone = answered == "lan" and ip_address(screen.host).is_loopback
-    return f"{screen.host} alone, which [screen] host is: set 0.0.0.0 for lan" if here_alone else answered
+    return f"{screen.host} alone, because [screen] host says so: set 0.0.0.0 for lan" if here_alone else answered
 
 
 def _mqtt(mqtt: MqttSettings) -> str:
@@ -160,8 +160,8 @@ def _mqtt(mqtt: MqttSettings) -> str:
         return _without(error)
     trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
     return (
-        f"{mqtt.host} port {mqtt.port} as {mqtt.user}, {trusted if mqtt.tls else 'readable to who listens'}; "
-        f"this kiosk is {id_of(mqtt)}; {mqtt.queue} events wait at most"
+        f"{mqtt.host} port {mqtt.port} as {mqtt.user}, {trusted if mqtt.tls else 'unencrypted'}; "
+        f"this kiosk is {id_of(mqtt)}; at most {mqtt.queue} events wait"
     )
 
 
@@ -173,7 +173,7 @@ def _webhook(webhook: WebhookSettings) -> str:
         key_of(read_secret(secret), secret)
     except KioskError as error:
         return _without(error)
-    return f"posts to {shown_url(webhook.url)}, signed; {webhook.queue} events wait at most"
+    return f"posts to {shown_url(webhook.url)}, signed; at most {webhook.queue} events wait"
 
 
 def _without(error: Exception) -> str:

@@ -109,7 +109,7 @@ class Collector:
         try:
             store.prune(self._clock())
         except Exception as error:
-            log.warning("collect: what is too old can't be removed (%s): remove it by hand", _why(error))
+            log.warning("collect: faces kept for too long can't be removed (%s): remove them by hand", _why(error))
 
     def _lose(self, why: str) -> None:
         if not self.lost:
@@ -134,7 +134,7 @@ def open_collector(settings: Settings, card: ModelCard) -> Collector:
             f"{folder}: can't be used ({error.strerror}), expected a folder that [collect] may write to: let the kiosk "
             'write there, or set public_key = "off"'
         ) from error
-    log.info("%s", card.marked(f"collect: unsure faces are kept, sealed to key {fingerprint(key)}, in {folder}"))
+    log.info("%s", card.marked(f"collect: unsure faces are kept, encrypted to key {fingerprint(key)}, in {folder}"))
     high, low = levels(settings.model, card)
     if low == high:
         log.warning("collect: no face is kept, because threshold and release are both %g: lower release", low)

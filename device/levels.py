@@ -11,8 +11,8 @@ from device.settings import ModelSettings
 class Levels(NamedTuple):
     """Two alarm scores, 0-1 each, between which a face stays what it was."""
 
-    threshold: float  # a face rings from it on
-    release: float  # and stops below it; at most the threshold
+    threshold: float  # the alarm begins at this score
+    release: float  # and ends below it; at most the threshold
 
 
 def levels(settings: ModelSettings, card: ModelCard) -> Levels:

@@ -73,7 +73,7 @@ def unseal(sealed: bytes, key: "X25519PrivateKey") -> bytes:
     try:
         return bytes(_suite().decrypt(sealed, key, INFO))
     except (InvalidTag, ValueError) as error:
-        raise SealError("isn't whole, or was sealed to another key") from error
+        raise SealError("is incomplete, or was encrypted to another key") from error
 
 
 def _suite() -> "Suite":

@@ -44,13 +44,13 @@ class ModelSettings:
     """Which classifier judges."""
 
     name: str = "door"  # models/NAME.tflite, or the path of a .tflite
-    threshold: float = checked(0.0, is_level, A_LEVEL)  # a face rings from this score on; 0: the card's
-    release: float = checked(0.0, is_level, A_LEVEL)  # and below which it stops; 0: by the card
+    threshold: float = checked(0.0, is_level, A_LEVEL)  # the alarm begins at this score; 0: the card's
+    release: float = checked(0.0, is_level, A_LEVEL)  # and ends below this; 0: by the card, see levels.py
 
 
 @dataclass(frozen=True)
 class FaceSettings:
-    """What finds faces. A classifier judges the crops of the finder that it was trained with only."""
+    """What finds faces. A classifier judges only crops of the finder that it was trained with."""
 
     finder: Literal["own", "yunet", "haar"] = "own"
     yunet_path: str = "/etc/mask-kiosk/face_detection_yunet_2023mar.onnx"  # not shipped: it is put there by hand
@@ -58,7 +58,7 @@ class FaceSettings:
     yunet_sha256: str = checked(
         "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4", is_sha256, " of 64 hexadecimal digits"
     )
-    yunet_score: float = ranged(0.7, 0.1, 0.99)  # a face is one from this score on; at 0.9 most masked ones are missed
+    yunet_score: float = ranged(0.7, 0.1, 0.99)  # of a face at least; at 0.9 most masked ones are missed
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class CameraSettings:
     rotation: int = checked(0, lambda degrees: degrees in {0, 90, 180, 270}, " of degrees: 0, 90, 180 or 270")
     mirror: bool = False  # left and right are swapped, after the turn
     crop: tuple[float, ...] = checked((0.0, 0.0, 1.0, 1.0), is_crop, A_CROP)  # after both: the rest is cut
-    backlit: bool = False  # people stand before something bright: the dark parts are exposed well; pi, some USB cameras
-    brighter: float = ranged(0.0, -3.0, 3.0)  # stops: how much more than the camera thinks right is exposed; pi only
+    backlit: bool = False  # people stand in front of something bright; pi, some USB cameras
+    brighter: float = ranged(0.0, -3.0, 3.0)  # stops more than the camera would choose; pi only
 
 
 @dataclass(frozen=True)
 class DecisionSettings:
-    """How long the door looks before it says something, and at whom; levels of the score stand in the model's card."""
+    """How long the door looks before it says something, and at whom. Levels of the score are in the model's card."""
 
     window_seconds: float = ranged(1.0, 0.2, 10.0)  # a face's scores are averaged over this time
     notice_seconds: float = ranged(0.15, 0.0, 5.0)  # a face followed for less isn't counted: finders see ghosts
@@ -104,15 +104,15 @@ class SignalSettings:
     collect_pin: int = 0  # an LED that is lit while [collect] keeps faces, which it doesn't without one
     button_pin: int = 0  # to ground; pressed: silence, held for 3 s: self-test
     lamps_active_high: bool = True  # false: the LEDs light when their pin is low
-    buzzer_active_high: bool = True  # false: as the buzzer modules that sound at a low level
+    buzzer_active_high: bool = True  # false: for buzzer modules that sound at a low level
     beeps: int = ranged(3, 0, 20)  # how often the buzzer sounds in one alarm
     beep_seconds: float = ranged(0.2, 0.05, 2.0)
     pause_seconds: float = ranged(0.2, 0.05, 10.0)  # between two beeps
     quiet_from: str = checked("00:00", is_clock, A_TIME)  # no alarm beeps from here
-    quiet_until: str = checked("00:00", is_clock, A_TIME)  # until here; the same: it always may
+    quiet_until: str = checked("00:00", is_clock, A_TIME)  # until here; both the same: alarms always beep
     time_zone: str = checked(LOCAL, is_time_zone, A_TIME_ZONE)  # of these two; local: the one this computer is set to
     release_seconds: float = ranged(5.0, 0.5, 30.0)  # the longest that the relay releases the door at a time
-    fault_seconds: float = ranged(2.0, 1.6, 3.0)  # how long the lamp shows FAULT before the kiosk ends
+    fault_seconds: float = ranged(2.0, 1.6, 3.0)  # how long the lamps show FAULT before the kiosk ends
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class ScreenSettings:
 
 @dataclass(frozen=True)
 class CollectSettings:
-    """Which unsure faces are kept, sealed to a key. What that asks of their owner stands in docs/collect.md."""
+    """Which unsure faces are kept, sealed to a key. docs/collect.md says what that asks of an owner."""
 
     public_key: str = "off"  # off: none; else the file of the public key
     days: int = ranged(14, 1, 30)  # after which a crop is removed

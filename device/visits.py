@@ -88,7 +88,9 @@ def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]
         name = video.absolute().name  # of `.` too
         other = named.setdefault(name, video)
         if other.resolve() != video.resolve():
-            raise VisitsError(f"{other} and {video}: have one name, expected another for each in --visits: rename one")
+            raise VisitsError(
+                f"{other} and {video}: have the same name, so --visits can't tell them apart: rename one"
+            )
         if name not in true:
             raise VisitsError(f"{name}: is in no line of --visits, expected one at least: add it, see --help")
 
@@ -149,7 +151,7 @@ def _match(visits: Sequence[Visit], true: Sequence[TrueVisit]) -> dict[int, int]
 
     They are paired one after the other: those first that share half of their time and the answer, because of two people
     who stand there at once it isn't told which is which; then those that share most of their time. Of people who share
-    as much, one with the same answer comes first, then one who is bare: it isn't wrong to ring while one stands there.
+    as much, one with the same answer comes first, then one who is bare: an alarm while one is there isn't wrong.
     """
     fits = []
     for i, truth in enumerate(true):

@@ -126,7 +126,7 @@ def test_a_practice_model_never_takes_a_real_ones_place(
     folder = crops(tmp_path / "door", with_mask={DARK: 10}, without_mask={BRIGHT: 10})
     code, lines = accept(capsys, with_card(toy, tmp_path, practice=True), str(toy), folder)
     assert code == 2
-    assert "is a practice model, which is for no door" in lines[0]
+    assert "is a practice model, which isn't for a door" in lines[0]
 
 
 def test_of_a_practice_model_only_the_verdict_is_marked(

@@ -326,7 +326,7 @@ def test_backlight_is_asked_of_the_driver_and_missed_in_the_log(
     with caplog.at_level(logging.WARNING), open_camera("usb:0", backlit=True):
         pass
     assert capture.settings[cv2.CAP_PROP_BACKLIGHT] == 1
-    assert caplog.messages == ["usb:0: its driver can't brighten what stands before a light: backlit does nothing"]
+    assert caplog.messages == ["usb:0: its driver has no backlight compensation, so backlit does nothing"]
 
 
 def test_a_fault_in_the_reading_thread_reaches_the_loop(capture: Capture) -> None:

@@ -43,7 +43,7 @@ from trainer.collect_key import PUBLIC, make_pair
 
 TABLE = """\
 settings            {config}
-model               toy, made of photos; rings from {threshold}, stops below {release}
+model               toy, trained on photos; the alarm begins at {threshold}, ends below {release}
 golden pictures     none beside this model
 face finder         haar
 camera              usb:0
@@ -57,14 +57,14 @@ door relay          GPIO 16
 camera LED          not wired
 collecting LED      not wired
 button              GPIO 3
-verdict             after 0.4 s, of the last 1 s
-who counts          seen for 0.15 s, until not seen for 0.7 s
+verdict             after 0.4 s, from the scores of the last 1 s
+who counts          whoever was seen for 0.15 s, until not seen for 0.7 s
 who is judged       {judged}
 same visit          if back where they were lost within 2.5 s
 poster              a face that hasn't moved for 300 s
-alarm               1.5 s at least; 3 beeps of 0.2 to 0.4 s, 0.2 s apart
+alarm               for at least 1.5 s; 3 beeps of 0.2 to 0.4 s, 0.2 s apart
 quiet hours         22:00 to 06:30, time zone Europe/Berlin
-door                released for 3 s at most when everybody wears a mask
+door                released for at most 3 s when everybody wears a mask
 fault               shown for 2 s before the kiosk ends
 screen              127.0.0.1 port 6275, language auto, no picture, setup page from loopback
 faces kept          none
@@ -104,14 +104,14 @@ def test_it_says_what_the_kiosk_would_do_and_touches_no_pin(
     )  # fmt: skip
     assert main(["check", "--config", config(tmp_path, with_card(toy, tmp_path, practice=True))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("model               toy, PRACTICE: made of drawn faces, for no door; ")
+    assert lines[1].startswith("model               toy, PRACTICE: trained on drawn faces, not for a door; ")
     assert lines[22] == "door                never released, because of the practice model"
     assert Device.pin_factory is None
 
 
 def test_without_a_file_it_says_that_it_looked_at_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0
-    line = "settings            the defaults, because no file was named: `--config FILE` does"
+    line = "settings            the defaults, because no file was named with --config FILE"
     assert capsys.readouterr().out.splitlines()[0] == line
 
 
@@ -188,7 +188,8 @@ def test_it_tells_every_key_of_the_decision(key: str) -> None:
 
 def test_no_verdict_is_told_to_come_before_a_face_counts() -> None:
     settings = Settings(decision=DecisionSettings(notice_seconds=2.0, sure_seconds=0.4))
-    assert "verdict             after 2 s, of the last 1 s" in table(settings, card_of(), has_golden=True)
+    lines = table(settings, card_of(), has_golden=True)
+    assert "verdict             after 2 s, from the scores of the last 1 s" in lines
 
 
 def test_who_reads_no_more_ends_it_without_a_word(toy: Path, tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ def test_it_says_what_becomes_of_the_picture_and_no_password(
     assert lines[4:6] == [
         "camera              rtsp://cam.lan:554/…",
         "picture             turned by 270 degrees, mirrored, cut to 50% x 100%, 25% from the left and 0% from the "
-        "top, exposed for people before something bright, exposed by +0.5 stops",
+        "top, exposed for people in front of something bright, exposed by +0.5 stops",
     ]
 
 
@@ -352,25 +353,25 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         webhook=WebhookSettings(True, "https://example.org/hook/hidden", str(readable)),
     )
     assert list(table(settings, card_of(), has_golden=True))[-4:] == [
-        "metrics             at /metrics, from 127.0.0.1 alone, which [screen] host is: set 0.0.0.0 for lan",
+        "metrics             at /metrics, from 127.0.0.1 alone, because [screen] host says so: set 0.0.0.0 for lan",
         "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
-        "door-1; 1000 events wait at most",
+        "door-1; at most 1000 events wait",
         f"webhook             none; WARNING: {readable}: its mode is 0644, expected nothing for others: run "
         f"`chmod o= {readable}`; the door goes on without it",
         f"counts              in {tmp_path}/counts.db, for the last 90 days with any; page at /today, from loopback",
     ]
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
     lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
-    assert lines[-2] == "webhook             posts to https://example.org/…, signed; 1000 events wait at most"
+    assert lines[-2] == "webhook             posts to https://example.org/…, signed; at most 1000 events wait"
 
 
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        (0o640, "posts to https://example.org/…, signed; 1000 events wait at most"),
+        (0o640, "posts to https://example.org/…, signed; at most 1000 events wait"),
         (0o040, "{secret}: can't be read by you: run it with sudo"),
-        (0o600, "none; WARNING: daemon can't read {secret}: its mode is 0600, the numbers of its owner and group are "
-         f"{os.getuid()}:{os.getgid()}: `sudo venv/bin/python -m device doctor` says what to do; the door goes on "
+        (0o600, "none; WARNING: the service's user daemon can't read {secret} (mode 0600; numbers of owner and group "
+         f"{os.getuid()}:{os.getgid()}): `sudo venv/bin/python -m device doctor` says what to do; the door goes on "
          "without it"),
     ],
 )
@@ -411,7 +412,7 @@ def test_a_tilde_in_the_files_that_settings_name_is_the_home(tmp_path: Path, mon
     )
     lines = list(table(settings, card_of(), has_golden=True))
     assert [line for line in lines if "WARNING" in line] == []
-    assert [line for line in lines if ", sealed to key " in line] != []
+    assert [line for line in lines if ", encrypted to key " in line] != []
     with pytest.raises(SettingsError, match=r"^~/secret: is no certificate \(.*no certificate or crl found"):
         client_of(dataclasses.replace(mqtt, ca_path="~/secret"), "door-1")
     with pytest.raises(ModelError, match=f"^{secret}: has SHA-256"):
@@ -437,7 +438,7 @@ def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable:
     [
         ("0.0.0.0", "lan", "lan"),  # noqa: S104
         ("192.168.1.20", "lan", "lan"),
-        ("::1", "lan", "::1 alone, which [screen] host is: set 0.0.0.0 for lan"),
+        ("::1", "lan", "::1 alone, because [screen] host says so: set 0.0.0.0 for lan"),
         ("0.0.0.0", "loopback", "loopback"),  # noqa: S104
     ],
 )

@@ -99,7 +99,7 @@ def test_a_door_keeps_a_few_unsure_faces_that_only_the_key_opens(door: Settings,
         assert crop.shape == (16, 16)  # what the model saw, and no more
         assert set(crop.flat) <= {GREY, GREY + 1, GREY + 2}
         for other in (content[:-1], content[1:], content[:40] + bytes([content[40] ^ 1]) + content[41:], b""):
-            with pytest.raises(SealError, match="isn't whole, or was sealed to another key"):
+            with pytest.raises(SealError, match="is incomplete, or was encrypted to another key"):
                 unseal(other, key)
         with pytest.raises(SealError):
             unseal(content, X25519PrivateKey.generate())
@@ -245,7 +245,7 @@ def test_a_disk_that_fails_stops_no_door(door: Settings, key: X25519PrivateKey, 
             collector.take(noise(), [face(visit=visit)], 1.0)
     assert (collector.kept, collector.lost) == (0, 3)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "collect: what is too old can't be removed (No such file or directory): remove it by hand",
+        "collect: faces kept for too long can't be removed (No such file or directory): remove them by hand",
         "collect: crops are lost, the door goes on: they can't be written (No such file or directory)",
     ]
 
@@ -270,7 +270,7 @@ def test_a_door_that_cannot_remove_what_is_too_old_keeps_nothing_new_and_goes_on
     assert run(door, SquareFinder(), pins="mock") == 0
     assert [path.name for path in kept()] == [name]
     removed, lost = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert removed.startswith("collect: what is too old can't be removed (")
+    assert removed.startswith("collect: faces kept for too long can't be removed (")
     assert lost.startswith("collect: crops are lost, the door goes on: they can't be written (")
 
 

@@ -94,8 +94,8 @@ def test_a_host_that_greets_whoever_comes_is_not_taken_for_one_without_crops(kio
     ssh = tmp_path / "bin/ssh"
     ssh.write_text(ssh.read_text().replace("#!/bin/sh\n", "#!/bin/sh\necho Welcome to the door\n", 1))
     assert kiosk.fetch() == (2, [
-        f"{HOST}  error  its answer is no archive of crops, expected nothing before one: see to it that its ~/.bashrc "
-        "says nothing"
+        f"{HOST}  error  its answer isn't an archive of crops, expected nothing else: make sure that its ~/.bashrc "
+        "prints nothing"
     ])  # fmt: skip
     assert (len(kiosk.left()), kiosk.here()) == (2, {})
 
@@ -138,7 +138,7 @@ def test_what_another_key_opens_or_is_damaged_stays_there(kiosk: Kiosk) -> None:
     other = kiosk.left()
     code, lines = kiosk.fetch()
     assert (code, lines) == (2, [
-        f"{HOST}  error  2 crops stay there: they aren't whole, or were sealed to another key than "
+        f"{HOST}  error  2 crops stay there: they are incomplete, or were encrypted to another key than "
         f"{fingerprint(kiosk.key.public_key())}: name its private key with KEY="
     ])  # fmt: skip
     assert (kiosk.here(), kiosk.left()) == ({}, other)
@@ -156,7 +156,7 @@ def test_a_folder_that_others_may_look_into_is_refused_before_anything(kiosk: Ki
 def test_the_faces_of_two_doors_are_not_mixed(kiosk: Kiosk) -> None:
     kiosk.keep(1)
     assert kiosk.fetch(hosts=(HOST, "pi@other")) == (2, [
-        "error: 2 hosts are named, expected one, a folder a door: run it once for each"
+        "error: 2 hosts are named, expected one: each door needs its own folder"
     ])  # fmt: skip
     assert len(kiosk.left()) == 1
 

@@ -278,8 +278,8 @@ def test_photos_that_were_moved_since_the_training_are_named_again_and_nothing_i
     told.write_text(json.dumps({**json.loads(told.read_text()), "data": str(tmp_path / "gone")}))
     assert convert(tmp_path, tmp_path / "models") == 2
     assert capsys.readouterr().err == (
-        f"error: {tmp_path / 'gone'}: no such folder, expected photos that simple was trained with: run `make train "
-        "DATA=` as then, but with where they are now: nothing is trained again\n"
+        f"error: {tmp_path / 'gone'}: no such folder, expected the photos that simple was trained with: run `make "
+        "train DATA=` as then, but with the folder where they are now: nothing is trained again\n"
     )
 
     wanted = ["--data", str(moved), "--size", str(SIZE), "--epochs", "3", "--runs", str(runs)]
@@ -301,7 +301,7 @@ def test_a_run_whose_photos_would_be_divided_otherwise_is_refused(
 
     assert convert(tmp_path, tmp_path / "models") == 2
 
-    assert "its photos are divided otherwise than in the training" in capsys.readouterr().err.splitlines()[-1]
+    assert "its photos are divided differently than in the training" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "models").exists()
 
 

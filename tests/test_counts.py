@@ -188,7 +188,8 @@ def test_damaged_files_are_set_aside_each_under_its_own_name_and_counts_begin_an
         aside = tmp_path / f"counts-damaged-{number}.db"
         assert aside.read_bytes() == f"no database {number}".encode() * 1000
     assert caplog.messages == [
-        f"counts: {path} is damaged (file is not a database): it is counts-damaged-{number}.db now, and they begin anew"
+        f"counts: {path} is damaged (file is not a database): it is now counts-damaged-{number}.db, and counting "
+        "starts again"
         for number in (1, 2)
     ]
 

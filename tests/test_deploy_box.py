@@ -259,7 +259,7 @@ def test_a_release_that_cannot_be_judged_in_the_dark_is_not_at_fault(box: Box, t
         code, _, errors = deploy(box, tree)
     fault = "FAULT pi: camera covered: nothing but black for 3.0 s: uncover the lens, or give it light"
     assert (code, errors) == (6, [
-        f"{PI}  error  it is dark before the camera, so it can't be seen whether {new} works ({fault}); {old} was "
+        f"{PI}  error  it is dark in front of the camera, so it can't be seen whether {new} works ({fault}); {old} was "
         "started again and doesn't come up either"
     ])  # fmt: skip
     assert running(box, f"systemctl reset-failed {UNIT}; systemctl start {UNIT}") == ("active", old)

@@ -84,6 +84,16 @@ def understood(module: str, words: list[str]) -> None:
         parser(module).parse_args(words)  # or it exits with its line
 
 
+@pytest.mark.parametrize("module", ["deploy", "device", "trainer"])
+def test_each_verb_says_what_it_does_with_examples_that_are_understood(module: str) -> None:
+    [verbs] = [action.choices for action in parser(module)._actions if isinstance(action.choices, dict)]
+    for made in (parser(module), *verbs.values()):
+        assert made.description, made.prog
+        assert max(map(len, f"{made.description}\n{made.epilog or ''}".splitlines())) <= 88, made.prog
+        for example in re.findall(rf"^ .*python -m {module} (.*)", made.epilog or "", re.MULTILINE):
+            understood(module, shlex.split(example))
+
+
 def cut(words: list[str]) -> list[str]:
     """Return the words before the shell's next command."""
     return words[: next((place for place, word in enumerate(words) if word in ENDS), len(words))]
@@ -107,7 +117,7 @@ def check_make(words: list[str]) -> None:
 
 def recipe(verb: str) -> str:
     """Return what the Makefile says of a verb, and of the words that it uses."""
-    [told] = re.findall(rf"^{re.escape(verb)}:.*\n(?:\t.*\n)*", MAKEFILE, re.MULTILINE)
+    [told] = re.findall(rf"^{re.escape(verb)}:.*\n(?:[\t#].*\n)*", MAKEFILE, re.MULTILINE)
     for word in ("on_hosts", "config", "key", "dry_run", "model", "train_finder"):
         if f"$({word})" in told:
             told += re.findall(rf"^{word} = .*\n|^define {word}\n[\s\S]*?^endef\n", MAKEFILE, re.MULTILINE)[0]

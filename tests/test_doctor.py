@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -261,14 +262,14 @@ PIN_ROWS = (
         pins.OTHERWISE, {"held": "GPIO 17, 27, 22", "free": "GPIO 16 (door relay)"}),
     Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\ncamera_pin = 4\n").taken_pins(
         {4: "lg", 17: "lg", 22: "lg", 27: "lg"}).process(92, "fan.py", "anon_inode:gpio-line"), pins.BUSY,
-        {"pins": "GPIO 17 (red LED) is taken as 'lg', GPIO 27 (green LED) is taken as 'lg', GPIO 22 (buzzer) is taken "
-                 "as 'lg', GPIO 4 (camera LED) is taken as 'lg'", "who": "programs that hold pins: fan.py (92)"}),
+        {"pins": "GPIO 17 (red LED) as 'lg', GPIO 27 (green LED) as 'lg', GPIO 22 (buzzer) as 'lg', GPIO 4 (camera "
+                 "LED) as 'lg'", "who": "programs that hold pins: fan.py (92)"}),
     Row("busy pins", lambda pi: pi.config("[signals]\nrelay_pin = 16\ncamera_pin = 4\n").taken_pins(
-        {4: "w1", 17: "lg"}), pins.BUSY, {"pins": "GPIO 4 (camera LED) is taken as 'w1'",
-                                          "who": "no program has any, so it is the kernel"}),
+        {4: "w1", 17: "lg"}), pins.BUSY, {"pins": "GPIO 4 (camera LED) as 'w1'",
+                                          "who": "no program holds any, so the kernel does"}),
     Row("busy pins", lambda pi: pi.service(MainPID="0").taken_pins({22: "lg"}).process(
         92, "fan.py", "anon_inode:gpio-line"), pins.BUSY,
-        {"pins": "GPIO 22 (buzzer) is taken as 'lg'", "who": "programs that hold pins: fan.py (92), python (812)"}),
+        {"pins": "GPIO 22 (buzzer) as 'lg'", "who": "programs that hold pins: fan.py (92), python (812)"}),
 )
 SERVICE_ROWS = (
     Row("service", lambda pi: pi.service(**FAILED), service.FAILED,
@@ -353,10 +354,14 @@ TELEMETRY_ROWS = (
 ROWS = (*SYSTEM_ROWS, *STORAGE_ROWS, *PACKAGE_ROWS, *MODEL_ROWS, *CAMERA_ROWS, *PIN_ROWS, *SERVICE_ROWS,
         *TELEMETRY_ROWS)  # fmt: skip
 SAID_BY_OTHERS = {  # what the kiosk itself refuses with, in its own words
-    "models: {error}": ("was trained on faces found by", "has SHA-256", "[model] release is 0.8, expected at most"),
-    "golden pictures: {error}": ("golden.json: can't be read",),
-    "broker: {error}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
-    "webhook: {error}": ("/absent: can't be read", "etc/mask-kiosk/webhook-secret: its mode is 0644"),
+    f"models: {models.UNFIT.found}": (
+        "was trained on faces found by", "has SHA-256", "[model] release is 0.8, expected at most"
+    ),
+    f"golden pictures: {models.MISSING.found}": ("golden.json: can't be read",),
+    f"broker: {telemetry.BAD_FILE.found}": ("etc/mask-kiosk/mqtt-password: its mode is 0644",),
+    f"webhook: {telemetry.BAD_FILE.found}": (
+        "/absent: can't be read", "etc/mask-kiosk/webhook-secret: its mode is 0644"
+    ),
 }
 
 
@@ -389,7 +394,7 @@ def test_each_trouble_is_found(pi: Pi, row: Row) -> None:
     found = look(pi, row.name)
     if str(row) in SAID_BY_OTHERS:
         assert any(text in found.found for text in SAID_BY_OTHERS[str(row)])
-        row = dataclasses.replace(row, values={"error": found.found})
+        row = dataclasses.replace(row, values={"error": found.found.removeprefix(row.case.found.format(error=""))})
     expected = row.case.of(**{"past": "nothing else", "now": "", **row.values})
     why = next(check.why for check in CHECKS if check.name == row.name)
     told, do = (text.replace("{root}", str(pi.root)) for text in (expected.found, expected.do))
@@ -452,7 +457,9 @@ def test_a_check_that_cannot_run_says_so(pi: Pi, name: str, breaks: Callable[[Pi
 def test_what_else_is_well(pi: Pi) -> None:
     (pi.bin / "vcgencmd").unlink()
     pi.write("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
-    assert look(pi, "power").found == "now nothing; since the start: undervoltage, throttled"
+    assert look(pi, "power").found == (
+        "power and temperature are good now, but weren't always since the start: undervoltage, throttled"
+    )
     pi.service(MainPID="0", ActiveState="inactive").config("[screen]\nport = 8080\n")
     assert look(pi, "page").found == "port 8080 is free"
     pi.service(MainPID="0")
@@ -607,15 +614,15 @@ def test_the_key_model_and_finder_are_those_that_the_service_means(pi: Pi, monke
     assert [look(pi, name).level for name in ("settings", "models")] == [Level.OK, Level.WARNING]
     pi.host = Host(pi.root)
     pi.config(faces)
-    assert look(pi, "models").found.startswith(f"{pi.root}/nonexistent/absent.onnx: ")
+    assert look(pi, "models").found.startswith(f"the models are refused: {pi.root}/nonexistent/absent.onnx: ")
 
 
 def test_a_brokers_certificate_that_the_service_cannot_read_is_told(pi: Pi) -> None:
     with_broker(pi).kiosk_user(NOBODY, os.getgid()).write("etc/broker.pem", "", 0o600)
     pi.config("[mqtt]\nenabled = true\nhost = '127.0.0.1'\nca_path = '/etc/broker.pem'\n")
     found = look(pi, "broker")
-    assert (found.level, found.found.split(": its mode")[0]) == (
-        Level.WARNING, f"mask-kiosk can't read {pi.root}/etc/broker.pem"
+    assert (found.level, found.found.split(" (mode")[0]) == (
+        Level.WARNING, f"the service's user mask-kiosk can't read {pi.root}/etc/broker.pem"
     )
 
 
@@ -639,20 +646,23 @@ def test_pins_that_the_kernel_holds_are_told_from_those_of_programs(pi: Pi) -> N
     shutil.rmtree(pi.root / "proc/812")
     pi.taken_pins({17: "w1", 27: ""})
     assert look(pi, "busy pins").found == (
-        "GPIO 17 (red LED) is taken as 'w1', GPIO 27 (green LED) is taken; no program has any, so it is the kernel"
+        "pins of the kiosk are taken: GPIO 17 (red LED) as 'w1', GPIO 27 (green LED); no program holds any, so the "
+        "kernel does"
     )
     pi.process(94, "secret", seen=False)
-    assert look(pi, "busy pins").found.endswith("is taken; by whom, only root may see: run it with sudo")
+    assert look(pi, "busy pins").found.endswith("(green LED); run the doctor with sudo to see by whom")
 
 
 def test_people_read_reasons_only_where_something_is_to_be_done() -> None:
     fine = Finding("power", Level.OK, "no undervoltage", "It matters.", "")
     bad = Finding("camera", Level.TROUBLE, " ".join(["word"] * 30), "It matters.", "Do it.")
+    steps = dataclasses.replace(bad, do="Do this.\nDo that.")
     assert as_text(fine) == "ok       power            no undervoltage"
     lines = as_text(bad).splitlines()
     assert lines[0].startswith("trouble  camera           word word")
     assert [line[:26] for line in lines[1:]] == [" " * 26] * 3
     assert [line.strip() for line in lines[2:]] == ["Why: It matters.", "Do: Do it."]
+    assert [line[26:] for line in as_text(steps).splitlines()[3:]] == ["Do: 1. Do this.", "    2. Do that."]
     assert max(map(len, lines)) <= 110
 
 
@@ -687,3 +697,11 @@ def test_the_doctor_speaks_where_everything_else_is_broken(tmp_path: Path) -> No
 
 def test_the_manual_is_current() -> None:
     assert (TREE / "docs" / "troubleshooting.md").read_text() == manual()
+
+
+def test_the_manual_tells_each_case_once() -> None:
+    cases = [case.with_names() for check in CHECKS for case in check.cases if case.do]
+    lines = manual().splitlines()
+    assert {lines.count(f"**{case.level}:** {case.found}") for case in cases if case.level is Level.NOTE} == {1}
+    assert {sum(line.endswith(f":** {case.found}") for line in lines) for case in cases} == {1}
+    assert {step for case in cases for step in case.do.splitlines()} <= {re.sub(r"^\d\. ", "", line) for line in lines}

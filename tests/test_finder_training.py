@@ -606,7 +606,7 @@ def test_a_picture_that_is_learned_from_is_not_measured_with_inside_or_around_it
 
     for folder, measured in ((lane.parent, lane), (lane, lane.parent)):
         plan = with_more(planned_for, learned, folder)
-        with pytest.raises(PhotosError, match=r"/lane/lane-0\.png: is learned from, measuring with it would flatter"):
+        with pytest.raises(PhotosError, match=r"/lane/lane-0\.png: is trained on, so measuring with it would flatter"):
             require_unknown(scenes_of([measured]), gather(plan))
         require_unknown(scenes_of([measured]), gather(replace(plan, hold_out=("yard-*", "lane-*"))))
 

@@ -104,7 +104,7 @@ def test_keys_and_buttons_move_pictures_and_undo_brings_them_back(crops: Path, s
             page.run(f"document.querySelector('[data-label={label}]').click()")
             shows(page, shown)
         assert page.run("document.querySelector('[role=status]').textContent") == (
-            "drop it. All are labelled: stop it with Ctrl-C."
+            "drop it. All are labelled. Stop the program with Ctrl-C in the terminal."
         )
         press(page, "1", None)  # there is nothing left to label
         assert page.complaints() == []
@@ -387,7 +387,7 @@ def test_an_undo_with_nothing_to_take_back_says_so(crops: Path, served: str) -> 
     headers = [f"Host: {host}", f"Authorization: Bearer {token}", f"Origin: http://{host}", "Content-Length: 2"]
     status, _, body = ask(int(port), "POST /undo", *headers, body=b"{}")
     assert (status, json.loads(body)) == (
-        400, {"error": "Nothing was labelled since the start: there is nothing to take back."},
+        400, {"error": "Nothing was labelled since the start: there is nothing to undo."},
     )  # fmt: skip
     assert lies(crops) == {".": list("12345"), "with_mask": ["0"]}
 

@@ -284,7 +284,7 @@ def test_a_kiosk_that_is_stopped_says_so_before_events_that_the_broker_does_not_
         said = f"\0{chr(len(AVAILABLE))}{AVAILABLE}offline".encode()
         assert rest.read().endswith(b"\x31" + bytes([len(said)]) + said + b"\xe0\0")  # retained, then DISCONNECT
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
-        f"mqtt: ends with {events} events that {settings.host}:{settings.port} hasn't acknowledged"
+        f"mqtt: the kiosk ends with {events} events that {settings.host}:{settings.port} hasn't acknowledged"
     ][: bool(events)]
 
 

@@ -183,7 +183,7 @@ ATTACKS: dict[str, tuple[Callable[[Case], object], int, str]] = {
         newer_believed, 2, r"the manifest is an old one, of serial \d+, expected \d+ or later",
     ),
     "two manifests of one serial": (
-        same_serial_believed, 2, r"the manifest isn't the one of serial \d+ that was believed: publish again",
+        same_serial_believed, 2, r"the manifest isn't the one of serial \d+ accepted before: publish again",
     ),
     "another product": (
         lambda case: case.publisher.sign(product="toaster"), 2,
@@ -661,7 +661,7 @@ def test_the_private_key_is_its_owners_alone_and_is_never_replaced(publisher: Pu
     before = key.read_text()
     code, line = publisher.run("keys", "--key", str(key))
     assert (code, line) == (
-        2, f"error: {key} exists, expected no key there: kiosks believe it. For another one set KEY="
+        2, f"error: {key} exists, and kiosks may trust it, so it is kept: for another key set KEY="
     )  # fmt: skip
     assert key.read_text() == before
 

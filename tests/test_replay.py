@@ -103,7 +103,7 @@ def test_the_command_plays_folders_and_compares(
     (tmp_path / "more").mkdir()
     other = record(tmp_path / "more" / "nobody", [EMPTY] * 5)
     assert main(["replay", str(other), *command[1:]]) == 2
-    line = f"error: {other} and {nobody}: have one name, expected another for each in --visits: rename one\n"
+    line = f"error: {other} and {nobody}: have the same name, so --visits can't tell them apart: rename one\n"
     assert capsys.readouterr() == ("", line)
 
     table.write_text(f"{HEAD}\nother.mp4,,,\n")

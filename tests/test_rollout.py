@@ -67,7 +67,7 @@ def test_ctrl_c_ends_what_has_begun_and_begins_nothing(tmp_path: Path) -> None:
         lines, errors = running.communicate(timeout=60)
     assert (running.returncode, lines.splitlines()[1:]) == (130, [f"{name}  waits" for name in DOORS[1:]])
     assert errors.splitlines() == [
-        "door01  error  was stopped here; what the Pi has begun it ends: the same command goes on",
+        "door01  error  was stopped here; the Pi finishes what it has begun: the same command goes on",
         "0 of 20 hosts are done, 19 weren't begun: the same command goes on from here",
     ]
 

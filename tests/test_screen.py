@@ -192,8 +192,8 @@ def test_an_address_that_comes_late_brings_the_page_up(host: str, asked: str) ->
         env={**os.environ, "PYTHONPATH": f"{TREE}:{TREE / 'tests'}"},
     )  # fmt: skip
     assert (late.stdout.splitlines(), late.stderr) == (["no page", "200"], (
-        f"screen: {host} is no address of this computer yet; the page comes up with it: if it never will, set [screen] "
-        "host\n"
+        f"screen: this computer doesn't have the address {host} yet; the page is served once it does: if "
+        "it never will, set [screen] host\n"
     ))
 
 

@@ -34,8 +34,8 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         before = server.message()
         browser.open(f"{server.url}setup")
         browser.run("document.querySelector('#token').value = 'wrong'; entry.requestSubmit()")
-        browser.until("said.textContent.startsWith('That is not the token. It follows the # of the address')")
-        assert browser.run("said.textContent").endswith(", or is token of [screen] in kiosk.toml.")
+        browser.until("said.textContent.startsWith('That is not the token. It comes after the # of the address')")
+        assert browser.run("said.textContent").endswith(", or is token in [screen] of kiosk.toml.")
         browser.open(f"{server.url}setup?#{TOKEN}")
         browser.until("!opened.hidden && document.querySelector('figure img').naturalWidth === 320")
         assert browser.run("location.href") == f"{server.url}setup"
@@ -136,7 +136,7 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
         Zones(browser).are(STREET)
         assert browser.run(HOLD) == "2.5"
         assert browser.run("document.querySelector('#screen-speech').checked")
-        browser.until("saved.textContent === 'Another page has saved beeps: Save replaces that by what stands here.'")
+        browser.until("saved.textContent === 'Another page has saved beeps. Save replaces that with what is here.'")
         assert browser.run(BEEPS) == "7"
         browser.run(f"{BEEPS} = '3'")  # as it was before both
         browser.run("document.querySelector('#add').click(); values.requestSubmit()")
@@ -145,7 +145,7 @@ def test_a_setup_page_shows_what_another_one_has_saved_and_keeps_what_was_change
         assert (read_settings(config).signals.beeps, browser.run(BEEPS)) == (3, "3")
         browser.run("document.querySelector('#add').click()")
         assert post(server, "save", {"decision": {"zones": [MIRROR]}})[0] == 200
-        browser.until("zoneSaid.textContent === 'Another page has saved other zones: Save replaces them by these.'")
+        browser.until("zoneSaid.textContent === 'Another page has saved other zones. Save replaces them with these.'")
         assert browser.run("zonesNow().length") == 3
         assert browser.complaints() == []
 
@@ -176,7 +176,7 @@ def test_a_value_that_is_typed_while_another_is_saved_is_still_to_be_saved(tmp_p
         browser.run(f"{KEEP_BACK}; window.keeps = '/setup/save'; {HOLD} = '3'; values.requestSubmit()")
         browser.until("kept.length > 0 && saved.textContent === 'Saving…'")
         browser.run(f"{HOLD} = '4'; window.keeps = ''; kept.pop()()")
-        browser.until(f"saved.textContent === 'Saved in {config}, but for what was changed since.'")
+        browser.until(f"saved.textContent === 'Saved in {config}, except what was changed since.'")
         browser.run("saved.textContent = ''; values.requestSubmit()")
         browser.until(f"saved.textContent === 'Saved in {config}.'")
         assert browser.run(HOLD) == "4"
@@ -326,7 +326,7 @@ def test_a_setup_page_left_open_tells_of_a_kiosk_that_is_silent_back_or_started_
             browser.run("window.fetch = answers; window.setTimeout = later")
             browser.until("said.textContent === '' && saved.textContent === ''")
         with served(card_of(), config, port=port, token="b" * 16):
-            browser.until("said.textContent.startsWith('The kiosk has started anew') && entry.checkVisibility()")
+            browser.until("said.textContent.startsWith('The kiosk was restarted') && entry.checkVisibility()")
             browser.run(f"document.querySelector('#token').value = '{'b' * 16}'; entry.requestSubmit()")
             browser.until("said.textContent === '' && entry.hidden")
             assert browser.run(BEEPS) == "9"  # not saved, and not lost

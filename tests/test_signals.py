@@ -377,7 +377,7 @@ def test_a_button_that_is_held_down_at_start_is_no_press(monkeypatch: pytest.Mon
         ),
         (
             SignalSettings(camera_pin=3),
-            "[signals] camera_pin is 3, whose fixed pull-up is for no output: take a GPIO from 4 to 27",
+            "[signals] camera_pin is 3, whose fixed pull-up keeps it from being an output: take a GPIO from 4 to 27",
         ),
         *(
             (

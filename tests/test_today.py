@@ -209,8 +209,8 @@ def test_the_page_shows_today_to_who_has_the_token_in_every_language_and_light(c
         browser.run("document.querySelector('#token').value = 'wrong'; document.querySelector('#entry button').click()")
         browser.until("document.querySelector('#said').textContent !== ''")
         said = browser.run("document.querySelector('#said').textContent")
-        assert said.startswith("That is not the token. It follows the # of the address")
-        assert said.endswith(", or is read_token of [screen] in kiosk.toml.")
+        assert said.startswith("That is not the token. It comes after the # of the address")
+        assert said.endswith(", or is read_token in [screen] of kiosk.toml.")
         wrong = []
         for code in codes():
             browser.open(f"{server.today_url}?language={code}#{READ_TOKEN}")
@@ -329,4 +329,4 @@ def test_a_day_of_nobody_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with serving() as (_, server):
         browser.open(f"{server.today_url}?language=en#{READ_TOKEN}")
         browser.until("document.querySelector('#plot svg') !== null")
-        assert browser.run("document.querySelector('#plot p').textContent") == "Nothing is counted yet."
+        assert browser.run("document.querySelector('#plot p').textContent") == "Nothing has been counted yet."

@@ -217,7 +217,7 @@ def test_an_event_that_was_just_taken_keeps_nobody_waiting(secret: Path, caplog:
     ended = not closing.is_alive()
     closed.set()
     assert ended
-    assert "webhook: ends with 1 events that " in caplog.text
+    assert "webhook: the kiosk ends with 1 events that " in caplog.text
 
 
 def test_what_neither_server_nor_broker_has_taken_is_told_at_the_end(
@@ -246,8 +246,8 @@ def test_what_neither_server_nor_broker_has_taken_is_told_at_the_end(
         with kiosk, kiosk.makefile("rb") as rest:
             assert rest.read().endswith(b"\xe0\0")  # DISCONNECT
     assert caplog.messages[-2:] == [
-        f"webhook: ends with 2 events that http://127.0.0.1:{refusing}/… hasn't accepted",
-        f"mqtt: ends with 2 events that 127.0.0.1:{port} hasn't acknowledged",
+        f"webhook: the kiosk ends with 2 events that http://127.0.0.1:{refusing}/… hasn't accepted",
+        f"mqtt: the kiosk ends with 2 events that 127.0.0.1:{port} hasn't acknowledged",
     ]
 
 

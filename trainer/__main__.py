@@ -9,6 +9,7 @@ from typing import NoReturn
 from device.arguments import Parser
 from device.errors import KioskError, UnusableError
 from trainer.collecting import add_collecting
+from trainer.converting import add_converting
 from trainer.finder.commands import add_finder
 from trainer.making import add_making
 from trainer.measuring import add_measuring
@@ -50,9 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """Return the command line."""
-    made = Parser("python -m trainer", description="Photos in, a quantized .tflite and its card out")
+    made = Parser(
+        "python -m trainer", "Turn photos into a small model for the kiosk, and measure models.",
+        "`python -m trainer COMMAND --help` explains a command.\n\nexit codes:\n  0    done\n"
+        "  1    the new model is worse (accept), or a clip has no usable picture (passages)\n"
+        "  2    refused; one line says why\n  130  stopped by Ctrl-C",
+    )  # fmt: skip
     verbs = made.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_making(verbs)
+    add_converting(verbs)
     add_measuring(verbs)
     add_finder(verbs)
     add_drawing(verbs)

@@ -94,7 +94,7 @@ def compare(new: str, present: str, folders: Sequence[Path], cropped: bool, yune
             "convert MODELS=new`, and name MODEL=new/door.tflite"
         )
     if models[1].card.practice and not models[0].card.practice:
-        raise ModelError(f"{models[1].path}: is a practice model, which is for no door: train on photos")
+        raise ModelError(f"{models[1].path}: is a practice model, which isn't for a door: train on photos")
     lines, perhaps_learned = [], []
     for name, folder in zip(distinct([folder.name for folder in folders], folders), folders, strict=True):
         photos = find_photos(folder)

@@ -4,41 +4,47 @@ import argparse
 
 from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import folder, yunet
+from trainer.options import CROPPED, LABELLED, NAMED, YUNET, folder, yunet
 
 
 def add_collecting(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
-    key = commands.add_parser("collect-key", help="make the pair of keys for the faces that a kiosk keeps")
+    key = commands.add_parser(
+        "collect-key", help="make the pair of keys for the faces that a kiosk keeps",
+        description="Make two keys: the kiosk gets the public one and encrypts the faces that it keeps\nto it; only "
+        "the private one opens them (docs/collect.md).",
+    )  # fmt: skip
     key.set_defaults(command=_key)
     key.add_argument("--to", type=path, help="folder for the two files (default: ~/.config/mask-kiosk)")
 
     label = commands.add_parser(
-        "label", help="give face crops their labels on a page in the browser; stopped, it goes on when called again",
-        description="Serve a page to this computer that shows one picture after the other. Keys: 1 a mask, 2 no mask, "
-        "3 a mask worn wrong, 4 drop it, Backspace undo. Each picture moves into a folder of its label, beside the "
-        "table crops.csv that lets `make train EXTRA=` take them as face crops.",
+        "label", help="label face crops on a page in the browser; if stopped, call it again to go on",
+        description="Open a page in this computer's browser that shows one picture after the other.\n"
+        "Keys: 1 a mask, 2 no mask, 3 a mask worn wrong, 4 drop it, Backspace undo.\n"
+        "Each picture moves into a folder of its label, beside the table crops.csv, by\n"
+        "which `make train EXTRA=` takes them as face crops.",
+        epilog="example:\n  python -m trainer label faces/",
     )  # fmt: skip
     label.set_defaults(command=_label)
-    label.add_argument("pictures", type=path, help="folder of face crops")
+    label.add_argument("pictures", type=path, help="a folder of face crops")
 
     accept = commands.add_parser(
-        "accept", help="say whether a new model may take the present one's place",
-        description="Judge the same labelled pictures with both models, as the device would, and compare them face by "
-        "face. Masked faces, bare ones and masks worn wrong of each folder are a line each. The new model is worse "
-        "where it is wrong on faces on which the present one is right, and so much oftener than the other way round "
-        "that chance would do it less than once in twenty times, all lines together (exact one-sided McNemar tests, "
-        "Bonferroni's correction).",
-        epilog="exit code: 0 if it is worse nowhere, 1 if anywhere, 2 if refused",
+        "accept", help="say whether a new model may replace the present one",
+        description="Judge the same labelled pictures with both models, as the kiosk would, and compare\n"
+        "them face by face. Masked faces, bare ones and masks worn wrong of each folder\n"
+        "are a line each. The new model is worse where it misjudges faces that the\n"
+        "present one judges right, and so much oftener than the other way round that\n"
+        "chance would do it less than once in twenty times, all lines together (exact\n"
+        "one-sided McNemar tests, Bonferroni's correction).",
+        epilog="exit codes: 0 if it is worse nowhere, 1 if anywhere, 2 if refused\n\n"
+        "example:\n  python -m trainer accept --model new/door.tflite --data ~/faces",
     )  # fmt: skip
     accept.set_defaults(command=_accept)
-    accept.add_argument("--model", required=True, help="the new one: a name in models/ or a .tflite")
-    accept.add_argument("--present", default="door", help="the present one (default: %(default)s)")
-    accept.add_argument(
-        "--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes neither learned from"
-    )
-    accept.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
-    accept.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for models trained on its crops")
+    accept.add_argument("--model", required=True, help=f"the new model: {NAMED}")
+    accept.add_argument("--present", default="door", help="the present model (default: %(default)s)")
+    accept.add_argument("--data", type=folder, nargs="+", required=True, help=f"{LABELLED} that neither learned from")
+    accept.add_argument("--cropped", action="store_true", help=CROPPED)
+    accept.add_argument("--yunet", type=yunet, help=YUNET)
 
 
 def _key(options: argparse.Namespace) -> None:

@@ -42,8 +42,8 @@ def gather_again(plan: Plan) -> Material:
     folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
     if gone := [folder for folder in (*folders, *apart) if not folder.is_dir()]:
         raise RunError(
-            f"{gone[0]}: no such folder, expected photos that {plan.name} was trained with: run `make train DATA=` as "
-            "then, but with where they are now: nothing is trained again"
+            f"{gone[0]}: no such folder, expected the photos that {plan.name} was trained with: run `make train DATA=` "
+            "as then, but with the folder where they are now: nothing is trained again"
         )
     material = gather(folders, plan.size, apart, finder)
     dataset = material.dataset
@@ -107,7 +107,7 @@ def require_parity(
     """
     sure = np.abs(exact[:, BARE] - level) > TIE
     if not sure.any():
-        raise ConversionError(f"{name} says nothing of any photo, expected verdicts: train with more EPOCHS")
+        raise ConversionError(f"{name} gives no verdict on any photo, expected some: train with more EPOCHS")
     same = verdicts(exact[sure], level) == verdicts(rounded[sure], level)
     if same.mean() < LEAST_PARITY and (~same).sum() > 1:
         raise ConversionError(

@@ -142,7 +142,7 @@ class Undo(WithToken):
 
     def _take_back(self) -> None:
         if self.server.pictures.undo() is None:
-            raise PhotosError("Nothing was labelled since the start: there is nothing to take back.")
+            raise PhotosError("Nothing was labelled since the start: there is nothing to undo.")
 
 
 HANDLERS = {"next": Next, "picture": Picture, "label": Label, "undo": Undo}

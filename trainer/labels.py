@@ -62,7 +62,7 @@ class LabelFolder:
     def label(self, name: str, label: str) -> None:
         """Move a waiting picture to its label. Raises PhotosError if it waits no more, or its name is taken there."""
         if name not in self.waiting() or label not in ANSWERS:
-            raise PhotosError(f"{name}: doesn't wait here for {label}: load the page again")
+            raise PhotosError(f"{name}: isn't waiting here for {label}: reload the page")
         self._move(self.folder / name, self.folder / label / name)
         self._done.append((label, name))
 

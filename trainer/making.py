@@ -1,73 +1,59 @@
-"""The part of the trainer's command line that makes a classifier: train, convert, golden."""
+"""The part of the trainer's command line that trains a classifier."""
 
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.arguments import Parser, path
+from device.arguments import Parser
 from device.quiet import native_code_quiet
-from trainer.options import FINDERS, MODELS, RUNS, cost, folder, positive, seed, size, target, yunet
+from trainer.options import FINDERS, RUNS, SEED, SIZE, THREADS, folder, positive, seed, size, target, yunet
 
 if TYPE_CHECKING:
     from trainer.jobs import Job
-    from trainer.runs import Run
 
 PRACTICE_EPOCHS = 10  # drawn faces are learned soon, and whoever tries things out waits
 
 
 def add_making(commands: "argparse._SubParsersAction[Parser]") -> None:
-    """Add the commands."""
-    _add_train(commands)
-
-    convert = commands.add_parser("convert", help="turn the best checkpoints of runs into .tflite and cards")
-    convert.set_defaults(command=_convert)
-    convert.add_argument("--run", type=path, help="folder of the run (default: those trained last)")
-    convert.add_argument("--runs", type=path, default=RUNS, help="where runs are kept (default: runs/)")
-    convert.add_argument("--models", type=target, default=MODELS, help="where the model goes (default: models/)")
-    convert.add_argument(
-        "--miss-cost", type=cost, default=1.0,
-        help="what a missed bare face costs, in false alarms; threshold and release follow (default: %(default)s)",
-    )
-
-    golden = commands.add_parser("golden", help="draw a .tflite's golden pictures, and write what it says of them")
-    golden.set_defaults(command=_golden)
-    golden.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    golden.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for a model trained on its crops")
-
-
-def _add_train(commands: "argparse._SubParsersAction[Parser]") -> None:
-    train = commands.add_parser("train", help="train a network on photos; stopped, it goes on when called again")
+    """Add the command."""
+    train = commands.add_parser(
+        "train", help="train a network on photos; if stopped, call it again to go on",
+        description="Train a network on photos, into a folder of runs/. If it was stopped, the same\ncommand goes on "
+        "from the last whole epoch.",
+        epilog="examples:\n  python -m trainer train --data ~/photos\n"
+        "  python -m trainer train --data ~/photos --model simple --finder haar",
+    )  # fmt: skip
     train.set_defaults(command=_train)
     train.add_argument(
-        "--data", help="folder that holds with_mask and without_mask; without it the notebook's photos are fetched"
+        "--data", help="a folder that holds with_mask/ and without_mask/ (default: the notebook's photos, fetched)"
     )
-    train.add_argument("--extra", type=folder, nargs="*", default=[], help="more folders of photos to train on")
+    train.add_argument("--extra", type=folder, nargs="*", default=[], help="more such folders to train on")
     train.add_argument(
-        "--apart", type=folder, nargs="*", default=[], help="folders to measure with: what resembles them is left out"
+        "--apart", type=folder, nargs="*", default=[],
+        help="folders that you will measure with: photos that resemble theirs aren't trained on",
     )
     train.add_argument(
         "--model", choices=["door", "simple", "resnet", "vgg19"], nargs="+", default=["door"],
-        help="networks (default: door)",
+        help="one or more networks to train (default: door)",
     )
     train.add_argument(
         "--finder", choices=FINDERS, default="own",
-        help="what cuts the faces out, as in a kiosk.toml's [faces] (default: %(default)s)",
+        help="what finds the faces to cut out, as finder in [faces] of a kiosk.toml (default: %(default)s)",
     )
-    train.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for --finder yunet")
-    train.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
-    train.add_argument("--epochs", type=positive, help="at most so many (default: the network's)")
-    train.add_argument("--seed", type=seed, default=0, help="of split, weights and order (default: %(default)s)")
+    train.add_argument("--yunet", type=yunet, help="YuNet's .onnx file, for --finder yunet")
+    train.add_argument("--size", type=size, help=SIZE)
+    train.add_argument("--epochs", type=positive, help="train for at most so many epochs (default: the network's own)")
+    train.add_argument("--seed", type=seed, default=0, help=f"of split, weights and order; {SEED}")
     train.add_argument(
         "--split",
         choices=["grouped", "random"],
         default="grouped",
-        help="grouped keeps photos of one person on one side; random is the notebook's (default: %(default)s)",
+        help="grouped: all photos of one person are either trained on or measured with; random: as in the notebook, "
+        "which flatters (default: %(default)s)",
     )
-    train.add_argument(
-        "--threads", type=positive, default=2, help="of one operation; they change the weights (default: %(default)s)"
-    )
-    train.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
+    train.add_argument("--threads", type=positive, default=2, help=THREADS)
+    train.add_argument("--runs", type=target, default=RUNS, help="folder in which runs are kept (default: runs/)")
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -143,56 +129,3 @@ def _job(options: argparse.Namespace, name: str, folder: Path, practice: bool, h
     epochs = options.epochs or (PRACTICE_EPOCHS if practice else recipe.epochs)
     held.enter_context(only_one(plan.folder(options.runs)))
     return Job(open_run(plan, options.runs), dataset, split, epochs)
-
-
-def _convert(options: argparse.Namespace) -> None:
-    with native_code_quiet():
-        import trainer.convert  # noqa: F401
-    from trainer.runs import current, held_run
-
-    for chosen in [options.run] if options.run else current(options.runs):
-        with held_run(chosen) as run:
-            _convert_run(options, run)
-
-
-def _convert_run(options: argparse.Namespace, run: "Run") -> None:
-    from device.classifier import Classifier
-    from trainer.convert import convert, gather_again
-    from trainer.finders import named_finder
-    from trainer.golden import write_golden
-    from trainer.networks import NETWORKS
-    from trainer.runs import RunError
-    from trainer.split import calibration_photos, split_photos
-
-    material = gather_again(run.plan)
-    split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
-    calibration = [material.dataset.names[i] for i in calibration_photos(split, run.plan.seed)]
-    if sorted(calibration) != sorted(run.plan.calibration):
-        raise RunError(
-            f"{run.plan.name}: its photos are divided otherwise than in the training, which would measure it with some "
-            "that it learned from: a folder of APART or the code has changed: run `make train`"
-        )
-    target = options.models / f"{run.plan.name}.tflite"
-    replaced = target.exists()
-    card = convert(run, material, split, options.models, options.miss_cost)
-    write_golden(Classifier(str(target)), named_finder(run.plan.finder, run.plan.yunet))
-    measured = card.measured
-    low, high = measured.accuracy_interval
-    recall = ", ".join(f"{share:.1%} of {label}" for label, share in measured.recall.items())
-    print(
-        f"{'PRACTICE ' if card.practice else ''}{target} and its card {'replaced' if replaced else 'made'}: "
-        f"test accuracy {measured.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}) on {measured.n} photos, "
-        f"{recall}, same verdict as Keras on {measured.parity:.1%}"
-    )
-
-
-def _golden(options: argparse.Namespace) -> None:
-    from device.classifier import Classifier
-    from trainer.finders import named_finder
-    from trainer.golden import write_golden
-
-    classifier = Classifier(options.model)
-    finder = named_finder(classifier.card.face_finder, options.yunet)
-    classifier.require_crops_of(finder)
-    for picture in write_golden(classifier, finder):
-        print(f"{picture.file}: {picture.state} {' '.join(f'{score:.2f}' for score in picture.scores)}".rstrip())

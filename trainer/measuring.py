@@ -4,52 +4,99 @@ import argparse
 
 from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, several, size, target, target_file, yunet
+from trainer.options import (
+    CROPPED,
+    DOCS,
+    LABELLED,
+    MODELS,
+    NAMED,
+    RUNS,
+    SEED,
+    SIZE,
+    THREADS,
+    YUNET,
+    folder,
+    positive,
+    seed,
+    several,
+    size,
+    target,
+    target_file,
+    yunet,
+)
 
 GROUP_FOLDS = 5
 
 
 def add_measuring(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
-    evaluate = commands.add_parser("evaluate", help="measure a .tflite on labelled photos, crops or scenes")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a model on labelled photos, face crops or scenes",
+        description="Judge labelled photos, face crops or scenes as the kiosk would, and print how many\nwere judged "
+        "right.",
+        epilog="examples:\n  python -m trainer evaluate --data ~/photos\n"
+        "  python -m trainer evaluate --data ~/crops --cropped --model simple --json simple.json",
+    )  # fmt: skip
     evaluate.set_defaults(command=_evaluate)
-    evaluate.add_argument("--data", type=folder, required=True, help="labelled photos, crops or scenes")
-    evaluate.add_argument("--cropped", action="store_true", help="the photos are face crops already: take them whole")
+    evaluate.add_argument("--data", type=folder, required=True, help="a folder of labelled photos, crops or scenes")
+    evaluate.add_argument("--cropped", action="store_true", help=CROPPED)
     evaluate.add_argument(
-        "--slices", action="store_true", help="also measure masks, hands and light drawn on photos or crops, by name"
+        "--slices", action="store_true",
+        help="also draw masks, hands and light on the photos or crops, and measure each kind by itself",
     )
-    evaluate.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    evaluate.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for a model trained on its crops")
-    evaluate.add_argument("--json", type=target_file, help="also write the figures there")
+    evaluate.add_argument("--model", default="door", help=f"{NAMED} (default: %(default)s)")
+    evaluate.add_argument("--yunet", type=yunet, help=YUNET)
+    evaluate.add_argument("--json", type=target_file, help="also write the figures into this file")
 
     crossval = commands.add_parser(
-        "crossval", help="train without each source or group in turn, and judge it; stopped, it goes on where it was"
-    )
+        "crossval", help="judge each source of photos by a model that never saw it; if stopped, call it again to go on",
+        description="Leave out one source of photos (or one part of the groups) after the other, train\non the rest, "
+        "and judge what was left out. If stopped, the same command goes on\nafter the last that was finished.",
+        epilog="examples:\n  python -m trainer crossval --data ~/photos ~/more-photos\n"
+        "  python -m trainer crossval --data ~/photos --by group --folds 5",
+    )  # fmt: skip
     crossval.set_defaults(command=_crossval)
-    crossval.add_argument("--data", type=folder, nargs="+", required=True, help="folders of photos")
-    crossval.add_argument("--apart", type=folder, nargs="*", default=[], help="leave out what resembles these")
-    crossval.add_argument("--by", choices=["source", "group"], default="source")
+    crossval.add_argument("--data", type=folder, nargs="+", required=True, help="folders of photos to train on")
     crossval.add_argument(
-        "--folds", type=several, help=f"at most so many (default: each source is one; by group {GROUP_FOLDS})"
+        "--apart", type=folder, nargs="*", default=[], help="folders: photos that resemble theirs are left out"
     )
-    crossval.add_argument("--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door")
-    crossval.add_argument("--size", type=size, help="side of the crops in pixels (default: the network's)")
-    crossval.add_argument("--epochs", type=positive, help="of each training (default: the network's)")
-    crossval.add_argument("--seed", type=seed, default=0)
-    crossval.add_argument("--threads", type=positive, default=2, help="of one operation")
-    crossval.add_argument("--runs", type=target, default=RUNS, help="where finished folds are kept (default: runs/)")
+    crossval.add_argument(
+        "--by", choices=["source", "group"], default="source",
+        help="what is left out at a time: a source, or groups of photos of one person (default: %(default)s)",
+    )
+    crossval.add_argument(
+        "--folds", type=several,
+        help=f"at most so many parts, 2 or more (default: each source is one; by group {GROUP_FOLDS})",
+    )
+    crossval.add_argument(
+        "--model", choices=["door", "simple", "resnet", "vgg19", "linear"], default="door",
+        help="the network to train (default: %(default)s)",
+    )
+    crossval.add_argument("--size", type=size, help=SIZE)
+    crossval.add_argument("--epochs", type=positive, help="epochs of each training (default: the network's own)")
+    crossval.add_argument("--seed", type=seed, default=0, help=SEED)
+    crossval.add_argument("--threads", type=positive, default=2, help=THREADS)
+    crossval.add_argument("--runs", type=target, default=RUNS, help="folder for what is finished (default: runs/)")
 
-    compare = commands.add_parser("compare", help="put several .tflite side by side: accuracy, size, cost")
+    compare = commands.add_parser(
+        "compare", help="put several models side by side: accuracy, size, cost",
+        description="Measure several models on the same labelled photos, and print their accuracy, size\nand cost in "
+        "one table.",
+        epilog="example:\n  python -m trainer compare --data ~/photos --model models/door.tflite new/door.tflite",
+    )  # fmt: skip
     compare.set_defaults(command=_compare)
-    compare.add_argument("--data", type=folder, nargs="+", required=True, help="labelled photos, crops or scenes")
-    compare.add_argument("--cropped", action="store_true", help="folders of photos hold face crops: take them whole")
-    compare.add_argument("--model", type=path, nargs="+", required=True, help="paths of .tflite")
-    compare.add_argument("--yunet", type=yunet, help="YuNet's .onnx, for models trained on its crops")
-    compare.add_argument("--runs", type=target, default=RUNS, help="where compare.md goes (default: runs/)")
+    compare.add_argument("--data", type=folder, nargs="+", required=True, help=LABELLED)
+    compare.add_argument("--cropped", action="store_true", help=CROPPED)
+    compare.add_argument("--model", type=path, nargs="+", required=True, help=".tflite files")
+    compare.add_argument("--yunet", type=yunet, help=YUNET)
+    compare.add_argument("--runs", type=target, default=RUNS, help="folder for compare.md (default: runs/)")
 
-    page = commands.add_parser("network-page", help="draw the plots of docs/network.md, and fill its tables")
+    page = commands.add_parser(
+        "network-page", help="draw the plots of docs/network.md, and fill its tables",
+        description="Draw the plots of docs/network.md, and fill its tables, from the models.",
+    )  # fmt: skip
     page.set_defaults(command=_network_page)
-    page.add_argument("--models", type=path, default=MODELS, help="where the models are (default: models/)")
+    page.add_argument("--models", type=path, default=MODELS, help="folder of the models (default: models/)")
 
 
 def _evaluate(options: argparse.Namespace) -> None:

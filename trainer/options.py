@@ -12,7 +12,14 @@ from device.settings import FaceSettings
 TREE = Path(__file__).parent.parent
 MODELS, RUNS, DOCS = TREE / "models", TREE / "runs", TREE / "docs"
 FINDERS: tuple[str, ...] = typing.get_args(typing.get_type_hints(FaceSettings)["finder"])  # their names in [faces]
+NAMED = "a model's name in models/, or a .tflite file"
+LABELLED = "folders of labelled photos, face crops or scenes"
+CROPPED = "the photos are face crops already: take them whole"
+YUNET = "YuNet's .onnx file, for a model that was trained with that face finder"
+SEED = "another number gives another result (default: %(default)s)"
+THREADS = "processor threads of one operation; another number changes the weights a little (default: %(default)s)"
 SMALLEST, LARGEST = 24, 512  # px: below, the convolutions leave nothing; above, a face crop has no more to show
+SIZE = f"side of the face crops in pixels, an even number from {SMALLEST} to {LARGEST} (default: the network's own)"
 
 
 def size(text: str) -> int:

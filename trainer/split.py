@@ -84,7 +84,7 @@ def _first_fold(labels: Indices, groups: Indices, parts: int, seed: int) -> tupl
             if len(set(labels[rest])) == len(set(labels[fold])) == len(set(labels)):
                 return rest, fold
     raise SplitError(
-        f"the photos of one class show {fewest} people or scenes that differ, expected some for each part of the "
+        f"the photos of one class show only {fewest} different people or scenes, expected some for each part of the "
         "split, better hundreds: add photos of other people, or use SPLIT=random to try things out"
     )
 

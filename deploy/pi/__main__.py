@@ -129,7 +129,7 @@ def switch(release: Path) -> None:
             remove(release)
         if dark:
             raise DarkError(
-                f"it is dark before the camera, so it can't be seen whether {release.name} works ({reason}); {now}"
+                f"it is dark in front of the camera, so it can't be seen whether {release.name} works ({reason}); {now}"
             )
         raise ended(f"{release.name} didn't come up ({reason}); {now}")
 

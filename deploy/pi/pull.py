@@ -147,7 +147,7 @@ def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
     if manifest.serial < state.serial:
         raise DeployError(f"the manifest is an old one, of serial {manifest.serial}, expected {state.serial} or later")
     if manifest.serial == state.serial and digest != state.sha256:
-        raise DeployError(f"the manifest isn't the one of serial {state.serial} that was believed: publish again")
+        raise DeployError(f"the manifest isn't the one of serial {state.serial} accepted before: publish again")
     if now < manifest.made - EARLY_SECONDS:
         raise DeployError(
             f"the manifest is of {_day(manifest.made)}, and the clock says {_day(now)}: let a time server set it"

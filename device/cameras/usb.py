@@ -22,5 +22,5 @@ def open_usb(settings: CameraSettings) -> LiveCapture:
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     # Exposure itself stays automatic, as every driver starts with.
     if not capture.set(cv2.CAP_PROP_BACKLIGHT, float(settings.backlit)) and settings.backlit:
-        log.warning("%s: its driver can't brighten what stands before a light: backlit does nothing", name)
+        log.warning("%s: its driver has no backlight compensation, so backlit does nothing", name)
     return LiveCapture(name, capture, "check its cable, then start again")

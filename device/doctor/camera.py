@@ -17,19 +17,22 @@ ON_NETWORK = "the camera is on the network, where this doesn't look"  # its addr
 
 SEEN = Case(Level.OK, "{camera}")
 NO_PI = Case(
-    Level.NOTE, "no Raspberry Pi, so there is no camera of its own",
-    "Run the kiosk with another one: `make run CAMERA=usb:0`, or [camera] source in kiosk.toml.",
+    Level.NOTE, "this is no Raspberry Pi, so it has no Pi camera",
+    "Use another camera: `make run CAMERA=usb:0`, or `source` in `[camera]` of kiosk.toml.",
 )
 NO_PICAMERA2 = Case(
-    Level.TROUBLE, "picamera2 can't be imported ({error})",
-    "`sudo apt full-upgrade` (libcamera and picamera2 belong together), `sudo apt install python3-picamera2`, then "
-    "`make deploy` again, whose environment sees the system's packages. If numpy is named, look at that check first.",
+    Level.TROUBLE, "the camera's Python package, picamera2, can't be imported ({error})",
+    "If the line names numpy, look at the check of numpy first.\n"
+    "Bring libcamera and picamera2, which belong together, up to date: `sudo apt full-upgrade`.\n"
+    "Run `sudo apt install python3-picamera2`.\n"
+    "Run `make deploy` again.",
 )
 NO_CAMERA = Case(
-    Level.TROUBLE, "{source}: no camera is seen",
-    "Ribbon camera: switch the Pi off, check both ends of the cable (contacts towards the contacts), and start again; "
-    "`rpicam-hello --list-cameras` must name it. USB camera: `ls /dev/video*`, another plug, another cable. A "
-    "recording: check the path.",
+    Level.TROUBLE, "no camera or recording is found at {source}",
+    "Ribbon camera (pi): switch the Pi off, check that both ends of the cable sit firmly, metal contacts facing metal "
+    "contacts, and start it again. `rpicam-hello --list-cameras` must name the camera.\n"
+    "USB camera (usb:0): try another socket, then another cable. `ls /dev/video*` must list a device with its number.\n"
+    "Recording: correct the path in `[camera]` of kiosk.toml.",
 )
 
 
@@ -56,9 +59,10 @@ def camera(host: Host) -> Case:
 
 FREE = Case(Level.OK, "no other program has it")
 OWNED = Case(
-    Level.TROUBLE, "taken by {who}",
-    "End that program (`sudo systemctl stop` its service, or `sudo kill` and its number), and keep it from starting "
-    "again; then `sudo systemctl restart mask-kiosk`.",
+    Level.TROUBLE, "the camera is taken by {who}",
+    "End that program: `sudo systemctl stop` and the name of its service, or `sudo kill` and the number in brackets.\n"
+    "Keep it from starting again.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 
 
@@ -96,8 +100,8 @@ def _openers(host: Host, device: str) -> tuple[dict[int, str], bool]:
 
 
 CHECKS = (
-    Check("camera", "Without its camera the kiosk ends and is started again, for ever.", camera,
+    Check("camera", "Without its camera the kiosk ends and is started again, over and over.", camera,
           (SEEN, NO_PI, NO_PICAMERA2, *HINDRANCES, NO_CAMERA)),
-    Check("camera owner", "One program at a time can have the camera; rpicam-hello is enough.",
+    Check("camera owner", "Only one program at a time can use the camera: even rpicam-hello keeps the kiosk from it.",
           camera_owner, (FREE, OWNED)),
 )

@@ -1,12 +1,13 @@
 """Turns the state of this computer into findings: each known trouble of kiosks, why it matters, what to do."""
 
+import itertools
 import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from device.doctor import camera, models, packages, pins, screen, service, storage, system, telemetry
-from device.doctor.finding import Check, Finding, Level
+from device.doctor.finding import Case, Check, Finding, Level
 from device.doctor.host import Host
 
 CHECKS: tuple[Check, ...] = (
@@ -30,17 +31,33 @@ INDENT = " " * (LEVEL_WIDTH + NAME_WIDTH)
 HEAD = """\
 # What can be wrong with a kiosk, and what to do
 
-`make doctor HOST=pi@kiosk.local` on the workstation looks for all of this, and prints what it finds and what to do. On
-the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor` does; without `sudo` it sees
-neither which programs of other users hold camera and pins, nor what the service alone may read.
+On the workstation, `make doctor HOST=pi@kiosk.local` looks for everything on this page, and prints what it found, why
+that matters and what to do. On the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor`
+does the same. Without `sudo` it can't see which programs of other users hold camera and pins, nor what only the service
+may read.
 
-Exit codes on the kiosk: 0 nothing to do, or a check that couldn't run; 1 a warning; 2 a trouble. From the workstation,
-`python -m deploy doctor pi@kiosk.local` ends with 1 for either, and with 2 or 3 where it can't be run or reached;
-`make` turns every failure into 2. `--json` prints one object; `JSON=1` does so with the host's name, one line a host.
+**Where to type the commands.** Those that begin with `make` are typed in a terminal on the workstation, in this
+project's folder; `make deploy` and `make rollback` need `HOST=pi@kiosk.local` after them. All others are typed on the
+Pi, in the shell that `ssh pi@kiosk.local` opens. Where one begins with `python -m`, type two commands:
+`cd /opt/mask-kiosk/current`, then `sudo venv/bin/python -m` and the rest.
+
+**How to change a file.** `sudo nano` and the file's name open it in an editor on the Pi: Ctrl-O and Enter save, Ctrl-X
+closes. The settings are in `/etc/mask-kiosk/kiosk.toml`: to set a key, remove the `#` before it.
+
+**Levels.** *trouble*: the kiosk doesn't work, or soon won't. *warning*: it works, but not as it should, or not for
+long. *note*: worth knowing. *unknown*: the check couldn't run; its line says why. Words in capitals stand for what
+differs from kiosk to kiosk.
+
+**Exit codes.** On the kiosk: 0 nothing to do, or a check couldn't run; 1 a warning; 2 trouble. From the workstation,
+`python -m deploy doctor pi@kiosk.local` ends with 1 for either, with 2 if it can't be run, and with 3 if the kiosk
+can't be reached; `make` turns every failure into 2. `--json` prints one object; `JSON=1` does so with the host's name,
+one line a host. In it, `do` has one step a line.
 
 This page is what the checks say of themselves: `python -m device doctor --manual > docs/troubleshooting.md` writes it.
-Words in capitals stand for what differs from kiosk to kiosk.
+
+## the checks
 """
+SEVERAL = "what several checks find"
 
 
 def examine(host: Host, checks: Iterable[Check] = CHECKS) -> Iterator[Finding]:
@@ -64,8 +81,8 @@ def as_text(finding: Finding) -> str:
     lines = [_paragraph(f"{finding.level:<{LEVEL_WIDTH}}{finding.name:<{NAME_WIDTH}}", finding.found)]
     if finding.level in EXIT_CODES:
         lines.append(_paragraph(INDENT, f"Why: {finding.why}"))
-    if finding.do:
-        lines.append(_paragraph(INDENT, f"Do: {finding.do}"))
+    for place, step in enumerate(_steps(finding.do)):
+        lines.append(_paragraph(INDENT, f"{'    ' if place else 'Do: '}{step}"))
     return "\n".join(lines)
 
 
@@ -82,20 +99,40 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 def manual() -> str:
     """Return docs/troubleshooting.md: every case of every check that asks for something."""
-    parts = [HEAD]
+    told: dict[str, list[Case]] = {}  # what several checks find is written once
+    for case in (case for check in CHECKS for case in reversed(check.cases) if case.do):
+        told.setdefault(case.found, []).append(case)
+    links = ", ".join(map(_link, (*(check.name for check in CHECKS), SEVERAL)))
+    parts = [HEAD, textwrap.fill(links, 120, break_on_hyphens=False), ""]
     for check in CHECKS:
-        parts.append(f"## {check.name}\n\n{check.why}\n")
-        cases = [case.with_names() for case in check.cases if case.do]
-        parts.append("| finding | level | what to do |\n| --- | --- | --- |\n" + "".join(
-            f"| {_cell(case.found)} | {case.level} | {_cell(case.do)} |\n" for case in reversed(cases)
-        ))
-    return "\n".join(parts)
+        cases = [case for case in reversed(check.cases) if case.do]
+        own = [case for case in cases if len(told[case.found]) == 1]
+        parts += [f"## {check.name}\n\n{check.why}\n"]
+        parts += [_entry(same) for _, same in itertools.groupby(own, lambda case: case.do)]
+        if len(own) < len(cases):
+            parts.append(f"This check may also find {_link(SEVERAL)}.\n")
+    return "\n".join([*parts, f"## {SEVERAL}\n", *(_entry(same) for same in told.values() if len(same) > 1)])
+
+
+def _link(heading: str) -> str:
+    return f"[{heading}](#{heading.replace(' ', '-')})"
+
+
+def _entry(same: Iterable[Case]) -> str:
+    """Return the entry of cases that ask for the same: what each is called, and once what is to be done."""
+    levels: dict[str, list[str]] = {}  # a finding's, of all checks that have it
+    for case in (case.with_names() for case in same):
+        levels.setdefault(case.found, []).append(case.level)
+    found = [f"**{' or '.join(sorted(set(those)))}:** {text}\n" for text, those in levels.items()]
+    return "\n".join([*found, *_steps(case.do), ""])
+
+
+def _steps(do: str) -> list[str]:
+    """Return what is to be done, numbered where it is more than one step."""
+    steps = do.splitlines()
+    return [f"{number}. {step}" for number, step in enumerate(steps, 1)] if len(steps) > 1 else steps
 
 
 def _paragraph(head: str, text: str) -> str:
     return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=INDENT, break_on_hyphens=False,
                          break_long_words=False)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -25,7 +25,7 @@ class Case:
 
     level: Level
     found: str  # with {places} for what differs from kiosk to kiosk
-    do: str = ""  # the same; nothing where nothing is to be done
+    do: str = ""  # the same, one step a line; nothing where nothing is to be done
 
     def of(self, **values: object) -> "Case":
         """Return this case with its places filled."""
@@ -45,7 +45,7 @@ class Finding:
     level: Level
     found: str
     why: str
-    do: str
+    do: str  # one step a line
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,12 @@ from device.signals.wiring import check_wiring
 
 VALID = Case(Level.OK, "{path}")
 DEFAULTS = Case(Level.NOTE, "no kiosk.toml is installed here: the defaults are looked at")
-INVALID = Case(Level.TROUBLE, "{error}", "Correct that line; `python -m device check --config FILE` looks at it alone.")
+INVALID = Case(
+    Level.TROUBLE, "the settings are refused: {error}",
+    "Do what the line says. `sudo nano /etc/mask-kiosk/kiosk.toml` opens the settings.\n"
+    "See whether the file is understood now: `python -m device check --config FILE`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
+)
 
 
 def config(host: Host) -> Case:
@@ -59,17 +64,22 @@ print(json.dumps([classifier.card.name, classifier.card.practice, finder.name]))
 
 FIT = Case(Level.OK, "{model} and the face finder {finder} are as their cards say and fit each other")
 PRACTICE = Case(
-    Level.WARNING, "{model} is a practice model, made of drawn faces, for no door",
-    "Train one with photos (`make train convert DATA=~/photos`), or set [model] name to door, and deploy it.",
+    Level.WARNING, "{model} is a practice model: it learned from drawn faces, and isn't for a door",
+    "Set `name = \"door\"` in `[model]` of kiosk.toml; or train a model with photos (`make train convert "
+    "DATA=~/photos`).\n"
+    "Run `make deploy` again.",
 )
 UNFIT = Case(
-    Level.TROUBLE, "{error}",
-    "Levels: correct [model] in kiosk.toml. Else do what the line says on the workstation, then `make deploy`, which "
-    "brings models and cards together. Where a hash is wrong, the copy was cut or the card has lost bytes.",
+    Level.TROUBLE, "the models are refused: {error}",
+    "If the line names threshold or release, correct it in `[model]` of kiosk.toml, and restart the kiosk: `sudo "
+    "systemctl restart mask-kiosk`.\n"
+    "Otherwise do on the workstation what the line says, then run `make deploy`, which brings each model together with "
+    "its card. A wrong hash means that a copy was cut off, or that the SD card has lost bytes.",
 )
 CRASHED = Case(
-    Level.TROUBLE, "loading the models ends Python ({error})",
-    "Look at the checks of runtime, numpy and OpenCV above; run `make deploy` again.",
+    Level.TROUBLE, "Python ends while it loads the models ({error})",
+    "Look at the checks of runtime, numpy and opencv first.\n"
+    "Run `make deploy` again.",
 )
 
 
@@ -101,13 +111,17 @@ print(json.dumps([[answer.right, str(answer)] for answer in answers]))
 
 RIGHT = Case(Level.OK, "all {count} judged as where the model was made")
 MISSING = Case(
-    Level.WARNING, "{error}",
-    "Run that command on the workstation, then `make deploy`: else nothing shows that this computer judges rightly.",
+    Level.WARNING, "the golden pictures can't be judged: {error}",
+    "Run the command that the line names on the workstation. Without golden pictures, nothing shows whether this "
+    "computer judges rightly.\n"
+    "Run `make deploy` again.",
 )
 WRONG = Case(
-    Level.TROUBLE, "{wrong}",
-    "Don't trust this door. Look at the checks of runtime, numpy, OpenCV and models above, then `make deploy` again; "
-    "if it stays so, go back to the release before with `make rollback`.",
+    Level.TROUBLE, "golden pictures are judged wrongly: {wrong}",
+    "Don't trust this door until this is mended.\n"
+    "Look at the checks of runtime, numpy, opencv and models first.\n"
+    "Run `make deploy` again.\n"
+    "If that doesn't help, go back to the release before: `make rollback`.",
 )
 
 
@@ -139,10 +153,12 @@ def _end(ran: Ran) -> str:
 
 
 CHECKS = (
-    Check("settings", "A key that is misspelt or out of range keeps the kiosk from starting.", config,
+    Check("settings", "A key that is misspelt, or a value out of range, keeps the kiosk from starting.", config,
           (VALID, DEFAULTS, *HINDRANCES, INVALID)),
-    Check("models", "A model that is damaged, or of another face finder, may judge at random: the kiosk refuses it.",
+    Check("models", "A model that is damaged, or was trained with another face finder, may judge at random: the kiosk "
+          "refuses it.",
           models, (FIT, PRACTICE, *HINDRANCES, UNFIT, CRASHED)),
-    Check("golden pictures", "Another runtime, processor or OpenCV can judge otherwise without any error.", golden,
+    Check("golden pictures", "Golden pictures are test pictures with a known answer. Another runtime, processor or "
+          "OpenCV can judge differently without any error.", golden,
           (RIGHT, MISSING, WRONG)),
 )

@@ -34,17 +34,18 @@ print(json.dumps(found))
 LITERT = Case(Level.OK, "ai-edge-litert {version}, which goes before tflite-runtime wherever it can be imported")
 OLDER = Case(Level.OK, "tflite-runtime {version}, because ai-edge-litert isn't installed")
 FALLEN_BACK = Case(
-    Level.WARNING, "tflite-runtime {version}, because ai-edge-litert can't be imported ({error})",
-    "Run `make deploy` again; it installs a runtime for this release. Their scores may differ by a rounding step.",
+    Level.WARNING, "the models run on tflite-runtime {version}, because ai-edge-litert can't be imported ({error})",
+    "Run `make deploy` again: it installs the runtime that fits this release. Until then scores may differ in their "
+    "last digit.",
 )
 NUMPY_2 = Case(
-    Level.TROUBLE, "tflite-runtime {version} with numpy {numpy}, expected numpy 1 with it",
-    "Install ai-edge-litert, or numpy below 2: `make deploy` does what fits this release.",
+    Level.TROUBLE, "the models run on tflite-runtime {version} with numpy {numpy}, expected numpy 1 with it",
+    "Run `make deploy` again: it installs ai-edge-litert, or a numpy below 2, as fits this release.",
 )
 NO_RUNTIME = Case(
     Level.TROUBLE, "neither ai-edge-litert nor tflite-runtime can be imported ({error})",
-    "Run `make deploy` again; look whether this is a 64-bit system with Debian 12 or 13. On a workstation run "
-    "`make .venv`, and the doctor by `.venv/bin/python -m device doctor`.",
+    "On a kiosk: make sure that it has a 64-bit system with Debian 12 or 13, then run `make deploy` again.\n"
+    "On a workstation: run `make .venv`, then `.venv/bin/python -m device doctor`.",
 )
 
 
@@ -70,14 +71,15 @@ print(json.dumps([numpy.__version__, numpy.__file__]))
 ONE_NUMPY = Case(Level.OK, "numpy {version}, the system's own")
 PLAIN_NUMPY = Case(Level.NOTE, "numpy {version} of {place}; the system has none of its own")
 MIXED = Case(
-    Level.TROUBLE, "numpy {version} of {place} hides the system's own, which picamera2 is compiled against",
-    "Remove it (`pip uninstall numpy` in that environment), or run `make deploy` again, which keeps to the system's.",
+    Level.TROUBLE, "numpy {version} in {place} hides the system's own, which picamera2 is compiled against",
+    "Run `make deploy` again, which uses the system's; or remove the other with `pip uninstall numpy` in its Python "
+    "environment.",
 )
 MIXED_UNUSED = Case(Level.NOTE, "numpy {version} of {place} hides the system's own; picamera2 isn't used here")
 NO_NUMPY = Case(
     Level.TROUBLE, "numpy can't be imported ({error})",
-    "On a Pi install it with `sudo apt install python3-numpy`, then run `make deploy` again. On a workstation run "
-    "`make .venv`, and the doctor by `.venv/bin/python -m device doctor`.",
+    "On a Pi: install it with `sudo apt install python3-numpy`, then run `make deploy` again.\n"
+    "On a workstation: run `make .venv`, then `.venv/bin/python -m device doctor`.",
 )
 
 
@@ -107,16 +109,18 @@ HEADLESS = Case(Level.OK, "OpenCV {version}, without windows")
 WINDOWS = Case(Level.NOTE, "OpenCV {version}, built with windows ({gui}), which the kiosk doesn't open")
 TWO_OPENCVS = Case(
     Level.WARNING, "{packages} are installed together, and each has overwritten files of the other",
-    "Remove them all with `pip uninstall`, then install opencv-python-headless alone; `make deploy` does so.",
+    "Run `make deploy` again; or remove them all with `pip uninstall`, then install opencv-python-headless alone.",
 )
 UNFIT_OPENCV = Case(
-    Level.TROUBLE, "OpenCV {version}, expected {wanted} for the face finder {finder}",
-    "Run `make deploy` again, which installs one that fits, or choose another [faces] finder.",
+    Level.TROUBLE, "OpenCV {version} is installed, expected {wanted} for the face finder {finder}",
+    "Run `make deploy` again, which installs one that fits; or choose another `finder` in `[faces]` of kiosk.toml.",
 )
 NO_OPENCV = Case(
     Level.TROUBLE, "OpenCV can't be imported ({error})",
-    "Run `make deploy` again, on a workstation `make .venv`. If a libGL is missed, the build with windows is "
-    "installed: remove opencv-python and install opencv-python-headless. If numpy is named, look at that check first.",
+    "If the line names numpy, look at the check of numpy first.\n"
+    "If it names libGL, the OpenCV for desktops is installed: remove opencv-python, and install "
+    "opencv-python-headless.\n"
+    "Run `make deploy` again; on a workstation `make .venv`.",
 )
 
 
@@ -137,10 +141,12 @@ def opencv(host: Host) -> Case:
 
 
 CHECKS = (
-    Check("runtime", "It runs the models. Which one it is decides which numpy fits, and the last digits of scores.",
-          runtime, (LITERT, OLDER, FALLEN_BACK, NUMPY_2, NO_RUNTIME)),
-    Check("numpy", "picamera2 is compiled against the system's numpy; with another one it fails while it is imported.",
+    Check("runtime", "The runtime runs the models. Which one it is decides which numpy fits, and the last digits of "
+          "scores.", runtime, (LITERT, OLDER, FALLEN_BACK, NUMPY_2, NO_RUNTIME)),
+    Check("numpy", "The camera's package, picamera2, is compiled against the system's numpy, and can't be imported "
+          "with another one.",
           numpy, (ONE_NUMPY, PLAIN_NUMPY, MIXED_UNUSED, MIXED, NO_NUMPY)),
-    Check("opencv", "It decodes and resizes pictures; version 5 has no Haar cascade, those before 4.8 no YuNet.",
+    Check("opencv", "OpenCV decodes and resizes pictures. Version 5 has no Haar cascade, versions before 4.8 have no "
+          "YuNet.",
           opencv, (HEADLESS, WINDOWS, TWO_OPENCVS, UNFIT_OPENCV, NO_OPENCV)),
 )

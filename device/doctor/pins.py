@@ -14,9 +14,9 @@ LABEL = "lg"  # what lgpio has the kernel say of a line that it holds
 MEMBER = Case(Level.OK, "{user} is in {groups}")
 NO_USER = Case(Level.NOTE, "no user {user}: the kiosk isn't installed here")
 NO_MEMBER = Case(
-    Level.TROUBLE, "{user} isn't in {missing}",
-    "Run `make deploy` again, or `sudo usermod --append --groups video,render,gpio {user}`; then `sudo systemctl "
-    "restart mask-kiosk`.",
+    Level.TROUBLE, "the service's user {user} isn't in the groups {missing}",
+    "Run `make deploy` again, or `sudo usermod --append --groups video,render,gpio {user}`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 
 
@@ -43,16 +43,18 @@ LGPIO = Case(Level.OK, "gpiozero {version} with lgpio on {chip}")
 NO_BOARD = Case(Level.NOTE, "no Raspberry Pi, so there are no pins: states are shown in the terminal only")
 NO_CHIP = Case(
     Level.TROUBLE, "there is no /dev/gpiochip0 and no /dev/gpiochip4",
-    "Start the kernel of Raspberry Pi OS: `sudo apt full-upgrade`, then restart.",
+    "Install the kernel of Raspberry Pi OS: `sudo apt full-upgrade`.\n"
+    "Restart the Pi: `sudo reboot`.",
 )
 OTHER_FACTORY = Case(
     Level.TROUBLE, "the service has {factory} as its pin driver, expected lgpio",
-    "Put `Environment=GPIOZERO_PIN_FACTORY=lgpio` back into the unit, or run `make deploy` again.",
+    "Run `make deploy` again; or put `Environment=GPIOZERO_PIN_FACTORY=lgpio` back into mask-kiosk.service.",
 )
 NO_LGPIO = Case(
-    Level.TROUBLE, "lgpio doesn't open the pins ({error})",
-    "`sudo apt install python3-lgpio` (the package lgpio of the index is an empty stub for some Pythons), and run the "
-    "doctor as a user of the group gpio, or with sudo.",
+    Level.TROUBLE, "the pin driver lgpio can't open the pins ({error})",
+    "Install the driver: `sudo apt install python3-lgpio`. (The lgpio that pip installs is empty for some versions of "
+    "Python.)\n"
+    "Run the doctor again, with `sudo` or as a user in the group gpio.",
 )
 
 
@@ -85,13 +87,15 @@ print(json.dumps({pin: line[4] for pin, line in lines.items() if line[2] & 1}))
 ALL_FREE = Case(Level.OK, "none of {pins} is taken")
 OURS = Case(Level.OK, "{pins} held by the kiosk")
 OTHERWISE = Case(
-    Level.WARNING, "the kiosk holds {held}, and kiosk.toml names {free} too",
-    "`sudo systemctl restart mask-kiosk`: it takes the pins that kiosk.toml named when it was started.",
+    Level.WARNING, "the kiosk holds {held}, but kiosk.toml also names {free}",
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`. It takes the pins that kiosk.toml names when it starts.",
 )
 BUSY = Case(
-    Level.TROUBLE, "{pins}; {who}",
-    "End that program, or wire the part to another pin and say so in kiosk.toml. A name like w1 or spi is the "
-    "kernel's: take its line out of /boot/firmware/config.txt and restart.",
+    Level.TROUBLE, "pins of the kiosk are taken: {pins}; {who}",
+    "If a program holds them, end it; or wire the part to another pin, and set that one in `[signals]` of kiosk.toml. "
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.\n"
+    "If a name like w1 or spi is given, the kernel holds the pin: remove that name's line from "
+    "/boot/firmware/config.txt, and restart the Pi with `sudo reboot`.",
 )
 
 
@@ -118,7 +122,7 @@ def busy_pins(host: Host) -> Case:
             free = [f"GPIO {pin} ({part})" for pin, part in wired.items() if pin not in busy]
             return OTHERWISE.of(held="GPIO " + ", ".join(busy), free=", ".join(free))
         busy = strange or busy
-    named = [f"GPIO {pin} ({wired[pin]}) is taken{f' as {label!r}' if label else ''}" for pin, label in busy.items()]
+    named = [f"GPIO {pin} ({wired[pin]}){f' as {label!r}' if label else ''}" for pin, label in busy.items()]
     return BUSY.of(pins=", ".join(named), who=_who(others, host))
 
 
@@ -126,15 +130,16 @@ def _who(holders: list[str], host: Host) -> str:
     if holders:
         return f"programs that hold pins: {', '.join(holders)}"
     if any(process.open_files is None for process in host.processes()):
-        return "by whom, only root may see: run it with sudo"
-    return "no program has any, so it is the kernel"
+        return "run the doctor with sudo to see by whom"
+    return "no program holds any, so the kernel does"
 
 
 CHECKS = (
-    Check("groups", "Camera and pins belong to groups; the service runs as a user of its own that must be in them.",
+    Check("groups", "Camera and pins belong to groups of users. The service runs as a user of its own, which has to be "
+          "in them.",
           groups, (MEMBER, NO_USER, NO_MEMBER)),
-    Check("pins", "Only lgpio drives the pins of every Pi; gpiozero falls back to other drivers with no more than a "
-          "warning.", pins, (LGPIO, NO_BOARD, NO_CHIP, OTHER_FACTORY, NO_LGPIO)),
+    Check("pins", "Only the driver lgpio works with the pins of every Pi. Without it, another is taken with no more "
+          "than a warning.", pins, (LGPIO, NO_BOARD, NO_CHIP, OTHER_FACTORY, NO_LGPIO)),
     Check("busy pins", "A pin that another program or the kernel holds can't be switched, and the kiosk doesn't start.",
           busy_pins, (ALL_FREE, OURS, OTHERWISE, BUSY)),
 )

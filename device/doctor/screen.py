@@ -8,26 +8,31 @@ from device.web.address import is_there
 
 SERVED = Case(Level.OK, "served at {address}, port {port}")
 NOT_REACHED = Case(
-    Level.WARNING, "{address} is no address of this computer, so nobody reaches the page",
-    "`ip address` says which it has. The page comes up with the address by itself; if it never will, set [screen] host "
-    "in kiosk.toml, then `sudo systemctl restart mask-kiosk`.",
+    Level.WARNING, "nobody can reach the page: this computer doesn't have its address, {address}",
+    "See which addresses this computer has: `ip address`.\n"
+    "If it will have that one later, as when the network is down, wait: the page is there as soon as the address is.\n"
+    "Otherwise correct `host` in `[screen]` of kiosk.toml.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 SHUT_IN = Case(
-    Level.WARNING, "served at {address}, but the service may speak with this computer alone: its IPAddressAllow is "
-    "{allowed}",
-    "`sudo systemctl edit mask-kiosk`, write `[Service]` and `IPAddressAllow=` with the network of those who look, as "
-    "192.168.1.0/24, then `sudo systemctl restart mask-kiosk`.",
+    Level.WARNING, "the page is served at {address}, but the service may only speak with this computer: its "
+    "IPAddressAllow is {allowed}",
+    "Open the service's own settings: `sudo systemctl edit mask-kiosk`.\n"
+    "Write two lines there: `[Service]`, and `IPAddressAllow=` with the network of those who look at the page, as "
+    "192.168.1.0/24.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 NO_PAGE = Case(Level.NOTE, "none is served: [screen] enabled is false")
 PORT_FREE = Case(Level.OK, "port {port} is free")
 NOT_SERVED = Case(
-    Level.WARNING, "the kiosk runs and doesn't serve port {port}",
-    "`journalctl -u mask-kiosk | grep screen` says why; then `sudo systemctl restart mask-kiosk`.",
+    Level.WARNING, "the kiosk runs, but doesn't serve its page at port {port}",
+    "See why in the log: `journalctl -u mask-kiosk | grep screen`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 PORT_TAKEN = Case(
-    Level.WARNING, "port {port} is taken by {owner}",
-    "Stop that program, or set [screen] port in kiosk.toml to another one, then `sudo systemctl restart mask-kiosk "
-    "mask-kiosk-screen`.",
+    Level.WARNING, "another program, {owner}, has the page's port {port}",
+    "Stop that program; or set another `port` in `[screen]` of kiosk.toml.\n"
+    "Restart kiosk and screen: `sudo systemctl restart mask-kiosk mask-kiosk-screen`.",
 )
 LISTENS = "0A"  # in /proc/net/tcp
 
@@ -70,18 +75,22 @@ def _listening(host: Host, port: int) -> set[str]:
 SHOWN = Case(Level.OK, "mask-kiosk-screen runs")
 OFF = Case(Level.OK, "none of its own: mask-kiosk-screen is {state}")
 BROKEN = Case(
-    Level.WARNING, "mask-kiosk-screen: {state} ({result}), started again {restarts} times",
-    "`journalctl -u mask-kiosk-screen -n 30` says why; then `sudo systemctl restart mask-kiosk-screen`.",
+    Level.WARNING, "the screen's service, mask-kiosk-screen, doesn't run: {state} ({result}), started again {restarts} "
+    "times",
+    "See why in its log: `journalctl -u mask-kiosk-screen -n 30`.\n"
+    "Once that is mended, restart it: `sudo systemctl restart mask-kiosk-screen`.",
 )
 RESTARTED = Case(
-    Level.WARNING, "mask-kiosk-screen runs, started again {restarts} times by systemd since the last start by hand",
-    "`journalctl -u mask-kiosk-screen` says why each time, as far back as the log goes.",
+    Level.WARNING, "the screen's service, mask-kiosk-screen, runs, but has ended {restarts} times since it was last "
+    "started by hand, and was started again",
+    "See in its log why it ended each time: `journalctl -u mask-kiosk-screen`. The log may not go back to the first.",
 )
 BARRED = Case(
-    Level.WARNING, "mask-kiosk-screen may not reach the page at {address}, and shows FAULT: its IPAddressAllow is "
-    "{allowed}",
-    "`sudo systemctl edit mask-kiosk-screen`, write `[Service]` and `IPAddressAllow={address}`, then `sudo systemctl "
-    "restart mask-kiosk-screen`.",
+    Level.WARNING, "the screen shows FAULT, because its service, mask-kiosk-screen, may not reach the page at "
+    "{address}: its IPAddressAllow is {allowed}",
+    "Open that service's own settings: `sudo systemctl edit mask-kiosk-screen`.\n"
+    "Write two lines there: `[Service]` and `IPAddressAllow={address}`.\n"
+    "Restart it: `sudo systemctl restart mask-kiosk-screen`.",
 )
 
 
@@ -100,8 +109,8 @@ def screen(host: Host) -> Case:
 
 
 CHECKS = (
-    Check("page", "Whoever stands at the door reads the screen; a page that isn't served is a screen out of order.",
+    Check("page", "Visitors read the page: if it isn't served, the screen says that the kiosk is out of order.",
           page, (SERVED, NO_PAGE, PORT_FREE, SHUT_IN, NOT_REACHED, NOT_SERVED, PORT_TAKEN)),
-    Check("screen", "A screen beside the door that stays dark, or shows FAULT for ever, tells nobody anything.",
+    Check("screen", "A screen beside the door that stays dark, or always shows FAULT, tells nobody anything.",
           screen, (SHOWN, OFF, RESTARTED, BARRED, BROKEN)),
 )

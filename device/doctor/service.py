@@ -12,23 +12,28 @@ OFF = {"", "0", "infinity", "off"}
 RUNNING = Case(Level.OK, "running: {status}")
 NOT_INSTALLED = Case(Level.NOTE, "mask-kiosk isn't installed here")
 STOPPED = Case(
-    Level.WARNING, "{state}", "Start it with `sudo systemctl enable --now mask-kiosk`.",
+    Level.WARNING, "the kiosk doesn't run: {state}",
+    "Start it, now and whenever the Pi starts: `sudo systemctl enable --now mask-kiosk`.",
 )
 STARTING = Case(
-    Level.WARNING, "{state}: no frame is decided yet", "Look again in a minute; then `journalctl -u mask-kiosk -n 30`.",
+    Level.WARNING, "the kiosk is starting, and has decided no frame yet: {state}",
+    "Run the doctor again in a minute.\n"
+    "If it still says so, `journalctl -u mask-kiosk -n 30` shows why.",
 )
 RESTARTED_ONCE = Case(
-    Level.NOTE, "running, started again once by systemd since the last start by hand",
-    "Where nobody pressed *Start again* on the setup page, `journalctl -u mask-kiosk` says why.",
+    Level.NOTE, "the kiosk runs, but has ended once and was started again",
+    "If nobody pressed *Start again* on the setup page, see why in the log: `journalctl -u mask-kiosk`.",
 )
 RESTARTED = Case(
-    Level.WARNING, "running, started again {restarts} times by systemd since the last start by hand",
-    "`journalctl -u mask-kiosk` says why each time, as far back as the log goes; look at camera and power above.",
+    Level.WARNING, "the kiosk runs, but has ended {restarts} times since it was last started by hand, and was started "
+    "again",
+    "Look at the checks of camera and power first.\n"
+    "See in the log why it ended each time: `journalctl -u mask-kiosk`. The log may not go back to the first.",
 )
 FAILED = Case(
-    Level.TROUBLE, "{state} ({result}), started again {restarts} times",
-    "`journalctl -u mask-kiosk -n 30` says why; once that is mended, it starts by itself. Where it is failed, `sudo "
-    "systemctl restart mask-kiosk` starts it.",
+    Level.TROUBLE, "the kiosk doesn't run: {state} ({result}), started again {restarts} times",
+    "See why in the log: `journalctl -u mask-kiosk -n 30`. Mend that: the kiosk then starts by itself.\n"
+    "If it is said to have failed, it doesn't: start it with `sudo systemctl restart mask-kiosk`.",
 )
 
 
@@ -51,13 +56,14 @@ def service(host: Host) -> Case:
 
 WATCHED = Case(Level.OK, "the service after {service}, the computer after {hardware}")
 FORGOTTEN = Case(
-    Level.TROUBLE, "nothing watches the service: its WatchdogSec is {service}",
-    "Put WatchdogSec=6 back into mask-kiosk.service, or run `make deploy` again.",
+    Level.TROUBLE, "nothing restarts a kiosk that hangs: WatchdogSec of its service is {service}",
+    "Run `make deploy` again; or put `WatchdogSec=6` back into mask-kiosk.service.",
 )
 UNWATCHED = Case(
-    Level.WARNING, "nothing watches the computer: systemd's RuntimeWatchdogSec is {hardware}",
-    "Put `[Manager]` and `RuntimeWatchdogSec=1m` into /etc/systemd/system.conf.d/90-watchdog.conf, then restart. "
-    "Raspberry Pi OS has it set by itself.",
+    Level.WARNING, "nothing restarts a computer that hangs: systemd's RuntimeWatchdogSec is {hardware}",
+    "Write two lines, `[Manager]` and `RuntimeWatchdogSec=1m`, into /etc/systemd/system.conf.d/90-watchdog.conf. "
+    "Raspberry Pi OS comes with this set.\n"
+    "Restart the computer: `sudo reboot`.",
 )
 
 
@@ -76,19 +82,19 @@ BY_HAND = Case(Level.OK, "come from a workstation: no server is followed")
 LOOKED = Case(Level.OK, "{line}")
 NOT_YET = Case(Level.OK, "not looked for yet: the first look comes within half an hour of its timer's start")
 NOT_LOOKED = Case(
-    Level.WARNING, "not looked for since the start of its timer",
-    "`systemctl list-timers mask-kiosk-pull.timer` says when it is next; `sudo systemctl start mask-kiosk-pull` looks "
-    "now.",
+    Level.WARNING, "the kiosk follows a server, but has never looked for releases since its timer was started",
+    "Have it look now: `sudo systemctl start mask-kiosk-pull`.\n"
+    "See when it looks next: `systemctl list-timers mask-kiosk-pull.timer`.",
 )
 LATE = Case(
-    Level.WARNING, "last looked for {hours} hours ago: {line}",
-    "`systemctl status mask-kiosk-pull.timer mask-kiosk-pull.service` says why; `sudo systemctl restart "
-    "mask-kiosk-pull.timer` starts it again.",
+    Level.WARNING, "the kiosk last looked for releases {hours} hours ago: {line}",
+    "See why: `systemctl status mask-kiosk-pull.timer mask-kiosk-pull.service`.\n"
+    "Start its timer again: `sudo systemctl restart mask-kiosk-pull.timer`.",
 )
 NOT_FETCHED = Case(
-    Level.WARNING, "{line}",
-    "Do what the line asks for; docs/fleet.md explains manifest and keys. The release that runs goes on; `make "
-    "deploy` updates it by hand.",
+    Level.WARNING, "the last look for releases failed, and the kiosk goes on with what it has: {line}",
+    "Do what the line says: docs/fleet.md explains the server, its files and its keys.\n"
+    "Until that works, `make deploy` updates the kiosk by hand.",
 )
 FIRST_SECONDS, LATE_SECONDS = 1800.0, 86400.0  # the timer's first look takes 22 min at most, and then what it fetches
 
@@ -110,10 +116,10 @@ def updates(host: Host) -> Case:
 
 
 CHECKS = (
-    Check("service", "A door that nobody watches must be judged by a service that runs, and keeps running.",
+    Check("service", "Nobody watches the kiosk at a door: it has to start by itself and keep running.",
           service, (RUNNING, NOT_INSTALLED, RESTARTED_ONCE, STOPPED, STARTING, RESTARTED, FAILED)),
-    Check("watchdog", "Cameras stall silently after hours, and kernels hang: only a watchdog starts them again.",
+    Check("watchdog", "Cameras stall silently after hours, and systems hang: only a watchdog starts them again.",
           watchdog, (WATCHED, NOT_INSTALLED, UNWATCHED, FORGOTTEN)),
-    Check("updates", "A door that gets no release keeps every mistake that was mended since.",
+    Check("updates", "A kiosk that gets no new releases keeps every mistake that they mend.",
           updates, (BY_HAND, LOOKED, NOT_YET, NOT_LOOKED, LATE, NOT_FETCHED)),
 )

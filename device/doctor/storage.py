@@ -13,10 +13,12 @@ LOG_FOLDERS = ("usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/s
 
 ROOMY = Case(Level.OK, "{megabytes} MB free")
 NARROW = Case(
-    Level.WARNING, f"{{megabytes}} MB free, expected {FREE_MB['venv']}, which an update with other packages needs",
-    "Remove what isn't needed: `sudo apt-get clean`, and `du -xh / | sort -h | tail` shows what is large.",
+    Level.WARNING,
+    f"only {{megabytes}} MB are free, expected {FREE_MB['venv']}, which an update with new Python packages needs",
+    "Remove installation files that apt has kept: `sudo apt-get clean`.\n"
+    "See which folders are large: `du -xh / | sort -h | tail`. Remove what you don't need.",
 )
-FULL = Case(Level.TROUBLE, f"{{megabytes}} MB free, expected at least {FREE_MB['update']}", NARROW.do)
+FULL = Case(Level.TROUBLE, f"only {{megabytes}} MB are free, expected at least {FREE_MB['update']}", NARROW.do)
 
 
 def space(host: Host) -> Case:
@@ -31,13 +33,15 @@ def space(host: Host) -> Case:
 
 WRITABLE = Case(Level.OK, "{kind}, writable")
 OVERLAID = Case(
-    Level.NOTE, "an overlay in memory: whatever is written is gone after the next start",
-    "Before an update switch it off: `sudo raspi-config nonint disable_overlayfs`, then restart.",
+    Level.NOTE, "the root is an overlay in memory: whatever is written is gone after the next start",
+    "Before an update, switch the overlay off: `sudo raspi-config nonint disable_overlayfs`.\n"
+    "Restart the Pi: `sudo reboot`.",
 )
 READ_ONLY = Case(
-    Level.TROUBLE, "{kind}, read-only",
-    "`sudo dmesg | grep -i ext4` says whether errors made it so: then copy the card to a new one. If it was set so on "
-    "purpose: `sudo mount -o remount,rw /` before an update.",
+    Level.TROUBLE, "the root ({kind}) can only be read",
+    "See whether errors of the SD card are the reason: `sudo dmesg | grep -i ext4` prints them.\n"
+    "If it prints errors, copy the card to a new one, and use that.\n"
+    "If it was made read-only on purpose, run `sudo mount -o remount,rw /` before an update.",
 )
 
 
@@ -53,10 +57,11 @@ def root_file_system(host: Host) -> Case:
 
 UNWORN = Case(Level.OK, "{name} has used less than {percent} % of its life")
 WEARING = Case(
-    Level.WARNING, "{name} has used {percent} % of its life",
-    "Get a new card or module, of an industrial or high-endurance kind, and put the system on it before this one ends.",
+    Level.WARNING, "the SD card or memory module {name} has used {percent} % of its life",
+    "Get a new card or module, of an industrial or high-endurance kind.\n"
+    "Put the system on it before this one fails.",
 )
-WORN_DOWN = Case(Level.TROUBLE, "{name} is at the end of its life", WEARING.do)
+WORN_DOWN = Case(Level.TROUBLE, "the SD card or memory module {name} is at the end of its life", WEARING.do)
 
 
 def wear(host: Host) -> Case:
@@ -79,9 +84,11 @@ def wear(host: Host) -> Case:
 ON_DISK = Case(Level.NOTE, "kept on disk; this is no Raspberry Pi, whose card that would wear")
 IN_MEMORY = Case(Level.OK, "kept in memory, as Raspberry Pi OS sets it: gone after a restart")
 ON_CARD = Case(
-    Level.WARNING, "kept on the card",
-    "Put `[Journal]` and `Storage=volatile` into /etc/systemd/journald.conf.d/90-volatile.conf, then `sudo systemctl "
-    "restart systemd-journald`; to look for a trouble over days it may stay as it is.",
+    Level.WARNING, "the log is kept on the SD card",
+    "If you look for the cause of a problem over days, leave it so until you have found it.\n"
+    "Have the log kept in memory: write two lines, `[Journal]` and `Storage=volatile`, into "
+    "/etc/systemd/journald.conf.d/90-volatile.conf.\n"
+    "Apply it: `sudo systemctl restart systemd-journald`.",
 )
 
 
@@ -102,11 +109,12 @@ def log(host: Host) -> Case:
 
 
 CHECKS = (
-    Check("space", "An update is unpacked beside the release that runs; a full card stops both.", space,
+    Check("space", "An update is unpacked beside the release that runs; a full SD card stops both.", space,
           (ROOMY, NARROW, FULL)),
-    Check("root", "Settings and updates are written to it; Linux makes it read-only when the card fails.",
+    Check("root", "Settings and updates are written to the root, the system's part of the SD card. When the card "
+          "fails, Linux makes it read-only.",
           root_file_system, (WRITABLE, OVERLAID, READ_ONLY)),
-    Check("wear", "Cards end by being written to, and a worn one loses files.", wear, (UNWORN, WEARING, WORN_DOWN)),
-    Check("log", "A log on the card is what writes to it most, and cards end by being written to.", log,
+    Check("wear", "Writing wears SD cards out, and a worn one loses files.", wear, (UNWORN, WEARING, WORN_DOWN)),
+    Check("log", "Writing wears SD cards out, and a log on the card is what writes most.", log,
           (IN_MEMORY, ON_DISK, ON_CARD)),
 )

@@ -16,8 +16,9 @@ SCREEN_KILOBYTES = 1_700_000  # what Linux has of 2 GB, the firmware's part take
 GOOD_OS = Case(Level.OK, "Debian {release} ({name}) on {board}")
 NO_PI = Case(Level.NOTE, "{system}, which isn't on a Raspberry Pi")
 OTHER_OS = Case(
-    Level.TROUBLE, "{system}, expected Debian 12 or 13",
-    "Install Raspberry Pi OS Bookworm or Trixie, 64-bit, on a card of its own, and run `make deploy` again.",
+    Level.TROUBLE, "the operating system is {system}, expected Debian 12 or 13",
+    "Write Raspberry Pi OS Bookworm or Trixie, 64-bit, to another SD card (docs/deploy.md shows how).\n"
+    "Start the Pi with that card, and run `make deploy` again.",
 )
 
 
@@ -37,8 +38,8 @@ def operating_system(host: Host) -> Case:
 
 GOOD_PYTHON = Case(Level.OK, "Python {version}")
 OTHER_PYTHON = Case(
-    Level.WARNING, "Python {version}, expected 3.11 to 3.13",
-    "Run the kiosk with the system's own Python: `make deploy` makes an environment with it.",
+    Level.WARNING, "the kiosk runs on Python {version}, expected 3.11 to 3.13",
+    "Run the kiosk with the system's own Python: `make deploy` sets that up.",
 )
 
 
@@ -55,8 +56,10 @@ def python_case(major: int, minor: int) -> Case:
 
 WIDE = Case(Level.OK, "64-bit programs ({architecture})")
 NARROW = Case(
-    Level.TROUBLE, "32-bit programs ({architecture}), expected 64-bit ones",
-    "Put the 64-bit Raspberry Pi OS on the card; a Pi 3 or later runs it. A 64-bit kernel alone isn't enough.",
+    Level.TROUBLE, "the system's programs are 32-bit ones ({architecture}), expected 64-bit ones",
+    "Write the 64-bit Raspberry Pi OS to the SD card: a Pi 3, Zero 2 W or later runs it. A 64-bit kernel alone isn't "
+    "enough.\n"
+    "Run `make deploy` again.",
 )
 
 
@@ -70,11 +73,13 @@ def architecture(host: Host) -> Case:
 
 GOOD_POWER = Case(Level.OK, "no undervoltage and no throttling since the start")
 WAS_WEAK = Case(
-    Level.WARNING, "now nothing; since the start: {past}",
-    "Undervoltage: use the power supply made for this Pi, on a short cable, and take other loads off its USB ports. "
-    "Temperature: give it air or a heat sink. Bits from the start go with the next one.",
+    Level.WARNING, "power and temperature are good now, but weren't always since the start: {past}",
+    "For undervoltage: use the power supply made for this Pi and a short cable, and unplug what else draws power from "
+    "its USB ports.\n"
+    "For temperature: give the Pi more air or a heat sink.\n"
+    "Restart the Pi: only a restart clears what was noted since the last one.",
 )
-WEAK = Case(Level.TROUBLE, "now: {now}; since the start: {past}", WAS_WEAK.do)
+WEAK = Case(Level.TROUBLE, "power or temperature is bad now: {now}; since the start: {past}", WAS_WEAK.do)
 
 
 def power(host: Host) -> Case:
@@ -100,10 +105,14 @@ def _throttled(host: Host) -> int:
 
 COOL = Case(Level.OK, "{degrees} °C")
 WARM = Case(
-    Level.WARNING, "{degrees} °C, expected less than 80",
-    "Give the Pi air, a heat sink or a fan, and keep it out of the sun.",
+    Level.WARNING, "the processor is at {degrees} °C, expected less than 80",
+    "Keep the Pi out of the sun.\n"
+    "Give it more air, a heat sink or a fan.",
 )
-OVERHEATED = Case(Level.TROUBLE, "{degrees} °C, expected less than 80; from 85 it is as slow as it gets", WARM.do)
+OVERHEATED = Case(
+    Level.TROUBLE, "the processor is at {degrees} °C, expected less than 80; from 85 on it is as slow as it gets",
+    WARM.do,
+)
 
 
 def temperature(host: Host) -> Case:
@@ -116,9 +125,10 @@ def temperature(host: Host) -> Case:
 
 SYNCED = Case(Level.OK, "set by a time server since the start")
 UNSYNCED = Case(
-    Level.WARNING, "not set by a time server since the start",
-    "Connect the Pi to a network with a time server (`timedatectl status` tells more), or give it a clock with a "
-    "battery. Without either leave quiet hours off.",
+    Level.WARNING, "no time server has set the clock since the start",
+    "Connect the Pi to a network with a time server (`timedatectl status` says more), or give it a clock module with "
+    "a battery.\n"
+    "If it can have neither, leave quiet hours off.",
 )
 
 
@@ -135,9 +145,9 @@ def clock(host: Host) -> Case:
 ENOUGH = Case(Level.OK, "{gigabytes} GB, enough for the screen")
 NO_SCREEN = Case(Level.NOTE, "{gigabytes} GB, too little for a screen; none is on")
 TOO_LITTLE = Case(
-    Level.TROUBLE, "{gigabytes} GB with the screen on, expected 2 GB",
-    "Switch the screen off with `sudo systemctl disable --now mask-kiosk-screen`, or use a Pi with 2 GB or more; the "
-    "page can be watched from another computer.",
+    Level.TROUBLE, "this computer has {gigabytes} GB of memory and its screen is on, expected 2 GB for that",
+    "Switch the screen off: `sudo systemctl disable --now mask-kiosk-screen`.\n"
+    "Show the page on a tablet or another computer instead (docs/screen.md), or use a Pi with 2 GB or more.",
 )
 
 
@@ -156,38 +166,18 @@ def memory(host: Host) -> Case:
 
 
 CHECKS = (
-    Check(
-        "system",
-        "Camera, GPIO and the wheels that are installed are those of these two releases; others were never tried.",
-        operating_system, (GOOD_OS, NO_PI, OTHER_OS),
-    ),
-    Check(
-        "python", "The packages that the kiosk stands on are made for these versions of Python, and tried with them.",
-        python, (GOOD_PYTHON, OTHER_PYTHON),
-    ),
-    Check(
-        "architecture", "The runtime of the models isn't made for 32-bit systems, which many cards still hold.",
-        architecture, (WIDE, NARROW),
-    ),
-    Check(
-        "power",
-        "A Pi with too little voltage, or too hot, slows down, loses USB devices and spoils cards, often unnoticed.",
-        power, (GOOD_POWER, WAS_WEAK, WEAK),
-    ),
-    Check(
-        "temperature", "From 80 °C on a Pi slows itself down, and verdicts come late.",
-        temperature, (COOL, WARM, OVERHEATED),
-    ),
-    Check(
-        "clock",
-        "Most Pis have no clock that runs without power: until a server has set it, quiet hours and times in the log "
-        "are wrong.",
-        clock, (SYNCED, UNSYNCED),
-    ),
-    Check(
-        "memory",
-        "A browser takes 600 to 800 MB: its unit doesn't start it on less than 2 GB, and where memory runs out it is "
-        "killed before the kiosk.",
-        memory, (ENOUGH, NO_SCREEN, TOO_LITTLE),
-    ),
+    Check("system", "Camera, pins and installed packages are those of Debian 12 and 13; others were never tried.",
+          operating_system, (GOOD_OS, NO_PI, OTHER_OS)),
+    Check("python", "The packages that the kiosk needs are made for these versions of Python, and tried with them.",
+          python, (GOOD_PYTHON, OTHER_PYTHON)),
+    Check("architecture", "What runs the models isn't made for 32-bit systems, which many SD cards still hold.",
+          architecture, (WIDE, NARROW)),
+    Check("power", "A Pi that is too hot slows down. With too little voltage it also loses USB devices and damages SD "
+          "cards, often unnoticed.", power, (GOOD_POWER, WAS_WEAK, WEAK)),
+    Check("temperature", "From 80 °C on, a Pi slows itself down, and verdicts come late.",
+          temperature, (COOL, WARM, OVERHEATED)),
+    Check("clock", "Most Pis have no clock that runs without power: until a time server has set theirs, quiet hours "
+          "and the times in the log are wrong.", clock, (SYNCED, UNSYNCED)),
+    Check("memory", "The screen's browser takes 600 to 800 MB: it doesn't start on a computer with less than 2 GB, and "
+          "if memory runs out, it is ended before the kiosk.", memory, (ENOUGH, NO_SCREEN, TOO_LITTLE)),
 )

@@ -18,20 +18,30 @@ ANSWERS = Case(Level.OK, "{place} lets the kiosk in")
 NO_BROKER = Case(Level.OK, "none is told: [mqtt] enabled is false")
 NOT_LET_OUT = Case(
     Level.WARNING, "the service may not speak with {place}: its IPAddressAllow is {allowed}",
-    "`sudo systemctl edit mask-kiosk`, write `[Service]` and `IPAddressAllow={address}`, then `sudo systemctl restart "
-    "mask-kiosk`.",
+    "Open the service's own settings: `sudo systemctl edit mask-kiosk`.\n"
+    "Write two lines there: `[Service]` and `IPAddressAllow={address}`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 NO_NAMES = Case(
-    Level.WARNING, "the service may not ask {server} for the address of {name}: its IPAddressAllow is {allowed}",
-    "`sudo systemctl edit mask-kiosk`, write `[Service]` and `IPAddressAllow={server}`, then `sudo systemctl restart "
-    "mask-kiosk`; or write the address into kiosk.toml in place of the name.",
+    Level.WARNING, "the service may not ask the name server {server} for the address of {name}: its IPAddressAllow is "
+    "{allowed}",
+    "Open the service's own settings: `sudo systemctl edit mask-kiosk`.\n"
+    "Write two lines there: `[Service]` and `IPAddressAllow={server}`. Or change nothing there, and write the address "
+    "into kiosk.toml in place of the name.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 SILENT = Case(
-    Level.WARNING, "{place}: {trouble}",
-    "Compare [mqtt] host, port, user and ca_path in kiosk.toml with the broker's, and see whether it runs; the kiosk "
-    "tries it again by itself.",
+    Level.WARNING, "the kiosk can't connect with the broker at {place}: {trouble}",
+    "See whether the broker runs.\n"
+    "Compare `host`, `port`, `user` and `ca_path` in `[mqtt]` of kiosk.toml with the broker's. After a change, restart "
+    "the kiosk: `sudo systemctl restart mask-kiosk`.\n"
+    "Otherwise wait: the kiosk tries again by itself.",
 )
-BAD_FILE = Case(Level.WARNING, "{error}", "Correct that file; docs/telemetry.md shows how it is made.")
+BAD_FILE = Case(
+    Level.WARNING, "a file that is needed can't be used: {error}",
+    "Correct that file: docs/telemetry.md shows how it is made.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
+)
 HINDERED = tuple(replace(case, level=Level.WARNING) for case in HINDRANCES)  # the door goes on without
 
 
@@ -92,9 +102,10 @@ def _name_servers(host: Host, name: str, addresses: list[str]) -> list[str]:
 GOOD_SECRET = Case(Level.OK, "only the kiosk reads {path}")
 NO_WEBHOOK = Case(Level.OK, "none is told: [webhook] enabled is false")
 NOT_FOUND = Case(
-    Level.WARNING, "{place}: {trouble}",
-    "Compare [webhook] url in kiosk.toml with the server's name, and see whether this computer finds other names; the "
-    "kiosk tries it again by itself.",
+    Level.WARNING, "the server's name in {place} can't be found: {trouble}",
+    "Compare `url` in `[webhook]` of kiosk.toml with the server's name. After a change, restart the kiosk: `sudo "
+    "systemctl restart mask-kiosk`.\n"
+    "See whether this computer finds other names. If it doesn't, mend its network: the kiosk tries again by itself.",
 )
 
 
@@ -120,9 +131,9 @@ def webhook(host: Host) -> Case:
 
 
 CHECKS = (
-    Check("broker", "What waits for a broker that can't be reached is lost when too much waits, or the kiosk ends.",
-          broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, NO_NAMES, SILENT, *HINDERED, BAD_FILE)),
-    Check("webhook", "What waits for a server that can't be reached is lost when too much waits; a secret that others "
-          "can read lets them forge what the kiosk posts.",
+    Check("broker", "Messages wait for an MQTT broker that can't be reached. They are lost if too many wait, or if the "
+          "kiosk ends.", broker, (ANSWERS, NO_BROKER, NOT_LET_OUT, NO_NAMES, SILENT, *HINDERED, BAD_FILE)),
+    Check("webhook", "Messages wait for a server that can't be reached. They are lost if too many wait, or if the "
+          "kiosk ends. Whoever can read the secret can forge messages.",
           webhook, (GOOD_SECRET, NO_WEBHOOK, NOT_LET_OUT, NO_NAMES, NOT_FOUND, *HINDERED, BAD_FILE)),
 )

@@ -15,18 +15,21 @@ HIDDEN = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp",
 VISIBLE = {"no", "read-only"}  # to the service, where its unit has these
 
 HIDES = Case(
-    Level.TROUBLE, "the service doesn't see {path}: its unit has {setting}",
-    "Move it into /etc/mask-kiosk, or a recording into /var/lib/mask-kiosk, and say so in kiosk.toml; then `sudo "
-    "systemctl restart mask-kiosk`.",
+    Level.TROUBLE, "the service doesn't see {path}: {setting} hides that folder from it",
+    "Move the file into /etc/mask-kiosk, a recording into /var/lib/mask-kiosk.\n"
+    "Write its new path into kiosk.toml.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 SHUT_IN = Case(
-    Level.TROUBLE, "{user} can't enter {folder}, so it can't read {path}",
-    "Move it into /etc/mask-kiosk and say so in kiosk.toml, or, where it is there, `sudo chmod o+x {folder}`; then "
-    "`sudo systemctl restart mask-kiosk`.",
+    Level.TROUBLE, "the service's user {user} can't enter {folder}, so it can't read {path}",
+    "Move the file into /etc/mask-kiosk, and write its new path into kiosk.toml. If it is there already, let all users "
+    "enter the folder: `sudo chmod o+x {folder}`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 LOCKED = Case(
-    Level.TROUBLE, "{user} can't read {path}: its mode is {mode}, the numbers of its owner and group are {owner}",
-    "`sudo chgrp {group} {path} && sudo chmod ug+rX {path}`, then `sudo systemctl restart mask-kiosk`.",
+    Level.TROUBLE, "the service's user {user} can't read {path} (mode {mode}; numbers of owner and group {owner})",
+    "Let the service's group read it: `sudo chgrp {group} {path} && sudo chmod ug+rX {path}`.\n"
+    "Restart the kiosk: `sudo systemctl restart mask-kiosk`.",
 )
 HINDRANCES = (HIDES, SHUT_IN, LOCKED)
 

@@ -72,7 +72,9 @@ def _check_pin(key: str, pin: int) -> None:
             "GPIO names, not places on the header"
         )
     if pin in FIXED_PULL_UPS and key != "button_pin":
-        raise WiringError(f"{found}, whose fixed pull-up is for no output: take a GPIO from 4 to {LAST_PIN}")
+        raise WiringError(
+            f"{found}, whose fixed pull-up keeps it from being an output: take a GPIO from 4 to {LAST_PIN}"
+        )
     if key == "relay_pin" and (pin in PULLED_UP_AT_START or pin in CONSOLE_PINS):
         raise WiringError(
             f"{found}, which is high at times while the Pi starts and would release the door: take GPIO 9 to 13, or "

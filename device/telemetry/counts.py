@@ -146,7 +146,7 @@ class Counts:
         for end in ("-wal", "-shm", ""):  # the file last: after a power cut in between, its log is under its new name
             with suppress(FileNotFoundError):
                 Path(f"{path}{end}").rename(f"{aside}{end}")
-        log.warning("counts: %s is damaged (%s): it is %s now, and they begin anew", path, damage, aside.name)
+        log.warning("counts: %s is damaged (%s): it is now %s, and counting starts again", path, damage, aside.name)
         self._unwritten |= {hour: found.copy() for hour, found in self._hours.items()}  # it held them
 
     def _is_at(self, path: Path) -> bool:

@@ -79,7 +79,7 @@ class Mqtt:
                 self._client.publish(*self._goodbye, retain=True)
             unsaid = goodbye.mid in self._client._out_messages  # where it waits as an event does
         if (left := self.waiting - unsaid) > 0:  # nothing waits behind the goodbye: its answer may come just now
-            log.warning("mqtt: ends with %d events that %s hasn't acknowledged", left, self._place)
+            log.warning("mqtt: the kiosk ends with %d events that %s hasn't acknowledged", left, self._place)
         client = self._client
         client.on_connect = client.on_connect_fail = client.on_message = None
         client.on_disconnect = lambda *_: gone.set()

@@ -14,12 +14,12 @@ class MqttSettings:
     enabled: bool = False
     host: str = checked("localhost", is_host, A_HOST)  # the broker's
     port: int = ranged(8883, 1, 65535)
-    tls: bool = True  # false: user, password and all else travel readably
-    ca_path: str = SYSTEM  # the certificate that vouches for the broker; system: whom this computer trusts
+    tls: bool = True  # false: user, password and messages travel unencrypted
+    ca_path: str = SYSTEM  # of the certificate that vouches for the broker; system: those that this computer trusts
     user: str = "mask-kiosk"
     password_path: str = "/etc/mask-kiosk/mqtt-password"  # noqa: S105 - a path; one line that others can't read
     id: str = checked(HOSTNAME, is_id, AN_ID)  # of this kiosk, in topics; hostname: this computer's name
-    queue: int = ranged(1000, 10, 65000)  # events kept while the broker can't be reached; then new ones are lost
+    queue: int = ranged(1000, 10, 65000)  # events kept while the broker can't be reached; any more are lost
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WebhookSettings:
     enabled: bool = False
     url: str = checked("https://localhost/", is_url, A_URL, secret=True)
     secret_path: str = "/etc/mask-kiosk/webhook-secret"  # noqa: S105 - a path; one line that others can't read
-    queue: int = ranged(1000, 10, 65000)  # events kept while the server doesn't accept them; then new ones are lost
+    queue: int = ranged(1000, 10, 65000)  # events kept while the server doesn't accept them; any more are lost
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ class Telemetry:
             self.counts.write()
         except (sqlite3.Error, OSError) as error:
             if not self._unwritable:
-                log.warning("counts: %s can't be written (%s); the door goes on, they are kept until it can",
+                log.warning("counts: %s can't be written (%s); the door goes on, and counts wait in memory",
                             counts_path(), error)  # fmt: skip
             self._unwritable = True
         else:

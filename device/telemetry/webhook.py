@@ -60,7 +60,7 @@ class Webhook:
         self._events.put(None)
         self._thread.join(GOODBYE_SECONDS)
         if left := self.waiting - 1:
-            log.warning("webhook: ends with %d events that %s hasn't accepted", left, self._place)
+            log.warning("webhook: the kiosk ends with %d events that %s hasn't accepted", left, self._place)
 
     def event(self, name: str, message: str) -> bool:
         """Post an event that has a name of its own, now or later; return False if it is lost: too many wait already."""

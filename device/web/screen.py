@@ -132,8 +132,8 @@ def open_screen(
         return Screen()
     if not is_there(screen.host):
         log.warning(
-            "screen: %s is no address of this computer yet; the page comes up with it: if it never will, set [screen] "
-            "host", screen.host,
+            "screen: this computer doesn't have the address %s yet; the page is served once it does: if it never will, "
+            "set [screen] host", screen.host,
         )  # fmt: skip
     log.info("%s", card.marked(f"screen: {server.url}"))
     for name, url in (("setup", server.setup_url), ("today", server.today_url)):

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from device.arguments import Parser, path
 from device.quiet import native_code_quiet
-from trainer.options import DOCS, MODELS, RUNS, folder, positive, seed, target
+from trainer.options import DOCS, MODELS, NAMED, RUNS, SEED, THREADS, folder, positive, seed, target
 
 EPOCHS, CHECK_EPOCHS = 48, 40
+EXAMPLE = "example:\n  python -m trainer {} --scenes scenes/ --backgrounds rooms/"
 
 if TYPE_CHECKING:
     from trainer.finder.material import FinderPlan
@@ -16,54 +17,80 @@ if TYPE_CHECKING:
 
 def add_finder(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
-    faces = commands.add_parser("faces", help="train the face finder, convert it, measure it; stopped, it goes on")
+    faces = commands.add_parser(
+        "faces", help="train the face finder, convert it and measure it; if stopped, call it again to go on",
+        description="Train the network that finds faces, convert it to models/faces.tflite, and measure\nit. If "
+        "stopped, the same command goes on from the last whole epoch.",
+        epilog=EXAMPLE.format("faces"),
+    )  # fmt: skip
     faces.set_defaults(command=_faces)
     _add_material(faces, "faces.keras")
-    faces.add_argument("--epochs", type=positive, default=EPOCHS, help="(default: %(default)s, an hour on two cores)")
+    faces.add_argument("--epochs", type=positive, default=EPOCHS,
+                       help="train for so many epochs (default: %(default)s, an hour on two cores)")
 
-    check = commands.add_parser("face-check", help="train the check of models/faces.tflite; stopped, it goes on")
+    check = commands.add_parser(
+        "face-check", help="train the face finder's check; if stopped, call it again to go on",
+        description="Train the second network of the face finder, which checks what models/faces.tflite\nfinds, and "
+        "convert it. If stopped, the same command goes on from the last whole\nepoch.",
+        epilog=EXAMPLE.format("face-check"),
+    )  # fmt: skip
     check.set_defaults(command=_face_check)
     _add_material(check, "faces-check.keras")
     check.add_argument("--epochs", type=positive, default=CHECK_EPOCHS,
-                       help="(default: %(default)s, an hour on two cores)")
+                       help="train for so many epochs (default: %(default)s, an hour on two cores)")
 
-    compare = commands.add_parser("compare-faces", help="put face finders side by side: recall, false boxes")
+    compare = commands.add_parser(
+        "compare-faces", help="put face finders side by side: faces found, false boxes",
+        description="Have several face finders look at the same pictures, and print how many faces\neach finds, and "
+        "how many boxes it draws where there is none.",
+        epilog="example:\n  python -m trainer compare-faces --scenes scenes/ --yunet yunet.onnx",
+    )  # fmt: skip
     compare.set_defaults(command=_compare_faces)
     compare.add_argument("--scenes", type=path, nargs="+", required=True, help="folders of pictures with face boxes")
-    compare.add_argument("--backgrounds", type=path, help="folder of pictures without faces; hard/ counts apart")
-    compare.add_argument("--yunet", type=path, help="YuNet's .onnx, to compare with")
-    compare.add_argument("--only", nargs="+", default=[], help="pictures named so, as 'wider-*' (default: all)")
-    compare.add_argument("--runs", type=target, default=RUNS, help="where compare-faces.md goes (default: runs/)")
+    compare.add_argument("--backgrounds", type=path,
+                         help="a folder of pictures without faces; those in its folder hard/ are counted separately")
+    compare.add_argument("--yunet", type=path, help="YuNet's .onnx file, to compare with")
+    compare.add_argument("--only", nargs="+", default=[], metavar="PATTERN",
+                         help="only pictures whose names fit, as 'wider-*' (default: all)")
+    compare.add_argument("--runs", type=target, default=RUNS, help="folder for compare-faces.md (default: runs/)")
 
-    sheet = commands.add_parser("faces-sheet", help="draw people, and what the kiosk finds and says of them")
+    sheet = commands.add_parser(
+        "faces-sheet", help="draw people, and what the kiosk finds and says of them",
+        description="Draw people with and without masks, and what the kiosk finds and says of them.",
+    )  # fmt: skip
     sheet.set_defaults(command=_sheet)
-    sheet.add_argument("--model", default="door", help="classifier: a name in models/ or a .tflite (default: door)")
-    sheet.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
-    sheet.add_argument("--to", type=path, default=DOCS / "faces.webp", help="a .webp (default: docs/faces.webp)")
+    sheet.add_argument("--model", default="door", help=f"{NAMED} (default: %(default)s)")
+    sheet.add_argument("--seed", type=seed, default=0, help=f"of the people; {SEED}")
+    sheet.add_argument("--to", type=path, default=DOCS / "faces.webp",
+                       help="the .webp file to write (default: docs/faces.webp)")
 
-    page = commands.add_parser("faces-page", help="bring docs/faces.md up to date: card and comparison")
+    page = commands.add_parser(
+        "faces-page", help="bring the tables of docs/faces.md up to date",
+        description="Bring the tables of docs/faces.md up to date with the face finder's card and with\nthe last "
+        "comparison of face finders.",
+    )  # fmt: skip
     page.set_defaults(command=_page)
-    page.add_argument("--models", type=path, default=MODELS, help="where faces.json is (default: models/)")
+    page.add_argument("--models", type=path, default=MODELS, help="folder of faces.json (default: models/)")
     page.add_argument("--runs", type=path, default=RUNS,
-                      help="where compare-faces.json is, if it was made (default: runs/)")
+                      help="folder of compare-faces.json, if it was made (default: runs/)")
 
 
 def _add_material(parser: Parser, weights: str) -> None:
-    parser.add_argument("--start", type=folder, help=f"a {weights} to go on from (default: from scratch)")
+    parser.add_argument("--start", type=folder, help=f"a {weights} whose weights to start from (default: from scratch)")
     parser.add_argument("--scenes", type=folder, nargs="+", required=True,
                         help="folders of pictures with face boxes: a table boxes.csv, Pascal VOC or YOLO")
     parser.add_argument("--backgrounds", type=folder, nargs="+", required=True,
                         help="folders of pictures without faces")
     parser.add_argument("--unlabelled", type=folder, nargs="*", default=[],
                         help="folders of pictures in which the teacher marks the faces")
-    parser.add_argument("--teacher", type=folder, help="YuNet's .onnx, which marks them")
+    parser.add_argument("--teacher", type=folder, help="YuNet's .onnx file, which marks them")
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="PATTERN",
-                        help="pictures named so are measured with and never learned from, as 'wider-*'")
+                        help="pictures whose names fit, as 'wider-*', are measured with and never learned from")
     parser.add_argument("--measure", type=folder, nargs="*", default=[], help="more folders of scenes to measure with")
-    parser.add_argument("--seed", type=seed, default=0, help="of weights and pictures (default: %(default)s)")
-    parser.add_argument("--threads", type=positive, default=2, help="of one operation (default: %(default)s)")
-    parser.add_argument("--runs", type=target, default=RUNS, help="where runs are kept (default: runs/)")
-    parser.add_argument("--models", type=target, default=MODELS, help="where faces.tflite is (default: models/)")
+    parser.add_argument("--seed", type=seed, default=0, help=f"of weights and pictures; {SEED}")
+    parser.add_argument("--threads", type=positive, default=2, help=THREADS)
+    parser.add_argument("--runs", type=target, default=RUNS, help="folder in which runs are kept (default: runs/)")
+    parser.add_argument("--models", type=target, default=MODELS, help="folder of faces.tflite (default: models/)")
 
 
 def _faces(options: argparse.Namespace) -> None:

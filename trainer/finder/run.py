@@ -37,7 +37,7 @@ def require_unknown(sets: dict[str, list[Scene]], material: Material) -> None:
     """Raise PhotosError where scenes to measure with are learned from or watched."""
     for scene in itertools.chain(*sets.values()):
         if scene.path.resolve() in material.known:
-            raise PhotosError(f"{scene.path}: is learned from, measuring with it would flatter: name a folder without "
+            raise PhotosError(f"{scene.path}: is trained on, so measuring with it would flatter: name a folder without "
                               "it to measure with, or keep it apart with --hold-out")
 
 

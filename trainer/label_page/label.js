@@ -17,7 +17,7 @@ async function ask(path, body) {
     headers: { Authorization: `Bearer ${token}` },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  if (answer.status === 401) throw new Error("Open the address that the terminal shows: this one lacks its token.");
+  if (answer.status === 401) throw new Error("This address lacks its token. Open the one that the terminal shows.");
   if (answer.headers.get("Content-Type") === "image/png") return answer.blob();
   const found = await answer.json().catch(() => ({ error: `The server answers ${answer.status}.` }));
   if (found.error) throw new Error(found.error);
@@ -46,7 +46,7 @@ async function show(what, next) {
     seen = false;
     count();
     URL.revokeObjectURL(image.src);
-    said.textContent = `${what}${state.waiting === 0 ? "All are labelled: stop it with Ctrl-C." : `${state.waiting} to go.`}`;
+    said.textContent = `${what}${state.waiting === 0 ? "All are labelled. Stop the program with Ctrl-C in the terminal." : `${state.waiting} to go.`}`;
     if (state.name !== null) {
       image.alt = `Face crop ${state.name}`;
       image.src = URL.createObjectURL(await ask(`/picture?name=${encodeURIComponent(state.name)}`));
@@ -54,7 +54,7 @@ async function show(what, next) {
       seen = true;
     }
   } catch (error) {
-    said.textContent = error instanceof TypeError ? "The server has ended: start it again." : error.message;
+    said.textContent = error instanceof TypeError ? "The program has ended. Start it again in the terminal." : error.message;
   }
   image.hidden = !seen;
   for (const button of buttons) button.disabled = !allowed(button);
@@ -74,7 +74,7 @@ function label(button) {
 }
 
 function back() {
-  if (!busy && state) show("Taken back. ", () => ask("/undo", {}));
+  if (!busy && state) show("Undone. ", () => ask("/undo", {}));
 }
 
 for (const button of buttons) button.addEventListener("click", () => label(button));

@@ -3,7 +3,7 @@
 import argparse
 
 from device.arguments import Parser, path
-from trainer.options import DOCS, positive, seed
+from trainer.options import DOCS, NAMED, SEED, positive, seed
 
 PASSAGES = 18  # two of each kind
 VISITS = 1000
@@ -11,30 +11,41 @@ VISITS = 1000
 
 def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
     """Add the commands."""
-    practice = commands.add_parser("practice", help="draw photos of people with and without masks")
+    practice = commands.add_parser(
+        "practice", help="draw photos of people with and without masks",
+        description="Draw photos of people, each once with a mask and once without, to try training.",
+        epilog="example:\n  python -m trainer practice --to drawn/ --people 500",
+    )  # fmt: skip
     practice.set_defaults(command=_practice)
-    practice.add_argument("--to", type=path, required=True, help="a new folder, for --extra, or --data to practise")
-    practice.add_argument("--people", type=positive, default=200, help="each is drawn twice (default: %(default)s)")
-    practice.add_argument("--seed", type=seed, default=0, help="of the people (default: %(default)s)")
+    practice.add_argument("--to", type=path, required=True, help="a new folder, for --data or --extra of `train`")
+    practice.add_argument("--people", type=positive, default=200,
+                          help="how many people; each is drawn twice (default: %(default)s)")
+    practice.add_argument("--seed", type=seed, default=0, help=f"of the people; {SEED}")
 
     passages = commands.add_parser(
-        "passages", help="make recordings of people at a door, and measure what the kiosk says of them if asked to",
-        description="Draw recordings of people who walk up to a door, with a table of the true visits. With --visits, "
-        "--clips or --page also run them through the kiosk's loop, and feed the decision with visits and an empty day "
-        "as bare numbers",
-    )
+        "passages", help="draw recordings of people at a door, and measure what the kiosk says of them if asked to",
+        description="Draw recordings of people who walk up to a door, with a table of the true visits.\n"
+        "With --visits, --clips or --page, also run them through the kiosk, and simulate\n"
+        "visits and a day without visitors: boxes and scores without pictures.",
+        epilog="examples:\n  python -m trainer passages --to drawn/\n"
+        "  python -m trainer passages --to drawn/ --visits 1000",
+    )  # fmt: skip
     passages.set_defaults(command=_passages)
     passages.add_argument("--to", type=path, required=True, help="a new or empty folder for recordings and visits.csv")
-    passages.add_argument("--count", type=positive, default=PASSAGES, help="recordings (default: %(default)s)")
-    passages.add_argument("--faces", type=path, help="face crops in with_mask/ and without_mask/ (default: drawn)")
-    passages.add_argument("--backgrounds", type=path, help="pictures without faces (default: drawn)")
-    passages.add_argument("--model", default="door", help="a name in models/ or a .tflite (default: %(default)s)")
-    passages.add_argument("--visits", type=positive, help=f"measure, with so many as bare numbers (else {VISITS})")
+    passages.add_argument("--count", type=positive, default=PASSAGES, help="how many recordings (default: %(default)s)")
+    passages.add_argument("--faces", type=path,
+                          help="a folder with face crops in with_mask/ and without_mask/ (default: drawn faces)")
+    passages.add_argument("--backgrounds", type=path, help="a folder of pictures without faces (default: drawn ones)")
+    passages.add_argument("--model", default="door", help=f"{NAMED} (default: %(default)s)")
+    passages.add_argument("--visits", type=positive,
+                          help=f"also measure, with so many simulated visits ({VISITS} with --clips or --page alone)")
     passages.add_argument("--measure", type=positive, metavar="PEOPLE",
-                          help="first measure the noise of those numbers anew, on so many drawn people, and replace it")
-    passages.add_argument("--clips", type=path, help="a folder with recordings and a table videos.csv of what is seen")
-    passages.add_argument("--page", action="store_true", help="also write the figures into docs/door.md")
-    passages.add_argument("--seed", type=seed, default=0, help="of people and ways (default: %(default)s)")
+                          help="first measure anew, on so many drawn people, how boxes and scores vary, and replace "
+                          "the figures that are kept of it")
+    passages.add_argument("--clips", type=path, help="also measure with the recordings of this folder, whose table "
+                          "videos.csv says what is seen in each")
+    passages.add_argument("--page", action="store_true", help="also measure, and write the figures into docs/door.md")
+    passages.add_argument("--seed", type=seed, default=0, help=f"of people and ways; {SEED}")
 
 
 def _passages(options: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 
 const PICTURE_MS = 400;
 const MINUTE_MS = 1000;
-const TURNED = " The zones lie in the picture as it was: draw them anew after the start.";
-const LEFT = "Something was changed and isn't saved. Start the kiosk again without it?";
-const UNSAVED = "Started without a kiosk.toml: values can be tried, not saved. Start it by make run CONFIG=FILE, or with --config FILE.";
-const UPDATED = "The kiosk was brought up to date, and this page is of before: save what was changed in it, or note it and load the page anew.";
-const FAILED = "The kiosk didn't do it: what it printed may tell why (journalctl -u mask-kiosk).";
+const TURNED = " The zones still fit the picture as it was: draw them again after the restart.";
+const LEFT = "There are changes that aren't saved. Start the kiosk again without them?";
+const UNSAVED = "The kiosk was started without a kiosk.toml: values can be tried, but not saved. To save, start it with make run CONFIG=FILE, or with --config FILE.";
+const UPDATED = "The kiosk was updated, and this page is an old one. Save your changes, or note them and reload the page.";
+const FAILED = "The kiosk didn't do it. Its log may say why (journalctl -u mask-kiosk).";
 
 const grey = document.querySelector("#grey");
 const tested = document.querySelector("#tested");
@@ -122,7 +122,7 @@ values.addEventListener("submit", async (event) => {
   remember(posted);
   minute.waiting = done.waiting;
   offerRestart();
-  const since = Object.keys(changes()).length ? ", but for what was changed since" : "";
+  const since = Object.keys(changes()).length ? ", except what was changed since" : "";
   const turned = ["rotation", "mirror"].some((key) => key in (posted.camera ?? {})) && zonesNow().length;
   saved.textContent = `Saved in ${done.saved}${since}.${turned ? TURNED : ""}`;
   lastMinute();

@@ -71,12 +71,12 @@ function takeOver() {
     changed.set(input, value);
   }
   const names = others.join("; ");
-  if (names) say(saved, `Another page has saved ${names}: Save replaces that by what stands here.`);
+  if (names) say(saved, `Another page has saved ${names}. Save replaces that with what is here.`);
   const zones = JSON.stringify(minute.decision.zones.map(rounded));
   const now = JSON.stringify(zonesNow());
   if (zones === zonesBefore || drag) return;
   if (now === zonesBefore) showZones(minute.decision.zones);
-  else if (now !== zones) say(zoneSaid, "Another page has saved other zones: Save replaces them by these.");
+  else if (now !== zones) say(zoneSaid, "Another page has saved other zones. Save replaces them with these.");
   zonesBefore = zones;
 }
 
