@@ -8,6 +8,7 @@ from deploy.errors import DeployError
 from deploy.lock import RUNTIMES
 from deploy.wheels import PYTHONS
 from device.arguments import Parser, path
+from device.errors import KioskError
 
 LATEST = max(PYTHONS)  # Debian release
 
@@ -18,12 +19,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
     runs there, 5 a release couldn't be kept, 6 it is dark there, 130 stopped by Ctrl-C.
     """
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         return int(options.command(options))
     except DeployError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
+    except KioskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DeployError.code
     except OSError as error:
         print(f"error: {commands.refusal(error)}", file=sys.stderr)
         return DeployError.code

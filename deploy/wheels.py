@@ -13,6 +13,7 @@ from threading import Lock
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, requirements
 from device.disk import NO_ROOM, sync
+from device.folders import user_folder
 
 PYTHONS = {"12": "3.11", "13": "3.13"}  # of each Debian release
 GLIBC = {"12": 36, "13": 41}  # the minor version of glibc 2; a wheel for an older one runs too
@@ -22,7 +23,7 @@ ONE = Lock()  # hosts side by side want the same wheels: the first has them fetc
 
 def cache() -> Path:
     """Return where wheels are kept between deployments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mask-kiosk" / "wheels"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "wheels"
 
 
 def fetch(pins: list[Pin], debian: str) -> list[Path]:

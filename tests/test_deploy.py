@@ -45,6 +45,7 @@ from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
+from trainer.__main__ import main as train
 
 # 0-10 on systemd's scale; the agent installs, for which it has to be root.
 EXPOSURES = {"mask-kiosk.service": 1.6, "mask-kiosk-pull.service": 2.5}
@@ -573,6 +574,20 @@ def test_settings_of_another_shape_do_not_hide_the_other_facts(
     (tmp_path / "kiosk.toml").write_text(text)
     found = facts()  # what is wrong there `device check` says
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
+@pytest.mark.parametrize(("begin", "words"), [(main, ["status", "pi@kiosk"]), (train, ["collect-key"])])
+def test_a_user_without_a_home_is_told_what_to_set(
+    begin: Callable[[list[str]], int], words: list[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name in ("XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)  # of nobody, who has no home
+    assert begin(words) == 2
+    assert capsys.readouterr().err == (
+        "error: the user 2147483646 has no home, expected a folder: set HOME= or XDG_CONFIG_HOME=\n"
+    )
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])

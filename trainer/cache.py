@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.disk import NO_ROOM, sync
+from device.folders import user_folder
 
 LOCK = ".lock"  # a file in a folder that is being filled
 UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder once it is whole
@@ -26,7 +27,7 @@ UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder on
 
 def cache_folder() -> Path:
     """Return $XDG_CACHE_HOME/mask-kiosk, by default ~/.cache/mask-kiosk."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mask-kiosk"
+    return user_folder("XDG_CACHE_HOME", ".cache")
 
 
 def write_whole(path: Path, content: bytes) -> None:
