@@ -11,8 +11,8 @@ from deploy.pi.facts import FACES
 from deploy.remote import Remote
 from deploy.say import Say
 from device.crop_store import NAME, SUFFIX
+from device.disk import write_whole
 from device.seal import SealError, fingerprint, unseal
-from trainer.cache import write_whole
 from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private_key
 
 if TYPE_CHECKING:
