@@ -928,6 +928,20 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
     assert told.err == "pi@hangs  error  hasn't answered for 5 s, expected an answer: restart the Pi\n"
 
 
+def test_a_mistake_about_one_host_does_not_keep_what_became_of_others_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
+    odd = "case $* in *pi@odd*) echo {}; exit ;; esac"
+    script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\n{odd}\necho '{found}'\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["status", "pi@odd", "pi@works"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "pi@works  ok  no release; debian 12, 9 MB free\n"
+    assert told.err.count("Traceback") == 1
+    assert told.err.endswith("\npi@odd    error  failed: KeyError('unit')\n")
+
+
 @pytest.mark.parametrize("files", [[], [(TREE / "requirements.lock", "a"), (TREE / "requirements.lock", "b")]])
 def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
     files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
