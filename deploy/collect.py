@@ -51,6 +51,8 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
     already, labelled or not, isn't written twice. Raises DeployError, also for crops that another key opens.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in target.glob("*.png.*.partial"):  # by one that was killed: a face that `make label` doesn't show
+        left.unlink(missing_ok=True)
     arrived, new, foreign, broken = list[str](), 0, 0, False
     with remote.start(SEND) as running, Watch(running) as watch:
         assert running.stdout is not None  # noqa: S101

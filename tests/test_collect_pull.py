@@ -2,6 +2,8 @@
 
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -117,6 +119,25 @@ def test_a_connection_that_breaks_loses_nothing(kiosk: Kiosk, cut: int, whole: i
     assert kiosk.here().items() <= kiosk.pictures.items()
     assert kiosk.fetch()[0] == 0
     assert (kiosk.here(), kiosk.left()) == (kiosk.pictures, [])
+
+
+KILLED = """import os, signal, sys
+from deploy.__main__ import main
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""
+
+
+def test_what_a_killed_copy_left_goes_with_the_next(kiosk: Kiosk) -> None:
+    kiosk.keep(2)
+    words = ["collect", HOST, "--to", str(kiosk.faces), "--key", str(kiosk.private)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=TREE, env=kiosk.environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = kiosk.faces.iterdir()
+    assert left.read_bytes() in kiosk.pictures.values()
+    shutil.rmtree(kiosk.collected)  # its time was up
+    assert kiosk.fetch()[0] == 0
+    assert list(kiosk.faces.iterdir()) == []
 
 
 def test_a_host_that_hangs_is_given_up(
