@@ -9,6 +9,7 @@ from deploy.lock import RUNTIMES
 from deploy.wheels import PYTHONS
 from device.arguments import Parser, path
 from device.errors import KioskError
+from device.folders import user_folder
 
 LATEST = max(PYTHONS)  # Debian release
 
@@ -81,8 +82,9 @@ def parser() -> Parser:
     publishing.add_argument("--trust", type=path, nargs="+", default=[], help="more public keys to believe")
     publishing.add_argument("--days", type=float, default=30.0, help="how long the manifest is believed")
     publishing.add_argument("--rings", default=publish.RINGS, help="percent of the kiosks @ hours (%(default)s)")
+    key = user_folder("XDG_CONFIG_HOME", ".config") / "update"  # its public one lies beside it, with .pub
     for each in (making, publishing, following):
-        each.add_argument("--key", type=path, default=publish.default_key(), help="the private key (%(default)s)")
+        each.add_argument("--key", type=path, default=key, help="the private key (%(default)s)")
     for each in (putting, packing, publishing):
         each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0], help="what runs the networks there")
     return made

@@ -35,16 +35,10 @@ from deploy.manifest import (
 )
 from deploy.pi.files import write
 from deploy.release import TREE, Release, plan, shipped
-from device.folders import user_folder
 
 RINGS = "5@0 25@24 100@72"
 LAST_RING_DAYS = 1.0  # that a manifest is believed at least after its last ring's turn: kiosks look once an hour
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
-
-
-def default_key() -> Path:
-    """Return where the private key lies, its public one beside it with .pub."""
-    return user_folder("XDG_CONFIG_HOME", ".config") / "update"
 
 
 def make_keys(key: Path) -> str:
