@@ -9,6 +9,8 @@ from deploy.lock import RUNTIMES
 from deploy.manifest import MOST_DAYS
 from deploy.wheels import PYTHONS
 from device.arguments import Parser, path
+from device.errors import KioskError
+from device.folders import user_folder
 
 LATEST = max(PYTHONS)  # Debian release
 CODES = """`python -m deploy COMMAND --help` explains a command.
@@ -30,12 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 a release was taken back or the doctor found something, 2 refused, 3 not reached, 4 another deployment
     runs there, 5 a release couldn't be kept, 6 it was too dark to try it, 130 stopped by Ctrl-C.
     """
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         return int(options.command(options))
     except DeployError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.code
+    except KioskError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return DeployError.code
     except OSError as error:
         print(f"error: {commands.refusal(error)}", file=sys.stderr)
         return DeployError.code
@@ -143,8 +148,9 @@ def parser() -> Parser:
     publishing.add_argument("--rings", default=publish.RINGS,
                             help="which share of the kiosks takes the release when, as PERCENT@HOURS, rising up to 100 "
                             "percent (default: '%(default)s')")
+    key = user_folder("XDG_CONFIG_HOME", ".config") / "update"  # its public one lies beside it, with .pub
     for each in (making, publishing, following):
-        each.add_argument("--key", type=path, default=publish.default_key(),
+        each.add_argument("--key", type=path, default=key,
                           help="the private key that signs releases (default: %(default)s)")
     for each in (putting, packing, publishing):
         each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0],

@@ -5,7 +5,7 @@ from math import ceil
 from typing import Any
 
 from deploy.lock import Pin
-from deploy.pi.facts import HOME, PYTHON
+from deploy.pi.facts import HOME, PYTHON, usb_device
 from device.doctor.storage import FREE_MB
 
 CLOCK_SECONDS = 86400  # further off, certificates of package indexes may seem invalid
@@ -38,11 +38,10 @@ def refusals(facts: Facts) -> list[str]:
         found.append(f"has no group {groups}, expected Raspberry Pi OS, whose camera and pins belong to it")
     if facts["settings_wrong"]:
         found.append(f"{facts['settings_wrong']}, expected valid TOML: correct it there")
-    found += [
-        f"has no camera {name} (/dev/video{name.partition(':')[2]}), which kiosk.toml names: "
-        "connect it, or correct [camera]"
-        for name in facts["usb_missing"]
-    ]
+    if camera := facts["usb_missing"]:
+        found.append(
+            f"has no camera {camera} ({usb_device(camera)}), which kiosk.toml names: connect it, or correct [camera]"
+        )
     return found
 
 

@@ -8,11 +8,11 @@ from typing import IO, TYPE_CHECKING
 
 from deploy.errors import DeployError, UnreachedError
 from deploy.pi.facts import FACES
-from deploy.remote import Remote
+from deploy.remote import Remote, Watch
 from deploy.say import Say
 from device.crop_store import NAME, SUFFIX
+from device.disk import write_whole
 from device.seal import SealError, fingerprint, unseal
-from trainer.cache import write_whole
 from trainer.collect_key import PRIVATE, KeyFileError, keys_folder, read_private_key
 
 if TYPE_CHECKING:
@@ -51,35 +51,39 @@ def collect(remote: Remote, target: Path, key: "X25519PrivateKey", say: Say) -> 
     already, labelled or not, isn't written twice. Raises DeployError, also for crops that another key opens.
     """
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in target.glob("*.png.*.partial"):  # by one that was killed: a face that `make label` doesn't show
+        left.unlink(missing_ok=True)
     arrived, new, foreign, broken = list[str](), 0, 0, False
-    running = remote.start(SEND)
-    assert running.stdout is not None  # noqa: S101
-    try:
-        for name, sealed in crops(running.stdout):
-            try:
-                picture = unseal(sealed, key)
-            except SealError:
-                foreign += 1
-                continue
-            file = _picture_name(name)
-            if not ((target / file).exists() or any(target.glob(f"*/{file}"))):
-                write_whole(target / file, picture)
-                new += 1
-            arrived.append(name)
-    except tarfile.TarError:  # it ended early, or isn't one
-        broken = True
-    except BaseException:
-        running.kill()
-        raise
-    finally:
-        errors = running.communicate()[1].decode(errors="replace")
+    with remote.start(SEND) as running, Watch(running) as watch:
+        assert running.stdout is not None  # noqa: S101
+        try:
+            for name, sealed in crops(running.stdout):
+                watch.begin()
+                try:
+                    picture = unseal(sealed, key)
+                except SealError:
+                    foreign += 1
+                    continue
+                file = _picture_name(name)
+                if not ((target / file).exists() or any(target.glob(f"*/{file}"))):
+                    write_whole(target / file, picture)
+                    new += 1
+                arrived.append(name)
+        except tarfile.TarError:  # it ended early, or isn't one
+            broken = True
+        except BaseException:
+            running.kill()
+            raise
+        finally:
+            errors = running.communicate()[1].decode(errors="replace")
     if arrived:
         say(f"{new} crops written to {target}, {len(arrived) - new} were there")
         code, _ = remote.ask(REMOVE, "\n".join(arrived))
         if code:
             raise DeployError(f"{len(arrived)} crops are here and can't be removed there: run the same command again")
     if running.returncode or (broken and (arrived or foreign)):
-        found = next((line.strip() for line in errors.splitlines() if line.strip()), f"code {running.returncode}")
+        end = "it fell silent" if watch.ended else f"code {running.returncode}"
+        found = next((line.strip() for line in errors.splitlines() if line.strip()), end)
         raise UnreachedError(f"the copy stopped ({found}), {len(arrived)} crops arrived: run the same command again")
     if broken:
         raise DeployError(

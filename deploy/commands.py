@@ -1,6 +1,7 @@
 """The verbs of the workstation's command line. Each returns its exit code: the worst of all hosts."""
 
 import argparse
+import traceback
 from collections.abc import Callable
 from functools import partial
 from shlex import join
@@ -176,6 +177,9 @@ def _result(verb: Verb, name: str) -> Result:
         return error.code, str(error)
     except OSError as error:
         return DeployError.code, refusal(error)
+    except Exception as error:  # a mistake of ours: what became of other hosts is told all the same
+        traceback.print_exc()
+        return DeployError.code, f"failed: {error!r}"
 
 
 def refusal(error: OSError) -> str:

@@ -41,11 +41,6 @@ LAST_RING_DAYS = 1.0  # that a manifest is believed at least after its last ring
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in an archive: the same tree makes the same bytes
 
 
-def default_key() -> Path:
-    """Return where the private key lies, its public one beside it with .pub."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mask-kiosk" / "update"
-
-
 def make_keys(key: Path) -> str:
     """Make a pair of Ed25519 keys, the private one for its owner's eyes alone; return what to do with it.
 

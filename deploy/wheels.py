@@ -13,6 +13,7 @@ from threading import Lock
 from deploy.errors import DeployError
 from deploy.lock import Pin, chosen, requirements
 from device.disk import NO_ROOM, sync
+from device.folders import user_folder
 
 PYTHONS = {"12": "3.11", "13": "3.13"}  # of each Debian release
 GLIBC = {"12": 36, "13": 41}  # the minor version of glibc 2; a wheel for an older one runs too
@@ -22,7 +23,7 @@ ONE = Lock()  # hosts side by side want the same wheels: the first has them fetc
 
 def cache() -> Path:
     """Return where wheels are kept between deployments."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mask-kiosk" / "wheels"
+    return user_folder("XDG_CACHE_HOME", ".cache") / "wheels"
 
 
 def fetch(pins: list[Pin], debian: str) -> list[Path]:
@@ -33,19 +34,19 @@ def fetch(pins: list[Pin], debian: str) -> list[Path]:
     folder = cache() / f"debian-{debian}"
     with ONE:
         folder.mkdir(parents=True, exist_ok=True)
-        missing = [pin for pin in pins if not _has(folder, pin)]
+        _remove_wrong(folder, pins)
+        missing = [pin for pin in pins if not any(pin.names_wheel(file.name) for file in folder.glob("*.whl"))]
         if missing:
             _fetch(missing, debian, folder)
         return chosen(folder, pins)
 
 
-def _has(folder: Path, pin: Pin) -> bool:
-    """Tell whether a folder has a wheel of a pin; remove what bears its name and isn't one of the lock's."""
-    named = [file for file in folder.glob("*.whl") if pin.names_wheel(file.name)]
-    good = [file for file in named if sha256(file.read_bytes()).hexdigest() in pin.hashes]
-    for file in set(named) - set(good):
-        file.unlink()
-    return bool(good)
+def _remove_wrong(folder: Path, pins: list[Pin]) -> None:
+    """Remove what bears the name of a pin's wheel and isn't one of the lock's."""
+    for file in list(folder.glob("*.whl")):
+        hashes = [pin.hashes for pin in pins if pin.names_wheel(file.name)]
+        if hashes and sha256(file.read_bytes()).hexdigest() not in hashes[0]:
+            file.unlink()
 
 
 def _fetch(pins: list[Pin], debian: str, folder: Path) -> None:

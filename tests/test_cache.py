@@ -33,7 +33,8 @@ def limited(command: str, *words: object) -> str:
 
 WRITES = """import sys
 from pathlib import Path
-from trainer.cache import whole_folder, write_whole
+from device.disk import write_whole
+from trainer.cache import whole_folder
 path = Path(sys.argv[1])
 if path.suffix:
     write_whole(path, bytes(2000))

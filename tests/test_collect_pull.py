@@ -2,6 +2,8 @@
 
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from footprint import TREE
 from local_ssh import local_ssh
 
+from deploy.__main__ import main
 from device.seal import fingerprint, seal
 from trainer.collect_key import PRIVATE, make_pair, read_private_key
 
@@ -116,6 +119,37 @@ def test_a_connection_that_breaks_loses_nothing(kiosk: Kiosk, cut: int, whole: i
     assert kiosk.here().items() <= kiosk.pictures.items()
     assert kiosk.fetch()[0] == 0
     assert (kiosk.here(), kiosk.left()) == (kiosk.pictures, [])
+
+
+KILLED = """import os, signal, sys
+from deploy.__main__ import main
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+main(sys.argv[1:])
+"""
+
+
+def test_what_a_killed_copy_left_goes_with_the_next(kiosk: Kiosk) -> None:
+    kiosk.keep(2)
+    words = ["collect", HOST, "--to", str(kiosk.faces), "--key", str(kiosk.private)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=TREE, env=kiosk.environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = kiosk.faces.iterdir()
+    assert left.read_bytes() in kiosk.pictures.values()
+    shutil.rmtree(kiosk.collected)  # its time was up
+    assert kiosk.fetch()[0] == 0
+    assert list(kiosk.faces.iterdir()) == []
+
+
+def test_a_host_that_hangs_is_given_up(
+    kiosk: Kiosk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bin/ssh").write_text("#!/bin/sh\nexec sleep 1000\n")
+    monkeypatch.setenv("PATH", kiosk.environment["PATH"])
+    monkeypatch.setattr("deploy.remote.SILENT_SECONDS", 1.0)
+    assert main(["collect", HOST, "--to", str(kiosk.faces), "--key", str(kiosk.private)]) == 3
+    assert capsys.readouterr().err == (
+        f"{HOST}  error  the copy stopped (it fell silent), 0 crops arrived: run the same command again\n"
+    )
 
 
 def test_what_could_not_be_removed_there_comes_only_once(kiosk: Kiosk) -> None:

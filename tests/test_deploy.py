@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import pwd
 import re
 import resource
 import shutil
@@ -44,6 +45,7 @@ from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
 from deploy.steps import facts_of
 from device.settings import Settings, SignalSettings, read_settings
+from trainer.__main__ import main as train
 
 # 0-10 on systemd's scale; the agent installs, for which it has to be root.
 EXPOSURES = {"mask-kiosk.service": 1.6, "mask-kiosk-pull.service": 2.5}
@@ -244,7 +246,7 @@ def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
 FACTS: Facts = {
     "user": "pi", "architecture": "arm64", "system": "debian 12", "systemd": True, "sudo": True, "groups_missing": [],
     "free_mb": 9000, "time": 0.0, "packages_missing": [], "pip": True, "numpy": "1.24.2", "settings_wrong": "",
-    "usb_missing": [], "wheels": {},
+    "usb_missing": "", "wheels": {},
 }  # fmt: skip
 
 
@@ -558,19 +560,34 @@ def test_settings_with_the_mark_that_windows_writes_are_read(
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ('camera = "usb:97"', []),
-        ("camera = [1]", []),
-        ("[camera]\nsource = 0", []),
-        ('[[camera]]\nsource = ["usb:97"]\n[[camera]]\nsource = "usb:98"', ["usb:98"]),
+        ('camera = "usb:97"', ""),
+        ("camera = [1]", ""),
+        ("[camera]\nsource = 0", ""),
+        ('[[camera]]\nsource = "usb:98"', ""),
+        ('[camera]\nsource = "usb:98"', "usb:98"),
     ],
 )
 def test_settings_of_another_shape_do_not_hide_the_other_facts(
-    text: str, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deploy.pi.facts.CONFIG", tmp_path / "kiosk.toml")
     (tmp_path / "kiosk.toml").write_text(text)
     found = facts()  # what is wrong there `device check` says
     assert (found["settings_wrong"], found["usb_missing"]) == ("", missing)
+
+
+@pytest.mark.parametrize(("begin", "words"), [(main, ["status", "pi@kiosk"]), (train, ["collect-key"])])
+def test_a_user_without_a_home_is_told_what_to_set(
+    begin: Callable[[list[str]], int], words: list[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name in ("XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)  # of nobody, who has no home
+    assert begin(words) == 2
+    assert capsys.readouterr().err == (
+        "error: the user 2147483646 has no home, expected a folder: set HOME= or XDG_CONFIG_HOME=\n"
+    )
 
 
 @pytest.mark.parametrize("plugged_in", [True, False])
@@ -609,7 +626,7 @@ def test_a_release_that_does_not_say_what_it_is_does_not_hide_the_other_facts(
     (tmp_path / "last.json").unlink()
     (tmp_path / "last.json").mkdir()  # as what can't be read
     assert facts()["pulled"] == {}
-    assert found["name"] == socket.gethostname()
+    assert found["user"] == pwd.getpwuid(os.geteuid()).pw_name
 
 
 @pytest.mark.parametrize(
@@ -911,6 +928,20 @@ def test_a_host_that_hangs_does_not_keep_what_others_say_from_being_told(
     assert told.err == "pi@hangs  error  hasn't answered for 5 s, expected an answer: restart the Pi\n"
 
 
+def test_a_mistake_about_one_host_does_not_keep_what_became_of_others_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.dumps({"system": "debian 12", "free_mb": 9, "current": {}, "released": False, "unit": {}})
+    odd = "case $* in *pi@odd*) echo {}; exit ;; esac"
+    script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\n{odd}\necho '{found}'\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert main(["status", "pi@odd", "pi@works"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "pi@works  ok  no release; debian 12, 9 MB free\n"
+    assert told.err.count("Traceback") == 1
+    assert told.err.endswith("\npi@odd    error  failed: KeyError('unit')\n")
+
+
 @pytest.mark.parametrize("files", [[], [(TREE / "requirements.lock", "a"), (TREE / "requirements.lock", "b")]])
 def test_a_host_that_hangs_while_it_builds_or_takes_files_is_given_up(
     files: list[tuple[Path, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -930,7 +961,7 @@ def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypa
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert facts_of(kiosk(f"exec {sys.executable} -I -"))["system"]
-    with pytest.raises(DeployError, match=r"^says 'Welcome to the door!', expected what it is: see to it that its"):
+    with pytest.raises(DeployError, match=r"^says 'Welcome to the door!', expected an answer: make sure that its"):
         facts_of(kiosk("cat > /dev/null"))
     with pytest.raises(DeployError, match=r"^says '12', expected what it is"):
         facts_of(kiosk("cat > /dev/null; echo 12"))

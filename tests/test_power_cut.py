@@ -11,13 +11,13 @@ import pytest
 from footprint import TREE
 from test_privacy import can_trace
 
-from trainer.cache import write_whole
+from device.disk import write_whole
 
 OLD, NEW = "[decision]\nhold_seconds = 1\n", "[decision]\nhold_seconds = 3.0\n"
 WRITERS = {
     "setup page": "from device.web.edit import edit_settings\nedit_settings(path, {'decision': {'hold_seconds': 3.0}}, "
                   "bool)",
-    "trainer": f"from trainer.cache import write_whole\nwrite_whole(path, {NEW.encode()!r})",
+    "trainer": f"from device.disk import write_whole\nwrite_whole(path, {NEW.encode()!r})",
 }
 SAVE_STATE = """from trainer.runs import State, save_state
 save_state(State(best="best.keras", last="last.keras"), path.parent)"""
@@ -123,6 +123,15 @@ def test_many_may_write_the_same_file_at_once(tmp_path: Path) -> None:
 
     assert path.read_bytes() in contents
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_also_where_nothing_could_be_made(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 250)  # too long with anything behind it
+
+    with pytest.raises(OSError, match="File name too long") as found:
+        write_whole(path, b"content")
+
+    assert found.value.filename == str(path)
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Names the folder outside the tree for what can be fetched or made again, and writes files whole or bit by bit."""
+"""Names the folder outside the tree for what can be fetched or made again; writes folders whole, files bit by bit."""
 
 import contextlib
 import fcntl
@@ -6,7 +6,6 @@ import glob
 import io
 import math
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.disk import NO_ROOM, sync
+from device.disk import NO_ROOM, sync, write_whole
+from device.folders import user_folder
 
 LOCK = ".lock"  # a file in a folder that is being filled
 UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder once it is whole
@@ -26,24 +26,7 @@ UNFINISHED = (".new", ".partial")  # endings of what becomes a file or folder on
 
 def cache_folder() -> Path:
     """Return $XDG_CACHE_HOME/mask-kiosk, by default ~/.cache/mask-kiosk."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mask-kiosk"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a power cut leaves either the old content or the new, whoever else writes it meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")  # tempfile's is for its owner alone
-    with _errors_name(path):
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    sync(path.parent)  # the name too
+    return user_folder("XDG_CACHE_HOME", ".cache")
 
 
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:

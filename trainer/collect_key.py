@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from device.errors import KioskError
+from device.folders import user_folder
 from device.seal import fingerprint
 
 PRIVATE, PUBLIC = "collect-private.pem", "collect-public.pem"
@@ -25,7 +26,7 @@ class KeyFileError(KioskError, ValueError):
 
 def keys_folder() -> Path:
     """Return $XDG_CONFIG_HOME/mask-kiosk, by default ~/.config/mask-kiosk."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mask-kiosk"
+    return user_folder("XDG_CONFIG_HOME", ".config")
 
 
 def make_pair(folder: Path) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from device.classifier import Classifier
+from device.disk import write_whole
 from device.model_card import read_card
-from trainer.cache import write_whole
 from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer
 from trainer.evaluate import evaluate
 from trainer.finders import finder_for

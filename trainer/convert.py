@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from device.cards import card_json
+from device.disk import write_whole
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
-from trainer.cache import cache_folder, write_whole
+from trainer.cache import cache_folder
 from trainer.calibration import calibrate
 from trainer.copies import Material, gather
 from trainer.cutting import CROP_MARGIN

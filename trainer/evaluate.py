@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from device.classifier import Classifier
+from device.disk import write_whole
 from device.faces import FaceFinder
-from trainer.cache import write_whole
 from trainer.judging import judge_crops, judge_folder, require_classes
 from trainer.photos import BOXES_TABLE, LABELS, MASKED, WORN_WRONG_SLICE, PhotosError
 from trainer.scores import Interval, Scores, right_share, score

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from device.classifier import Classifier
+from device.disk import write_whole
 from device.events import State
 from device.faces import FaceFinder, Luma
 from device.golden import ANSWERS, FORMAT, Golden, GoldenPicture, alarm_scores, golden_folder, state_of
-from trainer.cache import write_whole
 from trainer.drawing import draw_person
 from trainer.drawn_person import random_person
 from trainer.practice import draw_background, place, random_light

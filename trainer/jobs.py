@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.cache import write_whole
+from device.disk import write_whole
 from trainer.cluster import each
 from trainer.dataset import Dataset
 from trainer.networks import NETWORKS

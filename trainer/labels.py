@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from device.disk import write_whole
 from device.pictures import OF_PHONES, SUFFIXES
-from trainer.cache import write_whole
 from trainer.photos import CROPS_TABLE, DROPPED, KNOWN, WAITING, PhotosError, read_rows, read_text
 from trainer.sources import require_utf8
 

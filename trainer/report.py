@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-from trainer.cache import write_whole
+from device.disk import write_whole
 from trainer.dataset import Dataset
 from trainer.occlusion import occlusion_map
 from trainer.photos import ALARM_LABEL, BARE, LABELS

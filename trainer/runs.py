@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from device.disk import sync
+from device.disk import sync, write_whole
 from device.errors import KioskError
-from trainer.cache import write_whole
 from trainer.provenance import commit, versions
 
 

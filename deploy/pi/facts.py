@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -36,9 +35,9 @@ GROUPS = ("video", "render", "gpio")  # whose members may use camera and pins
 def facts() -> dict[str, Any]:
     """Return all of it."""
     found, wrong = settings()
+    camera = source(found)
     unit = output("systemctl", "show", "--property=ActiveState,SubState,NRestarts,StatusText", UNIT)
     return {
-        "name": socket.gethostname(),
         "user": output("id", "-un"),
         "architecture": output("dpkg", "--print-architecture") or os.uname().machine,
         "system": system(),
@@ -51,7 +50,7 @@ def facts() -> dict[str, Any]:
         "pip": importlib.util.find_spec("pip") is not None,
         "numpy": version("numpy"),
         "settings_wrong": wrong,
-        "usb_missing": [name for name in sources(found) if name.startswith("usb:") and not device(name).exists()],
+        "usb_missing": camera if camera.startswith("usb:") and not usb_device(camera).exists() else "",
         "released": (HOME / "current").exists(),  # what it is may be unknown: its release.json may be damaged
         "half_removed": GONE.exists(),  # by a power cut
         "current": said(HOME / "current" / "release.json"),
@@ -119,21 +118,21 @@ def settings() -> tuple[dict[str, Any], str]:
         return {}, f"{CONFIG}: {error}"
 
 
-def sources(found: dict[str, Any]) -> list[str]:
-    """Return where the frames come from with these settings; sections and sources of another shape name nothing."""
+def source(found: dict[str, Any]) -> str:
+    """Return where the frames come from with these settings; nothing where they have a shape that the kiosk refuses."""
     section = found.get("camera", {})
-    tables = [each for each in (section if isinstance(section, list) else [section]) if isinstance(each, dict)]
-    return [source for source in (table.get("source", "pi") for table in tables) if isinstance(source, str)]
+    named = section.get("source", "pi") if isinstance(section, dict) else ""
+    return named if isinstance(named, str) else ""
 
 
-def device(usb: str) -> Path:
+def usb_device(usb: str) -> Path:
     """Return the device of a source such as usb:0."""
     return Path(f"/dev/video{usb.partition(':')[2]}")
 
 
 def missing(found: dict[str, Any]) -> list[str]:
     """Return the names of Debian's packages that the kiosk lacks with these settings."""
-    wanted = {**PACKAGES, **(PI_CAMERA if "pi" in sources(found) else {})}  # `|` is Python 3.9
+    wanted = {**PACKAGES, **(PI_CAMERA if source(found) == "pi" else {})}  # `|` is Python 3.9
     return [package for module, package in wanted.items() if importlib.util.find_spec(module) is None]
 
 

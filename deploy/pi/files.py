@@ -3,14 +3,13 @@
 import ctypes
 import errno
 import os
-import secrets
 import shutil
 from pathlib import Path
 
 from deploy.errors import DeployError, UnkeptError
 from deploy.pi.facts import GONE, HOME
 from deploy.pi.receive import ROOM
-from device.disk import NO_ROOM, sync
+from device.disk import NO_ROOM, sync, write_whole
 
 RELEASES = HOME / "releases"
 CURRENT = HOME / "current"  # a link to the release that runs and starts
@@ -33,22 +32,7 @@ def refusal(error: OSError) -> DeployError:
 
 def write(path: Path, content: str | bytes) -> None:
     """Replace a file, readable by everybody. Raises OSError, which names it; then it is as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name that nobody foresees: whoever else may write in the folder, or writes the same file, is kept apart.
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        with fresh.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        error.filename = str(path)  # a full disk names none
-        raise
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync(path.parent)
+    write_whole(path, content.encode() if isinstance(content, str) else content, 0o644)
 
 
 def point(link: Path, target: Path) -> None:

@@ -64,7 +64,7 @@ def _told(error: DeployError | OSError, ran: str, runs: str) -> tuple[int, str]:
 
 def look(computer: Computer, now: float) -> str:
     """Return what the server's manifest is, if it is believed. Raises DeployError."""
-    manifest, _ = _believed(computer, now)
+    manifest, _ = _believed(computer, now, read_state(computer))
     return f"serial {manifest.serial} is believed"
 
 
@@ -72,10 +72,11 @@ def pull(computer: Computer, now: float) -> str:
     """Install what the manifest names, if it is new and this computer's turn; return what became of it in one line."""
     server, signers = computer.server(), computer.at(SIGNERS)
     trusted = signers.read_bytes()  # before: what `make follow` writes meanwhile isn't written over
-    manifest, state = _believed(computer, now)
+    known = read_state(computer)
+    manifest, state = _believed(computer, now, known)
     if trusted != (believed := signers_file(manifest.signers).encode()):
         write(signers, believed)
-    if state != read_state(computer):
+    if state != known:
         write_ran(computer, state.sha256)
         write_state(computer, state)
     debian = system(computer.root).split()[1]  # not the current release's: it may have been upgraded since
@@ -83,7 +84,7 @@ def pull(computer: Computer, now: float) -> str:
     if bundle is None:
         raise DeployError(f"the manifest has no release for Debian {debian}, expected one: publish it too")
     version = bundle.release.version
-    if line := _settled(computer, version, state):
+    if line := _settle(computer, version, state):
         return line
     place, share = computer.place(), _share(manifest, now)
     if place >= share:
@@ -94,16 +95,17 @@ def pull(computer: Computer, now: float) -> str:
     with alone(computer.at(LOCK)) as lock:
         if (computer.server(), signers.read_bytes()) != (server, believed):
             return f"{version} waits: the kiosk follows another server or key now"
-        if line := _settled(computer, version, state):  # by hand, in the minutes since it was asked first
+        if line := _settle(computer, version, state):  # by hand, in the minutes since it was asked first
             return line
         _install(computer, bundle, wheels, state, lock)
     return f"{version} runs"
 
 
-def _settled(computer: Computer, version: str, state: State) -> str:
+def _settle(computer: Computer, version: str, state: State) -> str:
     """Return what keeps a release from being installed at this look, or nothing where it is to be.
 
-    Raises DeployError where it won't be at the next look either.
+    An installation that has ended unnoticed is written down as ended. Raises DeployError where the release won't be
+    installed at the next look either.
     """
     if not computer.at(CURRENT).exists():
         raise DeployError("has no release, expected one: run `make deploy`")
@@ -139,9 +141,8 @@ def _install(computer: Computer, bundle: Bundle, wheels: tuple[File, ...], state
     _end(computer, state, f"{bundle.release.version} was installed")
 
 
-def _believed(computer: Computer, now: float) -> tuple[Manifest, State]:
-    """Return the server's manifest, and the state that believing it leads to. Raises DeployError."""
-    state = read_state(computer)
+def _believed(computer: Computer, now: float, state: State) -> tuple[Manifest, State]:
+    """Return the server's manifest, and the state that believing it leads to from this one. Raises DeployError."""
     found = content(computer.server() + NAME)
     manifest, digest = verified(found, computer.at(SIGNERS)), sha256(found).hexdigest()
     if manifest.serial < state.serial:

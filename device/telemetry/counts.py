@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from device.events import Event, Kind, State
-from device.state_folder import state_folder
+from device.folders import state_folder
 
 NAMES = ("visits", "with_mask", "without_mask", "put_on", "taken_off", "starts")
 WRITE_SECONDS = 600.0

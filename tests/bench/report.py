@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.cards import card_json, parse
-from trainer.cache import write_whole
+from device.disk import write_whole
 from trainer.places import fill
 
 MOST_START, MOST_RESIDENT, MOST_SLOWER, LEAST_FASTER = 1.0, 110.0, 1.05, 1.3  # asked: s of CPU, MB, and two ratios

@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from trainer.cache import write_whole
+from device.disk import write_whole
 from trainer.finder.matching import Share
 from trainer.finder.measure import HEIGHTS, QUIET, STRICT_OVERLAP, Contender, Figures, measure
 from trainer.finder.scenes import HARD, Scene

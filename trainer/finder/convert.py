@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from device.cards import card_json
+from device.disk import write_whole
 from device.face_card import BOX, FORMAT, FaceCard, FacesFound, FacesMeasured, FacesTrainedOn
 from device.faces import Face, Luma
 from device.heatmap import HEIGHT, WIDTH, Floats, faces_of, fit
 from device.pictures import read_luma
 from device.tflite import TFLite
-from trainer.cache import write_whole
 from trainer.finder.contenders import LOWEST_SCORE
 from trainer.finder.material import FinderPlan, Material
 from trainer.finder.measure import QUIET, Contender, Figures, measure

@@ -12,10 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from device.crop import crop_face
+from device.disk import write_whole
 from device.faces import Luma
 from device.finders import OwnFaceFinder
 from device.heatmap import HEIGHT, WIDTH
-from trainer.cache import GrowingArray, read_array, whole_folder, write_whole
+from trainer.cache import GrowingArray, read_array, whole_folder
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
 from trainer.finder.matching import SMALLEST_SHARE

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from device import crop, face_check, faces, finders, heatmap, pictures, reduce, yunet
 from device.cards import card_json
+from device.disk import write_whole
 from device.face_card import CheckCard, FaceCard, check_path, read_face_card
 from device.face_check import FaceCheck
 from device.faces import Face, Luma
 from device.finders import OwnFaceFinder
 from device.tflite import TFLite
 from trainer import cutting, hands, lit_face, photo_accessories, photo_covers, photo_masks, shapes
-from trainer.cache import write_whole
 from trainer.finder import annotations, compose, contenders, crops, dress, lay, matching, photograph, scenes, teacher
 from trainer.finder.check import check as new_check
 from trainer.finder.check import train_check

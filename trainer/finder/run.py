@@ -9,8 +9,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from device.disk import write_whole
 from device.face_card import FaceCard
-from trainer.cache import write_whole
 from trainer.finder.material import FinderPlan, Material, usable_scenes
 from trainer.finder.scenes import Scene
 from trainer.photos import PhotosError

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 
 from device.classifier import Classifier
+from device.disk import write_whole
 from device.errors import PictureError
 from device.finders import OwnFaceFinder
 from device.judge import draw, judge_all
 from device.pictures import read_color
-from trainer.cache import write_whole
 from trainer.drawing import draw_person
 from trainer.drawn_person import random_person
 from trainer.practice import Picture, draw_background, photograph, place, random_light

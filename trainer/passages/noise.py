@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from device.classifier import Verdict
+from device.disk import write_whole
 from device.faces import Box
 from device.levels import Levels
 from device.look import FULL_SHARPNESS, Look
 from device.visits import VisitsError
-from trainer.cache import write_whole
 from trainer.passages.script import ASPECT, FACE_ASPECT, Passage, Place, Walk
 
 NOISE = Path(__file__).parent / "noise.json"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from device.classifier import Classifier
 from device.compare_visits import Tally, percentile
+from device.disk import write_whole
 from device.replay import Replay
 from device.terminal import event_line
-from trainer.cache import write_whole
 from trainer.passages.noise import GHOST_FRAMES, GHOSTS_AN_HOUR, Noise
 from trainer.passages.simulate import Emptiness
 from trainer.places import fill
