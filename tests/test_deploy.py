@@ -963,7 +963,7 @@ def test_a_host_that_greets_whoever_comes_is_understood(tmp_path: Path, monkeypa
     assert facts_of(kiosk(f"exec {sys.executable} -I -"))["system"]
     with pytest.raises(DeployError, match=r"^says 'Welcome to the door!', expected an answer: make sure that its"):
         facts_of(kiosk("cat > /dev/null"))
-    with pytest.raises(DeployError, match=r"^says '12', expected what it is"):
+    with pytest.raises(DeployError, match=r"^says '12', expected an answer"):
         facts_of(kiosk("cat > /dev/null; echo 12"))
 
 
