@@ -290,7 +290,7 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert main([*command, "2"]) == 0
     assert "nothing was left" not in capsys.readouterr().out
     folder = load_run(current(runs)[-1]).folder
-    folder.chmod(0o755)  # as an older version made it
+    folder.chmod(0o755)
 
     assert main([*command, "1"]) == 0
     assert folder.stat().st_mode & 0o777 == 0o700  # its report shows photos

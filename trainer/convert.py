@@ -47,8 +47,7 @@ def gather_again(plan: Plan) -> Material:
         )
     material = gather(folders, plan.size, apart, finder)
     dataset = material.dataset
-    tables_changed = plan.sampling_sha256 and plan.sampling_sha256 != dataset.sampling_sha256
-    if dataset.sha256 != plan.dataset_sha256 or tables_changed:
+    if (dataset.sha256, dataset.sampling_sha256) != (plan.dataset_sha256, plan.sampling_sha256):
         raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
     return material
 
@@ -161,7 +160,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
     if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
         drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
     asked = f"DATA={make_name(dataset.folder.name)} "
-    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={max(state.asked, state.epochs)} SEED={plan.seed} "
+    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={state.asked} SEED={plan.seed} "
     asked += f"SPLIT={plan.split} THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
     asked += f" YUNET={make_name(Path(plan.yunet).name)}" if plan.yunet else ""

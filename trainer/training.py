@@ -37,7 +37,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
     if state.stopped or state.epochs >= epochs:
         return run
     keras.utils.clear_session()  # layers' names end up in the .tflite: count them from the start in every training
-    keras.utils.set_random_seed(plan.seed + state.epochs)  # runs of older versions don't keep what was dropped yet
+    keras.utils.set_random_seed(plan.seed)
     network = resumed(state, folder) if state.last else _compiled(plan)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
@@ -73,7 +73,7 @@ def resumed(state: State, folder: Path) -> Any:  # noqa: ANN401
     Keras keeps weights and optimizer, but not how far the generators of the units to drop have come. Raises RunError.
     """
     network = read_network(folder / state.last)
-    for generator, drawn in zip(_generators(network), state.draws, strict=False):  # none of older versions' runs
+    for generator, drawn in zip(_generators(network), state.draws, strict=True):
         generator.assign(drawn)
     return network
 

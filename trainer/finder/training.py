@@ -71,7 +71,7 @@ def train_finder(
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
     """
     cv2.setNumThreads(1)
-    keras.utils.set_random_seed(seed + state.epochs)
+    keras.utils.set_random_seed(seed)
     network: Any = resumed(state, folder) if state.last else _compiled(start)
     unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]
