@@ -41,7 +41,7 @@ def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
     from device.settings import Settings
     from trainer.finders import named_finder
-    from trainer.passages.draw import Material, record
+    from trainer.passages.draw import GivenPictures, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
@@ -51,10 +51,10 @@ def _passages(options: argparse.Namespace) -> None:
     classifier = Classifier(options.model)
     finder = named_finder(classifier.card.face_finder, None)
     classifier.require_crops_of(finder)
-    material = Material(options.faces, options.backgrounds)
+    given = GivenPictures(options.faces, options.backgrounds)
     seen = read_clips(options.clips) if options.clips else {}
     passages = passages_of(options.count, options.seed)
-    videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
+    videos = record(passages, given, options.to, options.seed)  # before the noise: it may refuse the folder
     print(options.to, flush=True)
     if options.measure:
         print(write_noise(measure(classifier, finder, options.measure, options.seed)))
