@@ -22,7 +22,7 @@ from device.events import Event, Kind, State
 from device.finders import open_finder
 from device.model_card import read_card
 from device.replay import Replay
-from device.settings import CameraSettings, FaceSettings, Settings
+from device.settings import CameraSettings, FaceSettings
 from device.visits import VisitsError, gather, read_visits
 from trainer.__main__ import main
 from trainer.passages.draw import TABLE, GivenPictures, Stage, record
@@ -91,7 +91,7 @@ def test_who_has_passed_before_a_poster_leaves_it_behind(noise: Noise, number: i
 
 def test_an_empty_door_never_rings_all_day() -> None:
     empty = live_alone()
-    assert (empty.hours, empty.alarms, empty.visits) == (24.0, 0, 0)
+    assert (empty.alarms, empty.visits) == (0, 0)
     assert empty.ghosts > 2000  # frames in which one was found
 
 
@@ -130,7 +130,7 @@ def test_clips_may_lie_below_the_folder_and_share_a_name(tmp_path: Path) -> None
         cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((90, 120), np.uint8))
     (tmp_path / "videos.csv").write_text("file,when\nnoon/door,nobody\ndusk/door,nobody yet\n")
     classifier, seen = Classifier("door"), read_clips(tmp_path)
-    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()), Settings())
+    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()))
     assert clips_text(played, seen, classifier).splitlines()[2:] == [
         "| `dusk/door` | nobody yet | nothing |", "| `noon/door` | nobody | nothing |",
     ]  # fmt: skip

@@ -39,7 +39,6 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from device.settings import Settings
     from trainer.finders import named_finder
     from trainer.passages.draw import GivenPictures, record
     from trainer.passages.measure import measure
@@ -60,17 +59,17 @@ def _passages(options: argparse.Namespace) -> None:
         print(write_noise(measure(classifier, finder, options.measure, options.seed)))
     if not (options.visits or options.clips or options.page):
         return
-    noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
+    noise, visits = read_noise(), options.visits or VISITS
     known = noise.known(LEVELS)
     texts = {
-        "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
+        "recordings": recordings_text(play(passages, videos, options.to, classifier, finder), options.count),
         "simulated": simulated_text(
             simulate(known, visits, options.seed), simulate(noise, visits, options.seed, causes=True),
             live_alone(seed=options.seed), noise, known,
         ),
     }  # fmt: skip
     if options.clips:
-        played = play_clips(options.clips, seen, classifier, finder, settings)
+        played = play_clips(options.clips, seen, classifier, finder)
         texts["clips"] = clips_text(played, seen, classifier)
     print(*texts.values(), sep="\n")
     if options.page:
