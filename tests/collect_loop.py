@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from local_ssh import local_ssh
+from whole_dataset import alone
 
 from device.pictures import read_color
 from trainer.collect_key import PRIVATE, make_pair
-from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.labels import COLUMNS, LabelFolder
 from trainer.photos import CROPS_TABLE, LABELS, find_photos

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from drawn_photos import drawn_photos
 from test_photos import Corner
+from whole_dataset import alone
 
 from trainer import bfloat16
 from trainer.__main__ import main
-from trainer.copies import Material, alone
+from trainer.copies import Material
 from trainer.crossval import Asked, _digest
 from trainer.dataset import load_dataset
 from trainer.networks import imagenet_weights

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from whole_dataset import alone
 
 from device.classifier import Classifier
 from device.finders import OwnFaceFinder
@@ -21,7 +22,6 @@ from device.golden import require_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, _parity_on, require_parity
-from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.provenance import commit, versions

@@ -10,6 +10,7 @@ import pytest
 from footprint import config_for
 from real_data import real_data
 from sklearn.model_selection import StratifiedGroupKFold
+from whole_dataset import alone
 
 from device.classifier import MODELS
 from device.finders import open_finder
@@ -17,7 +18,6 @@ from device.model_card import read_card
 from device.settings import read_settings
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.groups import find_groups, shared_group_fraction
 from trainer.quantize import run_tflite

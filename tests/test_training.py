@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from whole_dataset import alone
 
 from device.faces import Luma
 from device.pictures import read_luma
 from trainer import bfloat16
 from trainer.__main__ import main
-from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.finder.check import errors_of
 from trainer.finder.crops import Crops
