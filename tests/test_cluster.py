@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from places import TREE
 from test_photos import Corner
 from whole_dataset import alone
 
@@ -26,7 +27,6 @@ from trainer.dataset import load_dataset
 from trainer.networks import imagenet_weights
 from trainer.training import predict
 
-TREE = Path(__file__).parent.parent
 SOURCES = ("blue", "green", "red")
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray, which make .venv/cluster adds to the environment"

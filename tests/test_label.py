@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from browser import Browser, needs_chromium
-from footprint import TREE
+from places import TREE
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
-from footprint import TREE
+from places import TREE
 
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
+from places import TREE
 from ports import free_port
 from rtsp_camera import RtspCamera
 from test_kiosk import Listener

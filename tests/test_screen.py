@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
+from places import TREE
 from ports import free_port
 from screens import ANSWER_SECONDS, Viewer, card_of, own_address, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
 from gpiozero import Device
+from places import TREE
 from ports import free_port
 from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
