@@ -21,10 +21,9 @@ import pytest
 from gpiozero import Device
 from places import TREE
 from ports import free_port
-from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, ask, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
-from test_screen import ask
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
