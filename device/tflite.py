@@ -14,7 +14,8 @@ from device.quiet import native_code_quiet
 class TFLite:
     """A model that takes one luma picture and gives one float array.
 
-    `takes` and `gives` describe its tensors, as "uint8 [1, 100, 100, 1] scale 1.0 zero 0" and "float32 [1, 2]".
+    `takes` and `gives` describe its tensors, as "uint8 [1, 100, 100, 1] scale 1.0 zero 0" and "float32 [1, 2]"; `size`
+    is the (height, width) in px of its picture.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -31,6 +32,7 @@ class TFLite:
             runtime = interpreter_class.__module__.partition(".")[0]
             raise ModelError(f"can't be run by {runtime} ({found}): update it, or convert the model again") from error
         self.takes, self.gives = _terms(takes), _terms(gives)
+        self.size = tuple(takes["shape"][1:3].tolist())
         self._input, self._output = takes["index"], gives["index"]
 
     def run(self, luma: Luma) -> npt.NDArray[np.float32]:

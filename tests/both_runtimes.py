@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent))
-from footprint import TFLITE_RUNTIME, TREE
+from places import TREE
+from runtimes import TFLITE_RUNTIME
 
 from device.faces import Box, iou
 from device.heatmap import fit

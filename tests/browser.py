@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -22,6 +23,10 @@ POLL_SECONDS = 0.02
 LARGEST_MESSAGE = 64 << 20  # bytes: screenshots come in one
 
 LOADS_ANEW = -32000  # the protocol's error of a page that goes while it is asked something
+AXE = (
+    "axe.run({rules: {'color-contrast-enhanced': {enabled: true}}, resultTypes: ['violations']})"
+    ".then((found) => ({violations: found.violations, count: found.passes.length}))"
+)
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
@@ -130,3 +135,11 @@ class Browser:
             return await asyncio.wait_for(call(), ANSWER_SECONDS)
 
         return self._loop.run_until_complete(limited())
+
+
+def axe_script(page: Browser) -> None:
+    """Load axe-core into the page; skip the test where it isn't installed."""
+    found = importlib.util.find_spec("axe_core_python")
+    if found is None or found.origin is None:
+        pytest.skip("needs axe-core-python: run `make .venv`")
+    page.run((Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8"))

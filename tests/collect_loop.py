@@ -19,16 +19,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from local_ssh import local_ssh
+from places import TREE
+from whole_dataset import alone
 
 from device.pictures import read_color
 from trainer.collect_key import PRIVATE, make_pair
-from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.labels import COLUMNS, LabelFolder
 from trainer.photos import CROPS_TABLE, LABELS, find_photos
 from trainer.practice import draw_background
 
-TREE = Path(__file__).parent.parent
 SIZE = (640, 480)  # px of the camera
 FACE = 170  # px, side of a crop before the camera
 FRAMES = 9  # of each visit, ten a second

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from browser import Browser
+from kiosk_toml import config_for
 from toy_faces import toy_faces
 from toy_model import toy_model
 
@@ -47,8 +48,6 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_config(toy: Path) -> Path:
     """A kiosk.toml with the face finder that the toy model asks for."""
-    from footprint import config_for  # here: it imports OpenCV, which the device has to be imported before to be quiet
-
     return config_for(toy, toy.parent)
 
 

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 from browser import CHROMIUM, Browser
-from footprint import TREE
 from PIL import Image
+from places import TREE
 from ports import free_port
 
 from device.cameras.camera import Camera, open_camera

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import pytest
-from footprint import TREE
+from places import TREE
 
 PYTHON = "/usr/bin/python3"  # the distribution's: GStreamer's bindings are its packages
 NEEDS = (

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from footprint import TFLITE_RUNTIME, TREE
+from places import TREE
 
+TFLITE_RUNTIME = TREE / ".venv-tflite-runtime/bin/python"
 needs_tflite_runtime = pytest.mark.skipif(
     not TFLITE_RUNTIME.is_file(), reason="no .venv-tflite-runtime: run `make .venv-tflite-runtime`"
 )

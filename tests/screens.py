@@ -61,6 +61,23 @@ def own_address() -> str:
         return str(probe.getsockname()[0])
 
 
+def ask(
+    port: int, line: str = "GET /", *headers: str, body: bytes = b"", at: str = "127.0.0.1"
+) -> tuple[int, dict[str, str], bytes]:
+    """Send a request as bytes; return the status, the headers and the body."""
+    with socket.create_connection((at, port), ANSWER_SECONDS) as connection:
+        connection.sendall("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode() + body)
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            answer += connection.recv(65536) or b"\r\n\r\n"
+        head, _, content = answer.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        found = dict(line.split(": ", 1) for line in lines)
+        while len(content) < int(found.get("Content-Length", 0)):
+            content += connection.recv(65536)
+    return int(status.split()[1]) if status else 0, found, content
+
+
 class Viewer:
     """Collects, in a thread, what a page's socket is told until it is closed, and why it was."""
 

@@ -16,7 +16,7 @@ from bench import ENVIRONMENT, environments, networks, telling, training, viewer
 from bench.networks import ratios
 from bench.recipes import NOTEBOOK, OURS, POPULAR, Recipe, ours
 from bench.report import MOST_RESIDENT, Bench, Slowed, filled, read, tables, write
-from footprint import TREE
+from places import TREE
 from toy_faces import toy_check
 
 from device.classifier import MODELS

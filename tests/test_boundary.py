@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from footprint import DEVICE_MODULES, TREE, import_seconds, peak_megabytes
+from footprint import DEVICE_MODULES, import_seconds, peak_megabytes
+from places import TREE
 from runtimes import PYTHONS
 
 TRAINING = (

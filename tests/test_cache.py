@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from footprint import TREE
+from places import TREE
 
 from trainer.cache import whole_folder
 

@@ -14,9 +14,9 @@ from typing import IO, Any, Literal
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
 from gpiozero import Device
 from healthy_pi import Pi, as_somebody
+from places import TREE
 from screens import card_of
 from test_classifier import with_card
 

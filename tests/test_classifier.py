@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from footprint import drawn_face
+from drawn_face import drawn_face
 from runtimes import PYTHONS, run_device, told
 
 from device.cards import card_json

@@ -15,17 +15,18 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from places import TREE
 from test_photos import Corner
+from whole_dataset import alone
 
 from trainer import bfloat16
 from trainer.__main__ import main
-from trainer.copies import Material, alone
+from trainer.copies import Material
 from trainer.crossval import Asked, _digest
 from trainer.dataset import load_dataset
 from trainer.networks import imagenet_weights
 from trainer.training import predict
 
-TREE = Path(__file__).parent.parent
 SOURCES = ("blue", "green", "red")
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="needs Ray, which make .venv/cluster adds to the environment"

@@ -5,6 +5,8 @@ import dataclasses
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gpiozero import Device
+from places import TREE
 from ports import free_port
 from screens import TOKEN
 from test_kiosk import BARE, NO_SCREEN, SquareFinder, histories
@@ -369,6 +372,14 @@ def test_it_is_refused_without_a_light_or_a_key(door: Settings, tmp_path: Path) 
         assert str(refused.value).startswith(
             f"{wrong}: {line}, expected the public key that `make collect-key` made"
         )
+
+
+def test_an_error_that_names_no_file_names_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "trainer", "collect-key", "--to", str(tmp_path)]
+    with Path("/dev/full").open("wb", 0) as full:
+        told = subprocess.run(command, cwd=TREE, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stdout=full,
+                              stderr=subprocess.PIPE, text=True, check=False)  # fmt: skip
+    assert (told.returncode, told.stderr) == (2, "error: collect-key: No space left on device\n")
 
 
 def test_a_pair_of_keys_is_for_its_owner_and_never_replaced(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from footprint import TREE
 from local_ssh import local_ssh
+from places import TREE
 
 from deploy.__main__ import main
 from device.seal import fingerprint, seal

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from whole_dataset import alone
 
 from device.classifier import Classifier
 from device.finders import OwnFaceFinder
@@ -21,7 +22,6 @@ from device.golden import require_right
 from device.haar import HaarFaceFinder
 from trainer.__main__ import main
 from trainer.convert import LEAST_PARITY, _parity_on, require_parity
-from trainer.copies import alone
 from trainer.dataset import load_dataset
 from trainer.evaluate import evaluate
 from trainer.provenance import commit, versions
@@ -92,7 +92,7 @@ def test_the_model_takes_camera_bytes_and_judges_as_keras_does(trained: tuple[Ru
 
 @pytest.mark.parametrize(
     ("asked", "rests", "told"),
-    [(0, False, "EPOCHS=3 "), (9, True, "EPOCHS=9 "), (9, False, "EPOCHS=9 ")],
+    [(3, False, "EPOCHS=3 "), (9, True, "EPOCHS=9 "), (9, False, "EPOCHS=9 ")],
 )
 def test_the_card_tells_the_epochs_done_and_the_command_that_made_them(
     trained: tuple[Run, Path], tmp_path: Path, asked: int, rests: bool, told: str
@@ -111,20 +111,20 @@ def test_the_card_tells_the_epochs_done_and_the_command_that_made_them(
 
 @pytest.mark.parametrize(("kept", "told"), [
     ({"commit": "0" * 40, "versions": {"keras": "3.0.0"}}, f"commit {'0' * 40}, now {commit()}; keras 3.0.0, now 3."),
-    ({}, f"commit unknown, now {commit()}: the card tells of then\n"),
+    ({"commit": "unknown"}, f"commit unknown, now {commit()}: the card tells of then\n"),
 ])
 def test_the_card_tells_the_code_that_trained_whatever_converts(
     trained: tuple[Run, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: dict[str, object], told: str
 ) -> None:
     copy = shutil.copytree(trained[0].folder, tmp_path / "run")
     state = json.loads((copy / "state.json").read_text())
-    assert (state.pop("commit"), state.pop("versions")) == (commit(), versions(bfloat16=True))
-    (copy / "state.json").write_text(json.dumps({**state, **kept}))  # without either, as older versions wrote it
+    assert (state["commit"], state["versions"]) == (commit(), versions(bfloat16=True))
+    (copy / "state.json").write_text(json.dumps({**state, **kept}))
 
     assert main(["convert", "--run", str(copy), "--models", str(tmp_path)]) == 0
 
     card = Classifier(str(tmp_path / "simple.tflite")).card.trained_on
-    assert (card.commit, card.versions) == (kept.get("commit", "unknown"), kept.get("versions", {}))
+    assert (card.commit, card.versions) == (kept["commit"], kept.get("versions", state["versions"]))
     assert f"{copy}: its best epoch was trained by {told}" in capsys.readouterr().err
 
 
@@ -219,7 +219,7 @@ def test_a_card_that_cannot_be_written_leaves_the_model_that_was_there(
     odd = tmp_path / os.fsdecode(b"caf\xe9")
     odd.symlink_to(trained[1] / "photos")
     plan = json.loads((copy / "run.json").read_text())
-    (copy / "run.json").write_text(json.dumps({**plan, "data": str(odd)}))  # as an older version trained
+    (copy / "run.json").write_text(json.dumps({**plan, "data": str(odd)}))  # `train` refuses such a name
     models.mkdir()
     (models / "simple.tflite").write_text("the old one")
 

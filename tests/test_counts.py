@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from footprint import TREE
+from places import TREE
 
 from device.telemetry.counts import NAMES, WRITE_SECONDS, Counts, rows
 

@@ -330,20 +330,11 @@ def test_who_steps_into_the_place_of_somebody_who_has_gone_stays_who_they_are() 
     ]  # fmt: skip
 
 
-def test_a_ghost_where_somebody_was_lost_keeps_no_visit_open() -> None:
+@pytest.mark.parametrize("there", [lambda t: round(t * 10) % 20 == 0, lambda t: t > 6])  # a ghost; a coat
+def test_what_is_seen_where_somebody_was_lost_keeps_no_visit_open(there: Callable[[float], bool]) -> None:
     def scene(t: float) -> list[Verdict]:
         walker = Box(round(40 * t), 0, 100, 100)
-        return [verdict(0.1, walker)] if t < 5 else [verdict(0.5, Box(200, 0, 100, 100))] * (round(t * 10) % 20 == 0)
-
-    events = events_of(scene, 10, 60, least_move=0.07)
-    assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]
-    assert (events[-1].seen, events[-1].at < 36) == (4.9, True)
-
-
-def test_a_coat_where_somebody_was_lost_keeps_no_visit_open() -> None:
-    def scene(t: float) -> list[Verdict]:
-        coat = [verdict(0.5, Box(200, 0, 100, 100))] * (t > 6)
-        return [verdict(0.1, Box(round(40 * t), 0, 100, 100))] if t < 5 else coat
+        return [verdict(0.1, walker)] if t < 5 else [verdict(0.5, Box(200, 0, 100, 100))] * there(t)
 
     events = events_of(scene, 10, 60, least_move=0.07)
     assert [event.kind for event in events] == [Kind.ENTER, Kind.VERDICT, Kind.LEAVE]

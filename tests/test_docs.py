@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from footprint import TREE
+from places import TREE
 from test_makefile import VERBS, make
 
 from device.settings import read_settings

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from footprint import TREE
 from healthy_pi import NOBODY, Pi, as_somebody
+from places import TREE
 
 from deploy.checks import Facts, shortages
 from device.classifier import MODELS

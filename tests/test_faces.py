@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from both_runtimes import spread
-from footprint import drawn_face
+from drawn_face import drawn_face
 from real_data import real_data
 from runtimes import needs_tflite_runtime
 from toy_faces import SIDE

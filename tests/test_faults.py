@@ -11,8 +11,8 @@ from faults.network import untold
 from faults.row import Row, play
 from faults.rows import ROWS
 from faults.soak import run
-from footprint import TREE
 from mosquitto import Broker, needs_mosquitto
+from places import TREE
 
 QUICK = ("the camera gives pictures of half the size", "kiosk.toml is broken while the kiosk runs, and it is killed",
          "the same, and libcamera never comes back from stopping")  # fmt: skip

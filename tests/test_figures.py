@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from footprint import TREE
+from places import TREE
 from real_data import real_data
 
 from trainer.__main__ import main

@@ -196,8 +196,7 @@ def test_a_training_that_was_never_stopped_is_the_same(trained: Trained, materia
     state = training.train_finder(tmp_path, State(), gather(planned(material)), EPOCHS, 0)
 
     resumed = load_state(run_folder(trained.runs))
-    for name, values in state.history.items():
-        assert values == pytest.approx(resumed.history[name], rel=1e-5)
+    assert state.history == {name: pytest.approx(values, rel=1e-5) for name, values in resumed.history.items()}
 
 
 def test_a_second_process_on_the_same_run_is_refused(

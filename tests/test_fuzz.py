@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from footprint import TREE
 from fuzz.found import FOUND
 from fuzz.outcome import Outcome, read_log
 from fuzz.samples import SAMPLES, WORDS
 from fuzz.targets import TARGETS, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from places import TREE
 
 TRIES = int(os.environ.get("TRIES") or 60)
 FUZZ = settings(

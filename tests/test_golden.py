@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from footprint import TREE
+from places import TREE
 from runtimes import PYTHONS
 
 from device.__main__ import main as device

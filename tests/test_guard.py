@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import TREE
 
-TREE = Path(__file__).parent.parent
 KIOSK = """
 import os, signal, sys
 from device.guard import Guard

@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TFLITE_RUNTIME, config_for, drawn_face
+from drawn_face import drawn_face
+from kiosk_toml import config_for
 from real_data import real_data
-from runtimes import needs_tflite_runtime, run_device, told
+from runtimes import TFLITE_RUNTIME, needs_tflite_runtime, run_device, told
 from test_classifier import with_card
 from toy_model import toy_model
 

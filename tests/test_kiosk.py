@@ -18,8 +18,9 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE, config_for
 from gpiozero import Device
+from kiosk_toml import config_for
+from places import TREE
 from real_data import real_data
 from screens import ANSWER_SECONDS
 from test_classifier import with_card

@@ -14,10 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browser import Browser, needs_chromium
-from footprint import TREE
-from test_screen import ask
-from test_screen_browser import AXE, axe_script
+from browser import AXE, Browser, axe_script, needs_chromium
+from places import TREE
+from screens import ask
 
 from trainer.labels import LabelFolder
 from trainer.photos import LABELS, WAITING, WORN_WRONG, WORN_WRONG_SLICE, PhotosError, find_photos

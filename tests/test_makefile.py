@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 import pytest
 from pi_box import script
+from places import TREE
 
 from device.cards import card_json
 from device.finders import OwnFaceFinder
 from device.model_card import read_card
 from trainer.provenance import make_name, make_names
 
-TREE = Path(__file__).parent.parent
 VERBS = {
     "help", ".venv", "train", "convert", "evaluate", "crossval", "compare", "faces", "compare-faces", "face-check",
     "run", "judge", "test", "lint", "bench", "faults", "soak", "fuzz", "mutate", "audit", "count-arm64", "deploy",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from footprint import TREE
+from places import TREE
 from runtimes import PYTHONS, run_device, told
 from toy_model import with_toy_card
 

@@ -14,8 +14,8 @@ from logging.handlers import QueueHandler
 from pathlib import Path
 
 import pytest
-from footprint import TREE
 from mosquitto import KIOSK, Broker, Subscriber, needs_mosquitto
+from places import TREE
 from ports import free_port
 from screens import ANSWER_SECONDS, card_of
 from test_kiosk import LINES, SquareFinder, door, histories  # noqa: F401

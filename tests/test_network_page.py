@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from footprint import TREE
+from places import TREE
 
 from device.classifier import MODELS
 from trainer.network_page import SEEN_AFTER, maps_of, update

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
-from footprint import TREE
+from places import TREE
 
 from device.cameras.camera import open_camera
 from device.classifier import MODELS, Classifier
@@ -22,10 +22,10 @@ from device.events import Event, Kind, State
 from device.finders import open_finder
 from device.model_card import read_card
 from device.replay import Replay
-from device.settings import CameraSettings, FaceSettings, Settings
+from device.settings import CameraSettings, FaceSettings
 from device.visits import VisitsError, gather, read_visits
 from trainer.__main__ import main
-from trainer.passages.draw import TABLE, Material, Stage, record
+from trainer.passages.draw import TABLE, GivenPictures, Stage, record
 from trainer.passages.noise import (
     FRAMES_PER_SECOND,
     HEIGHT,
@@ -91,7 +91,7 @@ def test_who_has_passed_before_a_poster_leaves_it_behind(noise: Noise, number: i
 
 def test_an_empty_door_never_rings_all_day() -> None:
     empty = live_alone()
-    assert (empty.hours, empty.alarms, empty.visits) == (24.0, 0, 0)
+    assert (empty.alarms, empty.visits) == (0, 0)
     assert empty.ghosts > 2000  # frames in which one was found
 
 
@@ -130,7 +130,7 @@ def test_clips_may_lie_below_the_folder_and_share_a_name(tmp_path: Path) -> None
         cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((90, 120), np.uint8))
     (tmp_path / "videos.csv").write_text("file,when\nnoon/door,nobody\ndusk/door,nobody yet\n")
     classifier, seen = Classifier("door"), read_clips(tmp_path)
-    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()), Settings())
+    played = play_clips(tmp_path, seen, classifier, open_finder(FaceSettings()))
     assert clips_text(played, seen, classifier).splitlines()[2:] == [
         "| `dusk/door` | nobody yet | nothing |", "| `noon/door` | nobody | nothing |",
     ]  # fmt: skip
@@ -175,7 +175,7 @@ def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
     spot = Place(0.5, 0.5, 0.4)
     person = Walk(((0.5, spot), (1.0, spot)), ((0.5, True), (0.8, False)))
     passages = [Passage("puts it on", 1.2, (person,), dark=((1.0, 1.2),)), Passage("far away", 0.3, ())]
-    videos = record(passages, Material(None, None), tmp_path / "made", seed=1)
+    videos = record(passages, GivenPictures(None, None), tmp_path / "made", seed=1)
     assert [video.name for video in videos] == ["000-puts-it-on.avi", "001-far-away.avi"]
     true = read_visits(tmp_path / "made" / TABLE)
     (visit,) = true["000-puts-it-on.avi"]
@@ -193,7 +193,7 @@ def test_recordings_hold_what_their_table_says(tmp_path: Path) -> None:
     assert differ(6, 9) > 1.5 * differ(6, 7)  # with a mask and without
     assert frames[11].mean() < 0.1 * frames[2].mean()  # the lights are out
     with pytest.raises(KioskError, match="holds files"):
-        record(passages, Material(None, None), tmp_path / "made", seed=1)
+        record(passages, GivenPictures(None, None), tmp_path / "made", seed=1)
 
 
 @pytest.mark.parametrize("room", [100_000, 0])  # bytes that a file may have
@@ -215,7 +215,7 @@ def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
     cv2.imwrite(str(rooms / "white.png"), np.full((90, 120), 255, np.uint8))
     spot = Place(0.5, 0.5, 0.5)
     passage = Passage("walks up", 1.0, (Walk(((0.5, spot), (1.0, spot)), ((0.5, False),), away=((0.8, 1.0),)),))
-    stage = Stage(np.random.default_rng(0), passage, Material(faces, rooms))
+    stage = Stage(np.random.default_rng(0), passage, GivenPictures(faces, rooms))
     before, there = stage.frame(0.0), stage.frame(0.6)
     assert before.std() < 10  # the white room
     middle = there[HEIGHT // 2 - 40 : HEIGHT // 2 + 40, WIDTH // 2 - 40 : WIDTH // 2 + 40]
@@ -223,7 +223,7 @@ def test_given_faces_and_backgrounds_are_seen(tmp_path: Path) -> None:
     assert abs(float(there[:40].mean()) - float(before[:40].mean())) < 3
     for faces_given, rooms_given in ((rooms, None), (None, tmp_path / "absent")):
         with pytest.raises(KioskError, match="check the path"):
-            Material(faces_given, rooms_given)
+            GivenPictures(faces_given, rooms_given)
 
 
 @pytest.mark.parametrize("damaged", ["with_mask/1.png", "without_mask/0.png", "rooms/0.png"])
@@ -231,10 +231,10 @@ def test_a_picture_that_cannot_be_drawn_with_is_refused_at_once(tmp_path: Path, 
     faces = drawn_photos(tmp_path, 2)
     (tmp_path / "rooms").mkdir()
     cv2.imwrite(str(tmp_path / "rooms/1.png"), np.full((90, 120), 255, np.uint8))
-    Material(faces, tmp_path / "rooms")
+    GivenPictures(faces, tmp_path / "rooms")
     (tmp_path / damaged).write_bytes(b"no picture")
     with pytest.raises(PictureError, match=rf"^{tmp_path / damaged}: is damaged or no picture"):
-        Material(faces, tmp_path / "rooms")
+        GivenPictures(faces, tmp_path / "rooms")
 
 
 def test_the_kinds_come_in_turn_and_a_seed_gives_the_same_passages() -> None:

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from whole_dataset import alone
 
 from device.crop import crop_face, whole_picture
 from device.faces import Box, Face, Luma
 from device.pictures import read_luma
 from trainer.__main__ import main
-from trainer.copies import alone
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import digest, load_dataset
 from trainer.photos import PhotosError, find_photos, read_rows

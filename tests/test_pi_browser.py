@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, needs_chromium
-from footprint import TREE
 from pi_box import script
+from places import TREE
 from ports import free_port
 from screens import ANSWER_SECONDS, Viewer, card_of, served, show
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from footprint import TREE
 from PIL import Image
+from places import TREE
 from runtimes import PYTHONS
 
 from device.errors import PictureError

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from footprint import TREE
+from places import TREE
 from test_privacy import can_trace
 
 from device.disk import write_whole

@@ -1,11 +1,10 @@
 """What the README says of the shipped models is what their cards say, and it isn't too long."""
 
-from pathlib import Path
+from places import TREE
 
 from device.classifier import MODELS
 from device.model_card import read_card
 
-TREE = Path(__file__).parent.parent
 README = (TREE / "README.md").read_text()
 
 

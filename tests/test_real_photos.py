@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from footprint import config_for
+from kiosk_toml import config_for
 from real_data import real_data
+from runtimes import TFLITE_RUNTIME
 from sklearn.model_selection import StratifiedGroupKFold
+from whole_dataset import alone
 
 from device.classifier import MODELS
 from device.finders import open_finder
@@ -17,7 +19,6 @@ from device.model_card import read_card
 from device.settings import read_settings
 from device.tflite import TFLite
 from trainer.__main__ import main
-from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.groups import find_groups, shared_group_fraction
 from trainer.quantize import run_tflite
@@ -25,7 +26,6 @@ from trainer.scores import score, verdicts
 from trainer.split import split_photos
 
 pytestmark = pytest.mark.usefixtures("one_cache")
-OTHER_RUNTIME = Path(__file__).parent.parent / ".venv-tflite-runtime" / "bin" / "python"
 TIE = 0.02  # the runtimes round differently: so far apart may their scores be, so near the threshold a verdict may flip
 RUN_THERE = """
 import sys
@@ -127,10 +127,10 @@ def test_a_shipped_model_is_what_its_card_says(name: str, photos: Dataset, tmp_p
     assert card.measured.parity >= 0.995
     assert abs(card.measured.accuracy - card.measured.keras_accuracy) <= 0.005
 
-    if not OTHER_RUNTIME.exists():
+    if not TFLITE_RUNTIME.exists():
         pytest.skip("the other runtime isn't installed: make .venv-tflite-runtime")
     np.save(tmp_path / "crops.npy", crops)
-    command: list[str | Path] = [OTHER_RUNTIME, "-c", RUN_THERE, path, tmp_path / "crops.npy", tmp_path / "scores.npy"]
+    command: list[str | Path] = [TFLITE_RUNTIME, "-c", RUN_THERE, path, tmp_path / "crops.npy", tmp_path / "scores.npy"]
     subprocess.run(command, check=True, cwd=MODELS.parent)
     there = np.load(tmp_path / "scores.npy")
     assert np.abs(scores - there).max() <= TIE

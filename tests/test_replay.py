@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE, config_for
 from gpiozero import Device
+from kiosk_toml import config_for
+from places import TREE
 from real_data import real_data
 from test_classifier import with_card
 from test_kiosk import EMPTY, LINES, MASKED, VISIT, SquareFinder

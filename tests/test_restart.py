@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from footprint import TREE
+from places import TREE
 
 from device.cameras.frame import STALL_SECONDS
 from device.cameras.sight import COVERED_SECONDS, FROZEN_SECONDS

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from footprint import TREE, config_for
 from gpiozero import Device
+from kiosk_toml import config_for
+from places import TREE
 from rtsp_camera import ENCODED, PASSWORD, RtspCamera
 from screens import ANSWER_SECONDS
 from test_kiosk import WIRED, Listener, SquareFinder, histories, started

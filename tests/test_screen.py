@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
+from places import TREE
 from ports import free_port
-from screens import ANSWER_SECONDS, Viewer, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, Viewer, ask, card_of, own_address, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
@@ -55,23 +55,6 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-
-
-def ask(
-    port: int, line: str = "GET /", *headers: str, body: bytes = b"", at: str = "127.0.0.1"
-) -> tuple[int, dict[str, str], bytes]:
-    """Send a request as bytes; return the status, the headers and the body."""
-    with socket.create_connection((at, port), ANSWER_SECONDS) as connection:
-        connection.sendall("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode() + body)
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += connection.recv(65536) or b"\r\n\r\n"
-        head, _, content = answer.partition(b"\r\n\r\n")
-        status, *lines = head.decode().split("\r\n")
-        found = dict(line.split(": ", 1) for line in lines)
-        while len(content) < int(found.get("Content-Length", 0)):
-            content += connection.recv(65536)
-    return int(status.split()[1]) if status else 0, found, content
 
 
 class PacedFinder(SquareFinder):
@@ -166,8 +149,7 @@ def test_a_taken_port_leaves_the_door_without_a_screen(
 
 LATE = """
 import subprocess, sys
-from screens import card_of
-from test_screen import ask
+from screens import ask, card_of
 from device.web.screen import open_screen
 from device.settings import ScreenSettings, Settings
 

@@ -1,17 +1,15 @@
 """The screen's page in a real Chromium: nothing is cut off, all is readable, and a dead device is a FAULT."""
 
-import importlib.util
 import itertools
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, needs_chromium
+from browser import AXE, Browser, axe_script, needs_chromium
 from ports import free_port
 from screens import FRAME, card_of, served, show
 
@@ -32,10 +30,6 @@ LEAST_PROMPT = 0.5  # of the word, where the words fill less than LEAST_FILLED o
 LEAST_FILLED = 0.6
 LEAST_NOTICE = 0.04  # height of its letters and of the practice strip's, of the shorter side
 LEAST_SHAPE = 0.3  # of the shorter side; beside a picture, half of that
-AXE = (
-    "axe.run({rules: {'color-contrast-enhanced': {enabled: true}}, resultTypes: ['violations']})"
-    ".then((found) => ({violations: found.violations, count: found.passes.length}))"
-)
 MEASURE = """
 (() => {
   const box = (part) => { const r = part.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
@@ -248,14 +242,6 @@ def test_shape_and_words_change_sides_from_right_to_left(page: Browser) -> None:
             boxes = page.run(MEASURE)["boxes"]
             sides[code] = boxes["shape"][0] < boxes["words"][0][0]
     assert sides == {"en": True, "ar": False}
-
-
-def axe_script(page: Browser) -> None:
-    """Load axe-core into the page; skip the test where it isn't installed."""
-    found = importlib.util.find_spec("axe_core_python")
-    if found is None or found.origin is None:
-        pytest.skip("needs axe-core-python: run `make .venv`")
-    page.run((Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
 
 
 def test_axe_finds_no_barrier(page: Browser) -> None:

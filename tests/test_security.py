@@ -4,8 +4,7 @@ import logging
 
 import pytest
 from ports import free_port
-from screens import TOKEN, card_of
-from test_screen import ask
+from screens import TOKEN, ask, card_of
 
 from device.settings import ScreenSettings, Settings
 from device.web.screen import open_screen

@@ -18,13 +18,12 @@ from zoneinfo import ZoneInfo
 import cv2
 import numpy as np
 import pytest
-from footprint import TREE
 from gpiozero import Device
+from places import TREE
 from ports import free_port
-from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, FRAME, TOKEN, Viewer, ask, card_of, own_address, served, show
 from test_kiosk import BARE, EMPTY, WIRED, SquareFinder, histories
 from test_replay import record
-from test_screen import ask
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict

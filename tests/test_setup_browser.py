@@ -2,12 +2,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from browser import Browser, needs_chromium
+from browser import AXE, Browser, axe_script, needs_chromium
 from ports import free_port
-from screens import FRAME, TOKEN, card_of, served, show
+from screens import FRAME, TOKEN, ask, card_of, served, show
 from setup_page import Zones, opened
-from test_screen import ask
-from test_screen_browser import AXE, axe_script
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
 
 from device.classifier import Verdict

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Browser, needs_chromium
+from browser import AXE, Browser, axe_script, needs_chromium
 from screens import TOKEN, card_of, served
 from setup_page import Zones, opened
-from test_screen_browser import AXE, axe_script
 from test_setup import SHIPPED
 
 from device.cameras.frame import Frame

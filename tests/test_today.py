@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, needs_chromium
+from browser import AXE, Browser, axe_script, needs_chromium
 from prometheus_client.parser import text_string_to_metric_families
-from screens import ANSWER_SECONDS, FRAME, card_of, own_address, served, show
-from test_screen import ask
-from test_screen_browser import AXE, axe_script
+from screens import ANSWER_SECONDS, FRAME, ask, card_of, own_address, served, show
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict

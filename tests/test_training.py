@@ -14,12 +14,12 @@ import keras
 import numpy as np
 import pytest
 from drawn_photos import drawn_photos
+from whole_dataset import alone
 
 from device.faces import Luma
 from device.pictures import read_luma
 from trainer import bfloat16
 from trainer.__main__ import main
-from trainer.copies import alone
 from trainer.dataset import Dataset, load_dataset
 from trainer.finder.check import errors_of
 from trainer.finder.crops import Crops
@@ -199,8 +199,7 @@ class Pressed(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.done.append("a batch")
 
-    def on_predict_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.done.append("a batch")
+    on_predict_batch_end = on_train_batch_end
 
 
 @pytest.mark.parametrize(("times", "done"), [(1, ["pressed", "a batch"]), (2, ["pressed", "pressed"])])
@@ -290,7 +289,7 @@ def test_a_run_with_nothing_left_to_train_says_so(
     assert main([*command, "2"]) == 0
     assert "nothing was left" not in capsys.readouterr().out
     folder = load_run(current(runs)[-1]).folder
-    folder.chmod(0o755)  # as an older version made it
+    folder.chmod(0o755)
 
     assert main([*command, "1"]) == 0
     assert folder.stat().st_mode & 0o777 == 0o700  # its report shows photos

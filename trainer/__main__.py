@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}: run `.venv/bin/python -m trainer`, which `make .venv` makes", file=sys.stderr)
         return 2
     except OSError as error:
-        where = error.filename or options.command.__name__.strip("_")
-        print(f"error: {where}: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {error.filename or options.verb}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         goes_on = "; the same command goes on from here" if options.verb in GO_ON else ""

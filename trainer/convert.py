@@ -13,15 +13,14 @@ from device.disk import write_whole
 from device.model_card import FORMAT, Measured, ModelCard, TrainedOn
 from trainer.cache import cache_folder
 from trainer.calibration import calibrate
-from trainer.copies import Material, gather
+from trainer.copies import Material
 from trainer.cutting import CROP_MARGIN
 from trainer.dataset import Dataset
-from trainer.finders import named_finder
 from trainer.networks import NETWORKS
 from trainer.photos import ALARM_LABEL, BARE, LABELS, WORN_WRONG_SLICE
 from trainer.provenance import make_name, make_names
 from trainer.quantize import ConversionError, quantize, run_tflite
-from trainer.runs import Plan, Run, RunError, tell_changes
+from trainer.runs import Run, tell_changes
 from trainer.scores import DIGITS, release, score, threshold, verdicts
 from trainer.sources import PRACTICE
 from trainer.split import Split, calibration_photos
@@ -30,28 +29,6 @@ from trainer.training import predict, read_network
 LEAST_PARITY = 0.995  # share of photos, ties left out, on which .tflite and Keras give the same verdict
 COMPARED = 200  # photos at least, where there are so many: of fewer, one other verdict alone would be too many
 TIE = 3 / 256  # from the threshold: so far can eight bits move a score, and turn a verdict that says nothing
-
-
-def gather_again(plan: Plan) -> Material:
-    """Load what a run was trained on. Raises RunError if photos or the face finder have changed or are gone since."""
-    finder = named_finder(plan.finder, plan.yunet)
-    if finder.sha256 != plan.finder_sha256:
-        raise RunError(
-            f"{plan.name}: was trained on faces cut by the finder {plan.finder!r}, whose file has changed since: run "
-            "`make train`"
-        )
-    folders, apart = [Path(plan.data), *map(Path, plan.extra)], [Path(path) for path in plan.apart]
-    if gone := [folder for folder in (*folders, *apart) if not folder.is_dir()]:
-        raise RunError(
-            f"{gone[0]}: no such folder, expected the photos that {plan.name} was trained with: run `make train DATA=` "
-            "as then, but with the folder where they are now: nothing is trained again"
-        )
-    material = gather(folders, plan.size, apart, finder)
-    dataset = material.dataset
-    tables_changed = plan.sampling_sha256 and plan.sampling_sha256 != dataset.sampling_sha256
-    if dataset.sha256 != plan.dataset_sha256 or tables_changed:
-        raise RunError(f"{plan.data}: has changed since the training, expected the same photos: run `make train`")
-    return material
 
 
 def convert(run: Run, material: Material, split: Split, models: Path, miss_cost: float = 1.0) -> ModelCard:
@@ -162,7 +139,7 @@ def _trained_on(run: Run, material: Material, split: Split, temperature: float, 
     if dataset.folder == cache_folder() / PRACTICE:  # which nobody else has, before it is drawn
         drawing = f".venv/bin/python -m trainer practice --to {PRACTICE} && "
     asked = f"DATA={make_name(dataset.folder.name)} "
-    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={max(state.asked, state.epochs)} SEED={plan.seed} "
+    asked += f"MODEL={plan.network} SIZE={plan.size} EPOCHS={state.asked} SEED={plan.seed} "
     asked += f"SPLIT={plan.split} THREADS={plan.threads}" + (f" MISS_COST={miss_cost:g}" if miss_cost != 1 else "")
     asked += f" FINDER={plan.finder}" if plan.finder != "own" else ""
     asked += f" YUNET={make_name(Path(plan.yunet).name)}" if plan.yunet else ""

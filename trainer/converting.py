@@ -54,21 +54,12 @@ def _convert(options: argparse.Namespace) -> None:
 
 def _convert_run(options: argparse.Namespace, run: "Run") -> None:
     from device.classifier import Classifier
-    from trainer.convert import convert, gather_again
+    from trainer.convert import convert
     from trainer.finders import named_finder
     from trainer.golden import write_golden
-    from trainer.networks import NETWORKS
-    from trainer.runs import RunError
-    from trainer.split import calibration_photos, split_photos
+    from trainer.run_photos import gather_again
 
-    material = gather_again(run.plan)
-    split = split_photos(material, run.plan.split, run.plan.seed, NETWORKS[run.plan.network].validation_parts)
-    calibration = [material.dataset.names[i] for i in calibration_photos(split, run.plan.seed)]
-    if sorted(calibration) != sorted(run.plan.calibration):
-        raise RunError(
-            f"{run.plan.name}: its photos are divided differently than in the training, so it would be measured with "
-            "some that it learned from: a folder of APART or the code has changed: run `make train`"
-        )
+    material, split = gather_again(run.plan)
     target = options.models / f"{run.plan.name}.tflite"
     replaced = target.exists()
     card = convert(run, material, split, options.models, options.miss_cost)

@@ -54,11 +54,6 @@ def gather(
     return Material(part_of(dataset, kept) if dropped else dataset, groups, dict(sorted(dropped.items())), apart)
 
 
-def alone(dataset: Dataset) -> Material:
-    """Return a dataset with its groups, nothing left out."""
-    return Material(dataset, known_groups([dataset.descriptions], dataset.names, dataset.folders), {}, ())
-
-
 def known_groups(
     parts: Sequence[npt.NDArray[np.uint8]], names: Sequence[str], folders: npt.NDArray[np.intp]
 ) -> npt.NDArray[np.intp]:

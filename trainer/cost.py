@@ -32,14 +32,8 @@ def cpu_milliseconds(contenders: Mapping[str, Callable[[], object]]) -> dict[str
 def inference(content: bytes) -> Callable[[], object]:
     """Return a call that runs a .tflite once, on noise, with one thread."""
     network = TFLite(content)
-    noise = np.random.default_rng(0).integers(0, 256, picture_shape(network), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, network.size, np.uint8)
     return lambda: network.run(noise)
-
-
-def picture_shape(network: TFLite) -> tuple[int, int]:
-    """Return the height and width in px of the pictures that a network takes."""
-    height, width = (int(side.rstrip(",")) for side in network.takes.split()[2:4])  # "uint8 [1, 64, 64, 1] scale …"
-    return height, width
 
 
 def multiply_adds(content: bytes) -> int:

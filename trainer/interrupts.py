@@ -36,13 +36,7 @@ class BetweenBatches(keras.callbacks.Callback):  # type: ignore[misc]
         """Raise KeyboardInterrupt after Ctrl-C."""
         self._raise()
 
-    def on_test_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Raise KeyboardInterrupt after Ctrl-C."""
-        self._raise()
-
-    def on_predict_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Raise KeyboardInterrupt after Ctrl-C."""
-        self._raise()
+    on_test_batch_end = on_predict_batch_end = on_train_batch_end
 
     def _note(self, _: int, __: FrameType | None) -> None:
         self._raise()

@@ -41,8 +41,8 @@ class Plan:
     apart: tuple[str, ...] = ()  # folders to measure with: photos that resemble theirs were left out
     finder: str = "own"  # what cut the faces out of the photos
     yunet: str = ""  # the .onnx, where that was YuNet
-    finder_sha256: str = ""  # of the finder's file; runs of older versions name none
-    sampling_sha256: str = ""  # of what decides how often each photo is shown; runs of older versions name none
+    finder_sha256: str = ""  # of the finder's file
+    sampling_sha256: str = ""  # of what decides how often each photo is shown
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class State:
     """How far a run has come. Epochs count from 0 inside, as Keras counts them."""
 
     epochs: int = 0  # finished
-    asked: int = 0  # at most; the learning rate may fall with them; runs of older versions don't say
+    asked: int = 0  # at most; the learning rate may fall with them
     best: str = ""  # file of the weights with the lowest validation loss
     best_epoch: int = 0
     last: str = ""  # file of the model and optimizer after the last finished epoch
@@ -71,7 +71,7 @@ class State:
     history: dict[str, list[float]] = field(default_factory=dict)
     callbacks: dict[str, dict[str, float]] = field(default_factory=dict)
     draws: list[list[int]] = field(default_factory=list)  # of each layer that drops units: its seed, and how often yet
-    commit: str = "unknown"  # the code that trained the best epoch; runs of older versions don't say
+    commit: str = "unknown"  # the code that trained the best epoch
     versions: dict[str, str] = field(default_factory=dict)  # and what it ran on
 
 
@@ -119,7 +119,7 @@ def save_state(state: State, folder: Path) -> None:
 def only_one(folder: Path, held: str = "is being trained or converted") -> Iterator[None]:
     """Hold a run's folder for this process; raise RunError while another one does, which says how it is `held`."""
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)  # its report shows photos; an older version's folder, or one with a plan in it, was open to all
+    folder.chmod(0o700)  # its report shows photos, and a face finder's plan is written before it is held
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

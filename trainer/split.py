@@ -41,7 +41,7 @@ class Split:
 def split_photos(material: Material, kind: str, seed: int, validation_parts: int = VALIDATION_PARTS) -> Split:
     """Split by group, or at random as the original did; stratified by label, repeatable by seed.
 
-    The validation part is one of `validation_parts` parts of what the test part leaves.
+    Of what the test part leaves, the validation part is one of `validation_parts` parts; at random always a fifth.
 
     Raises LeakError if a grouped split has a group on both sides.
     """

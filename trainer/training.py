@@ -29,20 +29,22 @@ BEST = "best-{epoch:03d}.keras"  # file of an epoch's weights, of the lowest val
 
 
 def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
-    """Train until `epochs` are done or validation loss stops falling, from where the run's state left off.
+    """Train until `epochs` are done, from where the run's state left off; return the run as far as it has come then.
 
-    KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
+    Where photos aren't augmented, it ends earlier if validation loss stops falling. KeyboardInterrupt passes through;
+    what the last finished epoch left in the run's folder stays usable.
     """
     plan, state, folder, recipe = run.plan, run.state, run.folder, NETWORKS[run.plan.network]
     if state.stopped or state.epochs >= epochs:
         return run
     keras.utils.clear_session()  # layers' names end up in the .tflite: count them from the start in every training
-    keras.utils.set_random_seed(plan.seed + state.epochs)  # runs of older versions don't keep what was dropped yet
+    keras.utils.set_random_seed(plan.seed)
     network = resumed(state, folder) if state.last else _compiled(plan)
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=epochs if recipe.augmented else STOP_PATIENCE)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=STOP_PATIENCE)
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=PLATEAU_FACTOR, patience=PLATEAU_PATIENCE)
-    keeper = StateKeeper(state, folder, {"stopping": stopping} if recipe.augmented else
-                         {"stopping": stopping, "plateau": plateau}, recipe.bfloat16)
+    watching = {} if recipe.augmented else {"stopping": stopping, "plateau": plateau}
+    falling = [falling_rate(recipe.learning_rate, epochs)] if recipe.augmented else []
+    keeper = StateKeeper(state, folder, watching, recipe.bfloat16)
     with in_bfloat16(recipe.bfloat16), BetweenBatches() as interrupts:
         network.fit(
             batches(dataset, split.train, recipe, plan.seed, state.epochs),
@@ -50,8 +52,7 @@ def train(run: Run, dataset: Dataset, split: Split, epochs: int) -> Run:
             epochs=epochs,
             initial_epoch=state.epochs,
             shuffle=False,  # each epoch has an order of its own already, and a resumed run has to see the same one
-            callbacks=[stopping, falling_rate(recipe.learning_rate, epochs) if recipe.augmented else plateau,
-                       best_checkpoint(state, folder), interrupts, keeper],
+            callbacks=[*watching.values(), *falling, best_checkpoint(state, folder), interrupts, keeper],
             verbose=1 if sys.stdout.isatty() else 2,
         )
     return Run(plan, keeper.state, folder)
@@ -73,7 +74,7 @@ def resumed(state: State, folder: Path) -> Any:  # noqa: ANN401
     Keras keeps weights and optimizer, but not how far the generators of the units to drop have come. Raises RunError.
     """
     network = read_network(folder / state.last)
-    for generator, drawn in zip(_generators(network), state.draws, strict=False):  # none of older versions' runs
+    for generator, drawn in zip(_generators(network), state.draws, strict=True):
         generator.assign(drawn)
     return network
 
@@ -149,9 +150,9 @@ class StateKeeper(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Give the other callbacks what they knew."""
-        for name, kept in self.state.callbacks.items():
-            for attribute, value in kept.items():
-                setattr(self._others[name], attribute, value)
+        for name, callback in self._others.items():
+            for attribute, value in self.state.callbacks.get(name, {}).items():
+                setattr(callback, attribute, value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Save the model, then the state that points at it. Raises RunError for a loss that is no number."""

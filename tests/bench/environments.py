@@ -11,8 +11,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from footprint import TFLITE_RUNTIME, TREE, import_seconds, used
+from footprint import import_seconds, used
+from places import TREE
 from ports import free_port
+from runtimes import TFLITE_RUNTIME
 
 from trainer.practice import draw_face
 

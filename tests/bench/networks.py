@@ -21,7 +21,7 @@ from device.model_card import read_card
 from device.reduce import LONGEST_SIDE, reduce
 from device.tflite import TFLite
 from device.yunet import load_network
-from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer, picture_shape
+from trainer.cost import PEER, cpu_milliseconds, inference, multiply_adds, peer
 from trainer.finder.network import finder
 from trainer.practice import draw_face
 from trainer.quantize import float32
@@ -65,7 +65,7 @@ def measure(models: Path, yunet: Path | None) -> tuple[tuple[Cost, ...], tuple[R
     contenders[HAAR] = _haar(luma)
     classifiers = {name: read_card(models / f"{name}.tflite")[1] for name in CLASSIFIERS} | {PEER: peer()}
     for name, content in classifiers.items():
-        call, (height, width) = inference(content), picture_shape(TFLite(content))
+        call, (height, width) = inference(content), TFLite(content).size
         contenders[name] = _Contender(call, (width, height), len(content), multiply_adds(content) / 1e6)
     for name, recipe in recipes(frame, models).items():
         contenders[name] = _Contender(recipe.call, (FRAME_WIDTH, FRAME_HEIGHT), recipe.content, None)

@@ -16,7 +16,7 @@ import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
-from footprint import TREE
+from places import TREE
 
 from trainer.bfloat16 import in_bfloat16
 from trainer.dataset import load_dataset

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import cv2
 import numpy as np
-from footprint import TREE
+from places import TREE
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 

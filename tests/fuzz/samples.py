@@ -16,7 +16,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from footprint import TREE
+from places import TREE
 from screens import TOKEN
 
 from deploy.manifest import FORMAT, PRODUCT, Bundle, File, Manifest, Ring

@@ -115,7 +115,7 @@ def train_check(
     """
     if state.epochs >= epochs:
         return state
-    keras.utils.set_random_seed(seed + state.epochs)
+    keras.utils.set_random_seed(seed)
     network: Any = resumed(state, folder) if state.last else _compiled(start)
     errors = errors_of(start, learned, folder / "errors.npy") if start else np.zeros(len(learned.is_face), np.float32)
     keeper = StateKeeper(state, folder, {})

@@ -16,7 +16,7 @@ from device.heatmap import HEIGHT, WIDTH, Floats, faces_of, fit
 from device.pictures import read_luma
 from device.tflite import TFLite
 from trainer.finder.contenders import LOWEST_SCORE
-from trainer.finder.material import FinderPlan, Material
+from trainer.finder.material import FinderMaterial, FinderPlan
 from trainer.finder.measure import QUIET, Contender, Figures, measure
 from trainer.finder.scenes import Scene
 from trainer.finder.training import samples
@@ -37,8 +37,8 @@ Find = Callable[[Luma], list[Face]]
 
 
 def convert_finder(
-    plan: FinderPlan, state: State, folder: Path, material: Material, measured_on: dict[str, list[Scene]], models: Path,
-    command: str,
+    plan: FinderPlan, state: State, folder: Path, material: FinderMaterial, measured_on: dict[str, list[Scene]],
+    models: Path, command: str,
 ) -> FaceCard:
     """Convert the best checkpoint, choose its threshold on the watched pictures, and write faces.tflite and its card.
 
@@ -91,7 +91,7 @@ def keep_weights(network: Any, folder: Path, path: Path) -> None:  # noqa: ANN40
 
 
 def settle(
-    name: str, exact: Find, rounded: Find, quiet: float, material: Material, measured_on: dict[str, list[Scene]]
+    name: str, exact: Find, rounded: Find, quiet: float, material: FinderMaterial, measured_on: dict[str, list[Scene]]
 ) -> tuple[float, FacesMeasured]:
     """Return the threshold of a .tflite's finder as its card has it, and what it finds from there on.
 
@@ -140,7 +140,7 @@ def _found(figures: Figures) -> FacesFound:
     )
 
 
-def _trained_on(plan: FinderPlan, state: State, material: Material, command: str) -> FacesTrainedOn:
+def _trained_on(plan: FinderPlan, state: State, material: FinderMaterial, command: str) -> FacesTrainedOn:
     return FacesTrainedOn(
         pictures=material.pictures,
         faces=material.faces,

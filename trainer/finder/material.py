@@ -51,7 +51,7 @@ class FinderPlan:
 
 
 @dataclass(frozen=True)
-class Material:
+class FinderMaterial:
     """What a plan comes to."""
 
     composer: Composer
@@ -67,7 +67,7 @@ class Material:
     sha256: str  # over the names, contents and boxes of all
 
 
-def gather(plan: FinderPlan) -> Material:
+def gather(plan: FinderPlan) -> FinderMaterial:
     """Read a plan's folders. What can't be used is named on stderr and left out. Raises PhotosError."""
     marked = [scene for folder in plan.scenes for scene in usable_scenes(Path(folder))]
     empty = [scene for folder in plan.backgrounds for scene in read_backgrounds(Path(folder))]
@@ -88,7 +88,7 @@ def gather(plan: FinderPlan) -> Material:
             pools.append(list(taught(Path(plan.teacher), some)))
         marked_by_teacher = [*pools[2], *pools[3]]
         pictures["taught"], faces["taught"] = len(marked_by_teacher), sum(len(p.boxes) for p in marked_by_teacher)
-    return Material(
+    return FinderMaterial(
         composer=Composer([(share, pool) for share, pool in zip(SHARES, pools, strict=False) if pool],
                           _pictures(backgrounds)),
         validation=Composer([(1.0, _pictures(validation))], _pictures(watched_plain)),

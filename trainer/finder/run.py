@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from device.disk import write_whole
 from device.face_card import FaceCard
-from trainer.finder.material import FinderPlan, Material, usable_scenes
+from trainer.finder.material import FinderMaterial, FinderPlan, usable_scenes
 from trainer.finder.scenes import Scene
 from trainer.photos import PhotosError
 from trainer.provenance import make_name, make_names
@@ -33,7 +33,7 @@ def scenes_of(folders: list[Path]) -> dict[str, list[Scene]]:
     return {name: usable_scenes(folder) for name, folder in zip(names, folders, strict=True)}
 
 
-def require_unknown(sets: dict[str, list[Scene]], material: Material) -> None:
+def require_unknown(sets: dict[str, list[Scene]], material: FinderMaterial) -> None:
     """Raise PhotosError where scenes to measure with are learned from or watched."""
     for scene in itertools.chain(*sets.values()):
         if scene.path.resolve() in material.known:
@@ -54,7 +54,7 @@ def said(state: State, model: Path, card: FaceCard) -> str:
     return "\n".join(lines)
 
 
-def held_of(material: Material) -> dict[str, list[Scene]]:
+def held_of(material: FinderMaterial) -> dict[str, list[Scene]]:
     """Return the sets that were kept apart, by name."""
     hard = [scene for scene in material.held_backgrounds if scene.is_hard]
     plain = [scene for scene in material.held_backgrounds if not scene.is_hard]

@@ -12,7 +12,7 @@ from device.faces import Luma
 from device.heatmap import HEIGHT, STRIDE, WIDTH
 from trainer.finder.compose import Composer
 from trainer.finder.lay import Floats
-from trainer.finder.material import Material
+from trainer.finder.material import FinderMaterial
 from trainer.finder.network import finder, finder_loss, target
 from trainer.finder.photograph import photograph
 from trainer.interrupts import BetweenBatches
@@ -64,14 +64,14 @@ def _mirrored(boxes: Floats, width: int) -> Floats:
 
 
 def train_finder(
-    folder: Path, state: State, material: Material, epochs: int, seed: int, start: Any = None,  # noqa: ANN401
+    folder: Path, state: State, material: FinderMaterial, epochs: int, seed: int, start: Any = None,  # noqa: ANN401
 ) -> State:
     """Train until `epochs` are done, from where the state left off, or from a network's weights; return the state then.
 
     KeyboardInterrupt passes through; what the last finished epoch left in the run's folder stays usable.
     """
     cv2.setNumThreads(1)
-    keras.utils.set_random_seed(seed + state.epochs)
+    keras.utils.set_random_seed(seed)
     network: Any = resumed(state, folder) if state.last else _compiled(start)
     unseen = Compositions(material.validation, (WIDTH, HEIGHT, 24), VALIDATION_BATCHES, seed, 0)
     held = [unseen[i] for i in range(VALIDATION_BATCHES)]

@@ -50,9 +50,8 @@ def add_drawing(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _passages(options: argparse.Namespace) -> None:
     from device.classifier import Classifier
-    from device.settings import Settings
     from trainer.finders import named_finder
-    from trainer.passages.draw import Material, record
+    from trainer.passages.draw import GivenPictures, record
     from trainer.passages.measure import measure
     from trainer.passages.noise import read_noise, write_noise
     from trainer.passages.page import clips_text, recordings_text, simulated_text, update
@@ -62,26 +61,26 @@ def _passages(options: argparse.Namespace) -> None:
     classifier = Classifier(options.model)
     finder = named_finder(classifier.card.face_finder, None)
     classifier.require_crops_of(finder)
-    material = Material(options.faces, options.backgrounds)
+    given = GivenPictures(options.faces, options.backgrounds)
     seen = read_clips(options.clips) if options.clips else {}
     passages = passages_of(options.count, options.seed)
-    videos = record(passages, material, options.to, options.seed)  # before the noise: it may refuse the folder
+    videos = record(passages, given, options.to, options.seed)  # before the noise: it may refuse the folder
     print(options.to, flush=True)
     if options.measure:
         print(write_noise(measure(classifier, finder, options.measure, options.seed)))
     if not (options.visits or options.clips or options.page):
         return
-    noise, settings, visits = read_noise(), Settings(), options.visits or VISITS
+    noise, visits = read_noise(), options.visits or VISITS
     known = noise.known(LEVELS)
     texts = {
-        "recordings": recordings_text(play(passages, videos, options.to, classifier, finder, settings), options.count),
+        "recordings": recordings_text(play(passages, videos, options.to, classifier, finder), options.count),
         "simulated": simulated_text(
             simulate(known, visits, options.seed), simulate(noise, visits, options.seed, causes=True),
             live_alone(seed=options.seed), noise, known,
         ),
     }  # fmt: skip
     if options.clips:
-        played = play_clips(options.clips, seen, classifier, finder, settings)
+        played = play_clips(options.clips, seen, classifier, finder)
         texts["clips"] = clips_text(played, seen, classifier)
     print(*texts.values(), sep="\n")
     if options.page:

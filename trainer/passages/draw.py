@@ -29,7 +29,7 @@ DARK = 0.02  # share of the light that is left when it goes out
 NOISE = 0.012, 0.025  # least and most of a recording's, standard deviation as a share of white
 
 
-class Material:
+class GivenPictures:
     """The faces and backgrounds that were given; what wasn't is drawn."""
 
     def __init__(self, faces: Path | None, backgrounds: Path | None) -> None:
@@ -62,12 +62,12 @@ class Material:
 class Stage:
     """A passage, ready to be seen frame by frame."""
 
-    def __init__(self, rng: np.random.Generator, passage: Passage, material: Material) -> None:
+    def __init__(self, rng: np.random.Generator, passage: Passage, given: GivenPictures) -> None:
         """Set light, background and people."""
         light, behind = random_light(rng)
         self._rng, self._passage = rng, passage
-        self._background = np.clip(material.background(rng) * np.float32(behind), 0, 1)
-        self._people = [material.person(rng, light) for _ in passage.walks]
+        self._background = np.clip(given.background(rng) * np.float32(behind), 0, 1)
+        self._people = [given.person(rng, light) for _ in passage.walks]
         self._noise = rng.uniform(*NOISE)
 
     def frames(self) -> Iterator[Luma]:
@@ -95,14 +95,14 @@ class Stage:
         return np.asarray(np.clip(grey * 255 + 0.5, 0, 255), np.uint8)
 
 
-def record(passages: Sequence[Passage], material: Material, folder: Path, seed: int) -> list[Path]:
+def record(passages: Sequence[Passage], given: GivenPictures, folder: Path, seed: int) -> list[Path]:
     """Write each passage as a video into a new or empty folder, and the table of true visits; return the videos."""
     if folder.exists() and any(folder.iterdir()):
         raise KioskError(f"{folder} holds files, recordings need a new or empty folder: remove it or name another")
     names = [f"{number:03}-{passage.kind.replace(' ', '-')}.avi" for number, passage in enumerate(passages)]
     with whole_folder(folder) as made:
         for number, (name, passage) in enumerate(zip(tqdm(names, "drawing", disable=None), passages, strict=True)):
-            frames = Stage(np.random.default_rng([seed, number]), passage, material).frames()
+            frames = Stage(np.random.default_rng([seed, number]), passage, given).frames()
             held, written = _write(made / name, frames)
             if held < written:
                 raise KioskError(f"{folder / name}: can't be written, it holds {held} of {written} frames: check the "

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from device.classifier import Classifier
 from device.faces import FaceFinder, iou
-from trainer.passages.draw import Material, Stage
+from trainer.passages.draw import GivenPictures, Stage
 from trainer.passages.noise import FRAMES_PER_SECOND, Noise, verdict_of
 from trainer.passages.script import Passage, Place, Walk
 
@@ -30,7 +30,7 @@ class _Found:
 
 def measure(classifier: Classifier, finder: FaceFinder, people: int, seed: int) -> Noise:
     """Draw so many people, each with and without a mask, and return the numbers."""
-    found, drawn = _Found(), Material(None, None)
+    found, drawn = _Found(), GivenPictures(None, None)
     for number in tqdm(range(people), desc="measuring", unit="person", disable=None):
         for masked in (True, False):
             rng = np.random.default_rng([seed, number])  # the same light and place for both

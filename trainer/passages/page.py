@@ -9,7 +9,7 @@ from device.disk import write_whole
 from device.replay import Replay
 from device.terminal import event_line
 from trainer.passages.noise import GHOST_FRAMES, GHOSTS_AN_HOUR, Noise
-from trainer.passages.simulate import Emptiness
+from trainer.passages.simulate import EMPTY_HOURS, Emptiness
 from trainer.places import fill
 
 HEADS = ("passage", "visits", "right", "never sure", "not seen", "told once", "verdict after, 95th percentile",
@@ -33,7 +33,7 @@ def simulated_text(tallies: Mapping[str, Tally], everybody: Mapping[str, Tally],
         f"With the people whom the classifier knows, {len(known.masked)} of {len(noise.masked)} in a mask and "
         f"{len(known.bare)} of {len(noise.bare)} without:\n\n{_table(tallies)}\n"
         f"With all of them, by whether the classifier knows those who come:\n\n{_table(everybody)}\n"
-        f"At an empty door in {empty.hours:.0f} simulated hours, with {GHOSTS_AN_HOUR:.0f} ghosts an hour of "
+        f"At an empty door in {EMPTY_HOURS} simulated hours, with {GHOSTS_AN_HOUR:.0f} ghosts an hour of "
         f"{GHOST_FRAMES:.1f} frames each:\n**{empty.alarms} alarms**, {empty.visits} visits told.\n"
     )
 

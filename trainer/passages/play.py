@@ -29,14 +29,16 @@ def passages_of(count: int, seed: int) -> list[Passage]:
     ]
 
 
-def play(passages: Sequence[Passage], videos: Sequence[Path], folder: Path, classifier: Classifier, finder: FaceFinder,
-         settings: Settings) -> dict[str, Tally]:
+def play(
+    passages: Sequence[Passage], videos: Sequence[Path], folder: Path, classifier: Classifier, finder: FaceFinder
+) -> dict[str, Tally]:
     """Run the recordings and compare them with their table; return the tally of each kind of passage."""
     tallies = {kind: Tally() for kind in KINDS}
     true = read_visits(folder / TABLE)
+    settings = Settings()
+    quick = dataclasses.replace(settings.decision, background_seconds=BACKGROUND_SECONDS)
+    short = dataclasses.replace(settings, decision=quick)
     for passage, video in zip(passages, videos, strict=True):
-        quick = dataclasses.replace(settings.decision, background_seconds=BACKGROUND_SECONDS)
-        short = dataclasses.replace(settings, decision=quick)
         played = replay(video, finder, classifier, short if passage.kind == "poster" else settings)
         tallies[passage.kind].count(played.visits, true[video.name])
     return tallies
@@ -56,7 +58,6 @@ def read_clips(folder: Path) -> dict[str, str]:
     return seen
 
 
-def play_clips(folder: Path, seen: Mapping[str, str], classifier: Classifier, finder: FaceFinder,
-               settings: Settings) -> dict[str, Replay]:
+def play_clips(folder: Path, seen: Mapping[str, str], classifier: Classifier, finder: FaceFinder) -> dict[str, Replay]:
     """Run those clips of a folder; return what happened in each, by its name in the table."""
-    return {name: replay(folder / name, finder, classifier, settings) for name in sorted(seen)}
+    return {name: replay(folder / name, finder, classifier, Settings()) for name in sorted(seen)}

@@ -20,6 +20,7 @@ POSTERS = 1 / 250  # share of the passages that have one: each takes minutes
 WITHOUT_POSTER = tuple(kind for kind in KINDS if kind != "poster")
 # By the person of a passage whom the classifier knows least.
 CAUSES = ("the classifier knows everybody", "it can't tell somebody", "it takes somebody for the other kind")
+EMPTY_HOURS = 24
 EMPTY_FRAMES = 10  # of an empty door, of which one is looked at while nothing is found: the others change nothing
 
 
@@ -27,7 +28,6 @@ EMPTY_FRAMES = 10  # of an empty door, of which one is looked at while nothing i
 class Emptiness:
     """What was told at an empty door."""
 
-    hours: float
     ghosts: int
     visits: int
     alarms: int
@@ -59,16 +59,16 @@ def live(people: Sequence[Seen], passage: Passage) -> list[Event]:
     return events
 
 
-def live_alone(hours: float = 24.0, seed: int = 0) -> Emptiness:
-    """Return what was told at a door at which ghosts are all that is found."""
+def live_alone(seed: int = 0) -> Emptiness:
+    """Return what was told in EMPTY_HOURS at a door at which ghosts are all that is found."""
     rng = np.random.default_rng([seed, 24])
     decision, visits, alarms, ghosts = Decision(DecisionSettings(), LEVELS), 0, 0, 0
-    for now, verdicts in _ghosts(rng, round(hours * 3600 * FRAMES_PER_SECOND)):
+    for now, verdicts in _ghosts(rng, round(EMPTY_HOURS * 3600 * FRAMES_PER_SECOND)):
         ghosts += len(verdicts) > 0
         alert, events = decision.update(now, verdicts)
         visits += sum(event.kind is Kind.ENTER for event in events)
         alarms += alert is not None and alert.state is State.ALARM
-    return Emptiness(hours, ghosts, visits, alarms)
+    return Emptiness(ghosts, visits, alarms)
 
 
 def _ghosts(rng: np.random.Generator, frames: int) -> Iterator[tuple[float, Sequence[Verdict]]]:

@@ -1,0 +1,5 @@
+"""Where what is tested lies."""
+
+from pathlib import Path
+
+TREE = Path(__file__).parent.parent
