@@ -488,18 +488,31 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
             run([sys.executable, "-c", full], "make a venv")
 
 
-def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("signal", "kind", "compiled", "proven"),
+    [
+        ("KILL", UnkeptError, r"^the program to compile device/ was killed \(signal 9\): look with `sudo dmesg` ",
+         r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "),
+        ("TERM", UnkeptError, r"^the program to compile device/ was killed \(signal 15\): ",
+         r"^device check of 1 was killed \(signal 15\): "),
+        *((each, DeployError, r"^the release can't compile device/ \(Fatal Python error: x\)$",
+           r"^1 isn't fit for this computer \(device check: Fatal Python error: x\); it wasn't started$")
+          for each in ("ILL", "SEGV", "ABRT", "BUS", "FPE")),
+    ],
+)  # fmt: skip
+def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it_and_a_crash_does(
+    signal: str, kind: type[DeployError], compiled: str, proven: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = tmp_path / "1/venv/bin/python"
     python.parent.mkdir(parents=True)
-    script(python, "#!/bin/sh\nkill -9 $$\n")
+    script(python, f"#!/bin/sh\necho 'Fatal Python error: x' >&2\nulimit -c 0\nkill -{signal} $$\n")
     script(tmp_path / "setpriv", '#!/bin/sh\nwhile [ "${1##*/}" != python ]; do shift; done\nexec "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(UnkeptError, match=r"^the program to compile device/ was killed \(signal 9\): look with `sudo "):
+    with pytest.raises(kind, match=compiled) as building:
         run([str(python)], "compile device/")
-    with pytest.raises(UnkeptError, match=r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "):
+    with pytest.raises(kind, match=proven) as proving:
         prove(tmp_path / "1")
+    assert (building.value.code, proving.value.code) == (kind.code, kind.code)
 
 
 @pytest.mark.skipif(not possible(booted=False), reason="needs root, and leave to mount")
