@@ -32,6 +32,7 @@ from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import _prove as prove
 from deploy.pi.__main__ import undeploy
+from deploy.pi.build import _add_venv as add_venv
 from deploy.pi.build import _run as run
 from deploy.pi.build import _take_over as take_over
 from deploy.pi.build import build, is_intact
@@ -224,15 +225,25 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
     assert not damaged.exists()
 
 
-def test_a_full_disk_is_not_taken_for_a_missing_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("language", ["en", "de"])  # which says something else only where its catalog is installed
+def test_a_full_disk_is_not_taken_for_a_missing_network(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = make_tree(tmp_path)
-    for name, value in index_of(tree).items():
+    for name, value in (index_of(tree) | {"LC_ALL": "C.UTF-8", "LANGUAGE": language}).items():
         monkeypatch.setenv(name, value)
     (pin,) = (pin for pin in pins_of(tree, "12") if pin.name == "gpiozero")
     script(tmp_path / "python", f'#!/bin/sh\nulimit -f 1\nexec "{sys.executable}" "$@"\n')  # a block of 512 bytes
     (tmp_path / "wheels").mkdir()
     with pytest.raises(OSError, match=r"^\[Errno 27\] File too large$"):
         wheels.download(str(tmp_path / "python"), [pin], tmp_path / "wheels")
+
+
+def test_a_pip_that_is_killed_is_not_taken_for_a_missing_network(tmp_path: Path) -> None:
+    script(tmp_path / "python", "#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(UnkeptError, match=r"^pip was killed \(signal 9\): look with `sudo dmesg` whether memory is "):
+        wheels.download(str(tmp_path / "python"), [], tmp_path / "wheels")
 
 
 def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
@@ -486,6 +497,24 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
         full = f"import sys; print(OSError(28, 'No space left on device'), file=sys.{stream}); sys.exit(1)"
         with pytest.raises(UnkeptError, match=r"the release can't make a venv \(.+No space .+\): look with `df -h`, "):
             run([sys.executable, "-c", full], "make a venv")
+
+
+@pytest.mark.parametrize(
+    "pip", [f"echo 'ERROR: {os.strerror(28)}' >&2; exit 1", "echo 'ERROR: no network' >&2; exit 1", "kill -9 $$"]
+)
+def test_damaged_packages_that_cannot_be_fetched_anew_are_taken_over(
+    pip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, current = make_tree(tmp_path), tmp_path / "current"
+    release = plan(fresh, "12", RUNTIMES[0])
+    (current / "venv").mkdir(parents=True)
+    (current / "venv" / "module.py").touch()
+    (current / "release.json").write_text(as_json(release))
+    script(tmp_path / "python", f"#!/bin/sh\n{pip}\n")
+    for name, path in {"CURRENT": current, "WHEELS": tmp_path / "wheels", "PYTHON": tmp_path / "python"}.items():
+        monkeypatch.setattr(f"deploy.pi.build.{name}", path)
+    add_venv(fresh, release)
+    assert (fresh / "venv" / "module.py").exists()
 
 
 @pytest.mark.parametrize(

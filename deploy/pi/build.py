@@ -90,7 +90,7 @@ def _add_venv(fresh: Path, release: Release) -> None:
     pins = wheels_of(pins_of(fresh, release.debian), release.runtime)
     try:
         wheels = _wheels(pins)
-    except DeployError as error:
+    except (DeployError, OSError) as error:  # no network, or no room
         if not same:
             raise
         say(f"Python packages: as before, though damaged on the card ({error}): `make deploy` mends them")
