@@ -385,7 +385,7 @@ esac
 
 
 @needs_ssh
-@pytest.mark.parametrize("cut", ['{"worst": "trouble", "find', "7"])
+@pytest.mark.parametrize("cut", [f'{{"worst": "trouble", "find{"i" * 5000}', '{"a": 1}', "7"])
 def test_a_doctor_that_is_killed_while_it_answers_spoils_no_other_hosts_findings(tmp_path: Path, cut: str) -> None:
     facts = json.dumps({"released": True, "unit": {}, "current": {}})
     script(tmp_path / "ssh", f"""#!/bin/sh
@@ -399,7 +399,7 @@ esac
     code, lines = deploy("doctor", "--json", "pi@cut", path=tmp_path)
     assert code == 2
     assert len(lines) == 1
-    assert "its doctor can't run" in lines[0]
+    assert f"its doctor can't run ({cut[:60]}), expected its findings: " in lines[0]
 
 
 RECEIVE = """\
