@@ -16,8 +16,10 @@ import tarfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +28,7 @@ from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
-from deploy.checks import Facts, apt, refusals, shortages
+from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
@@ -43,7 +45,7 @@ from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
-from deploy.steps import facts_of
+from deploy.steps import facts_of, install
 from device.settings import Settings, SignalSettings, read_settings
 
 # 0-10 on systemd's scale; the agent installs, for which it has to be root.
@@ -285,21 +287,40 @@ def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
     assert [line for line in lines if "expected" not in line] == []
 
 
-def test_apt_waits_for_another_one_that_updates_its_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = tmp_path / "lock"
+@needs_ssh
+@pytest.mark.parametrize("lists", ["held", "missing"])
+def test_apt_waits_for_another_one_that_updates_its_lists_and_says_nothing_of_it(
+    lists: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lists" / "lock"
     monkeypatch.setattr("deploy.checks.LISTS_LOCK", str(lock))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    script(tmp_path / "ssh", '#!/bin/sh\nfor command; do :; done\nexec sh -c "$command"\n')
     script(tmp_path / "sudo", '#!/bin/sh\nshift\nexec "$@"\n')
     script(tmp_path / "timeout", '#!/bin/sh\necho waits\nexec /usr/bin/timeout "$@"\n')
     takes = f"import fcntl; fcntl.lockf(open('{lock}', 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"  # as apt does: at once
-    script(tmp_path / "apt-get", f'#!/bin/sh\n"{sys.executable}" -c "{takes}" && echo $2\n')
-    with lock.open("a") as held:
-        fcntl.lockf(held, fcntl.LOCK_EX)
-        with subprocess.Popen(["sh", "-c", apt(["python3-lgpio"])], stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None
-            assert running.stdout.readline() == "waits\n"
-            fcntl.lockf(held, fcntl.LOCK_UN)
-            assert running.stdout.read() == "update\ninstall\n"
+    takes = f'"{sys.executable}" -c "{takes}"' if lists == "held" else "true"
+    script(tmp_path / "apt-get", f"#!/bin/sh\n{takes} && echo $2\n")
+    lines: SimpleQueue[str] = SimpleQueue()
+    with ThreadPoolExecutor() as pool, ExitStack() as holding:
+        if lists == "held":
+            lock.parent.mkdir()
+            fcntl.lockf(holding.enter_context(lock.open("a")), fcntl.LOCK_EX)
+        installing = pool.submit(install, Remote("pi@kiosk"), ["python3-lgpio"], lines.put)
+        assert lines.get() == "apt: waits"
+        holding.close()
+        installing.result()
+    assert [lines.get() for _ in range(lines.qsize())] == ["apt: update", "apt: install"]
+
+
+@needs_ssh
+def test_a_dry_run_shows_what_apt_would_be_told(tmp_path: Path) -> None:
+    found = FACTS | {"time": time.time(), "packages_missing": ["python3-lgpio"], "current": {}, "unit": {}}
+    script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\necho '{json.dumps(found)}'\n")
+    assert printed(tmp_path, "deploy", "--dry-run", "pi@kiosk")[1] == (
+        "pi@kiosk: apt, there: sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive "
+        "apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=60 python3-lgpio"
+    )
 
 
 def test_the_lines_of_config_txt_hold_each_output_off() -> None:
