@@ -155,6 +155,10 @@ def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "golden" / "door" / "a.png").exists()  # which is no model either
     with pytest.raises(DeployError, match=r"models/ has no .tflite made from photos"):
         shipped(tmp_path)
+    own = Path("models/own/door.tflite")  # which kiosk.toml may name by its path
+    (tmp_path / own).parent.mkdir()
+    (tmp_path / own).touch()
+    assert own in shipped(tmp_path)
 
 
 def test_a_version_names_its_content_and_nothing_else(tmp_path: Path) -> None:
