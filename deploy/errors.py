@@ -25,9 +25,9 @@ class TakenBackError(DeployError):
 
 
 class UnkeptError(TakenBackError):
-    """A host couldn't keep a release: its card was full or failed, systemd didn't answer, or the installer was killed.
+    """A host couldn't keep a release: its card was full or failed, systemd was silent, or what installs it was killed.
 
-    Where it comes of the card, the release may not have been started, nor copied whole.
+    Where it comes of the card, or of what was killed, the release may not have been started, nor copied whole.
     """
 
     code = 5
