@@ -76,11 +76,15 @@ def packages(facts: Facts, online: bool) -> list[str]:
 
 
 def apt(names: list[str]) -> str:
-    """Return the shell command that installs Debian packages; it waits a minute for another apt to end."""
-    # As a Pi's own does that was just started: its update takes the lists' lock, for which ours has no patience.
-    wait = f"import fcntl; fcntl.lockf(open('{LISTS_LOCK}', 'a'), fcntl.LOCK_EX)"
+    """Return the shell command that installs Debian packages; it waits a minute for another one to be done."""
     install = "apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=60"
-    return (
-        f'sudo -n timeout 60 {PYTHON} -c "{wait}"; sudo -n apt-get -q update && '
-        f"sudo -n env DEBIAN_FRONTEND=noninteractive {install} {' '.join(names)}"
-    )
+    return f"sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive {install} {' '.join(names)}"
+
+
+def apt_wait() -> str:
+    """Return the shell command to run before that: it waits a minute, in silence, for another apt to update its lists.
+
+    As a Pi's own does that was just started: it takes the lists' lock, for which ours has no patience.
+    """
+    wait = f"import fcntl; fcntl.lockf(open('{LISTS_LOCK}', 'a'), fcntl.LOCK_EX)"
+    return f'sudo -n timeout 60 {PYTHON} -c "{wait}" 2>/dev/null'

@@ -32,7 +32,7 @@ def doctor(as_json: bool, remote: Remote, say: Say) -> str:
     code = remote.follow(f"{COMMAND} --json" if as_json else COMMAND, note)
     findings = _read(last) if as_json else {}
     if not (findings if as_json else COUNTS.match(last)):
-        found = last or f"code {code}"
+        found = last[:60] if last.startswith("{") else last or f"code {code}"  # half an object may be of any length
         raise DeployError(f"its doctor can't run ({found}), expected its findings: run `make deploy` again")
     if as_json:
         tell(json.dumps({"host": remote.host, **findings}))
@@ -43,9 +43,9 @@ def doctor(as_json: bool, remote: Remote, say: Say) -> str:
 
 
 def _read(line: str) -> dict[str, Any]:
-    """Return the doctor's object; an empty one for a line that is none, as of a doctor that was killed meanwhile."""
+    """Return the doctor's object; an empty one for a line that isn't it, as of a doctor that was killed meanwhile."""
     try:
         read = json.loads(line)
     except ValueError:
         return {}
-    return read if isinstance(read, dict) else {}
+    return read if isinstance(read, dict) and "worst" in read else {}

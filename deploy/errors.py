@@ -1,5 +1,10 @@
 """What a deployment may end with, each with its exit code."""
 
+import signal
+
+# From outside, as where memory is short; a program that doesn't fit its computer crashes, of another signal.
+KILLED = {-signal.SIGKILL, -signal.SIGTERM}
+
 
 class DeployError(Exception):
     """A host was refused with one line, and is as it was."""
@@ -20,9 +25,9 @@ class TakenBackError(DeployError):
 
 
 class UnkeptError(TakenBackError):
-    """A host couldn't keep a release: its card was full or failed, systemd didn't answer, or the installer was killed.
+    """A host couldn't keep a release: its card was full or failed, systemd was silent, or what installs it was killed.
 
-    Where it comes of the card, the release may not have been started, nor copied whole.
+    Where it comes of the card, or of what was killed, the release may not have been started, nor copied whole.
     """
 
     code = 5
@@ -52,3 +57,9 @@ KINDS = (TakenBackError, UnkeptError, DarkError, UnreachedError, BusyError)  # o
 def error_of(code: int) -> type[DeployError]:
     """Return what the Pi's side of a deployment has raised that ended with this exit code."""
     return {kind.code: kind for kind in KINDS}.get(code, DeployError)
+
+
+def require_end(code: int, program: str) -> None:
+    """Raise UnkeptError for the code of a program that was killed, which says nothing of what it was to do."""
+    if code in KILLED:
+        raise UnkeptError(f"{program} was killed (signal {-code}): look with `sudo dmesg` whether memory is short")

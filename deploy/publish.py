@@ -104,16 +104,16 @@ def publish(
     text = signed(Manifest(FORMAT, PRODUCT, serial, now, expires, turns, signers, bundles), key)
     if len(text) > MOST_BYTES:
         raise DeployError(f"the manifest has {len(text)} bytes, expected {MOST_BYTES} at most: trust fewer keys")
-    if _serial_before(to, now) >= serial:  # the passphrase may have waited for days
-        raise DeployError(f"{to / NAME} was published anew meanwhile, expected the one before: publish again")
-    for path, content in (each for _, files in made for each in files.items()):
-        if not path.exists() or path.read_bytes() != content:
-            write(path, content)
     for folder in (to / "releases", to / "wheels"):
+        folder.mkdir(parents=True, exist_ok=True)
         mode = folder.stat().st_mode
         if mode & 0o055 != 0o055:  # made by a publish before, under a narrower umask
             folder.chmod(mode | 0o055)
-    write(to / NAME, text)
+    for path, content in [*(each for _, files in made for each in files.items()), (to / NAME, text.encode())]:
+        if _serial_before(to, now) >= serial:  # while a passphrase was awaited, or files were written
+            raise DeployError(f"{to / NAME} was published anew meanwhile, expected the one before: publish again")
+        if not path.exists() or path.read_bytes() != content:
+            write(path, content)
     versions = " and ".join(f"{bundle.release.version} for Debian {bundle.release.debian}" for bundle in bundles)
     return f"{to / NAME}: serial {serial}, {versions}, until {time.strftime('%Y-%m-%d', time.gmtime(expires))}"
 

@@ -33,7 +33,8 @@ def shipped(tree: Path) -> list[Path]:
         files += (path.relative_to(tree) for path in found if path.is_file())
     seen = [path for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)]
     kept = [path for path in seen if path.parts[0] != "models" or _is_model(path)]
-    if all(path.stem.startswith("faces") for path in kept if path.match("models/*.tflite")):
+    models = [path for path in kept if path.parts[0] == "models" and path.suffix == ".tflite"]
+    if all(path.stem.startswith("faces") for path in models):
         raise DeployError(
             "models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"
         )

@@ -125,7 +125,7 @@ def install(remote: Remote, packages: list[str], say: Say) -> None:
         printed.append(line)
         say(f"apt: {line}")
 
-    code = remote.follow(checks.apt(packages), note)
+    code = remote.follow(f"{checks.apt_wait()}; {checks.apt(packages)}", note)
     if code:
         found = next((line for line in printed if line.startswith("E: ")), f"code {code}")
         raise DeployError(

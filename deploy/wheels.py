@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, require_end
 from deploy.lock import Pin, chosen, requirements
 from device.disk import NO_ROOM, sync
 from device.folders import user_folder
@@ -65,12 +65,12 @@ def _fetch(pins: list[Pin], debian: str, folder: Path) -> None:
 def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None:
     """Fetch the wheels of these pins with a Python's pip, which checks their hashes; nothing is ever built.
 
-    Raises DeployError with pip's last line, and OSError for a full disk.
+    Raises DeployError with pip's last line, UnkeptError where it was killed, and OSError for a full disk.
     """
     wanted = folder / "requirements.txt"
     wanted.write_text(requirements(pins), encoding="utf-8")
-    command = [
-        python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+    command = [  # in English, as a full disk is told by; C.UTF-8 wouldn't do, before which LANGUAGE goes
+        "env", "LC_ALL=C", python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
         "--only-binary", ":all:", "--require-hashes", "--dest", str(folder), "--requirement", str(wanted), *platform,
     ]  # fmt: skip
     done = subprocess.run(
@@ -79,6 +79,7 @@ def download(python: str, pins: list[Pin], folder: Path, *platform: str) -> None
     if done.returncode:
         shutil.rmtree(folder)
         folder.mkdir()
+        require_end(done.returncode, "pip")
         if full := [number for number in NO_ROOM if os.strerror(number) in done.stderr]:
             raise OSError(full[0], os.strerror(full[0]))  # where, pip doesn't say: it unpacks in /tmp first
         found = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "no reason")

@@ -346,7 +346,13 @@ def test_a_run_of_something_else_is_refused_in_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
-def test_without_a_trained_run_convert_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("note", [None, "", "\n"])
+def test_without_a_trained_run_convert_says_what_to_do(
+    note: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if note is not None:  # as a damaged disk may leave it
+        (tmp_path / "runs").mkdir()
+        (tmp_path / "runs" / "current").write_text(note)
     assert convert(tmp_path, tmp_path / "models") == 2
 
     expected = f"error: {tmp_path / 'runs'}: holds no trained network, expected one: run `make train`\n"

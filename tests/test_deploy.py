@@ -17,8 +17,10 @@ import tarfile
 import time
 import tomllib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import pytest
@@ -27,12 +29,13 @@ from toy_release import NUMPY, TREE, behave, index_of, make_tree
 
 from deploy import wheels
 from deploy.__main__ import main
-from deploy.checks import Facts, apt, refusals, shortages
+from deploy.checks import Facts, refusals, shortages
 from deploy.errors import DeployError, UnkeptError, UnreachedError
 from deploy.hosts import hosts
 from deploy.lock import RUNTIMES, chosen, pins_of, read_lock, wheels_of
 from deploy.pi.__main__ import _prove as prove
 from deploy.pi.__main__ import undeploy
+from deploy.pi.build import _add_venv as add_venv
 from deploy.pi.build import _run as run
 from deploy.pi.build import _take_over as take_over
 from deploy.pi.build import build, is_intact
@@ -43,7 +46,7 @@ from deploy.pi.hold import held, lines_for_config_txt
 from deploy.pi.page import silence
 from deploy.release import as_json, plan, shipped
 from deploy.remote import Remote
-from deploy.steps import facts_of
+from deploy.steps import facts_of, install
 from device.settings import Settings, SignalSettings, read_settings
 from trainer.__main__ import main as train
 
@@ -154,6 +157,10 @@ def test_what_is_shipped_is_what_a_kiosk_reads(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "golden" / "door" / "a.png").exists()  # which is no model either
     with pytest.raises(DeployError, match=r"models/ has no .tflite made from photos"):
         shipped(tmp_path)
+    own = Path("models/own/door.tflite")  # which kiosk.toml may name by its path
+    (tmp_path / own).parent.mkdir()
+    (tmp_path / own).touch()
+    assert own in shipped(tmp_path)
 
 
 def test_a_version_names_its_content_and_nothing_else(tmp_path: Path) -> None:
@@ -226,15 +233,25 @@ def test_a_damaged_wheel_in_the_cache_is_fetched_anew(tmp_path: Path, monkeypatc
     assert not damaged.exists()
 
 
-def test_a_full_disk_is_not_taken_for_a_missing_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("language", ["en", "de"])  # which says something else only where its catalog is installed
+def test_a_full_disk_is_not_taken_for_a_missing_network(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = make_tree(tmp_path)
-    for name, value in index_of(tree).items():
+    for name, value in (index_of(tree) | {"LC_ALL": "C.UTF-8", "LANGUAGE": language}).items():
         monkeypatch.setenv(name, value)
     (pin,) = (pin for pin in pins_of(tree, "12") if pin.name == "gpiozero")
     script(tmp_path / "python", f'#!/bin/sh\nulimit -f 1\nexec "{sys.executable}" "$@"\n')  # a block of 512 bytes
     (tmp_path / "wheels").mkdir()
     with pytest.raises(OSError, match=r"^\[Errno 27\] File too large$"):
         wheels.download(str(tmp_path / "python"), [pin], tmp_path / "wheels")
+
+
+def test_a_pip_that_is_killed_is_not_taken_for_a_missing_network(tmp_path: Path) -> None:
+    script(tmp_path / "python", "#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(UnkeptError, match=r"^pip was killed \(signal 9\): look with `sudo dmesg` whether memory is "):
+        wheels.download(str(tmp_path / "python"), [], tmp_path / "wheels")
 
 
 def test_a_wheel_that_did_not_come_is_named(tmp_path: Path) -> None:
@@ -276,21 +293,40 @@ def test_what_keeps_a_host_from_being_a_kiosk_has_a_line_each() -> None:
     assert [line for line in lines if "expected" not in line] == []
 
 
-def test_apt_waits_for_another_one_that_updates_its_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = tmp_path / "lock"
+@needs_ssh
+@pytest.mark.parametrize("lists", ["held", "missing"])
+def test_apt_waits_for_another_one_that_updates_its_lists_and_says_nothing_of_it(
+    lists: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lists" / "lock"
     monkeypatch.setattr("deploy.checks.LISTS_LOCK", str(lock))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    script(tmp_path / "ssh", '#!/bin/sh\nfor command; do :; done\nexec sh -c "$command"\n')
     script(tmp_path / "sudo", '#!/bin/sh\nshift\nexec "$@"\n')
     script(tmp_path / "timeout", '#!/bin/sh\necho waits\nexec /usr/bin/timeout "$@"\n')
     takes = f"import fcntl; fcntl.lockf(open('{lock}', 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"  # as apt does: at once
-    script(tmp_path / "apt-get", f'#!/bin/sh\n"{sys.executable}" -c "{takes}" && echo $2\n')
-    with lock.open("a") as held:
-        fcntl.lockf(held, fcntl.LOCK_EX)
-        with subprocess.Popen(["sh", "-c", apt(["python3-lgpio"])], stdout=subprocess.PIPE, text=True) as running:
-            assert running.stdout is not None
-            assert running.stdout.readline() == "waits\n"
-            fcntl.lockf(held, fcntl.LOCK_UN)
-            assert running.stdout.read() == "update\ninstall\n"
+    takes = f'"{sys.executable}" -c "{takes}"' if lists == "held" else "true"
+    script(tmp_path / "apt-get", f"#!/bin/sh\n{takes} && echo $2\n")
+    lines: SimpleQueue[str] = SimpleQueue()
+    with ThreadPoolExecutor() as pool, ExitStack() as holding:
+        if lists == "held":
+            lock.parent.mkdir()
+            fcntl.lockf(holding.enter_context(lock.open("a")), fcntl.LOCK_EX)
+        installing = pool.submit(install, Remote("pi@kiosk"), ["python3-lgpio"], lines.put)
+        assert lines.get() == "apt: waits"
+        holding.close()
+        installing.result()
+    assert [lines.get() for _ in range(lines.qsize())] == ["apt: update", "apt: install"]
+
+
+@needs_ssh
+def test_a_dry_run_shows_what_apt_would_be_told(tmp_path: Path) -> None:
+    found = FACTS | {"time": time.time(), "packages_missing": ["python3-lgpio"], "current": {}, "unit": {}}
+    script(tmp_path / "ssh", f"#!/bin/sh\ncat >/dev/null\necho '{json.dumps(found)}'\n")
+    assert printed(tmp_path, "deploy", "--dry-run", "pi@kiosk")[1] == (
+        "pi@kiosk: apt, there: sudo -n apt-get -q update && sudo -n env DEBIAN_FRONTEND=noninteractive "
+        "apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=60 python3-lgpio"
+    )
 
 
 def test_the_lines_of_config_txt_hold_each_output_off() -> None:
@@ -376,7 +412,7 @@ esac
 
 
 @needs_ssh
-@pytest.mark.parametrize("cut", ['{"worst": "trouble", "find', "7"])
+@pytest.mark.parametrize("cut", [f'{{"worst": "trouble", "find{"i" * 5000}', '{"a": 1}', "7"])
 def test_a_doctor_that_is_killed_while_it_answers_spoils_no_other_hosts_findings(tmp_path: Path, cut: str) -> None:
     facts = json.dumps({"released": True, "unit": {}, "current": {}})
     script(tmp_path / "ssh", f"""#!/bin/sh
@@ -390,7 +426,7 @@ esac
     code, lines = deploy("doctor", "--json", "pi@cut", path=tmp_path)
     assert code == 2
     assert len(lines) == 1
-    assert "its doctor can't run" in lines[0]
+    assert f"its doctor can't run ({cut[:60]}), expected its findings: " in lines[0]
 
 
 RECEIVE = """\
@@ -490,18 +526,49 @@ def test_a_card_that_fills_up_while_a_release_is_built_does_not_condemn_it() -> 
             run([sys.executable, "-c", full], "make a venv")
 
 
-def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "pip", [f"echo 'ERROR: {os.strerror(28)}' >&2; exit 1", "echo 'ERROR: no network' >&2; exit 1", "kill -9 $$"]
+)
+def test_damaged_packages_that_cannot_be_fetched_anew_are_taken_over(
+    pip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, current = make_tree(tmp_path), tmp_path / "current"
+    release = plan(fresh, "12", RUNTIMES[0])
+    (current / "venv").mkdir(parents=True)
+    (current / "venv" / "module.py").touch()
+    (current / "release.json").write_text(as_json(release))
+    script(tmp_path / "python", f"#!/bin/sh\n{pip}\n")
+    for name, path in {"CURRENT": current, "WHEELS": tmp_path / "wheels", "PYTHON": tmp_path / "python"}.items():
+        monkeypatch.setattr(f"deploy.pi.build.{name}", path)
+    add_venv(fresh, release)
+    assert (fresh / "venv" / "module.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("signal", "kind", "compiled", "proven"),
+    [
+        ("KILL", UnkeptError, r"^the program to compile device/ was killed \(signal 9\): look with `sudo dmesg` ",
+         r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "),
+        ("TERM", UnkeptError, r"^the program to compile device/ was killed \(signal 15\): ",
+         r"^device check of 1 was killed \(signal 15\): "),
+        *((each, DeployError, r"^the release can't compile device/ \(Fatal Python error: x\)$",
+           r"^1 isn't fit for this computer \(device check: Fatal Python error: x\); it wasn't started$")
+          for each in ("ILL", "SEGV", "ABRT", "BUS", "FPE")),
+    ],
+)  # fmt: skip
+def test_a_program_that_is_killed_while_a_release_is_built_or_proven_does_not_condemn_it_and_a_crash_does(
+    signal: str, kind: type[DeployError], compiled: str, proven: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = tmp_path / "1/venv/bin/python"
     python.parent.mkdir(parents=True)
-    script(python, "#!/bin/sh\nkill -9 $$\n")
+    script(python, f"#!/bin/sh\necho 'Fatal Python error: x' >&2\nulimit -c 0\nkill -{signal} $$\n")
     script(tmp_path / "setpriv", '#!/bin/sh\nwhile [ "${1##*/}" != python ]; do shift; done\nexec "$@"\n')
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(UnkeptError, match=r"^the program to compile device/ was killed \(signal 9\): look with `sudo "):
+    with pytest.raises(kind, match=compiled) as building:
         run([str(python)], "compile device/")
-    with pytest.raises(UnkeptError, match=r"^device check of 1 was killed \(signal 9\): look with `sudo dmesg` "):
+    with pytest.raises(kind, match=proven) as proving:
         prove(tmp_path / "1")
+    assert (building.value.code, proving.value.code) == (kind.code, kind.code)
 
 
 @pytest.mark.skipif(not possible(booted=False), reason="needs root, and leave to mount")

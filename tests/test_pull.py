@@ -824,6 +824,25 @@ def test_what_is_published_while_a_passphrase_is_awaited_is_not_replaced(case: C
     assert (manifest.read_bytes(), sorted(case.publisher.www.rglob("*"))) == (newer.read_bytes(), files)
 
 
+def test_what_is_published_while_files_are_written_is_not_replaced(case: Case, tmp_path: Path) -> None:
+    manifest, wheel = case.publisher.www / "manifest", case.file(".whl")
+    stops = tmp_path / "stops"  # whoever compares the wheel with this pipe waits for its other end
+    os.mkfifo(stops)
+    wheel.unlink()
+    wheel.hardlink_to(stops)
+    behave(case.publisher.tree, "is published by two")
+    with subprocess.Popen(
+        case.publisher.command(*case.publisher.publishing()), cwd=case.publisher.tree, env=case.publisher.environment,
+        stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        with stops.open("wb"):
+            case.publisher.sign(serial=int(time.time()) + DAY)
+            newer = manifest.read_bytes()
+        errors = running.communicate()[1]
+    refused = f"error: {manifest} was published anew meanwhile, expected the one before: publish again\n"
+    assert (running.returncode, errors, manifest.read_bytes()) == (2, refused, newer)
+
+
 def test_ctrl_c_ends_publishing_in_one_line(case: Case, tmp_path: Path) -> None:
     begun, manifest = tmp_path / "begun", (case.publisher.www / "manifest").read_bytes()
     script(tmp_path / "ssh-keygen", f"#!/bin/sh\ntouch '{begun}'\nexec sleep 1000\n")

@@ -343,6 +343,13 @@ def test_the_size_of_a_picture_is_as_it_is_read_whatever_else_turns_it(suffix: s
     assert picture_size(path) == read_luma(path).shape[::-1]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_picture_whose_exif_is_cut_off_has_the_size_that_it_is_read_with(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8)).save(path, exif=b"Exif\0\0II*\0")
+    assert picture_size(path) == read_luma(path).shape[::-1] == (WIDTH, HEIGHT)
+
+
 def test_backgrounds_are_all_pictures_below_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
     drawn_pictures(tmp_path / "backgrounds")
     drawn_pictures(tmp_path / "backgrounds" / "hard")

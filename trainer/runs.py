@@ -99,9 +99,12 @@ def make_current(folders: Sequence[Path], runs: Path) -> None:
 def current(runs: Path) -> list[Path]:
     """Return the folders of the runs that were trained last. Raises RunError where there is none."""
     try:
-        return [runs / name for name in (runs / "current").read_text(encoding="utf-8", errors="replace").split()]
+        names = (runs / "current").read_text(encoding="utf-8", errors="replace").split()
     except FileNotFoundError:
-        raise RunError(f"{runs}: holds no trained network, expected one: run `make train`") from None
+        names = []
+    if not names:
+        raise RunError(f"{runs}: holds no trained network, expected one: run `make train`")
+    return [runs / name for name in names]
 
 
 def save_state(state: State, folder: Path) -> None:

@@ -11,10 +11,10 @@ import time
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError
+from deploy.errors import DarkError, DeployError, TakenBackError, UnkeptError, require_end
 from deploy.pi import service
 from deploy.pi.alone import alone
-from deploy.pi.build import build, release_of, require_end, require_packages
+from deploy.pi.build import build, release_of, require_packages
 from deploy.pi.faces import leave_rule
 from deploy.pi.facts import CONFIG, GONE, UNIT, settings, system
 from deploy.pi.files import CURRENT, FORMER, RELEASES, refusal, release_at, remove, remove_home, write

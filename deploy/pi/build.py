@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from shutil import copy2
 
-from deploy.errors import DeployError, UnkeptError
+from deploy.errors import DeployError, UnkeptError, require_end
 from deploy.lock import Pin, chosen, pins_of, wheels_of
 from deploy.pi.facts import LOOK, PYTHON, missing
 from deploy.pi.files import AILING, CURRENT, RELEASES, exchange, remove
@@ -90,7 +90,7 @@ def _add_venv(fresh: Path, release: Release) -> None:
     pins = wheels_of(pins_of(fresh, release.debian), release.runtime)
     try:
         wheels = _wheels(pins)
-    except DeployError as error:
+    except (DeployError, OSError) as error:  # no network, or no room
         if not same:
             raise
         say(f"Python packages: as before, though damaged on the card ({error}): `make deploy` mends them")
@@ -145,12 +145,6 @@ def _run(command: list[str], purpose: str, folder: Path | None = None) -> None:
         if any(os.strerror(each) in said for each in NO_ROOM | AILING):
             raise UnkeptError(f"{line}: look with `df -h`, `df -i` and `sudo dmesg`")
         raise DeployError(line)
-
-
-def require_end(code: int, program: str) -> None:
-    """Raise UnkeptError for a program that was killed, as where memory is short: its release may be a good one."""
-    if code < 0:
-        raise UnkeptError(f"{program} was killed (signal {-code}): look with `sudo dmesg` whether memory is short")
 
 
 def require_packages(settings: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def picture_size(path: Path) -> tuple[int, int]:
                 width = height = 0
             elif exif.get(ORIENTATION) in TURNED:
                 width, height = height, width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError):
         width = height = 0
     if min(width, height) < SMALLEST_SIDE:
         height, width = read_luma(path).shape  # says what is wrong with it
