@@ -4,14 +4,13 @@ from pathlib import Path
 import pytest
 from browser import Browser, needs_chromium
 from ports import free_port
-from screens import FRAME, TOKEN, card_of, served, show
+from screens import DOOR, FRAME, TOKEN, card_of, served, show
 from setup_page import Zones, opened
 from test_screen import ask
 from test_screen_browser import AXE, axe_script
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
 
 from device.classifier import Verdict
-from device.decision import Known
 from device.errors import WiringError
 from device.events import State
 from device.faces import Box
@@ -66,7 +65,7 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
         seen = [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2
-        screen.show(State.CHECKING, FRAME, seen, [], Known(seen, []))
+        screen.show(State.CHECKING, FRAME, seen, [], DOOR)
         browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
