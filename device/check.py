@@ -6,7 +6,7 @@ from pathlib import Path
 
 from device.cameras.source import shown
 from device.doctor.host import CantTellError, Host
-from device.doctor.user import kiosks_file, known_unit
+from device.doctor.user import kiosks_file
 from device.errors import KioskError
 from device.levels import levels
 from device.limits import Zone
@@ -29,7 +29,7 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
 
     has_golden: golden pictures were there, and right; config: the file that the settings were read from, if any.
     """
-    times, signals = settings.decision, settings.signals
+    host, times, signals = Host(), settings.decision, settings.signals
     made_of = "PRACTICE: trained on drawn faces, not for a door" if card.practice else "trained on photos"
     threshold, release = levels(settings.model, card)
     first = max(times.sure_seconds, times.notice_seconds)
@@ -52,11 +52,11 @@ def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | 
         "door": _door(signals, card),
         "fault": f"shown for {signals.fault_seconds:g} s before the kiosk ends",
         "screen": _screen(settings.screen),
-        "faces kept": _kept(settings, threshold, release),
+        "faces kept": _kept(host, settings, threshold, release),
         "metrics": _metrics(settings.screen),
-        "mqtt": _mqtt(settings.mqtt),
-        "webhook": _webhook(settings.webhook),
-        "counts": _counts(settings),
+        "mqtt": _mqtt(host, settings.mqtt),
+        "webhook": _webhook(host, settings.webhook),
+        "counts": _counts(host, settings),
     }
     return [f"{name:<20}{text}" for name, text in parts.items()]
 
@@ -125,10 +125,14 @@ def _screen(screen: ScreenSettings) -> str:
     return f"{screen.host} port {screen.port}, language {screen.language}, {mirror}, {setup}"
 
 
-def _kept(settings: Settings, threshold: float, release: float) -> str:
+def _kept(host: Host, settings: Settings, threshold: float, release: float) -> str:
     collect = settings.collect
     if collect.on:
-        settings = replace(settings, collect=replace(collect, public_key=kiosks_file(Host(), collect.public_key)))
+        try:
+            path = kiosks_file(host, collect.public_key)
+        except KioskError as error:
+            return _without(error, "the kiosk doesn't start")
+        settings = replace(settings, collect=replace(collect, public_key=path))
     key = owners_key(settings)
     if key is None:
         return "none"
@@ -150,12 +154,12 @@ def _reached(screen: ScreenSettings, answered: str) -> str:
     return f"{screen.host} alone, because [screen] host says so: set 0.0.0.0 for lan" if here_alone else answered
 
 
-def _mqtt(mqtt: MqttSettings) -> str:
+def _mqtt(host: Host, mqtt: MqttSettings) -> str:
     if not mqtt.enabled:
         return "none"
     try:
-        authority = mqtt.ca_path if mqtt.ca_path == SYSTEM else kiosks_file(Host(), mqtt.ca_path)
-        client_of(replace(mqtt, password_path=kiosks_file(Host(), mqtt.password_path), ca_path=authority), id_of(mqtt))
+        authority = mqtt.ca_path if mqtt.ca_path == SYSTEM else kiosks_file(host, mqtt.ca_path)
+        client_of(replace(mqtt, password_path=kiosks_file(host, mqtt.password_path), ca_path=authority), id_of(mqtt))
     except (KioskError, ImportError) as error:
         return _without(error)
     trusted = f"TLS with {'whom this computer trusts' if mqtt.ca_path == SYSTEM else mqtt.ca_path}"
@@ -165,28 +169,28 @@ def _mqtt(mqtt: MqttSettings) -> str:
     )
 
 
-def _webhook(webhook: WebhookSettings) -> str:
+def _webhook(host: Host, webhook: WebhookSettings) -> str:
     if not webhook.enabled:
         return "none"
     try:
-        secret = kiosks_file(Host(), webhook.secret_path)
+        secret = kiosks_file(host, webhook.secret_path)
         key_of(read_secret(secret), secret)
     except KioskError as error:
         return _without(error)
     return f"posts to {shown_url(webhook.url)}, signed; at most {webhook.queue} events wait"
 
 
-def _without(error: Exception) -> str:
+def _without(error: Exception, then: str = "the door goes on without it") -> str:
     if isinstance(error, CantTellError):
         return str(error)
-    return f"none; WARNING: {error}; the door goes on without it"
+    return f"none; WARNING: {error}; {then}"
 
 
-def _counts(settings: Settings) -> str:
+def _counts(host: Host, settings: Settings) -> str:
     if not settings.counts.enabled:
         return "none"
     page = settings.screen.today if settings.screen.enabled else "off"
     shown_at = "no page" if page == "off" else f"page at /today, from {_reached(settings.screen, page)}"
-    service = known_unit(Host()).get("StateDirectory")
+    service = host.service.get("StateDirectory")
     path = Path("/var/lib", service, counts_path().name) if service else counts_path()
     return f"in {path}, for the last {settings.counts.keep_days} days with any; {shown_at}"

@@ -48,8 +48,12 @@ class Collector:
         self.kept = self.lost = 0  # crops
 
     def adopt(self, levels: Levels) -> None:
-        """Take other levels, between which the model isn't sure."""
+        """Take other levels, between which the model isn't sure; say where that is nowhere."""
         self._levels = levels
+        if self._store and levels.release == levels.threshold:
+            log.warning(
+                "collect: no face is kept, because threshold and release are both %g: set them apart", levels.release
+            )
 
     def take(self, luma: Luma, judged: Iterable[Judged], now: float) -> None:
         """Choose among the faces judged on a frame, uint8 (height, width), taken at `now`, in seconds."""
@@ -135,7 +139,4 @@ def open_collector(settings: Settings, card: ModelCard) -> Collector:
             'write there, or set public_key = "off"'
         ) from error
     log.info("%s", card.marked(f"collect: unsure faces are kept, encrypted to key {fingerprint(key)}, in {folder}"))
-    high, low = levels(settings.model, card)
-    if low == high:
-        log.warning("collect: no face is kept, because threshold and release are both %g: lower release", low)
     return Collector(settings, card, store)

@@ -7,7 +7,6 @@ scores say in device.person, and which faces are posters in device.background.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from device.background import Background
 from device.classifier import Verdict
@@ -36,13 +35,6 @@ class Judged:
     score: float  # of this frame, 0-1
 
 
-class Known(NamedTuple):
-    """What was learnt, before a frame and with it, of the faces on it."""
-
-    verdicts: Sequence[Verdict]  # on no posters
-    moved: Sequence[Box]  # of people who have moved
-
-
 class Decision:
     """Follows each person, gathers their scores over a window of time, and lets the most urgent one decide."""
 
@@ -52,7 +44,6 @@ class Decision:
         self._levels = levels
         self._background = Background(settings.background_seconds)
         self._turned: list[Box] = []  # boxes of faces that turned out to be posters, in this frame
-        self._posters: list[Verdict] = []  # on faces of this frame
         self._people: list[Person] = []
         self._visits = 0  # that have begun
         self._since = 0.0  # seconds: when the state was entered
@@ -102,18 +93,14 @@ class Decision:
             if person.visit and person.scores and person.scores[-1].at == now:
                 yield Judged(person.visit, person.box, person.scores[-1].score)
 
-    def known(self, verdicts: Sequence[Verdict]) -> Known:
-        """Return what is known of the last frame's faces."""
-        return Known([verdict for verdict in verdicts if verdict not in self._posters], self._moved_boxes())
-
     def _see(self, now: float, verdicts: Sequence[Verdict]) -> list[Event]:
         """Give each verdict to whom it belongs, a new person if to nobody and no poster; return what has happened."""
         for verdict in verdicts:
             if verdict.look.moved is not None:
                 self._background.watch(now, verdict.box, verdict.look.moved >= STIR)
         self._turned = self._background.see(now, [verdict.box for verdict in verdicts], self._moved_boxes())
-        self._posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
-        verdicts = [verdict for verdict in verdicts if verdict not in self._posters]
+        posters = [verdict for verdict in verdicts if self._is_poster(now, verdict.box)]
+        verdicts = [verdict for verdict in verdicts if verdict not in posters]
         pairs = pair(now, self._people, [verdict.box for verdict in verdicts])
         for i, person in enumerate(self._people):
             if i not in pairs.values():

@@ -79,7 +79,7 @@ def run(
             if signals.test_began(frame.taken) and has_golden:
                 require_right(classifier, finder)
             judged = list(decision.judged(frame.taken))
-            screen.show(decision.state, frame, verdicts, [face.box for face in judged], decision.known(verdicts))
+            screen.show(decision.state, frame, verdicts, [face.box for face in judged], decision)
             telemetry.note(decision.state, events, moment)
             collector.take(frame.luma, judged, frame.taken)
             if changed := screen.changed():

@@ -53,8 +53,8 @@ def picture_files(folder: Path) -> Iterator[Path]:
                 raise PictureError(f"{path}: is a link to a folder, expected a folder: name that instead")
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     found = [path for path in sorted(found) if path.suffix.lower() in SUFFIXES | OF_PHONES]
-    # A link that leads nowhere, as to a disk that isn't there, is a picture that can't be read.
-    yield from (path for path in found if path.is_file() or not path.exists())
+    # A link that leads nowhere one may look, as to a disk that isn't there, is a picture that can't be read.
+    yield from (path for path in found if os.path.isfile(path) or not os.path.exists(path))  # noqa: PTH110, PTH113
 
 
 def _refuse(error: OSError) -> None:

@@ -19,7 +19,7 @@ from device.levels import levels
 from device.motion import Motion
 from device.settings import Settings
 from device.terminal import alert_line, event_line
-from device.visits import THEN, Visit, gather
+from device.visits import THEN, Visit, gather, name_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def replay(source: Path, finder: FaceFinder, classifier: Classifier, settings: S
             alert, happened = decision.update(now, classifier.judge(frame.luma, eye.find(frame.luma, now)))
             alerts += [alert] if alert else []
             events += happened
-    return Replay(source.absolute().name, now, tuple(alerts), tuple(events))
+    return Replay(name_of(source), now, tuple(alerts), tuple(events))
 
 
 def require_recordings(sources: Iterable[Path]) -> None:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +82,16 @@ def read_visits(path: Path) -> dict[str, list[TrueVisit]]:
     return visits
 
 
+def name_of(video: Path) -> str:
+    """Return a recording's name, without the folder; of `.` and `..` too."""
+    return Path(os.path.abspath(video)).name  # noqa: PTH100 - Path.absolute leaves each .. in
+
+
 def require_named(videos: Iterable[Path], true: Mapping[str, Sequence[TrueVisit]]) -> None:
     """Raise VisitsError for a recording that a table of true visits doesn't name, or names together with another."""
     named: dict[str, Path] = {}
     for video in videos:
-        name = video.absolute().name  # of `.` too
+        name = name_of(video)
         other = named.setdefault(name, video)
         if other.resolve() != video.resolve():
             raise VisitsError(

@@ -17,16 +17,18 @@ from tornado.websocket import websocket_connect
 
 from device.cameras.frame import Frame
 from device.classifier import MODELS
-from device.decision import Known
+from device.decision import Decision
 from device.events import State
+from device.levels import Levels
 from device.model_card import ModelCard, read_card
-from device.settings import CollectSettings, ScreenSettings, Settings
+from device.settings import CollectSettings, DecisionSettings, ScreenSettings, Settings
 from device.web.screen import Screen
 from device.web.server import Server
 
 ANSWER_SECONDS = 60.0
 TOKEN = "token4567890123456"  # noqa: S105
 FRAME = Frame(np.full((120, 160), 90, np.uint8), 0.0)
+DOOR = Decision(DecisionSettings(), Levels(0.5, 0.4))  # at which nobody has been
 
 
 @contextmanager
@@ -48,7 +50,7 @@ def card_of(practice: bool = False) -> ModelCard:
 
 
 def show(screen: Screen, state: State) -> None:
-    screen.show(state, FRAME, [], [], Known([], []))
+    screen.show(state, FRAME, [], [], DOOR)
 
 
 def own_address() -> str:

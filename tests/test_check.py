@@ -399,6 +399,25 @@ def test_where_the_service_is_installed_it_says_what_that_does(
     ]
 
 
+def test_a_key_that_the_service_may_not_see_is_warned_of_and_no_release_refused(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pi = Pi(tmp_path, monkeypatch).service(User="root")
+    pi.program("systemctl", f'echo asked >> "{tmp_path}/asked"; exec /bin/cat "{tmp_path}/units/$2"')
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        make_pair(Path(folder))
+        path = Path(folder, PUBLIC)
+        more = f'collect_pin = 24\n[collect]\npublic_key = "{path}"\n[counts]\nenabled = true\n'
+        monkeypatch.setattr(tempfile, "tempdir", "/absent")  # as on a full card
+        assert main(["check", "--config", config(tmp_path, str(toy), more)]) == 0
+    (kept,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("faces kept"))
+    assert kept == (
+        f"faces kept          none; WARNING: the service doesn't see {path}: its unit has PrivateTmp=yes: `sudo "
+        "venv/bin/python -m device doctor` says what to do; the kiosk doesn't start"
+    )
+    assert (tmp_path / "asked").read_text() == "asked\n"
+
+
 def test_a_tilde_in_the_files_that_settings_name_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     secret = tmp_path / "secret"

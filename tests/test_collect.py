@@ -151,16 +151,20 @@ def test_levels_that_leave_no_face_unsure_are_told(
     for release in (0.0, 0.45):
         open_collector(dataclasses.replace(door, model=ModelSettings(str(toy), 0.45, release)), card)
         lines.append([record.message for record in caplog.records if record.levelname == "WARNING"])
-    line = "collect: no face is kept, because threshold and release are both 0.45: lower release"
+    line = "collect: no face is kept, because threshold and release are both 0.45: set them apart"
     assert lines == [[], [line]]
 
 
-def test_levels_that_are_saved_hold_at_once_for_what_is_kept(door: Settings, tmp_path: Path) -> None:
+def test_levels_that_are_saved_hold_at_once_for_what_is_kept(
+    door: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config, screen = tmp_path / "kiosk.toml", ScreenSettings(port=free_port(), token=TOKEN)
     config.write_text("")
-    finder = SavingFinder(screen.port, {"model": {"threshold": 0.45, "release": 0.4}})
+    finder = SavingFinder(screen.port, {"model": {"threshold": 0.45, "release": 0.45}})
     assert run(dataclasses.replace(door, screen=screen), finder, "mock", config) == 0
     assert len(kept()) == 1  # of three, a second apart: the model is sure from then on
+    line = "collect: no face is kept, because threshold and release are both 0.45: set them apart"
+    assert line in [record.message for record in caplog.records]
 
 
 def test_a_crop_that_is_fetched_meanwhile_costs_no_other(key: X25519PrivateKey) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import subprocess
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from healthy_pi import as_somebody
 from PIL import Image
 from places import TREE
 from runtimes import PYTHONS
@@ -196,6 +198,22 @@ def test_a_link_to_a_picture_that_is_not_there_is_told(tmp_path: Path) -> None:
     (path,) = picture_files(tmp_path)
     with pytest.raises(PictureError, match=r"a\.jpg: can't be read \(No such file or directory\): check the path"):
         read_luma(path)
+
+
+def test_a_link_into_a_folder_that_one_may_not_enter_is_told() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # pytest's own one may only be entered by whoever tests
+        shut, pictures = Path(folder, "shut"), Path(folder, "pictures")
+        shut.mkdir()
+        pictures.mkdir()
+        (pictures / "a.jpg").symlink_to(shut / "a.jpg")
+        (shut / "a.jpg").touch()
+        shut.chmod(0)
+        with as_somebody(shut):
+            (path,) = picture_files(pictures)
+            with pytest.raises(PictureError, match=r"a\.jpg: can't be read \(Permission denied\): check the path"):
+                read_luma(path)
+        shut.chmod(0o700)
 
 
 def test_a_folder_that_cannot_be_read_or_is_elsewhere_is_not_left_out_in_silence(tmp_path: Path) -> None:

@@ -123,13 +123,17 @@ def test_a_folder_may_be_named_as_a_camera(
     assert capsys.readouterr() == ("pi: 0.40 s\nusb:0: 0.40 s\n", "")
 
 
-def test_the_folder_one_is_in_has_its_name(
-    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(record(tmp_path / "monday", [EMPTY] * 5))
+@pytest.mark.parametrize("named", [".", "..", "noon/.."])
+def test_the_folder_one_is_in_and_the_one_above_have_their_names(
+    toy: Path, toy_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    named: str,
+) -> None:  # fmt: skip
+    folder = record(tmp_path / "monday", [EMPTY] * 5)
+    (folder / "noon").mkdir()
+    monkeypatch.chdir(folder / "noon" if named == ".." else folder)
     table = tmp_path / "visits.csv"
     table.write_text(f"{HEAD}\nmonday,,,\n")
-    assert main(["replay", ".", "--config", str(toy_config), "--model", str(toy), "--visits", str(table)]) == 0
+    assert main(["replay", named, "--config", str(toy_config), "--model", str(toy), "--visits", str(table)]) == 0
     assert capsys.readouterr().out.startswith("monday: 0.40 s\n")
 
 

@@ -18,12 +18,11 @@ import numpy as np
 import pytest
 from places import TREE
 from ports import free_port
-from screens import ANSWER_SECONDS, Viewer, ask, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, DOOR, Viewer, ask, card_of, own_address, served, show
 from test_kiosk import LINES, SquareFinder, door, listener  # noqa: F401
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import Known
 from device.errors import Blind, CameraError, CameraFault, SettingsError
 from device.events import State
 from device.faces import Box, Face, Luma
@@ -508,7 +507,7 @@ def test_the_mirror_is_made_once_for_all_left_and_right_swapped_with_a_box_a_fac
         while len(server.mirror.viewers) < 2:
             pass
         assert [viewer.messages for viewer in viewers] == [[], []]  # nothing to show yet
-        screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box], Known([], []))
+        screen.show(State.ALARM, Frame(luma, 1.0), verdicts, [verdicts[0].box], DOOR)
         first, second = (viewer.wait()[0] for viewer in viewers)
     assert first == second
     picture = cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR)

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from browser import AXE, Browser, axe_script, needs_chromium
 from ports import free_port
-from screens import FRAME, card_of, served, show
+from screens import DOOR, FRAME, card_of, served, show
 
 from device.cameras.frame import Frame
-from device.decision import Known
 from device.events import State
 from device.web import mirror
 from device.web.languages import LANGUAGES, LOOKS, codes, read_language
@@ -137,7 +136,7 @@ def camera_running(server: Server) -> Iterator[None]:
 
     def give() -> None:
         while not ended.wait(0.05):
-            server.seen(Frame(FRAME.luma, 0.0), [], [], Known([], []), time.monotonic())
+            server.seen(Frame(FRAME.luma, 0.0), [], [], DOOR, time.monotonic())
 
     thread = threading.Thread(target=give)
     thread.start()

@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 from browser import AXE, Browser, axe_script, needs_chromium
 from ports import free_port
-from screens import FRAME, TOKEN, ask, card_of, served, show
+from screens import DOOR, FRAME, TOKEN, ask, card_of, served, show
 from setup_page import Zones, opened
 from test_setup import CUT, MIRROR, SHIPPED, STREET, a_minute, post
 
 from device.classifier import Verdict
-from device.decision import Known
 from device.errors import WiringError
 from device.events import State
 from device.faces import Box
+from device.levels import levels
 from device.look import Look
 from device.settings import ModelSettings, read_settings
 from device.stop import StopRequest
@@ -64,7 +64,7 @@ def test_the_setup_page_shows_tries_and_saves(tmp_path: Path) -> None:
         browser.run("document.querySelector('#camera-rotation').value = '180'; values.requestSubmit()")
         browser.until("!document.querySelector('#waiting').hidden && !document.querySelector('#byhand').hidden")
         seen = [Verdict(Box(0, 0, 9, 9), 5.0, (), 0.5, "", Look(cut=True))] * 2
-        screen.show(State.CHECKING, FRAME, seen, [], Known(seen, []))
+        screen.show(State.CHECKING, FRAME, seen, [], DOOR)
         browser.until(f"grey.textContent === \"Grey, from the left: {'; '.join(2 * [CUT])}.\"")
         assert browser.run("document.querySelector('#restart').hidden")  # nothing would start it again
         assert server.message() != before  # pages load anew
@@ -370,6 +370,36 @@ def test_a_level_of_0_is_drawn_where_the_card_has_it(tmp_path: Path) -> None:
         browser.run("lastMinute()")
         browser.until(f"drawn.threshold > {of_the_card['threshold']}")
         assert browser.run("drawn.release > drawn.threshold")  # below it, though its value stands above
+
+
+@needs_chromium
+def test_the_release_that_holds_with_a_threshold_alone_is_shown_and_saved_and_one_that_is_typed_too(
+    tmp_path: Path,
+) -> None:
+    card, config = card_of(), tmp_path / "kiosk.toml"
+    config.write_text(SHIPPED)
+    release = "document.querySelector('#model-release')"
+    typing = "{field}.value = '{value}'; {field}.dispatchEvent(new Event('input', {{bubbles: true}}))"
+    with served(card, config) as (screen, server), Browser(tmp_path / "chromium") as browser:
+        a_minute(screen)
+        browser.open(f"{server.url}setup#{TOKEN}")
+        browser.until("!opened.hidden")
+        own = browser.run(f"{release}.value")
+        for threshold in (0.3, 0.1):
+            browser.run(typing.format(field="document.querySelector('#model-threshold')", value=threshold))
+            holds = round(levels(ModelSettings(threshold=threshold), card).release, 3)
+            browser.until(f"{release}.value == {holds}")
+        browser.run("values.requestSubmit()")
+        browser.until("saved.textContent.startsWith('Saved')")
+        assert server.settings.model == ModelSettings(threshold=0.1)
+        browser.until(f"minute.model.threshold === 0.1 && {release}.value == {holds} && !Object.keys(changes()).length")
+        browser.run(typing.format(field="document.querySelector('#model-threshold')", value=card.threshold))
+        browser.until(f"{release}.value === '{own}'")
+        browser.run(typing.format(field=release, value=own))
+        browser.run("values.requestSubmit()")
+        browser.until("saved.textContent.startsWith('Saved')")
+        assert server.settings.model == ModelSettings(threshold=card.threshold, release=float(own))
+        assert browser.complaints() == []
 
 
 @needs_chromium

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import AXE, Browser, axe_script, needs_chromium
-from screens import TOKEN, card_of, served
+from screens import DOOR, TOKEN, card_of, served
 from setup_page import Zones, opened
 from test_setup import SHIPPED
 
 from device.cameras.frame import Frame
-from device.decision import Known
 from device.events import State
 from device.settings import read_settings
 
@@ -123,7 +122,7 @@ def test_a_zone_that_is_removed_while_it_is_dragged_stays_away(way: str, tmp_pat
 @needs_chromium
 def test_all_of_a_turned_picture_is_seen_at_once_with_the_zones_upon_it(tmp_path: Path) -> None:
     with served(card_of()) as (screen, server), Browser(tmp_path / "chromium") as browser:
-        screen.show(State.IDLE, Frame(np.full((1280, 720), 90, np.uint8), 0.0), [], [], Known([], []))
+        screen.show(State.IDLE, Frame(np.full((1280, 720), 90, np.uint8), 0.0), [], [], DOOR)
         browser.size(1280, 800)
         browser.open(f"{server.url}setup#{TOKEN}")
         sides = "(({width, height}) => [width, height].map(Math.round))"

@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 from browser import AXE, Browser, axe_script, needs_chromium
 from prometheus_client.parser import text_string_to_metric_families
-from screens import ANSWER_SECONDS, FRAME, ask, card_of, own_address, served, show
+from screens import ANSWER_SECONDS, DOOR, FRAME, ask, card_of, own_address, served, show
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import Known
 from device.events import Event, Kind, State
 from device.faces import Box
 from device.settings import CameraSettings, ScreenSettings, Settings, SignalSettings
@@ -124,7 +123,7 @@ def test_the_metrics_are_what_the_official_parser_reads(tmp_path: Path) -> None:
         assert samples['mask_kiosk_state{"mask_kiosk_state": "STARTING"}'] == 1
         assert samples["mask_kiosk_camera_age_seconds"] != samples["mask_kiosk_camera_age_seconds"]  # NaN
         for _ in range(3):
-            server.seen(Frame(FRAME.luma, 100.0), [face], [face.box], Known([], []), 100.12)
+            server.seen(Frame(FRAME.luma, 100.0), [face], [face.box], DOOR, 100.12)
         show(screen, State.ALARM)
         for number in range(40):
             told.note(State.ALARM, [Event(Kind.ENTER, 0.0, number, State.ALARM, None, 0.0)], DAY)

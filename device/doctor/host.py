@@ -92,25 +92,36 @@ class Host:
         """Tell whether the board is a Raspberry Pi."""
         return board.is_pi(self.root)
 
-    def run(self, *command: str, seconds: float = PROGRAM_SECONDS, extra: dict[str, str] | None = None) -> Ran:
-        """Run a program from PATH in an empty folder. Raises CantTellError where it is missing or hangs."""
-        with tempfile.TemporaryDirectory() as folder:  # lgpio puts a FIFO into the folder that it is imported in
-            try:
-                done = subprocess.run(
-                    command, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}, timeout=seconds,
-                    capture_output=True, stdin=subprocess.DEVNULL, check=False, encoding="utf-8", errors="replace",
-                )
-            except OSError as error:
-                raise CantTellError(f"{command[0]} can't be run ({error.strerror})") from error
-            except subprocess.TimeoutExpired as error:
-                raise CantTellError(f"{command[0]} gave no answer within {seconds} s") from error
+    def run(
+        self, *command: str, folder: str = "/", seconds: float = PROGRAM_SECONDS, extra: dict[str, str] | None = None
+    ) -> Ran:
+        """Run a program from PATH in a folder. Raises CantTellError where it is missing or hangs."""
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8", **(extra or {})}, timeout=seconds,
+                capture_output=True, stdin=subprocess.DEVNULL, check=False, encoding="utf-8", errors="replace",
+            )
+        except OSError as error:
+            raise CantTellError(f"{command[0]} can't be run ({error.strerror})") from error
+        except subprocess.TimeoutExpired as error:
+            raise CantTellError(f"{command[0]} gave no answer within {seconds} s") from error
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def python(self, code: str, *arguments: str, **environment: str) -> Ran:
         """Run code in a Python of its own, as the device's: a crash of a library there is a finding, not our end."""
         path = os.pathsep.join(part for part in (str(TREE), os.environ.get("PYTHONPATH", "")) if part)
         extra = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
-        return self.run(sys.executable, "-c", code, *arguments, seconds=PYTHON_SECONDS, extra=extra)
+        with tempfile.TemporaryDirectory() as folder:  # lgpio puts a FIFO into the folder that it is imported in
+            command = sys.executable, "-c", code, *arguments
+            return self.run(*command, folder=folder, seconds=PYTHON_SECONDS, extra=extra)
+
+    @cached_property
+    def service(self) -> dict[str, str]:
+        """The properties of the kiosk's service when systemd was first asked; none where it doesn't answer."""
+        try:
+            return self.unit()
+        except CantTellError:
+            return {}
 
     def unit(self, name: str = UNIT) -> dict[str, str]:
         """Return systemd's properties of a unit. Raises CantTellError where systemd doesn't answer."""

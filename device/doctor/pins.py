@@ -2,7 +2,7 @@
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CantTellError, Host
-from device.doctor.user import known_unit, service_user
+from device.doctor.user import service_user
 from device.guard import CHIPS
 from device.signals.wiring import NOT_WIRED, PARTS
 
@@ -65,7 +65,7 @@ def pins(host: Host) -> Case:
     chips = [number for number in CHIPS if (host.root / f"dev/gpiochip{number}").exists()]
     if not chips:
         return NO_CHIP
-    variables = dict(part.partition("=")[::2] for part in known_unit(host).get("Environment", "").split())
+    variables = dict(part.partition("=")[::2] for part in host.service.get("Environment", "").split())
     if variables.get(FACTORY, "lgpio") != "lgpio":
         return OTHER_FACTORY.of(factory=variables[FACTORY])
     ran = host.python(PINS, **{FACTORY: "lgpio"})

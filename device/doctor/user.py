@@ -13,6 +13,7 @@ from device.errors import SettingsError
 USER = "mask-kiosk"
 HIDDEN = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp", "/var/tmp")}  # noqa: S108
 VISIBLE = {"no", "read-only"}  # to the service, where its unit has these
+SHOWN = "BindPaths", "BindReadOnlyPaths"  # what the unit shows all the same
 
 HIDES = Case(
     Level.TROUBLE, "the service doesn't see {path}: {setting} hides that folder from it",
@@ -53,7 +54,7 @@ class ServiceUser:
 
 def service_user(host: Host) -> ServiceUser:
     """Return the user that systemd names, or the one that a deployment makes where systemd doesn't answer."""
-    unit = known_unit(host)
+    unit = host.service
     name = unit.get("User") or USER
     row = next((row for row in _rows(host, "etc/passwd") if row[0] == name), None)
     own = unit.get("Group") or (row[3] if row else "")  # a name or a number, as each of the others
@@ -69,28 +70,36 @@ def service_user(host: Host) -> ServiceUser:
 
 def kiosks_path(host: Host, text: str) -> Path:
     """Return what a path of kiosk.toml names: to the service where it is installed, else to who looks."""
-    unit = known_unit(host)
+    unit = host.service
     if not is_installed(unit):
-        return host.root / arguments.path(text).absolute().relative_to("/")
+        return _below(host, arguments.path(text).absolute())
     if text == "~" or text.startswith("~/"):
         text = service_user(host).home + text[1:]
-    return host.root / Path(unit.get("WorkingDirectory") or "/", arguments.path(text)).relative_to("/")
+    return _below(host, Path(unit.get("WorkingDirectory") or "/", arguments.path(text)))
+
+
+def _below(host: Host, path: Path) -> Path:
+    return host.root / str(path).lstrip("/")  # of which a path may have two
 
 
 def hindrance(host: Host, *paths: Path) -> Case | None:
     """Return what keeps the service from reading the first of these files and folders that it can't read.
 
-    None where it isn't installed, and for what isn't there, which its reader says. Raises CantTellError for what
-    whoever looks can't read.
+    None where it isn't installed, for what isn't there, which its reader says, and for what its unit shows it by
+    itself. The service's user is told no mode: reading shows, and follows ACLs too. Raises CantTellError for what
+    whoever else looks can't read.
     """
-    unit, user = known_unit(host), service_user(host)
+    unit, user = host.service, service_user(host)
     if not is_installed(unit) or user.number is None:
         return None
+    is_its_user = user.number == os.geteuid()
     for path in paths:
         try:
-            if found := _hidden(host, unit, path) or _shut(host, user, path):
+            if _is_shown(host, unit, path):
+                continue
+            if found := _hidden(host, unit, path) or (None if is_its_user else _shut(host, user, path)):
                 return found
-            readable = os.access(path, os.R_OK, effective_ids=True)
+            readable = is_its_user or os.access(path, os.R_OK, effective_ids=True)
         except PermissionError:
             readable = False
         except (OSError, ValueError, RuntimeError):  # no file, no name of one, or links that lead to each other
@@ -111,6 +120,13 @@ def kiosks_file(host: Host, text: str) -> str:
     return str(path)
 
 
+def _is_shown(host: Host, unit: dict[str, str], path: Path) -> bool:
+    """Tell whether the unit names a file or a folder above it, as systemd prints that: "SOURCE:PLACE:rbind"."""
+    binds = " ".join(unit.get(key, "") for key in SHOWN).split()
+    places = [_below(host, Path(bind.removesuffix(":rbind").rpartition(":")[2])) for bind in binds]
+    return any(file.is_relative_to(place) for place in places for file in (path, path.resolve()))
+
+
 def _hidden(host: Host, unit: dict[str, str], path: Path) -> Case | None:
     for key, folders in HIDDEN.items():
         hides = [host.root / folder.lstrip("/") for folder in folders if unit.get(key, "no") not in VISIBLE]
@@ -129,14 +145,6 @@ def _shut(host: Host, user: ServiceUser, path: Path) -> Case | None:
     folders = [folder for folder in path.resolve().parents if folder.is_relative_to(host.root)]
     shut = [folder for folder in folders if not user.may(os.X_OK, folder)]
     return SHUT_IN.of(user=user.name, folder=shut[0], path=path) if shut else None
-
-
-def known_unit(host: Host) -> dict[str, str]:
-    """Return systemd's properties of the service; none where systemd doesn't answer."""
-    try:
-        return host.unit()
-    except CantTellError:
-        return {}
 
 
 def is_installed(unit: dict[str, str]) -> bool:

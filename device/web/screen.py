@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import Known
+from device.decision import Decision
 from device.errors import CameraError, CameraFault
 from device.events import State
 from device.faces import Box
@@ -49,12 +49,12 @@ class Screen:
         return self._server.url if self._server else None
 
     def show(
-        self, state: State, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], known: Known
+        self, state: State, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], decision: Decision
     ) -> None:
         """Hand over what was decided on a frame, `judged` being the boxes that counted, and return at once."""
         if self._server is None:
             return
-        self._server.seen(frame, verdicts, judged, known, time.monotonic())
+        self._server.seen(frame, verdicts, judged, decision, time.monotonic())
         if state is not self._state:
             self._state = state
             self._tell(self._server.show, state)

@@ -16,7 +16,7 @@ from tornado.web import RequestHandler
 from device.cameras.frame import Frame
 from device.cameras.source import is_live
 from device.classifier import Verdict
-from device.decision import Known
+from device.decision import Decision
 from device.errors import SettingsError
 from device.events import State
 from device.faces import Box
@@ -89,11 +89,11 @@ class Server:
         self.today_url = self.address.of("today", today, self.read_token if screen.read_token == RANDOM else "")
 
     def seen(
-        self, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], known: Known, now: float
+        self, frame: Frame, verdicts: Sequence[Verdict], judged: Collection[Box], decision: Decision, now: float
     ) -> None:
         """Note a decided frame, at `now` in seconds of time.monotonic(); called by the door, so it only keeps it."""
         self.mirror.newest = (frame, verdicts, judged)
-        self.history.note(frame.taken, known)
+        self.history.note(frame.taken, verdicts, decision)
         self._seen_at = now
         if self.metrics:
             self.metrics.decided(now - frame.taken if self._live else None)

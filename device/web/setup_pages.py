@@ -53,7 +53,8 @@ class SetupData(WithToken):
         server, settings = self.server, changed(self.server.settings, changes)
         tried_levels = levels(settings.model, server.card)
         async with server.trying:  # a page that gives up asks again, and they would become more and more
-            shown = await states(minute, settings.decision, tried_levels, lambda: not self.gone)
+            in_use = server.settings.decision
+            shown = await states(minute, in_use, settings.decision, tried_levels, lambda: not self.gone)
         return {"model": tried_levels._asdict(), "states": shown}
 
     def refuse(self, error: KioskError) -> None:
@@ -67,10 +68,10 @@ class LastMinute(SetupData):
 
     async def get(self) -> None:
         server = self.server
-        minute = server.history.frames()  # once: the door goes on meanwhile
+        minute = server.history.minute()  # once: the door goes on meanwhile
         in_use = await self.tried(minute, {})  # first: the rest is as it is when it has come
         _, verdicts, judged = server.mirror.newest or (None, [], [])
-        scores = [(at, verdict.alarm_score) for at, seen in minute for verdict in seen]
+        scores = [(at, verdict.alarm_score) for at, seen in minute.last for verdict in seen]
         sections = {
             name: {
                 **{key: getattr(getattr(server.settings, name), key) for key in at_once},
@@ -105,7 +106,7 @@ class Try(SetupData):
 
     async def post(self) -> None:
         try:
-            self.finish(await self.tried(self.server.history.frames(), self.changes()))
+            self.finish(await self.tried(self.server.history.minute(), self.changes()))
         except SettingsError as error:
             self.refuse(error)
 

@@ -60,8 +60,8 @@ class Door:
             verdicts = self._classifier.judge(self._luma, self._eye.find(self._luma, now))
             self._events += self._decision.update(now, verdicts)[1]
             state = (State.CLEAR, State.ALARM)[self._frames // 50 % 2]  # a change now and then, which all are told
-            judged, known = [verdict.box for verdict in verdicts], self._decision.known(verdicts)
-            self._screen.show(state, Frame(self._luma, now), verdicts, judged, known)
+            judged = [verdict.box for verdict in verdicts]
+            self._screen.show(state, Frame(self._luma, now), verdicts, judged, self._decision)
             telemetry.note(state, self._events if self._frames % 50 == 0 else [], datetime.now(UTC))
             self._frames, count = self._frames + 1, count + 1
         return (time.monotonic() - begun) / count, (time.thread_time() - cpu) / count

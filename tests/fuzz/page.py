@@ -11,11 +11,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from screens import FRAME, TOKEN, card_of
+from screens import DOOR, FRAME, TOKEN, card_of
 
 from device.cameras.frame import Frame
 from device.classifier import Verdict
-from device.decision import Known
 from device.faces import Box
 from device.settings import ScreenSettings, Settings
 from device.telemetry.settings import CountsSettings
@@ -104,7 +103,7 @@ class Page(Asked):
         for number in range(8):
             face = Verdict(Box(40 + 20 * (number > 3), 20, 80, 80), 5.0, (0.5, 0.5), 0.5, "with_mask")
             seen = [face] if 1 <= number < 7 else []
-            self._server.seen(Frame(FRAME.luma, number / 4), seen, [face.box], Known(seen, []), 0.0)
+            self._server.seen(Frame(FRAME.luma, number / 4), seen, [face.box], DOOR, 0.0)
         self.start(serve(self._server), self._server.port)
 
     def page(self, content: bytes) -> list[str]:

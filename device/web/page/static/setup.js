@@ -62,6 +62,7 @@ async function drawLastMinute() {
   const tried = Object.keys(changes()).length ? await told(() => ask("try", changes()), refused) : null;
   if (before !== saves) return;
   if (refused.textContent && !again) say(saved, refused.textContent);
+  imply(tried);
   const rows = [["values in use", minute.states], ["values below", (tried ?? minute).states]];
   say(grey, minute.grey.length ? `Grey, from the left: ${minute.grey.join("; ")}.` : "");
   drawMinute(Object.entries((tried ?? minute).model), minute.scores, rows);
@@ -107,7 +108,8 @@ async function open() {
 // A turned picture is high: all of it shall be seen at once, and the zones lie upon it.
 image.addEventListener("load", () => image.parentElement.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight));
 for (const place of [values, layer]) {
-  place.addEventListener("input", () => {
+  place.addEventListener("input", ({ target }) => {
+    typed ||= target.name === "release";
     said.textContent = saved.textContent = "";
     lastMinute();
   });

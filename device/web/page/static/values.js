@@ -6,6 +6,8 @@ const values = document.querySelector("#values");
 const saved = document.querySelector("#saved");
 const changed = new Map(); // input to its value as the device has it
 let zonesBefore = "[]";
+let implied = null; // the release that holds with the threshold that stands here, where none was typed itself
+let typed = false; // one was, though it may be the one that holds anyway
 
 const TITLES = { model: "Levels", decision: "Times and sizes", signals: "Sounds", screen: "Screen", camera: "Camera" };
 
@@ -27,7 +29,26 @@ function shown(value) {
 function show(input, value) {
   if (input.type === "checkbox") input.checked = value;
   else input.value = value;
+  know(input, value);
+}
+
+// Notes what the device has.
+function know(input, value) {
   changed.set(input, value);
+  if (input.name === "release") [implied, typed] = [null, false];
+}
+
+function isChanged(input) {
+  if (input.name === "release") return typed || valueOf(input) !== (implied ?? changed.get(input));
+  return valueOf(input) !== changed.get(input);
+}
+
+// Shows which release holds with the values that were tried, unless one is typed.
+function imply(tried) {
+  const { release } = values.elements;
+  if (isChanged(release)) return;
+  implied = shown((tried ?? minute).model.release);
+  if (valueOf(release) !== implied) release.value = implied;
 }
 
 function valueOf(input) {
@@ -66,7 +87,7 @@ function takeOver() {
   for (const [input, before] of changed) {
     const value = shown(minute[input.dataset.section][input.name]);
     if (value === before) continue;
-    if (valueOf(input) === before) show(input, value);
+    if (!isChanged(input)) show(input, value);
     else if (valueOf(input) !== value) others.push(input.labels[0].textContent);
     changed.set(input, value);
   }
@@ -92,16 +113,16 @@ function named(line) {
 function remember(posted) {
   for (const input of changed.keys()) {
     const value = posted[input.dataset.section]?.[input.name];
-    if (value !== undefined) changed.set(input, value);
+    if (value !== undefined) know(input, value);
   }
   if (posted.decision?.zones) zonesBefore = JSON.stringify(posted.decision.zones);
 }
 
 function changes() {
   const found = {};
-  for (const [input, before] of changed) {
+  for (const input of changed.keys()) {
     const value = valueOf(input);
-    if (value !== before && value !== "") (found[input.dataset.section] ??= {})[input.name] = value;
+    if (isChanged(input) && value !== "") (found[input.dataset.section] ??= {})[input.name] = value;
   }
   if (JSON.stringify(zonesNow()) !== zonesBefore) (found.decision ??= {}).zones = zonesNow();
   return found;
