@@ -412,8 +412,8 @@ def test_a_key_that_the_service_may_not_see_is_warned_of_and_no_release_refused(
         assert main(["check", "--config", config(tmp_path, str(toy), more)]) == 0
     (kept,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("faces kept"))
     assert kept == (
-        f"faces kept          none; WARNING: the service doesn't see {path}: its unit has PrivateTmp=yes: `sudo "
-        "venv/bin/python -m device doctor` says what to do; the kiosk doesn't start"
+        f"faces kept          none; WARNING: the service doesn't see {path}: PrivateTmp=yes hides that folder from it: "
+        "`sudo venv/bin/python -m device doctor` says what to do; the kiosk doesn't start"
     )
     assert (tmp_path / "asked").read_text() == "asked\n"
 
