@@ -24,12 +24,14 @@ from device.telemetry.webhook import key_of, shown_url
 WHOLE = CameraSettings().crop
 
 
-def table(settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None) -> list[str]:
+def table(
+    host: Host, settings: Settings, card: ModelCard, has_golden: bool, config: Path | None = None
+) -> list[str]:
     """Return one line a part: its name, and what it is or does.
 
     has_golden: golden pictures were there, and right; config: the file that the settings were read from, if any.
     """
-    host, times, signals = Host(), settings.decision, settings.signals
+    times, signals = settings.decision, settings.signals
     made_of = "PRACTICE: trained on drawn faces, not for a door" if card.practice else "trained on photos"
     threshold, release = levels(settings.model, card)
     first = max(times.sure_seconds, times.notice_seconds)

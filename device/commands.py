@@ -58,11 +58,15 @@ def check(options: argparse.Namespace) -> int:
     from device.cameras.camera import require_source
     from device.check import table
     from device.classifier import Classifier
+    from device.doctor.host import Host
+    from device.doctor.user import is_installed, kiosks_settings
     from device.finders import open_finder
     from device.golden import has_golden_pictures, require_right
 
     _print_whatever()
-    settings = read_settings(options.config)
+    host, settings = Host(), read_settings(options.config)
+    if is_installed(host.service):
+        settings = kiosks_settings(host, settings)
     check_wiring(settings.signals)
     require_source(settings.camera.source)
     classifier, finder = Classifier(settings.model.name), open_finder(settings.faces)
@@ -70,7 +74,7 @@ def check(options: argparse.Namespace) -> int:
     has_golden = has_golden_pictures(classifier)
     if has_golden:
         require_right(classifier, finder)
-    print(*table(settings, classifier.card, has_golden, options.config), sep="\n")
+    print(*table(host, settings, classifier.card, has_golden, options.config), sep="\n")
     return 0
 
 

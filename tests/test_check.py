@@ -2,7 +2,9 @@ import dataclasses
 import errno
 import io
 import os
+import pwd
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from test_classifier import with_card
 from device.__main__ import main
 from device.cameras.camera import open_camera
 from device.check import table
+from device.doctor.host import Host
 from device.errors import CameraError, ModelError, SettingsError
 from device.finders import open_finder
 from device.settings import (
@@ -181,14 +184,14 @@ def test_it_tells_zones(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_it_tells_every_key_of_the_decision(key: str) -> None:
     value: Any = ((0.0, 0.0, 0.5, 0.5),) if key == "zones" else 0.321
     settings = Settings(decision=dataclasses.replace(DecisionSettings(), **{key: value}))
-    before, after = (list(table(each, card_of(), has_golden=True)) for each in (Settings(), settings))
+    before, after = (list(table(Host(), each, card_of(), has_golden=True)) for each in (Settings(), settings))
     (line,) = set(after) - set(before)
     assert key == "zones" or "0.321 " in line or "32.1%" in line
 
 
 def test_no_verdict_is_told_to_come_before_a_face_counts() -> None:
     settings = Settings(decision=DecisionSettings(notice_seconds=2.0, sure_seconds=0.4))
-    lines = table(settings, card_of(), has_golden=True)
+    lines = table(Host(), settings, card_of(), has_golden=True)
     assert "verdict             after 2 s, from the scores of the last 1 s" in lines
 
 
@@ -352,7 +355,7 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         mqtt=MqttSettings(True, "broker.lan", password_path=str(secret), id="door-1"),
         webhook=WebhookSettings(True, "https://example.org/hook/hidden", str(readable)),
     )
-    assert list(table(settings, card_of(), has_golden=True))[-4:] == [
+    assert list(table(Host(), settings, card_of(), has_golden=True))[-4:] == [
         "metrics             at /metrics, from 127.0.0.1 alone, because [screen] host says so: set 0.0.0.0 for lan",
         "mqtt                broker.lan port 8883 as mask-kiosk, TLS with whom this computer trusts; this kiosk is "
         "door-1; at most 1000 events wait",
@@ -361,7 +364,7 @@ def test_it_says_who_would_be_told_and_shows_no_secret(tmp_path: Path, monkeypat
         f"counts              in {tmp_path}/counts.db, for the last 90 days with any; page at /today, from loopback",
     ]
     webhook = dataclasses.replace(settings.webhook, secret_path=str(secret))
-    lines = list(table(dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
+    lines = list(table(Host(), dataclasses.replace(settings, webhook=webhook), card_of(), has_golden=True))
     assert lines[-2] == "webhook             posts to https://example.org/…, signed; at most 1000 events wait"
 
 
@@ -391,11 +394,38 @@ def test_where_the_service_is_installed_it_says_what_that_does(
             webhook=WebhookSettings(True, "https://example.org/", "secret"), counts=CountsSettings(enabled=True)
         )
         with as_somebody(*[secret] if mode == 0o040 else []):
-            lines = list(table(settings, card_of(), has_golden=True))
+            lines = list(table(Host(), settings, card_of(), has_golden=True))
     assert lines[-2:] == [
         f"webhook             {said.format(secret=secret)}",
         "counts              in /var/lib/mask-kiosk/counts.db, for the last 90 days with any; page at /today, from "
         "loopback",
+    ]
+
+
+def test_camera_model_and_finder_are_those_that_the_service_means(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, path = tmp_path / "there", tmp_path / "kiosk.toml"
+    Pi(tmp_path, monkeypatch).service(User="root", WorkingDirectory=str(there))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for folder in (there / "recording", tmp_path / "here"):
+        folder.mkdir(parents=True)
+        cv2.imwrite(str(folder / "0.png"), np.zeros((48, 64), np.uint8))
+    for file in (toy, toy.with_suffix(".json")):
+        shutil.copy(file, there)
+    found = []
+    for source, model, finder in (
+        ("recording", f"./{toy.name}", "haar"), ("here", str(toy), "haar"), ("~/here", str(toy), "haar"),
+        ("usb:0", "~/absent", "haar"), ("usb:0", str(toy), "yunet"),
+    ):  # fmt: skip
+        faces = f"[faces]\nfinder = '{finder}'\nyunet_path = '~/absent.onnx'\n"
+        path.write_text(f"{faces}[camera]\nsource = '{source}'\n[model]\nname = '{model}'\n")
+        code = main(["check", "--config", str(path)])
+        found.append((code, capsys.readouterr().err.partition(": ")[2].partition(": ")[0]))
+    home = pwd.getpwnam("root").pw_dir
+    assert found == [
+        (0, ""), (2, f"{there}/here"), (2, f"{home}/here"), (2, f"{home}/absent.json"), (2, f"{home}/absent.onnx"),
     ]
 
 
@@ -429,7 +459,7 @@ def test_a_tilde_in_the_files_that_settings_name_is_the_home(tmp_path: Path, mon
         signals=SignalSettings(collect_pin=24), collect=CollectSettings(f"~/keys/{PUBLIC}"), mqtt=mqtt,
         webhook=WebhookSettings(True, "https://example.org/", "~/secret"),
     )
-    lines = list(table(settings, card_of(), has_golden=True))
+    lines = list(table(Host(), settings, card_of(), has_golden=True))
     assert [line for line in lines if "WARNING" in line] == []
     assert [line for line in lines if ", encrypted to key " in line] != []
     with pytest.raises(SettingsError, match=r"^~/secret: is no certificate \(.*no certificate or crl found"):
@@ -449,7 +479,7 @@ def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable:
     with pytest.raises(SettingsError, match=f"{name}: ") as refused:
         Mqtt(mqtt, Discovery("door-1", "toy"))
     line = f"mqtt                none; WARNING: {refused.value}; the door goes on without it"
-    assert line in list(table(Settings(mqtt=mqtt), card_of(), has_golden=True))
+    assert line in list(table(Host(), Settings(mqtt=mqtt), card_of(), has_golden=True))
 
 
 @pytest.mark.parametrize(
@@ -463,6 +493,7 @@ def test_it_warns_of_a_broker_that_run_goes_on_without(tmp_path: Path, unusable:
 )
 def test_it_says_from_where_each_page_is_reached(host: str, answered: Literal["lan", "loopback"], said: str) -> None:
     screen = ScreenSettings(host=host, setup=answered, today=answered, metrics=answered)
-    lines = list(table(Settings(screen=screen, counts=CountsSettings(enabled=True)), card_of(), has_golden=True))
+    settings = Settings(screen=screen, counts=CountsSettings(enabled=True))
+    lines = list(table(Host(), settings, card_of(), has_golden=True))
     told = [line for line in lines if line.startswith(("screen", "metrics", "counts"))]
     assert [line.rpartition("from ")[2] for line in told] == [said] * 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from device.doctor.finding import Case, Check, Level
 from device.doctor.host import CONFIG, CantTellError, Host, Ran
-from device.doctor.user import HINDRANCES, hindrance, kiosks_path
+from device.doctor.user import HINDRANCES, hindrance, kiosks_path, kiosks_settings
 from device.errors import SettingsError, WiringError
 from device.model_card import is_path
 from device.seal import owners_key
@@ -85,10 +85,11 @@ CRASHED = Case(
 
 def models(host: Host) -> Case:
     """Load classifier and face finder in a Python of their own, with their cards and hashes."""
-    named, yunet = _named(host)
-    stem = named.removesuffix(".tflite")
-    files = [Path(stem + ending) for ending in (".tflite", ".json") if is_path(named)]
-    if hindered := hindrance(host, *files, *[yunet] if host.settings.faces.finder == "yunet" else []):
+    named = kiosks_settings(host, host.settings)
+    stem = named.model.name.removesuffix(".tflite")
+    files = [Path(stem + ending) for ending in (".tflite", ".json") if is_path(named.model.name)]
+    files += [Path(named.faces.yunet_path)] if named.faces.finder == "yunet" else []
+    if hindered := hindrance(host, *files):
         return hindered
     ran = _with_settings(host, MODELS)
     if ran.code == 3:
@@ -138,14 +139,8 @@ def golden(host: Host) -> Case:
 
 
 def _with_settings(host: Host, code: str) -> Ran:
-    path = host.config_path
-    return host.python(code, str(path.absolute()) if path else "", *map(str, _named(host)))
-
-
-def _named(host: Host) -> tuple[str, Path]:
-    """Return the classifier's name or path, and YuNet's path, as the kiosk means them. Raises SettingsError."""
-    name, yunet = host.settings.model.name, kiosks_path(host, host.settings.faces.yunet_path)
-    return str(kiosks_path(host, name)) if is_path(name) else name, yunet
+    path, named = host.config_path, kiosks_settings(host, host.settings)
+    return host.python(code, str(path.absolute()) if path else "", named.model.name, named.faces.yunet_path)
 
 
 def _end(ran: Ran) -> str:

@@ -2,13 +2,16 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device import arguments
+from device.cameras.source import is_live
 from device.doctor.finding import Case, Level
 from device.doctor.host import CantTellError, Host
 from device.errors import SettingsError
+from device.model_card import is_path
+from device.settings import Settings
 
 USER = "mask-kiosk"
 HIDDEN = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp", "/var/tmp")}  # noqa: S108
@@ -76,6 +79,17 @@ def kiosks_path(host: Host, text: str) -> Path:
     if text == "~" or text.startswith("~/"):
         text = service_user(host).home + text[1:]
     return _below(host, Path(unit.get("WorkingDirectory") or "/", arguments.path(text)))
+
+
+def kiosks_settings(host: Host, settings: Settings) -> Settings:
+    """Return settings that name a recording, a model's file and YuNet's as `kiosks_path` does."""
+    source, model = settings.camera.source, settings.model.name
+    return replace(
+        settings,
+        camera=replace(settings.camera, source=source if is_live(source) else str(kiosks_path(host, source))),
+        model=replace(settings.model, name=str(kiosks_path(host, model)) if is_path(model) else model),
+        faces=replace(settings.faces, yunet_path=str(kiosks_path(host, settings.faces.yunet_path))),
+    )
 
 
 def _below(host: Host, path: Path) -> Path:
