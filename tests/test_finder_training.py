@@ -563,7 +563,7 @@ REFUSED = {
     "no backgrounds": (["--backgrounds", "{0}/gone"], "{0}/gone: no such folder"),
     "empty backgrounds": (["--backgrounds", "{1}"], "{1}: holds no pictures, expected some without faces"),
     "nothing to measure": (["--measure", "{0}/gone"], "{0}/gone: no such folder"),
-    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes/hall-00.png: is learned from, measuring"),
+    "learned and measured with": (["--measure", "{0}/scenes"], "{0}/scenes/hall-00.png: is trained on, so measuring"),
     "nobody teaches": (["--unlabelled", "{0}/rooms"], "no teacher: no such file, expected YuNet's .onnx"),
     "no such teacher": (["--unlabelled", "{0}/rooms", "--teacher", "{0}/gone"], "{0}/gone: no such file, expected"),
     "no teacher at all": (
@@ -636,7 +636,7 @@ def test_a_picture_that_is_learned_from_is_known_by_whatever_path(tmp_path: Path
     rows = (folder / "scenes" / "boxes.csv").read_text()
     (folder / "tables" / "boxes.csv").write_text(re.sub("^(?=hall|yard)", "../scenes/", rows, flags=re.MULTILINE))
 
-    with pytest.raises(PhotosError, match=r"/scenes/hall-00\.png: is learned from"):
+    with pytest.raises(PhotosError, match=r"/scenes/hall-00\.png: is trained on"):
         require_unknown(scenes_of([folder / "scenes"]), gather(replace(planned(folder), scenes=(f"{folder}/tables",))))
 
 

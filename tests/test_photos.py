@@ -592,7 +592,7 @@ def test_photos_of_too_few_people_are_one_line(tmp_path: Path, capsys: pytest.Ca
     assert main(["train", "--data", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]) == 2
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: the photos of one class show 1 people or scenes that differ, expected some for each")
+    assert last.startswith("error: the photos of one class show too few different people or scenes, 1, expected some")
 
 
 def test_photos_that_all_resemble_those_to_measure_with_are_one_line(

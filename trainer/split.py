@@ -84,8 +84,8 @@ def _first_fold(labels: Indices, groups: Indices, parts: int, seed: int) -> tupl
             if len(set(labels[rest])) == len(set(labels[fold])) == len(set(labels)):
                 return rest, fold
     raise SplitError(
-        f"the photos of one class show only {fewest} different people or scenes, expected some for each part of the "
-        "split, better hundreds: add photos of other people, or use SPLIT=random to try things out"
+        f"the photos of one class show too few different people or scenes, {fewest}, expected some for each part of "
+        "the split, better hundreds: add photos of other people, or use SPLIT=random to try things out"
     )
 
 
