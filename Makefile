@@ -33,6 +33,7 @@ $(if $(filter-out $(known) HOME PATH venv,$(given)),$(error no verb knows the na
 	$(filter-out $(known) HOME PATH venv,$(given)), expected one of $(known)))
 $(if $(DRY_RUN),$(if $(filter-out deploy,$(MAKECMDGOALS)),$(error only deploy takes DRY_RUN, not \
 	$(filter-out deploy,$(MAKECMDGOALS)): leave it out)))
+$(if $(filter-out 12 13,$(DEBIAN)),$(error DEBIAN is $(DEBIAN), expected 12 for Bookworm or 13 for Trixie))
 $(if $(filter CONFIG,$(given)),$(if $(filter deploy,$(MAKECMDGOALS)),$(error deploy takes no CONFIG, each Pi has its own \
 	/etc/mask-kiosk/kiosk.toml: leave it out, and see docs/deploy.md)))
 

@@ -326,6 +326,7 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
         ("deploy HOST=pi@k dry-run=1", "no verb knows the name dry-run, expected one of .* DRY_RUN .*"),
         ("run camera=clip.mp4", "no verb knows the name camera, expected one of .* CAMERA .*"),
         ("deploy HOST=pi@k CONFIG=my.toml", "deploy takes no CONFIG, each Pi has its own .*: leave it out, .*"),
+        ("bundle DEBIAN=trixie", "DEBIAN is trixie, expected 12 for Bookworm or 13 for Trixie"),
         ("train convert DRY_RUN=1", "only deploy takes DRY_RUN, not train convert: leave it out"),
     ],
 )
