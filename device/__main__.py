@@ -131,7 +131,9 @@ def parser() -> argparse.ArgumentParser:
     judge = verbs.add_parser(
         "judge", help="judge the faces in pictures",
         description="Judge the faces in pictures, and print a line for each picture: each face's\n"
-        "label, its score from 0 to 1, and its box in pixels.",
+        "label, the score of that label from 0 to 1, and its box in pixels. The label is\n"
+        "without_mask where that scores at least the threshold of the model's card or of\n"
+        "[model]. Below it, with_mask can be what a door isn't sure of, down to release.",
         epilog="examples:\n  python -m device judge photo.jpg\n"
         "  python -m device judge photos/ --draw judged/ --model simple --config haar.toml",
     )  # fmt: skip
