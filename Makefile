@@ -24,6 +24,20 @@ MODELS ?= models
 # What is switched on by any value, as 1, is off by 0.
 $(foreach name,CROPPED SLICES DRY_RUN ONLINE JSON,$(eval override $(name) := $(filter-out 0,$($(name)))))
 
+# A misspelt name would leave its default in force: training would replace `door`, a dry run be a real deployment.
+known := APART BACKGROUNDS BY CAMERA CHAPTERS CLIPS CONFIG CPU CROPPED CROPS DATA DAYS DEBIAN DRY_RUN EPOCHS EXTRA \
+	FINDER FOLDS FRAMES FROM HOLD_OUT HOST JSON KEY KNOWN_GROUPS MASK_KIOSK_PI MEASURE MISS_COST MODEL MODELS ON \
+	ONLINE ONLY PAGE PICTURES PRESENT PYTHON RAY_ADDRESS RINGS RUNS RUNTIME SCENES SEED SIZE SLICES SPLIT START \
+	TEACHER THREADS TO TRIES TRUST UNLABELLED YUNET
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(if $(filter-out $(known) HOME PATH venv,$(given)),$(error no verb knows the name \
+	$(filter-out $(known) HOME PATH venv,$(given)), expected one of $(known)))
+$(if $(DRY_RUN),$(if $(filter-out deploy,$(MAKECMDGOALS)),$(error only deploy takes DRY_RUN, not \
+	$(filter-out deploy,$(MAKECMDGOALS)): leave it out)))
+$(if $(filter-out 12 13,$(DEBIAN)),$(error DEBIAN is $(DEBIAN), expected 12 for Bookworm or 13 for Trixie))
+$(if $(filter CONFIG,$(given)),$(if $(filter deploy,$(MAKECMDGOALS)),$(error deploy takes no CONFIG, each Pi has its own \
+	/etc/mask-kiosk/kiosk.toml: leave it out, and see docs/deploy.md)))
+
 networks := door simple resnet vgg19
 # Out of models/, all of which a deployment ships: 44 MB of networks that no kiosk runs. Their runs lie there too, or
 # `make convert` would find them trained last, and put them into models/.
@@ -35,10 +49,8 @@ venv := .venv/bin/python
 config = $(if $(CONFIG),--config "$(CONFIG)")
 # The model that a kiosk.toml names, unless MODEL= does. The camera is CAMERA: a Pi's file names one that isn't here.
 model = $(if $(and $(CONFIG),$(filter file,$(origin MODEL))),,--model "$(MODEL)")
-# All verbs of `deploy` but deploy itself refuse it.
-dry_run = $(if $(DRY_RUN),--dry-run)
 # Deploying needs no environment: any Python from 3.11 on with pip, and ssh.
-on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(dry_run)
+on_hosts = $(PYTHON) -m deploy $@ $(foreach host,$(HOST),"$(host)")
 key = $(if $(KEY),--key "$(KEY)")
 # Folds and networks are trained side by side on the Ray cluster that this names: docs/training.md
 export RAY_ADDRESS
@@ -69,7 +81,9 @@ export MALLOC_TRIM_THRESHOLD_ = 8589934592
 ## Models: train, convert and measure them on this computer
 train: .venv/ready $(cluster)  ## train a network on photos, into runs/: [DATA= EXTRA="folder …" APART="folder …"
 ##  MODEL= SIZE= EPOCHS= SEED= SPLIT=grouped|random FINDER=own|haar|yunet YUNET= RAY_ADDRESS=]
-	@$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
+	@$(if $(filter DATA,$(given)),$(if $(DATA),,{ \
+		echo "error: DATA is empty, expected a folder: leave it out for the notebook's photos" >&2; exit 2; };)) \
+	$(venv) -m trainer train $(if $(DATA),--data "$(DATA)") $(if $(EXTRA),--extra $(EXTRA)) \
 		$(if $(APART),--apart $(APART)) --model $(MODEL) $(if $(SIZE),--size $(SIZE)) \
 		$(if $(EPOCHS),--epochs $(EPOCHS)) --seed $(SEED) --split $(SPLIT) --threads $(THREADS) --runs "$(RUNS)" \
 		$(if $(FINDER),--finder $(FINDER)) $(if $(YUNET),--yunet "$(YUNET)")
@@ -121,7 +135,7 @@ judge: .venv/ready  ## judge pictures, one line each: PICTURES=FILE|FOLDER [MODE
 
 ## The kiosk on Raspberry Pis
 deploy:  ## install this tree and start it, or update to it: HOST= [DRY_RUN=1 ONLINE=1 RUNTIME=]
-	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online)
+	@$(on_hosts) $(if $(RUNTIME),--runtime "$(RUNTIME)") $(if $(ONLINE),--online) $(if $(DRY_RUN),--dry-run)
 doctor:  ## say what is wrong, why it matters and what to do: HOST= [JSON=1]
 	@$(on_hosts) $(if $(JSON),--json)
 status:  ## say which release runs, and what it sees: HOST=
@@ -135,18 +149,18 @@ undeploy:  ## remove the kiosk, outputs off; settings stay: HOST=
 collect-key: .venv/ready  ## make the pair of keys for faces that a kiosk keeps (docs/collect.md): [TO=folder]
 	@$(venv) -m trainer collect-key $(if $(TO),--to "$(TO)")
 collect: .venv/ready  ## fetch and open the faces that kiosks kept: HOST= TO=folder [KEY=]
-	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(key) $(dry_run)
+	@$(venv) -m deploy $@ $(foreach host,$(HOST),"$(host)") $(if $(TO),--to "$(TO)") $(key)
 bundle:  ## pack a release with its packages into a file for a Pi's first start: [DEBIAN=12|13 RUNTIME=]
-	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
+	@$(PYTHON) -m deploy bundle $(if $(DEBIAN),--debian "$(DEBIAN)") $(if $(RUNTIME),--runtime "$(RUNTIME)")
 
 ## Many doors, which fetch their releases from a web server (docs/fleet.md)
 keys:  ## make the pair of keys that signs releases: [KEY=]
-	@$(PYTHON) -m deploy keys $(key) $(dry_run)
+	@$(PYTHON) -m deploy keys $(key)
 publish:  ## write a signed release for the server: TO=folder [DAYS=30 RINGS="5@0 25@24 100@72"
 ##  KEY= TRUST= DEBIAN= RUNTIME=]
 	@$(PYTHON) -m deploy publish $(if $(TO),--to "$(TO)") $(key) $(if $(TRUST),--trust $(foreach key,$(TRUST),"$(key)")) \
 		$(if $(DAYS),--days "$(DAYS)") $(if $(RINGS),--rings "$(RINGS)") $(if $(DEBIAN),--debian "$(DEBIAN)") \
-		$(if $(RUNTIME),--runtime "$(RUNTIME)") $(dry_run)
+		$(if $(RUNTIME),--runtime "$(RUNTIME)")
 follow:  ## have Pis fetch their releases from there: HOST= FROM=https://… [KEY=]
 	@$(on_hosts) --from "$(FROM)" $(key)
 unfollow:  ## have them no longer do so: HOST=

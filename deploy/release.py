@@ -36,7 +36,8 @@ def shipped(tree: Path) -> list[Path]:
     models = [path for path in kept if path.parts[0] == "models" and path.suffix == ".tflite"]
     if all(path.stem.startswith("faces") for path in models):
         raise DeployError(
-            "models/ has no .tflite made from photos, expected one for the kiosk: run `make train convert`"
+            "models/ has no .tflite made from photos, expected one for the kiosk: run `git checkout models`, or, for "
+            "your own, `make train convert`"
         )
     return sorted(kept)
 

@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.command(options))
         sys.stdout.flush()
     except KioskError as error:
-        print(f"error: {error}", file=sys.stderr)
+        config = getattr(options, "config", None)
+        # Two keys that don't go together are found when the file is read already.
+        place = f"{config}: " if config and str(error).startswith("[") else ""
+        print(f"error: {place}{error}", file=sys.stderr)
         return 1 if isinstance(error, UnusableError) else 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: run `.venv/bin/python -m device`, which `make .venv` makes, or on a Pi "
@@ -128,7 +131,9 @@ def parser() -> argparse.ArgumentParser:
     judge = verbs.add_parser(
         "judge", help="judge the faces in pictures",
         description="Judge the faces in pictures, and print a line for each picture: each face's\n"
-        "label, its score from 0 to 1, and its box in pixels.",
+        "label, the score of that label from 0 to 1, and its box in pixels. The label is\n"
+        "without_mask where that scores at least the threshold of the model's card or of\n"
+        "[model]. Below it, with_mask can be what a door isn't sure of, down to release.",
         epilog="examples:\n  python -m device judge photo.jpg\n"
         "  python -m device judge photos/ --draw judged/ --model simple --config haar.toml",
     )  # fmt: skip

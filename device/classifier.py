@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.arguments import path
+from device.cards import SHIPPED
 from device.crop import crop_face
 from device.errors import ModelError
 from device.faces import Box, Face, FaceFinder, Luma
@@ -45,7 +46,7 @@ class Classifier:
         self.path = MODELS / f"{model}.tflite" if named else path(f"{model.removesuffix('.tflite')}.tflite")
         if named and model not in {file.stem for file in MODELS.glob("*.tflite")}:
             there = ", ".join(sorted(file.stem for file in MODELS.glob("*.json") if file.stem != FACES))
-            raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: name one, or run `{MADE_BY}`")
+            raise ModelError(f"no model {model!r} in {MODELS}, expected one of {there}: {_advice(model)}")
         self.card, content = read_card(self.path)
         self.threshold = self.card.threshold  # from which a score's label is the alarm's, 0-1; an owner may set another
         size = self.card.input_size
@@ -81,3 +82,10 @@ class Classifier:
         mask, alarm = (float(score) for score in scores)
         label = ALARM_LABEL if alarm >= self.threshold else MASK_LABEL
         return Verdict(face.box, face.score, (mask, alarm), alarm, label, look)
+
+
+def _advice(model: str) -> str:
+    """Say what to do where models/ has no model of this name; training makes a `door` unless it is told otherwise."""
+    if model == "practice":
+        return f"name one; `{MADE_BY}` makes it only where the notebook's photos can't be fetched, else a door"
+    return "run `git checkout models`" if model in SHIPPED else "name one, or the path of a .tflite"

@@ -17,12 +17,16 @@ def ranged(default: float, low: float, high: float) -> Any:  # noqa: ANN401
     return checked(default, lambda value: low <= value <= high, f" from {low} to {high}")
 
 
-def checked(default: object, check: Callable[[Any], bool], expected: str, secret: bool = False) -> Any:  # noqa: ANN401
+def checked(
+    default: object, check: Callable[[Any], bool], expected: str, secret: bool = False,
+    mended: Callable[[Any], str] | None = None,
+) -> Any:  # noqa: ANN401
     """Return a field with the check of its value, and how a refusal goes on after the kind of value.
 
-    secret: the value may hold what no log may tell, so a refusal doesn't repeat it.
+    secret: the value may hold what no log may tell, so a refusal doesn't repeat it. mended: says how a refused list is
+    mended.
     """
-    return field(default=default, metadata={"check": check, "expected": expected, "secret": secret})
+    return field(default=default, metadata={"check": check, "expected": expected, "secret": secret, "mended": mended})
 
 
 # Of a score. No mean of few scores is surely beyond a level that is nearer to 0 or 1: it always has some error.
@@ -63,12 +67,22 @@ SOME_ZONES = (
 
 def are_zones(zones: tuple[Any, ...]) -> bool:
     """Tell whether each zone is a rectangle that has an area and lies in the picture, and some of that is in none."""
-    return len(zones) <= MOST_ZONES and all(
-        isinstance(zone, tuple) and len(zone) == 4
-        and all(type(share) in {int, float} and 0 <= share <= 1 for share in zone)  # else it may be no float
-        and min(zone[2:]) > 0 and zone[0] + zone[2] <= 1 >= zone[1] + zone[3]
-        for zone in zones
-    ) and not _cover(zones)  # fmt: skip
+    return not mended_zones(zones)
+
+
+def mended_zones(zones: tuple[Any, ...] | None) -> str:
+    """Return what to do about the first rule that zones break, or nothing; None is no list."""
+    if zones is None or not all(isinstance(zone, tuple) and len(zone) == 4 for zone in zones):
+        return "put each zone into brackets of its own, with four numbers"
+    if len(zones) > MOST_ZONES:
+        return "leave some out"
+    if not all(type(share) in {int, float} and 0 <= share <= 1 for zone in zones for share in zone):  # may be no float
+        return "divide pixels by the picture's width or height"
+    if any(min(zone[2:]) <= 0 for zone in zones):
+        return "give each a width and a height"
+    if any(zone[0] + zone[2] > 1 or zone[1] + zone[3] > 1 for zone in zones):
+        return "shorten what reaches beyond the picture"
+    return "leave some of the picture in no zone" if _cover(zones) else ""
 
 
 def _cover(zones: tuple[Zone, ...]) -> bool:

@@ -69,6 +69,8 @@ def as_text(played: Replay, classifier: Classifier) -> Iterator[str]:
     told += [(event.at, event_line(event, 0.0, classifier.card)) for event in played.events]
     for _, line in sorted(told, key=lambda item: item[0]):
         yield f"  {line}"
+    if not told and not played.visits:
+        yield f"  {marked('nobody was found')}"
     for visit in played.visits:
         left = "the end" if visit.leave == played.seconds else f"{visit.leave:.2f} s"
         answers = f" {THEN} ".join(

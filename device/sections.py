@@ -43,7 +43,8 @@ def _rows(limits: Mapping[str, Any], value: Any, where: str) -> tuple[Any, ...]:
     rows = tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else None
     if rows is None or not limits["check"](rows):
         told = textwrap.shorten(repr(value), LONGEST_TOLD, placeholder=" …")
-        raise SettingsError(f"{where} is {told}, expected a list{limits['expected']}")
+        advice = f": {limits['mended'](rows)}" if limits["mended"] else ""
+        raise SettingsError(f"{where} is {told}, expected a list{limits['expected']}{advice}")
     return rows
 
 

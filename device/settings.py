@@ -28,6 +28,7 @@ from device.limits import (
     is_level,
     is_sha256,
     is_token,
+    mended_zones,
     ranged,
 )
 from device.sections import check_homes, check_names, read_section
@@ -88,7 +89,8 @@ class DecisionSettings:
     least_move: float = ranged(0.07, 0.0, 1.0)  # of its height: a face that never moved so far isn't judged
     least_height: float = ranged(0.08, 0.0, 0.9)  # of the picture's: who is smaller doesn't count
     least_brightness: float = ranged(20.0, 0.0, 200.0)  # mean grey level, 0-255; the same for who is darker
-    zones: tuple[Zone, ...] = checked((), are_zones, SOME_ZONES)  # faces whose middle is in one don't count
+    # Faces whose middle is in one don't count.
+    zones: tuple[Zone, ...] = checked((), are_zones, SOME_ZONES, mended=mended_zones)
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def read_settings(path: Path | None) -> Settings:
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}): check the path and its permissions") from error
     except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or numbers of thousands of digits
-        advice = "correct it; texts need quotes, and a key stands once"
+        advice = "correct it; numbers have a point (0.5), texts straight quotes (\"), and a key stands once"
         raise SettingsError(f"{path}: is no valid TOML ({error}): {advice}") from error
     if content is None:
         raise SettingsError(f"{path}: has more than {LARGEST} characters, expected a kiosk.toml: name another file")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from device.cards import brought_back
 from device.errors import ModelError
 from device.faces import Luma
 from device.quiet import native_code_quiet
@@ -55,7 +56,7 @@ def load(model: Path, content: bytes, size: tuple[int, int], shape: tuple[int, .
         raise ModelError(f"{model}: {error}") from error
     for side, found, expected in (("takes", network.takes, takes), ("gives", network.gives, gives)):
         if found != expected:
-            raise ModelError(f"{model}: {side} {found}, its card says {expected}: run `{made_by}`")
+            raise ModelError(f"{model}: {side} {found}, its card says {expected}: run `{brought_back(model, made_by)}`")
     return network
 
 

@@ -142,6 +142,10 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path, capfd: pytest.Captur
             f"{tmp_path / name}: is damaged or no video, expected one of .avi, .m4v, .mkv, .mov, .mp4, .mpeg, .mpg, "
             ".webm"
         )
+    (tmp_path / "a.JPG").touch()
+    assert refusal(tmp_path / "a.JPG") == (
+        f"{tmp_path}/a.JPG: is a picture, expected a video or a folder of pictures: `make judge PICTURES=` judges it"
+    )
     write_video(tmp_path / "whole.mp4", [0, 255], codec="mp4v")
     (tmp_path / "cut.mp4").write_bytes((tmp_path / "whole.mp4").read_bytes()[:500])
     assert refusal(tmp_path / "cut.mp4").startswith(f"{tmp_path}/cut.mp4: is damaged or no video")
@@ -196,7 +200,9 @@ def test_a_folder_is_a_recording_of_ten_pictures_a_second(tmp_path: Path, caplog
 
 def test_a_camera_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(tmp_path) == f"{tmp_path}: holds no pictures, expected a folder with JPEG, PNG or WebP files"
-    for source in (tmp_path / "absent.mp4", "usb:", "usb:x", "webcam"):
+    for source in (tmp_path / "absent.mp4", tmp_path / "absent", "absent.mp4"):
+        assert refusal(source) == f"{source}: no such file or folder, expected a recording: check the path"
+    for source in ("usb:", "usb:x", "webcam", "/dev/null"):
         assert refusal(source) == (
             f"{source}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
         )

@@ -47,6 +47,8 @@ def float_model(size: int) -> bytes:
 def test_a_model_is_found_by_its_name_in_models() -> None:
     with pytest.raises(ModelError, match=r"no model 'absent' in .*, expected one of door, simple, simple-random: name"):
         Classifier("absent")
+    with pytest.raises(ModelError, match=r"random: name one; `make .*` makes it only where .*, else a door$"):
+        Classifier("practice")
     with pytest.raises(ModelError, match="no model 'aaa"):
         Classifier(300 * "a")  # longer than a file's name may be
 
@@ -126,7 +128,7 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(
     path = with_card(toy, tmp_path, **changes)
     with pytest.raises(ModelError) as error:
         Classifier(path)
-    assert str(error.value) == f"{path}: {line}: run `make train convert`"
+    assert str(error.value) == f"{path}: {line}: run `make train convert MODELS={tmp_path}`"
 
 
 def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_model_that_was_not_quantized_is_refused(toy: Path, tmp_path: Path) ->
         Classifier(path)
     assert str(error.value) == (
         f"{path}: takes float32 [1, 16, 16, 1], its card says uint8 [1, 16, 16, 1] scale 1.0 zero 0: run `make train "
-        "convert`"
+        f"convert MODELS={tmp_path}`"
     )
 
 

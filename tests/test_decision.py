@@ -149,14 +149,28 @@ def test_who_walks_by_without_a_mask_keeps_the_door_shut_only_while_they_are_see
 
 
 @pytest.mark.parametrize("frames_per_second", [5, 10, 30])
-def test_a_step_aside_is_no_walk_by(frames_per_second: int) -> None:
+@pytest.mark.parametrize("down", [False, True])
+def test_a_step_aside_is_no_walk_by(down: bool, frames_per_second: int) -> None:
     def scene(t: float) -> list[Verdict]:  # by two heights in 0.8 s, before the end of which the face is turned away
         here = Box(400 + round(10 * math.sin(3 * t)), 120, 80, 100)
-        x = 50 + 5 * math.sin(2 * t) + 250 * max(0.0, t - 4)
-        return [verdict(0.1, here)] + [verdict(0.9, Box(round(x), 120, 80, 100))] * (t < 4.7)
+        way = round(5 * math.sin(2 * t) + 250 * max(0.0, t - 4))
+        there = Box(50, 120 + way, 80, 100) if down else Box(50 + way, 120, 80, 100)
+        return [verdict(0.1, here)] + [verdict(0.9, there)] * (t < 4.7)
 
     alerts = play(scene, frames_per_second, 10, least_move=DecisionSettings().least_move)
     assert State.CLEAR not in [alert.state for alert in alerts if alert.at < 4.7 + 2.5 - 0.2]
+    assert alerts[-1].state is State.CLEAR
+
+
+@pytest.mark.parametrize("frames_per_second", [10, 30])
+def test_who_goes_far_in_a_long_window_but_slowly_is_no_walk_by(frames_per_second: int) -> None:
+    def scene(t: float) -> list[Verdict]:  # 2.9 heights in the last two seconds, in which two a second are a walk
+        here = Box(600 + round(10 * math.sin(3 * t)), 120, 80, 100)
+        x = 50 + 60 * min(max(t - 3, 0), 1.6) + 150 * max(0.0, t - 4.6)
+        return [verdict(0.1, here)] + [verdict(0.9, Box(round(x), 120, 48, 60))] * (t < 5.1)
+
+    alerts = play(scene, frames_per_second, 12, window_seconds=2.0, least_move=DecisionSettings().least_move)
+    assert State.CLEAR not in [alert.state for alert in alerts if 4.2 < alert.at < 5.1 + 2.5 - 0.2]
     assert alerts[-1].state is State.CLEAR
 
 

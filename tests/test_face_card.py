@@ -89,10 +89,10 @@ def test_a_model_that_is_not_the_cards_is_refused_in_one_line(face_network: Path
         found = hashlib.sha256(content).hexdigest()
         assert refusal(path) == (
             f"{path}: has SHA-256 {found[:12]}…, its card says {wanted[:12]}…: copy both files again or run `make "
-            "faces`"
+            f"faces MODELS={tmp_path}`"
         )
     path.unlink()
-    assert refusal(path) == f"{path}: can't be read (No such file or directory): run `make faces`"
+    assert refusal(path) == f"{path}: can't be read (No such file or directory): run `make faces MODELS={tmp_path}`"
 
 
 def test_a_network_of_other_tensors_is_refused_in_one_line(face_network: Path, toy: Path, tmp_path: Path) -> None:
@@ -103,5 +103,5 @@ def test_a_network_of_other_tensors_is_refused_in_one_line(face_network: Path, t
     path.with_suffix(".json").write_text(card_json(card), encoding="utf-8")
     assert refusal(path) == (
         f"{path}: takes uint8 [1, 16, 16, 1] scale 1.0 zero 0, its card says uint8 [1, 224, 320, 1] scale 1.0 zero 0: "
-        "run `make faces`"
+        f"run `make faces MODELS={tmp_path}`"
     )

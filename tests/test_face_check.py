@@ -88,10 +88,12 @@ def test_a_check_that_is_not_the_cards_is_refused_in_one_line(checked: Path) -> 
     path.write_bytes(whole[:-1])
     wanted, found = (hashlib.sha256(content).hexdigest()[:12] for content in (whole, whole[:-1]))
     assert refusal(checked) == (
-        f"{path}: has SHA-256 {found}…, its card says {wanted}…: copy both files again or run `make face-check`"
+        f"{path}: has SHA-256 {found}…, its card says {wanted}…: copy both files again or run `make face-check "
+        f"MODELS={path.parent}`"
     )
     path.unlink()
-    assert refusal(checked) == f"{path}: can't be read (No such file or directory): run `make face-check`"
+    run = f"run `make face-check MODELS={path.parent}`"
+    assert refusal(checked) == f"{path}: can't be read (No such file or directory): {run}"
 
 
 def test_a_check_of_other_tensors_is_refused_in_one_line(checked: Path) -> None:
@@ -100,7 +102,8 @@ def test_a_check_of_other_tensors_is_refused_in_one_line(checked: Path) -> None:
     checked.with_suffix(".json").write_text(json.dumps(card))
     assert refusal(checked) == (
         f"{checked.with_name('faces-check.tflite')}: takes uint8 [1, 16, 16, 1] scale 1.0 zero 0, its card says uint8 "
-        "[1, 32, 32, 1] scale 1.0 zero 0: run `make face-check`"
+        "[1, 32, 32, 1] scale 1.0 zero 0: run `make face-check "
+        f"MODELS={checked.parent}`"
     )
 
 

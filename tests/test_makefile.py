@@ -305,8 +305,6 @@ def test_where_there_is_no_fuzzer_it_is_said_in_one_line(tmp_path: Path) -> None
     ["rollback", "undeploy", "status", "logs", "follow", "unfollow", "collect", "bundle", "keys", "publish"],
 )
 def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path, verb: str) -> None:
-    if not (TREE / ".venv" / "ready").exists():
-        pytest.skip("needs the environment that make .venv makes")
     called = tmp_path / "called"
     for program in ("ssh", "ssh-keygen"):
         script(tmp_path / program, f'#!/bin/sh\ntouch "{called}"\n')
@@ -314,8 +312,40 @@ def test_a_verb_that_knows_no_dry_run_refuses_it_and_does_nothing(tmp_path: Path
     done = make(verb, *words, "DRY_RUN=1", f"PATH={tmp_path}:{os.environ['PATH']}")
 
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0] == "error: unrecognized arguments: --dry-run: see python -m deploy --help"
+    told = rf"only deploy takes DRY_RUN, not {verb}: leave it out"
+    assert re.fullmatch(rf"Makefile:\d+: \*\*\* {told}\.  Stop\.\n", done.stderr)
     assert not called.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("train convert data=photos", "no verb knows the name data, expected one of APART .* DATA .* YUNET"),
+        ("train convert Dat=photos", "no verb knows the name Dat, expected one of APART .* DATA .* YUNET"),
+        ("deploy HOST=pi@k DRYRUN=1", "no verb knows the name DRYRUN, expected one of .* DRY_RUN .*"),
+        ("deploy HOST=pi@k dry-run=1", "no verb knows the name dry-run, expected one of .* DRY_RUN .*"),
+        ("run camera=clip.mp4", "no verb knows the name camera, expected one of .* CAMERA .*"),
+        ("deploy HOST=pi@k CONFIG=my.toml", "deploy takes no CONFIG, each Pi has its own .*: leave it out, .*"),
+        ("bundle DEBIAN=trixie", "DEBIAN is trixie, expected 12 for Bookworm or 13 for Trixie"),
+        ("train convert DRY_RUN=1", "only deploy takes DRY_RUN, not train convert: leave it out"),
+    ],
+)
+def test_a_name_that_would_do_nothing_is_refused_before_anything_runs(bare_tree: Path, words: str, told: str) -> None:
+    done = make(*words.split(), f"PATH={bare_tree.parent / 'bin'}:{os.environ['PATH']}", tree=bare_tree)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"Makefile:\d+: \*\*\* {told}\.  Stop\.\n", done.stderr)
+    assert not (bare_tree / ".venv").exists()
+
+
+def test_an_empty_data_is_not_taken_for_the_notebooks_photos(spaced_tree: Path) -> None:
+    done = make("train", "convert", "DATA=", tree=spaced_tree)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        "error: DATA is empty, expected a folder: leave it out for the notebook's photos"
+    )
+    assert not (spaced_tree / "runs").exists()
 
 
 @pytest.mark.parametrize("value", ["0", "1", ""])

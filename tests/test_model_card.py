@@ -79,7 +79,6 @@ BAD_CARDS: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda card: card.update(input_size=0), "has input size 0 and crop margin 0.0: convert it again"),
     (lambda card: card.update(crop_margin=float("nan")), "has input size 16 and crop margin nan: convert it again"),
 ]
-ANEW = "expected a model card: run `make train convert`"
 
 
 @pytest.fixture
@@ -92,6 +91,8 @@ def bad_models(toy: Path, folder: Path) -> dict[str, str]:
     """Write models that must not reach the runtime; return what is said of each by the path of its .tflite."""
     card, model = toy.with_suffix(".json").read_text(encoding="utf-8"), toy.read_bytes()
     said: dict[str, str] = {}
+    run = f"run `make train convert MODELS={folder}`"
+    anew = f"expected a model card: {run}"
 
     def write(name: str, content: bytes | None, text: bytes | None, line: str) -> None:
         path = folder / f"{name}.tflite"
@@ -106,10 +107,10 @@ def bad_models(toy: Path, folder: Path) -> dict[str, str]:
         change(changed)
         write(f"card-{number}", model, json.dumps(changed).encode(), "{card}: " + line)
     write("list", model, b"[1]", "{card}: card is [1], expected an object")
-    write("no-json", model, b"{", f"{{card}}: is not JSON ({json_error('{')}), {ANEW}")
-    write("empty", model, b"", f"{{card}}: is not JSON ({json_error('')}), {ANEW}")
-    write("latin", model, card.replace("nothing", "Käthe").encode("latin-1"), f"{{card}}: is not UTF-8 text, {ANEW}")
-    unreadable = "can't be read (No such file or directory): run `make train convert`"
+    write("no-json", model, b"{", f"{{card}}: is not JSON ({json_error('{')}), {anew}")
+    write("empty", model, b"", f"{{card}}: is not JSON ({json_error('')}), {anew}")
+    write("latin", model, card.replace("nothing", "Käthe").encode("latin-1"), f"{{card}}: is not UTF-8 text, {anew}")
+    unreadable = f"can't be read (No such file or directory): {run}"
     write("no-card", model, None, f"{{card}}: {unreadable}")
     write("no-model", None, card.encode(), f"{{model}}: {unreadable}")
     flipped = bytearray(model)
@@ -117,7 +118,7 @@ def bad_models(toy: Path, folder: Path) -> dict[str, str]:
     wanted = hashlib.sha256(model).hexdigest()[:12]
     for name, content in (("flipped", bytes(flipped)), ("cut", model[: len(model) // 2]), ("nothing", b"")):
         found = hashlib.sha256(content).hexdigest()[:12]
-        line = f"has SHA-256 {found}…, its card says {wanted}…: copy both files again or run `make train convert`"
+        line = f"has SHA-256 {found}…, its card says {wanted}…: copy both files again or {run}"
         write(name, content, card.encode(), f"{{model}}: {line}")
     return said
 
@@ -191,6 +192,25 @@ def test_a_bad_model_is_refused_in_one_line(toy: Path, tmp_path: Path) -> None:
         with pytest.raises(ModelError) as error:
             read_card(Path(path))
         assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("models/door.tflite", "git checkout models"),
+        ("models/simple-random.tflite", "git checkout models"),
+        ("models/practice.tflite", "make train convert"),
+        ("new/door.tflite", "make train convert MODELS=new"),
+    ],
+)
+def test_a_shipped_model_that_is_missing_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError) as error:
+        read_card(Path(path))
+    found = f"{path.replace('.tflite', '.json')}: can't be read (No such file or directory)"
+    assert str(error.value) == f"{found}: run `{command}`"
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -188,6 +188,55 @@ def test_a_name_after_a_tilde_that_is_no_users_is_a_folders(
     assert "~nobody-of-that-name/photos: no such folder, expected one" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (
+            ("mask", "nomask"),
+            "has folders 'mask' (perhaps with_mask), 'nomask' (perhaps without_mask), expected only with_mask, "
+            "without_mask and mask_weared_incorrect: rename them or move them away",
+        ),
+        (
+            ("With_Mask", "with_mask", "xyz"),
+            "has folders 'With_Mask' (perhaps with_mask), 'xyz', expected only with_mask, "
+            "without_mask and mask_weared_incorrect: rename them or move them away",
+        ),
+        ((), "has no folder 'with_mask' and no 'without_mask', expected with_mask and without_mask: both are needed"),
+        (
+            ("shop/with_mask", "shop/without_mask"),
+            "holds no photos itself, but its folder 'shop' has with_mask and without_mask: name {folder}/shop",
+        ),
+    ],
+)
+def test_all_wrong_folders_are_named_with_what_they_may_mean(
+    tmp_path: Path, folders: tuple[str, ...], told: str
+) -> None:
+    for name in folders:
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(PhotosError) as error:
+        find_photos(tmp_path)
+    assert str(error.value) == f"{tmp_path}: {told.format(folder=tmp_path)}"
+
+
+def test_a_phones_pictures_are_counted_in_one_line_and_are_why_there_are_too_few(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = drawn_photos(tmp_path / "photos", 12)
+    for path in sorted((folder / "with_mask").iterdir()):
+        path.rename(path.with_suffix(".HEIC"))
+    (folder / "without_mask" / "0.png").write_bytes(b"")
+
+    assert main(["train", "--data", str(folder), "--size", "24", "--runs", str(tmp_path / "runs")]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: {folder}/with_mask/0.HEIC and 11 more *.HEIC: isn't read, expected JPEG or PNG: convert it to JPEG "
+        "first",
+        f"left out: {folder}/without_mask/0.png: is empty, expected a picture: copy it again or remove it",
+        f"error: {folder}: with_mask has 0 usable photos, expected at least 10: mend the 12 that were left out, as "
+        "said above, or add photos",
+    ]
+
+
 def test_unusable_files_are_named_and_the_rest_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = drawn_photos(tmp_path / "photos", 12)
     good = (folder / "with_mask" / "0.png").read_bytes()
@@ -334,7 +383,7 @@ def test_what_is_left_out_is_told_before_there_are_too_few(
 
     assert capsys.readouterr().err.splitlines() == [
         f"left out: {folder}{why}",
-        f"error: {folder}: with_mask has 0 usable photos, expected at least 10: add photos",
+        f"error: {folder}: with_mask has 0 and without_mask has 0 usable photos, expected at least 10: add photos",
     ]
 
 
@@ -604,7 +653,8 @@ def test_photos_that_all_resemble_those_to_measure_with_are_one_line(
     assert main(command) == 2
 
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"error: {folder}: with_mask has 0 photos that resemble none of APART, expected at least 10: add photos"
+        f"error: {folder}: with_mask has 0 and without_mask has 0 photos that resemble none of APART, expected at "
+        "least 10: add photos"
     )
 
 

@@ -77,6 +77,13 @@ def test_a_practice_model_marks_every_line_of_a_replay(toy: Path, tmp_path: Path
     assert {line.strip().startswith("PRACTICE  ") for line in lines} == {True}
 
 
+def test_a_recording_of_nobody_says_so(toy: Path, tmp_path: Path) -> None:
+    folder, classifier = record(tmp_path / "empty", [EMPTY] * 5), Classifier(str(toy))
+    assert list(as_text(replay(folder, SquareFinder(), classifier, Settings()), classifier)) == [
+        "empty: 0.40 s", "  nobody was found",
+    ]  # fmt: skip
+
+
 def test_who_has_not_left_at_the_end_is_a_visit_too(toy: Path, tmp_path: Path) -> None:
     folder = record(tmp_path / "open", [EMPTY] * 5 + [MASKED] * 10)
     classifier = Classifier(str(toy))
@@ -120,7 +127,7 @@ def test_a_folder_may_be_named_as_a_camera(
     for name in ("pi", "usb:0"):
         record(tmp_path / name, [EMPTY] * 5)
     assert main(["replay", "./pi", "usb:0", "--config", str(toy_config), "--model", str(toy)]) == 0
-    assert capsys.readouterr() == ("pi: 0.40 s\nusb:0: 0.40 s\n", "")
+    assert capsys.readouterr() == ("pi: 0.40 s\n  nobody was found\nusb:0: 0.40 s\n  nobody was found\n", "")
 
 
 @pytest.mark.parametrize("named", [".", "..", "noon/.."])

@@ -159,10 +159,18 @@ def test_a_pin_that_is_left_out_keeps_its_default(tmp_path: Path) -> None:
                 f"[decision]\nzones = {zones}",
                 f"[decision] zones is {zones}, expected a list of at most 50 zones, each [left, top, width, height] in "
                 "shares from 0 to 1 of the picture, width and height above 0, left + width and top + height at most 1, "
-                "that leave some of the picture, as [[0.0, 0.0, 0.25, 1.0]]",
+                f"that leave some of the picture, as [[0.0, 0.0, 0.25, 1.0]]: {advice}",
             )
-            for zones in ("0.5", "[0.1, 0.2, 0.3, 0.4]", "[[0.1, 0.2, 0.3]]", "[[0.5, 0.0, 0.6, 1.0]]",
-                          "[[0.1, 0.1, 0.0, 0.5]]", "[['a', 0, 1, 1]]")
+            for zones, advice in (
+                ("0.5", "put each zone into brackets of its own, with four numbers"),
+                ("[0.1, 0.2, 0.3, 0.4]", "put each zone into brackets of its own, with four numbers"),
+                ("[[0.1, 0.2, 0.3]]", "put each zone into brackets of its own, with four numbers"),
+                ("[[0.7, 0.0, 0.5, 0.5]]", "shorten what reaches beyond the picture"),
+                ("[[0.1, 0.1, 0.0, 0.5]]", "give each a width and a height"),
+                ("[[300, 0, 200, 100]]", "divide pixels by the picture's width or height"),
+                ("[['a', 0, 1, 1]]", "divide pixels by the picture's width or height"),
+                ("[[0, 0, 1, 1]]", "leave some of the picture in no zone"),
+            )
         ),
         (
             '[screen]\nhost = "localhost"',
@@ -227,7 +235,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     )
     path = tmp_path / "kiosk.toml"
     path.write_text("[signals]\nquiet_from = 22:00\n")
-    assert refusal(path).endswith("(at line 2, column 16)): correct it; texts need quotes, and a key stands once")
+    assert refusal(path).endswith(
+        '(at line 2, column 16)): correct it; numbers have a point (0.5), texts straight quotes ("), and a key stands '
+        "once"
+    )
     path.write_text("[signals\n")
     assert refusal(path).startswith(f"{path}: is no valid TOML (")
     path.write_bytes(b"\xff\xfe")

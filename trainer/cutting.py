@@ -11,7 +11,7 @@ from tqdm import tqdm
 from device.crop import crop_face, whole_picture
 from device.errors import PictureError
 from device.faces import Box, FaceFinder, Luma
-from device.pictures import SUFFIXES, read_luma
+from device.pictures import OF_PHONES, SUFFIXES, read_luma
 from trainer.cache import GrowingArray, whole_folder
 from trainer.photos import Photo, PhotosError
 from trainer.views import DESCRIPTION_LENGTH, describe
@@ -61,6 +61,8 @@ def read_picture(photo: Photo) -> Luma:
 
     Raises PictureError, also where it isn't named as one, and PhotosError where it can no longer be read.
     """
+    if photo.path.suffix.lower() in OF_PHONES:
+        raise PictureError(f"{photo.path}: isn't read, expected JPEG or PNG: convert it to JPEG first")
     if not photo.is_named_as_picture:
         raise PictureError(f"{photo.path}: isn't named as a picture, expected {', '.join(sorted(SUFFIXES))}")
     try:

@@ -21,7 +21,7 @@ from device.finders import OwnFaceFinder
 from trainer import cutting, views
 from trainer.cache import cache_folder, scratch_array
 from trainer.cutting import CROP_MARGIN, cut_photos
-from trainer.left_out import left_out
+from trainer.left_out import left_out, unusable_lines
 from trainer.photos import Photo, find_photos
 from trainer.same_face import labelled_again
 from trainer.sources import require_enough
@@ -79,10 +79,12 @@ def load_dataset(
     index = json.loads((arrays / "index.json").read_text(encoding="utf-8"))
     kept = [photos[i] for i in index["kept"]]
     others = labelled_again(kept)
-    refused = (*(f"left out: {photos[i].path}: {reason}" for i, reason in index["refused"]), *others.values())
-    tell((*itertools.chain(*map(left_out, folders)), *refused))
+    unusable = [(photos[i], reason) for i, reason in index["refused"]]
+    refused = (*(f"left out: {photo.path}: {reason}" for photo, reason in unusable), *others.values())
+    tell((*itertools.chain(*map(left_out, folders)), *unusable_lines(unusable), *others.values()))
     chosen = [i for i in range(len(kept)) if i not in others]
-    require_enough([kept[i].label for i in chosen], folders[0])
+    lost = [photo.label for photo, _ in unusable] + [kept[i].label for i in others]
+    require_enough([kept[i].label for i in chosen], folders[0], left_out=lost)
     dataset = Dataset(
         folder=folders[0],
         names=tuple(photo.name for photo in kept),

@@ -23,6 +23,7 @@ from device import model_card
 from device.errors import KioskError
 from device.faces import Box
 from device.pictures import SUFFIXES
+from trainer.class_folders import wrong_folders
 
 LABELS, ALARM_LABEL = model_card.LABELS, model_card.ALARM_LABEL
 MASKED, BARE = LABELS.index("with_mask"), LABELS.index(ALARM_LABEL)
@@ -72,18 +73,12 @@ def find_photos(folder: Path) -> list[Photo]:
         return _boxes(folder)
     if (folder / CROPS_TABLE).exists():
         return _crops(folder)
-    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    if unknown := sorted(folders - {*KNOWN}):
-        raise PhotosError(
-            f"{folder}: has a folder {unknown[0]!r}, expected only {', '.join(LABELS)} and {WORN_WRONG}: rename it or "
-            "move it away"
-        )
-    if lacking := [label for label in LABELS if label not in folders]:
-        raise PhotosError(f"{folder}: has no folder {lacking[0]!r}, expected {' and '.join(LABELS)}: both are needed")
+    if wrong := wrong_folders(folder, LABELS, KNOWN):
+        raise PhotosError(wrong)
     return [
         Photo(path, path.relative_to(folder).as_posix(), _index(name), _readable_sha256(path), folder.name,
               WORN_WRONG_SLICE if name == WORN_WRONG else "")
-        for name in KNOWN if name in folders
+        for name in KNOWN if (folder / name).is_dir()
         for path in _files(folder / name)
     ]  # fmt: skip
 

@@ -72,12 +72,21 @@ def check_folders(folders: Sequence[Path], measuring: Sequence[Path]) -> None:
     _require_names(measuring)
 
 
-def require_enough(labels: Sequence[int], folder: Path, of: str = "usable photos") -> None:
-    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind."""
-    counts = Counter(labels)
-    for label, name in enumerate(LABELS):
-        if counts[label] < FEWEST:
-            raise PhotosError(f"{folder}: {name} has {counts[label]} {of}, expected at least {FEWEST}: add photos")
+def require_enough(
+    labels: Sequence[int], folder: Path, of: str = "usable photos", left_out: Collection[int] = ()
+) -> None:
+    """Raise PhotosError unless each class has at least 10 photos, which are `of` some kind.
+
+    left_out: the labels of those that were named as unusable before.
+    """
+    counts, lost = Counter(labels), Counter(left_out)
+    few = [label for label in range(len(LABELS)) if counts[label] < FEWEST]
+    if not few:
+        return
+    found = " and ".join(f"{LABELS[label]} has {counts[label]}" for label in few)
+    mend = sum(lost[label] for label in few)
+    advice = f"mend the {mend} that were left out, as said above, or add photos" if mend else "add photos"
+    raise PhotosError(f"{folder}: {found} {of}, expected at least {FEWEST}: {advice}")
 
 
 def require_utf8(paths: Iterable[Path]) -> None:

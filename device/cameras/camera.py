@@ -8,7 +8,7 @@ from typing import Protocol
 
 from device.arguments import path
 from device.cameras.frame import Frame
-from device.cameras.recordings import PictureFolder, VideoFile, at_speed
+from device.cameras.recordings import VIDEO_SUFFIXES, PictureFolder, VideoFile, at_speed
 from device.cameras.rtsp import open_rtsp
 from device.cameras.sight import Sight
 from device.cameras.source import is_live, is_rtsp, is_usb, shown
@@ -64,6 +64,9 @@ def _open_recording(source: str) -> VideoFile | PictureFolder:
         raise
     except OSError as error:
         raise CameraError(f"{shown(source)}: can't be read ({error.strerror}): check its name and rights") from error
+    is_path = "/" in source or recording.suffix.lower() in VIDEO_SUFFIXES
+    if is_path and not recording.exists():
+        raise CameraError(f"{shown(source)}: no such file or folder, expected a recording: check the path")
     raise CameraError(
         f"{shown(source)}: no such camera, expected pi, usb:0, rtsp://HOST/PATH, a video file or a folder of pictures"
     )

@@ -13,7 +13,7 @@ import cv2
 from device.cameras.frame import Frame
 from device.cameras.view import luma_of
 from device.errors import CameraError, PictureError, UnusableError
-from device.pictures import picture_files, read_luma
+from device.pictures import SUFFIXES, picture_files, read_luma
 
 FOLDER_FRAMES_PER_SECOND = 10.0
 # ffmpeg would open a text file as a video too: as a recording of a terminal.
@@ -32,6 +32,9 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         """Open a video file and decode its first frame, as a proof that it is one."""
         refusal = f"{path}: is damaged or no video, expected one of {', '.join(sorted(VIDEO_SUFFIXES))}"
+        if path.suffix.lower() in SUFFIXES:
+            raise CameraError(f"{path}: is a picture, expected a video or a folder of pictures: `make judge PICTURES=` "
+                              "judges it")
         if path.suffix.lower() not in VIDEO_SUFFIXES:
             raise CameraError(refusal)
         self._path = path

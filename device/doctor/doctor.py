@@ -34,7 +34,7 @@ HEAD = """\
 On the workstation, `make doctor HOST=pi@kiosk.local` looks for everything on this page, and prints what it found, why
 that matters and what to do. On the kiosk itself, `cd /opt/mask-kiosk/current && sudo venv/bin/python -m device doctor`
 does the same. Without `sudo` it can't see which programs of other users hold camera and pins, nor what only the service
-may read.
+may read. If no check runs because the Pi can't be reached, see [below](#if-the-pi-isnt-reached).
 
 **Where to type the commands.** Those that begin with `make` are typed in a terminal on the workstation, in this
 project's folder; `make deploy` and `make rollback` need `HOST=pi@kiosk.local` after them. All others are typed on the
@@ -54,6 +54,27 @@ can't be reached; `make` turns every failure into 2. `--json` prints one object;
 one line a host. In it, `do` has one step a line.
 
 This page is what the checks say of themselves: `python -m device doctor --manual > docs/troubleshooting.md` writes it.
+
+## if the Pi isn't reached
+
+Then no command works that has `HOST=`. What its line says, why, and what to do:
+
+- **Could not resolve hostname**: the name is misspelt, the Pi is off, or this computer or network doesn't know names
+  that end in `.local`. Use the Pi's address instead, as `HOST=pi@192.168.1.20`.
+- **timed out**, **No route to host**: nothing answers there. See that the Pi has power and is in the same network as
+  the workstation. Its first start takes minutes. Guest networks often keep devices apart. The router may have given
+  the Pi another address.
+- **Connection refused**: the Pi is still starting, or SSH is off. With a keyboard and a monitor at the Pi,
+  `sudo systemctl enable --now ssh` switches it on. Or write the card again, with SSH on (docs/deploy.md).
+- **it doesn't take your key**: the Pi knows another key, or yours has a passphrase, which `ssh-add` asks for once. If
+  the Pi takes a password, `ssh-copy-id pi@kiosk.local` gives it your key. If not, write the card again with your key.
+- **its host key isn't known here**: log in once with `ssh pi@kiosk.local`, and answer yes if the fingerprint is the
+  Pi's. A name and an address each need this.
+- **its host key has changed**: if you wrote the card anew, `ssh-keygen -R kiosk.local` removes the old key; then log
+  in once. If you didn't, another computer may be answering in the Pi's place: find out before you answer yes.
+
+**How to find the address.** Your router lists the devices in its network. With a keyboard and a monitor at the Pi,
+`hostname -I` prints it. Log in once with `ssh pi@ADDRESS`, and then write `HOST=pi@ADDRESS` in all commands.
 
 ## the checks
 """
