@@ -39,10 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.command(options))
         sys.stdout.flush()
     except KioskError as error:
-        config = getattr(options, "config", None)
-        # Two keys that don't go together are found when the file is read already.
-        place = f"{config}: " if config and str(error).startswith("[") else ""
-        print(f"error: {place}{error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, UnusableError) else 2
     except ModuleNotFoundError as error:
         print(f"error: {error}: run `.venv/bin/python -m device`, which `make .venv` makes, or on a Pi "
