@@ -43,6 +43,24 @@ def scored(scores: list[float]) -> Person:
     return person
 
 
+@pytest.mark.parametrize(("seconds", "share"), [(0.25, 0.7), (0.5, 0.7), (0.625, 0.0)])
+def test_a_face_is_looked_for_where_its_middle_goes_both_ways(seconds: float, share: float) -> None:
+    def face(now: float) -> Box:  # 160 px a second to the right and 96 down, while it grows by 64 px a second
+        return Box(round(100 + 128 * now), round(50 + 64 * now), round(40 + 64 * now), round(50 + 64 * now))
+
+    person = Person(face(0.0), since=0.0, last_seen=0.0)
+    for now in (0.0, 0.125, 0.25, 0.375, 0.5):
+        person.see(now, Verdict(face(now), 5.0, (0.1, 0.9), 0.9, "", Look()), SETTINGS)
+    assert person.speed == (160.0, 96.0)
+    ahead = round(share * seconds * 160), round(share * seconds * 96)  # not all of the way: it may stop
+    assert person.ahead(0.5 + seconds) == face(0.5)._replace(x=164 + ahead[0], y=82 + ahead[1])
+
+
+def test_who_has_just_come_goes_nowhere() -> None:
+    assert newcomer().ahead(0.25) == BOX
+    assert Person(BOX, since=0.0, last_seen=0.0).ahead(0.25) == BOX
+
+
 def test_the_mean_counts_soft_faces_less() -> None:
     person = newcomer()
     assert person.mean == 0.9
