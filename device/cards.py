@@ -36,39 +36,39 @@ def read_pair(kind: type[Card], model: Path, made_by: str) -> tuple[Card, bytes]
 
 
 def brought_back(model: Path, made_by: str) -> str:
-    """Return the command that brings a model's files back: made anew, one that ships would be another one."""
+    """Return what brings a model's files back, for a refusal: made anew, one that ships would be another one."""
     if model.absolute().parent.name != "models":
-        return f"{made_by} MODELS={shlex.quote(str(model.parent))}"
-    return "git checkout models" if model.stem in SHIPPED else made_by
+        return f"`{made_by} MODELS={shlex.quote(str(model.parent))}`"
+    shipped = "`git checkout models` for the shipped one, for your own " if model.stem in SHIPPED else ""
+    return f"{shipped}`{made_by}`"
 
 
 def read_proven(path: Path, expected: str, made_by: str) -> bytes:
     """Read a model file, proven to be the one whose SHA-256 its card says. Raises ModelError in one line."""
-    made_by = brought_back(path, made_by)
+    back = brought_back(path, made_by)
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror}): run `{made_by}`") from error
+        raise ModelError(f"{path}: can't be read ({error.strerror}): run {back}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise ModelError(
-            f"{path}: has SHA-256 {found[:12]}…, its card says {expected[:12]}…: copy both files again or run "
-            f"`{made_by}`"
+            f"{path}: has SHA-256 {found[:12]}…, its card says {expected[:12]}…: copy both files again or run {back}"
         )
     return content
 
 
-def read_described(kind: type[Described], path: Path, what: str, made_by: str) -> Described:
+def read_described(kind: type[Described], path: Path, what: str, back: str) -> Described:
     """Read a JSON file as the dataclass that it was written from.
 
-    what: that file, and made_by: the command that makes it, for the refusals. Raises ModelError with one line that
+    what: that file, and back: what brings it back, in backticks, for the refusals. Raises ModelError with one line that
     names the file.
     """
-    anew = f"expected {what}: run `{made_by}`"
+    anew = f"expected {what}: run {back}"
     try:
         return typing.cast(Described, parse(kind, json.loads(path.read_text(encoding="utf-8")), "card"))
     except OSError as error:
-        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run `{made_by}`") from error
+        raise ModelError(f"{error.filename}: can't be read ({error.strerror}): run {back}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: is not UTF-8 text, {anew}") from error
     except ModelError as error:

@@ -88,7 +88,7 @@ def golden_answers(classifier: Classifier, finder: FaceFinder) -> tuple[Answer, 
     folder = golden_folder(classifier.path)
     name = classifier.card.name if classifier.path.parent == MODELS else classifier.path
     made_by = f"python -m trainer golden --model {name}"
-    golden = read_described(Golden, folder / ANSWERS, "the answers to golden pictures", made_by)
+    golden = read_described(Golden, folder / ANSWERS, "the answers to golden pictures", f"`{made_by}`")
     if (golden.model_sha256, golden.face_finder_sha256) != (classifier.card.sha256, finder.sha256):
         raise ModelError(f"{folder}: was written for another model or face finder, expected these: run `{made_by}`")
     answers = []

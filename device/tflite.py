@@ -56,7 +56,7 @@ def load(model: Path, content: bytes, size: tuple[int, int], shape: tuple[int, .
         raise ModelError(f"{model}: {error}") from error
     for side, found, expected in (("takes", network.takes, takes), ("gives", network.gives, gives)):
         if found != expected:
-            raise ModelError(f"{model}: {side} {found}, its card says {expected}: run `{brought_back(model, made_by)}`")
+            raise ModelError(f"{model}: {side} {found}, its card says {expected}: run {brought_back(model, made_by)}")
     return network
 
 

@@ -197,10 +197,10 @@ def test_a_bad_model_is_refused_in_one_line(toy: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "command"),
     [
-        ("models/door.tflite", "git checkout models"),
-        ("models/simple-random.tflite", "git checkout models"),
-        ("models/practice.tflite", "make train convert"),
-        ("new/door.tflite", "make train convert MODELS=new"),
+        ("models/door.tflite", "`git checkout models` for the shipped one, for your own `make train convert`"),
+        ("models/simple-random.tflite", "`git checkout models` for the shipped one, for your own `make train convert`"),
+        ("models/practice.tflite", "`make train convert`"),
+        ("new/door.tflite", "`make train convert MODELS=new`"),
     ],
 )
 def test_a_shipped_model_that_is_missing_is_not_made_anew(
@@ -210,7 +210,7 @@ def test_a_shipped_model_that_is_missing_is_not_made_anew(
     with pytest.raises(ModelError) as error:
         read_card(Path(path))
     found = f"{path.replace('.tflite', '.json')}: can't be read (No such file or directory)"
-    assert str(error.value) == f"{found}: run `{command}`"
+    assert str(error.value) == f"{found}: run {command}"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
