@@ -312,7 +312,7 @@ def test_a_check_learns_from_what_the_finder_names(
     assert "faces-check.tflite and its card, a face from score" in capsys.readouterr().out
     written, made = model.with_suffix(".json").read_bytes(), finished / "models" / "faces-check.tflite"
     made.write_bytes(b"of another card")  # as a power cut leaves it between the two files
-    with pytest.raises(ModelError, match=r"run `make face-check`$"):
+    with pytest.raises(ModelError, match=r"for your own `make face-check`$"):
         OwnFaceFinder(model)
     assert main([f"{verb.removesuffix('s')}-check", *rest]) == 0
     assert "Epoch" not in capsys.readouterr().out  # it had ended
