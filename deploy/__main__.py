@@ -1,5 +1,6 @@
 """The workstation's command line: deploy to hosts, look at them, go back, remove, fetch what they collected."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -117,7 +118,19 @@ def parser() -> Parser:
     for each in (putting, back, removing, looking, examining, reading, collecting, following, leaving):
         each.add_argument("hosts", nargs="*", metavar="HOST",
                           help="USER@NAME, a name of ~/.ssh/config, or a file with one a line")
+    packing, making, publishing = _add_releases(verbs)
+    key = user_folder("XDG_CONFIG_HOME", ".config") / "update"  # its public one lies beside it, with .pub
+    for each in (making, publishing, following):
+        each.add_argument("--key", type=path, default=key,
+                          help="the private key that signs releases (default: %(default)s)")
+    for each in (putting, packing, publishing):
+        each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0],
+                          help="the package that runs the models on the Pi (default: %(default)s)")
+    return made
 
+
+def _add_releases(verbs: "argparse._SubParsersAction[Parser]") -> tuple[Parser, Parser, Parser]:
+    """Add the commands that make releases for kiosks which this computer doesn't reach: bundle, keys, publish."""
     packing = verbs.add_parser(
         "bundle", help="pack a release with its packages into a file, for a Pi's first start",
         description="Pack a release with its Python packages into one file in dist/, from which a Pi\ninstalls itself "
@@ -148,14 +161,7 @@ def parser() -> Parser:
     publishing.add_argument("--rings", default=publish.RINGS,
                             help="which share of the kiosks takes the release when, as PERCENT@HOURS, rising up to 100 "
                             "percent (default: '%(default)s')")
-    key = user_folder("XDG_CONFIG_HOME", ".config") / "update"  # its public one lies beside it, with .pub
-    for each in (making, publishing, following):
-        each.add_argument("--key", type=path, default=key,
-                          help="the private key that signs releases (default: %(default)s)")
-    for each in (putting, packing, publishing):
-        each.add_argument("--runtime", choices=RUNTIMES, default=RUNTIMES[0],
-                          help="the package that runs the models on the Pi (default: %(default)s)")
-    return made
+    return packing, making, publishing
 
 
 if __name__ == "__main__":
